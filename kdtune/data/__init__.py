@@ -1,0 +1,44 @@
+"""Data sets: one function for each kind, all giving the same ``Data``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtune.plan import DataDraw
+from kdtune.settings import Digits, MakeClassification
+
+Features = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Data:
+    """One draw of a data set, split and scaled: x is (examples, features), y is (examples,).
+
+    Nothing is trained on ``val``, from which the temperature is chosen, nor on ``test``, on which
+    results are reported.
+    """
+
+    x_train: Features
+    y_train: Labels
+    x_val: Features
+    y_val: Labels
+    x_test: Features
+    y_test: Labels
+    n_classes: int
+
+
+# A worker trains packs of one data set after another: the last few are kept, not all.
+@lru_cache(maxsize=4)
+def load(draw: DataDraw) -> Data:
+    """Make or read one draw of a data set; the same draw gives the same bits every time."""
+    match draw.settings:
+        case MakeClassification():
+            from kdtune.data.generated import make
+        case Digits():
+            from kdtune.data.digits import make  # type: ignore[assignment]
+    return make(draw.settings, np.random.RandomState(draw.seed))  # type: ignore[arg-type]

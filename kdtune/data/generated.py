@@ -1,0 +1,36 @@
+"""The tutorial's fake data sets: scikit-learn's ``make_classification``, standardised."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.datasets import make_classification
+
+from kdtune.data import Data
+from kdtune.settings import MakeClassification
+
+
+def make(settings: MakeClassification, random: np.random.RandomState) -> Data:
+    """Training and test examples as the tutorial cut them, and a validation split in addition.
+
+    The examples come shuffled from scikit-learn, so the splits are consecutive parts of them.
+    Features have mean 0 and variance 1 over the training part.
+    """
+    n_test, n_val = int(settings.test_size), int(settings.val_size or 0)
+    x, y = make_classification(
+        n_samples=settings.n_samples + n_val,
+        n_features=settings.n_features,
+        n_informative=settings.n_informative,
+        n_redundant=settings.n_features - settings.n_informative,
+        n_classes=settings.n_classes,
+        n_clusters_per_class=settings.n_clusters_per_class,
+        class_sep=settings.class_sep,
+        flip_y=settings.flip_y,
+        random_state=random,
+    )
+    train, val, test = np.split(np.arange(len(x)), [settings.n_train, settings.n_train + n_val])
+    assert len(test) == n_test
+    scale = x[train].std(axis=0)
+    scale[scale == 0] = 1  # a constant feature stays constant
+    x = ((x - x[train].mean(axis=0)) / scale).astype(np.float32)
+    y = y.astype(np.int64)
+    return Data(x[train], y[train], x[val], y[val], x[test], y[test], settings.n_classes)

@@ -1,0 +1,53 @@
+"""Every error that kdtune raises on purpose, and the exit code that goes with it.
+
+KdtuneError
+├── RequestError       what was asked for is wrong or refused; nothing was written   exit 2
+│   └── InvalidSweep   a sweep file with mistakes, all of them at once               exit 2
+└── SweepError         the run broke off; what was finished is kept                  exit 1
+    └── StorageError   the results folder cannot take more (disk full, read-only)    exit 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class KdtuneError(Exception):
+    """The root of all errors that are meant to be read by a user."""
+
+    exit_code = 1
+
+
+class RequestError(KdtuneError):
+    """The request was wrong or refused. Nothing was trained or written."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """One mistake in a sweep file: where it stands, which setting, what is wrong."""
+
+    where: str  # "fakeset.yaml:12" or "--set distill.T=0"
+    field: str  # "distill.T"; empty for the file as a whole
+    message: str  # what is wrong, and what would be right
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.field, self.message) if part)
+
+
+class InvalidSweep(RequestError):
+    """A sweep that cannot be run, with every mistake in it."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = list(dict.fromkeys(mistakes))
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class SweepError(KdtuneError):
+    """The run broke off. Everything that was finished is on disk."""
+
+
+class StorageError(SweepError):
+    """The results folder cannot take more."""

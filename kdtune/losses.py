@@ -1,0 +1,63 @@
+"""The distillation loss and its gradient. Pure functions, classes in dim -2, examples in dim -1.
+
+Hinton, Vinyals, Dean (2015), arXiv 1503.02531. With teacher logits v, student logits z, label y:
+
+    L = a CE(softmax(v / T), softmax(z / T)) + w CE(y, softmax(z)),   CE(p, q) = -sum_c p_c log q_c
+
+a is T^2, so that the gradients of both terms keep their relative size when T changes (section 2,
+last paragraph), or 1 where ``scale_T2`` is false. The tutorial's mixed loss is this divided by T^2.
+A network that learns from labels alone is the case T = 1, a = 1, w = 0 with one-hot targets.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def soft_targets(logits: Tensor, T: Tensor) -> Tensor:
+    """softmax(v / T): the paper's equation 1.
+
+    Parameters
+    ----------
+    logits : (classes, batch), or (pack, classes, batch).
+    T : (pack, 1, 1), a temperature for each member.
+
+    Returns
+    -------
+    (pack, classes, batch); sums to 1 over the classes.
+    """
+    return torch.softmax(logits / T, dim=-2)
+
+
+def distillation_loss(z: Tensor, targets: Tensor, labels: Tensor, T: Tensor, a: Tensor, w: Tensor) -> Tensor:
+    """The loss of each member, a mean over the batch.
+
+    Parameters
+    ----------
+    z : (pack, classes, batch), student logits.
+    targets : (pack, classes, batch), soft targets at temperature T.
+    labels : (pack, classes, batch) or (classes, batch), one-hot.
+    T, a, w : (pack, 1, 1), temperature, weight of the soft term (T^2 or 1), weight of the hard term.
+
+    Returns
+    -------
+    (pack,), in nats.
+    """
+    soft = -(targets * torch.log_softmax(z / T, dim=-2)).sum(dim=-2)
+    hard = -(labels * torch.log_softmax(z, dim=-2)).sum(dim=-2)
+    return (a[..., 0] * soft + w[..., 0] * hard).mean(dim=-1)
+
+
+def distillation_gradient(
+    z: Tensor, targets: Tensor, labels: Tensor | None, T: Tensor, a: Tensor, w: Tensor
+) -> Tensor:
+    """dL/dz of ``distillation_loss``: (pack, classes, batch), the paper's equation 2 with the hard term.
+
+    dL/dz = (a / T (softmax(z / T) - targets) + w (softmax(z) - labels)) / batch. ``labels`` may be
+    None when every w is 0.
+    """
+    gradient = (torch.softmax(z / T, dim=-2) - targets) * (a / T)
+    if labels is not None:
+        gradient = gradient + w * (torch.softmax(z, dim=-2) - labels)
+    return gradient / z.shape[-1]

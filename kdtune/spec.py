@@ -1,0 +1,288 @@
+"""From a sweep file to a validated ``SweepSpec``; all mistakes at once, each with its line."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from kdtune import grid
+from kdtune.errors import InvalidSweep, Mistake
+from kdtune.located import Located, read_file
+from kdtune.messages import describe, nearest
+from kdtune.overrides import override
+from kdtune.settings import (
+    MLP,
+    Dataset,
+    Digits,
+    Distill,
+    Head,
+    MakeClassification,
+    Replicates,
+    Resources,
+    StudentMLP,
+    TeacherMLP,
+    Train,
+)
+
+MAX_NETWORKS = 100_000
+
+_BLOCKS: dict[str, Any] = {  # in the order of the grid: the last varies fastest
+    "dataset": Dataset,
+    "train": Train,
+    "teacher": TeacherMLP,
+    "student": StudentMLP,
+    "distill": Distill,
+}
+_DATASETS: dict[Any, type[BaseModel]] = {"make_classification": MakeClassification, "digits": Digits}
+_REQUIRED = ("name", "dataset", "teacher", "student", "distill")
+_RESERVED = ("teachers",)  # the folder beside the sweeps that holds the teachers of all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One point of the grid: everything that names a distilled student but its replicate."""
+
+    dataset: MakeClassification | Digits
+    teacher: MLP
+    teacher_train: Train
+    student: MLP
+    student_train: Train
+    distill: Distill
+    distill_train: Train
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One variant of a block: its settings (None if they are wrong), its place, its own ``train``."""
+
+    settings: Any
+    node: Located
+    train: Located
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """A validated sweep. ``source`` is the file with its defaults filled in, grids and all."""
+
+    name: str
+    seed: int
+    replicates: Replicates
+    resources: Resources
+    cases: list[Case]
+    source: dict[str, Any]
+
+
+def load(path: Path, overrides: Sequence[str] = (), max_networks: int = MAX_NETWORKS) -> SweepSpec:
+    """Read and validate a sweep file.
+
+    Parameters
+    ----------
+    path : the file.
+    overrides : values that replace those of the file, as in ``"distill.T=[2, 4]"``.
+    max_networks : the largest sweep that is accepted.
+
+    Raises
+    ------
+    InvalidSweep
+        With every mistake in the file.
+    """
+    tree = read_file(path)
+    if not isinstance(tree.value, dict):
+        raise InvalidSweep([Mistake(tree.where, "", "must be a mapping of settings, as in `name: fakeset`")])
+    return _Validation(override(tree, overrides), max_networks).spec()
+
+
+class _Validation:
+    """One walk over a tree, collecting mistakes instead of stopping at the first."""
+
+    def __init__(self, tree: Located, max_networks: int) -> None:
+        self.tree = tree
+        self.max_networks = max_networks
+        self.mistakes: list[Mistake] = []
+        self.trains: dict[tuple[int, ...], Train | None] = {}
+        self.fits: set[tuple[int, int]] = set()
+
+    def spec(self) -> SweepSpec:
+        self._keys()
+        self.mistakes += grid.mistakes(self.tree)
+        self._stop_if_wrong(keep=True)
+        head = self._head()
+        variants = {name: self._variants(name) for name in _BLOCKS}
+        cases = self._cases(variants)
+        self._stop_if_wrong()
+        assert head is not None
+        source = {**head.model_dump(exclude_none=True), **self._filled(variants)}
+        return SweepSpec(head.name, head.seed, head.replicates, head.resources, cases, source)
+
+    def _stop_if_wrong(self, keep: bool = False) -> None:
+        """Raise what was found; ``keep`` lets mistakes in keys wait for those in values."""
+        grids = [mistake for mistake in self.mistakes if not keep or grid.GRID in mistake.message]
+        if grids or (self.mistakes and not keep):
+            raise InvalidSweep(sorted(self.mistakes, key=_by_line))
+
+    def _keys(self) -> None:
+        known = [*Head.model_fields, *_BLOCKS]
+        for key, node in self.tree.value.items():
+            if key not in known:
+                self.mistakes.append(Mistake(node.where, key, f"is no setting here; {nearest(key, known)}"))
+        for key in _REQUIRED:
+            if key not in self.tree.value:
+                self.mistakes.append(Mistake(self.tree.where, key, "is missing; it has no default"))
+
+    def _head(self) -> Head | None:
+        own = {key: node for key, node in self.tree.value.items() if key in Head.model_fields}
+        for key, node in own.items():
+            if grid.has_grid(node):
+                self.mistakes.append(Mistake(node.where, key, "cannot be swept; give one value"))
+                return None
+        if "name" not in own:
+            return None  # already said
+        head = self._check(TypeAdapter(Head), Located(own, self.tree.where), "")
+        if isinstance(head, Head):
+            if head.name in _RESERVED:
+                self.mistakes.append(
+                    Mistake(own["name"].where, "name", f"{head.name!r} is taken by the shared teachers; choose another")
+                )
+            self._guard_size(head.replicates.count)
+            return head
+        return None
+
+    def _guard_size(self, replicates: int) -> None:
+        """Refuse a grid that is too large before it is expanded."""
+        blocks = (self.tree.value[name] for name in _BLOCKS if name in self.tree.value)
+        networks = math.prod(grid.size(block) for block in blocks) * replicates
+        if networks > self.max_networks:
+            message = f"asks for {networks:,} students or more, over the limit of {self.max_networks:,} networks"
+            self.mistakes.append(Mistake(self.tree.where, "", f"{message}; shrink the grid or raise --max-networks"))
+            raise InvalidSweep(self.mistakes)
+
+    def _variants(self, name: str) -> list[Variant]:
+        """Every variant of a block, the wrong ones without settings."""
+        if name not in self.tree.value and name in _REQUIRED:
+            return [Variant(None, self.tree, _nothing(self.tree.where))]
+        adapter = TypeAdapter(_BLOCKS[name])
+        found = []
+        for node in grid.expand(self.tree.value.get(name, _nothing(self.tree.where))):
+            own, train = node, _nothing(node.where)
+            if name in ("teacher", "student", "distill") and isinstance(node.value, dict):
+                own = Located({k: v for k, v in node.value.items() if k != "train"}, node.where)
+                train = node.value.get("train", train)
+            # A train block may be incomplete or overridden: it is checked where it is put together.
+            settings = None if name == "train" else self._check(adapter, own, name)
+            found.append(Variant(settings, node, train))
+        return found
+
+    def _cases(self, variants: dict[str, list[Variant]]) -> list[Case]:
+        cases = []
+        for data, base, teacher, student, distill in itertools.product(*variants.values()):
+            trains = (
+                self._train(base.node, ("teacher", teacher.train)),
+                self._train(base.node, ("student", student.train)),
+                self._train(base.node, ("student", student.train), ("distill", distill.train)),
+            )
+            for train, own in zip(trains, (teacher.train, student.train, distill.train), strict=True):
+                self._fit(data.settings, train, base.node, own)
+            if all((data.settings, teacher.settings, student.settings, distill.settings, *trains)):
+                cases.append(
+                    Case(data.settings, teacher.settings, trains[0], student.settings, trains[1], distill.settings, trains[2])  # type: ignore[arg-type]
+                )
+        return cases
+
+    def _train(self, base: Located, *overriding: tuple[str, Located]) -> Train | None:
+        """The ``train`` block with the overriding blocks laid over it."""
+        layers = [(name, node) for name, node in overriding if node.value != {}]
+        key = (id(base), *(id(node) for _, node in layers))  # the tree outlives this table of its nodes
+        if key not in self.trains:
+            merged = dict(base.value) if isinstance(base.value, dict) else {}
+            for name, node in layers:
+                if not isinstance(node.value, dict):
+                    message = "must be a block of settings, as in {epochs: 20}"
+                    self.mistakes.append(Mistake(node.where, f"{name}.train", message))
+                    break
+                merged |= node.value
+            over = {f"{name}.train": node for name, node in layers if isinstance(node.value, dict)}
+            tree = Located(merged if over or isinstance(base.value, dict) else base.value, base.where)
+            self.trains[key] = self._check(TypeAdapter(Train), tree, "train", over)
+        return self.trains[key]
+
+    def _fit(self, data: Any, train: Train | None, base: Located, own: Located) -> None:
+        """A batch may not be larger than the data."""
+        if train is None or data is None or (id(data), id(train)) in self.fits:
+            return
+        self.fits.add((id(data), id(train)))
+        if train.batch_size > data.n_train:
+            place = own if "batch_size" in own.value else base
+            self.mistakes.append(
+                Mistake(
+                    place.at(("batch_size",)).where,
+                    "train.batch_size",
+                    f"{train.batch_size} is more than the {data.n_train} training examples; "
+                    f"at most {data.n_train} is right",
+                )
+            )
+
+    def _check(
+        self, adapter: TypeAdapter[Any], node: Located, block: str, over: dict[str, Located] | None = None
+    ) -> Any:
+        """Validate one block; None and a mistake or more where it is wrong.
+
+        ``over`` are blocks laid over this one: a mistake that comes from one of them bears its name.
+        """
+        try:
+            return adapter.validate_python(node.plain())
+        except ValidationError as error:
+            for item in error.errors():
+                path = tuple(step for step in item["loc"] if step not in _DATASETS)
+                if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
+                    path = (*path, "kind")
+                if block == "dataset" and path == () and not isinstance(node.value, dict):
+                    item["type"] = "dict_type"
+                if setting := item.get("ctx", {}).get("setting"):
+                    path = (*path, setting)
+                source = next((n for n, o in reversed((over or {}).items()) if path[:1] and path[0] in o.value), block)
+                field = ".".join(str(part) for part in (source, *path) if part != "")
+                message = describe(item, _known(block, node, path))
+                self.mistakes.append(Mistake(node.at(path).where, field, message))
+            return None
+
+    def _filled(self, variants: dict[str, list[Variant]]) -> dict[str, Any]:
+        """Each block as it was written, with the defaults that all of its variants share."""
+        filled = {}
+        for name, found in variants.items():
+            node = self.tree.value.get(name)
+            written = node.plain() if node is not None else {}
+            settings = self.trains.values() if name == "train" else [variant.settings for variant in found]
+            dumps = [s.model_dump(exclude={"depth", "width"}, exclude_none=True) for s in settings if s is not None]
+            if grid.GRID not in written:
+                given = set(written) | ({"hidden"} if {"depth", "width"} & set(written) else set())
+                shared = {k: v for k, v in dumps[0].items() if all(d.get(k) == v for d in dumps[1:])}
+                written = {**written, **{k: v for k, v in shared.items() if k not in given}}
+            filled[name] = written
+        return filled
+
+
+def _known(block: str, node: Located, path: tuple[int | str, ...]) -> list[str]:
+    """The settings that may stand where ``path`` points, for "did you mean"."""
+    model: Any = {**_BLOCKS, "": Head}.get(block, Train)
+    if block == "dataset":
+        kind = node.value.get("kind") if isinstance(node.value, dict) else None
+        model = _DATASETS.get(kind.value if kind else None, MakeClassification)
+    if len(path) > 1 and path[0] in model.model_fields:
+        inner = model.model_fields[str(path[0])].annotation
+        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
+    return [*model.model_fields, *(["train"] if block in ("teacher", "student", "distill") else [])]
+
+
+def _nothing(where: str) -> Located:
+    return Located({}, where)
+
+
+def _by_line(mistake: Mistake) -> tuple[str, int]:
+    name, _, line = mistake.where.rpartition(":")
+    return (name, int(line)) if line.isdigit() else (mistake.where, 0)

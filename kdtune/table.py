@@ -1,0 +1,124 @@
+"""The table: one row a network, in Parquet. Column names stand here and nowhere else.
+
+Rows of packs lie in ``parts/``, one file a pack, each written whole or not at all. ``merge`` makes
+one table of them. What does not apply to a network is null.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdtune.errors import StorageError
+
+MODEL, TEMP, REPLICATE, ID, TEACHER_ID = "model", "temp", "replicate", "id", "teacher_id"
+NUM_ERROR, ACCURACY, LOSS, NLL, ECE = "num_error", "accuracy", "loss", "nll", "ece"
+VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL = "val_num_error", "val_accuracy", "val_nll"
+CLASS_SEP, P_INFORMATIVE, DATASET, WIDTH, HARD_WEIGHT = "class_sep", "p_informative", "dataset", "width", "hard_weight"
+DATA_SEED, TEACHER_SEED, STUDENT_SEED = "data_seed", "teacher_seed", "student_seed"
+EPOCHS, N_PARAMS, N_TRAIN, N_VAL, N_TEST = "epochs", "n_params", "n_train", "n_val", "n_test"
+SECONDS, STATUS, ERROR, DEVICE, HOST = "seconds", "status", "error", "device", "host"
+
+TEACHER, BASELINE, STUDENT = "teacher", "student", "distilled_student"  # values of MODEL
+DONE, FAILED, SKIPPED = "done", "failed", "skipped"  # values of STATUS
+DIVERGED = "diverged"  # how ERROR starts for a failure that is a result
+
+_INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
+_TYPES = {
+    MODEL: _TEXT, CLASS_SEP: _FLOAT, P_INFORMATIVE: _FLOAT, WIDTH: _INT, TEMP: _FLOAT, HARD_WEIGHT: _FLOAT,
+    REPLICATE: _INT, NUM_ERROR: _INT, ACCURACY: _FLOAT, LOSS: _FLOAT, NLL: _FLOAT, ECE: _FLOAT,
+    VAL_NUM_ERROR: _INT, VAL_ACCURACY: _FLOAT, VAL_NLL: _FLOAT, STATUS: _TEXT, ERROR: _TEXT,
+    ID: _TEXT, TEACHER_ID: _TEXT, DATA_SEED: _INT, TEACHER_SEED: _INT, STUDENT_SEED: _INT,
+    DATASET: _TEXT, EPOCHS: _INT, N_PARAMS: _INT, N_TRAIN: _INT, N_VAL: _INT, N_TEST: _INT,
+    SECONDS: _FLOAT, DEVICE: _TEXT, HOST: _TEXT,
+}  # fmt: skip
+# What training gave, and where and how long: everything else in a row is a setting or names the network.
+RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
+CIRCUMSTANCES = (SECONDS, DEVICE, HOST, STATUS, ERROR)
+NAMES = (ID, TEACHER_ID, DATA_SEED, TEACHER_SEED, STUDENT_SEED, REPLICATE, MODEL)
+
+
+def to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as an Arrow table: the columns of the contract first, typed even where all are null."""
+    extra = dict.fromkeys(key for row in rows for key in row if key not in _TYPES)
+    columns = {name: pa.array([row.get(name) for row in rows], kind) for name, kind in _TYPES.items()}
+    columns |= {name: pa.array([row.get(name) for row in rows]) for name in extra}
+    return pa.table(columns)
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written.
+    """
+    write_whole(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
+
+
+def write_whole(path: Path, write_to: Any) -> None:
+    """Call ``write_to(temporary path)``, flush it to disk, then move it to ``path`` in one step."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        write_to(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read(path: Path) -> pa.Table:
+    """Read a Parquet file of rows.
+
+    Raises
+    ------
+    ValueError
+        If it is torn, no Parquet, or has no column for the network's id and status.
+    """
+    try:
+        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{path.name} is torn or no Parquet file: {str(error).splitlines()[0]}") from error
+    lacking = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
+    if lacking:
+        raise ValueError(f"{path.name} holds no rows of kdtune: it has no column {', '.join(lacking)}")
+    return table
+
+
+def merge(tables: Iterable[pa.Table]) -> pa.Table:
+    """One row for each network: a final one before one to be tried again, a later before an earlier one."""
+    table = pa.concat_tables([to_arrow([]), *tables], promote_options="permissive")
+    best: dict[str, int] = {}
+    final = is_final(table)
+    for place, name in enumerate(table[ID].to_pylist()):
+        if name not in best or final[place] or not final[best[name]]:
+            best[name] = place
+    return table.take(pa.array(list(best.values()), pa.int64()))
+
+
+def is_final(table: pa.Table) -> list[bool]:
+    """Which rows are results: done, or diverged. Crashes and what they skipped are tried again."""
+    pairs = zip(table[STATUS].to_pylist(), table[ERROR].to_pylist(), strict=True)
+    return [status == DONE or (status == FAILED and (error or "").startswith(DIVERGED)) for status, error in pairs]
+
+
+def final_ids(table: pa.Table) -> set[str]:
+    return {name for name, final in zip(table[ID].to_pylist(), is_final(table), strict=True) if final}
+
+
+def select(table: pa.Table, ids: Sequence[str]) -> pa.Table:
+    """The rows of these networks, in this order; those without a row are left out. Columns that hold
+    nothing for any of them go, but for those of the contract."""
+    place = {name: i for i, name in enumerate(table[ID].to_pylist())}
+    taken = table.take(pa.array([place[name] for name in ids if name in place], pa.int64()))
+    keep = [name for name in taken.column_names if name in _TYPES or taken[name].null_count < len(taken)]
+    return taken.select(keep)
