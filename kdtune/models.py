@@ -95,7 +95,7 @@ class StackedMLP:
         return flat, weights, biases
 
     def forward(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
-        """Logits (pack, classes, batch) for x of (batch, features), or (pack, batch, features).
+        """Logits (pack, classes, batch) for x of (1 or pack, batch, features).
 
         ``masks`` are factors for the hidden units of each layer, (pack, features, batch): 0 where one is
         dropped, 1 / (1 - dropout) where it is kept. None evaluates.

@@ -45,7 +45,7 @@ class Members:
 
     data: list[Data]  # all the same object where they share their data
     networks: list[Network]
-    teacher_logits: list[Any | None]  # (examples, classes) on the training part, None for labels alone
+    teacher_logits: Any | None  # (examples, classes) on the training part; None if all learn from labels
 
     @property
     def share_data(self) -> bool:
@@ -72,11 +72,13 @@ def train_pack(
     -------
     One ``Trained`` a network. A member that diverged has a row of status ``failed`` and nothing else.
     """
+    if len(pack.teachers) > 1:
+        raise ValueError(f"the students of a pack learn from one teacher, not {len(pack.teachers)}")
     start = time.perf_counter()
     members = Members(
         data=[load(network.data) for network in pack.networks],
         networks=list(pack.networks),
-        teacher_logits=[teacher_logits(n.teacher.id) if n.teacher else None for n in pack.networks],
+        teacher_logits=next((teacher_logits(name) for name in pack.teachers), None),
     )
     model, diverged = fit(members, device, dtype)
     logits = _all_logits(model, members, device, dtype)
@@ -176,13 +178,11 @@ class _Batches:
         self.w = column([d.hard_weight if d else 0.0 for d in distills])
         self.hard = bool(self.w.any())
         self.soft = torch.tensor([i for i, d in enumerate(distills) if d], dtype=torch.long, device=device)
-        given = {id(v): v for v in members.teacher_logits if v is not None}
-        if len(given) > 1:
-            raise ValueError("the students of a pack learn from one teacher")
-        self.logits = next((torch.tensor(np.asarray(v)).to(device, dtype) for v in given.values()), None)
+        v = members.teacher_logits
+        self.logits = None if v is None else torch.tensor(np.asarray(v)).to(device, dtype)
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """x (batch, features), or (pack, batch, features); targets (pack, classes, batch); one-hot labels."""
+        """x (1 or pack, batch, features), targets (pack, classes, batch), labels (1 or pack, classes, batch)."""
         n = len(self.y[0])
         orders = [
             torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(n)).to(self.x[0].device)
@@ -190,15 +190,16 @@ class _Batches:
         ]
         for start in range(0, n, self.size):
             picked = [order[start : start + self.size] for order in orders]
-            x = [x.index_select(0, pick) for x, pick in zip(self.x, picked, strict=True)]
+            x = torch.empty(len(picked), len(picked[0]), self.x[0].shape[1], dtype=self.T.dtype, device=self.T.device)
+            for one, pick, out in zip(self.x, picked, x, strict=True):
+                torch.index_select(one, 0, pick, out=out)
             labels = self._one_hot([y[pick] for y, pick in zip(self.y, picked, strict=True)])
             targets = labels.expand(len(self.T), -1, -1)
             if self.logits is not None:
                 targets = targets.clone()
                 v = self.logits[picked[0]].T  # (classes, batch)
                 targets[self.soft] = soft_targets(v, self.T[self.soft])
-            batch = (x[0] if len(x) == 1 else torch.stack(x))[..., : self.n_features]
-            yield batch, targets, labels if self.hard else None
+            yield x[..., : self.n_features], targets, labels if self.hard else None
 
     def _one_hot(self, y: list[Tensor]) -> Tensor:
         """(1 or pack, classes, batch)."""
@@ -248,7 +249,7 @@ def _all_logits(model: StackedMLP, members: Members, device: str, dtype: torch.d
         parts = []
         for start in range(0, len(xs[0]), EVAL_BATCH):
             part = [x[start : start + EVAL_BATCH] for x in xs]
-            batch = (part[0] if len(part) == 1 else torch.stack(part)).to(device)[..., :n_features]
+            batch = torch.stack(part).to(device)[..., :n_features]
             parts.append(model.forward(batch).transpose(1, 2).cpu().clone())  # (pack, batch, classes)
         for i, logits in enumerate(torch.cat(parts, dim=1).numpy()):
             found[i][split] = logits

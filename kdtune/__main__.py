@@ -1,0 +1,6 @@
+"""python -m kdtune"""
+
+from kdtune.cli import main
+
+if __name__ == "__main__":
+    main()

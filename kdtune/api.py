@@ -1,0 +1,101 @@
+"""kdtune as a library. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+
+def sweep(
+    file: str | Path,
+    *,
+    set: Sequence[str] = (),
+    results: str | Path = "results",
+    workers: int | None = None,
+    cpus_per_worker: int | None = None,
+    gpus_per_worker: float | None = None,
+    pack: int | None = None,
+    address: str | None = None,
+    retries: int = 3,
+    keep_students: Literal["none", "best", "all"] = "none",
+    fresh: bool = False,
+    fresh_teachers: bool = False,
+    max_networks: int = 100_000,
+    progress: bool = True,
+    verbose: bool = False,
+) -> pd.DataFrame:
+    """Train everything that a sweep file asks for and is not there yet.
+
+    Parameters
+    ----------
+    file : a sweep file, or the name of a packaged one.
+    set : values that replace those of the file, as in ``["distill.T=[2, 4]"]``.
+    results : the folder under which results lie.
+    workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``.
+    pack : largest pack; 1 trains each network alone.
+    address : a Ray cluster to run on; None starts an own one on this machine for the sweep.
+    retries : how often a pack is tried again after a crash of its worker.
+    keep_students : whose weights to keep for ``load``.
+    fresh, fresh_teachers : remove first what this sweep, and its teachers, left. Nothing is asked.
+    max_networks : refuse a larger sweep.
+    progress : show a bar in a terminal or a notebook, plain lines elsewhere.
+
+    Returns
+    -------
+    One row a network, failed ones included (column ``status``): the columns are those of
+    ``table.parquet``.
+
+    Raises
+    ------
+    RequestError
+        If the request is wrong or refused; nothing was written.
+    SweepError
+        If the run broke off; what was finished is on disk.
+    KeyboardInterrupt
+        If it was interrupted; what was finished is on disk.
+    """
+    from rich.console import Console
+
+    from kdtune.packaged import find
+    from kdtune.progress import Progress
+    from kdtune.run import Request
+    from kdtune.run import sweep as run
+    from kdtune.settings import Resources
+
+    request = Request(
+        file=find(str(file))[0],
+        overrides=set,
+        results=Path(results),
+        resources=Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker),
+        pack=pack,
+        address=address,
+        retries=retries,
+        keep_students=keep_students,
+        fresh=fresh,
+        fresh_teachers=fresh_teachers,
+        max_networks=max_networks,
+        verbose=verbose,
+    )
+    outcome = run(request, Progress(Console(stderr=True) if progress else None))
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return outcome.rows.to_pandas()
+
+
+def load(results: str | Path, id: str) -> nn.Sequential:
+    """A trained network whose weights were kept, in evaluation mode: see ``students.load``."""
+    from kdtune.students import load as load_network
+
+    return load_network(results, id)
+
+
+def read_table(results: str | Path) -> pd.DataFrame:
+    """The table of a sweep's folder, or a Parquet file of rows, as a DataFrame."""
+    from kdtune.showing import read
+
+    return read(str(results))

@@ -1,0 +1,245 @@
+"""The whole way of a sweep in one place: spec -> plan -> schedule -> table."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+from ruamel.yaml import YAML
+
+from kdtune import table as t
+from kdtune.errors import InvalidSweep, Mistake, RequestError
+from kdtune.plan import Pack, Plan, make_plan
+from kdtune.progress import Progress
+from kdtune.settings import Resources
+from kdtune.spec import MAX_NETWORKS, SweepSpec, load
+from kdtune.store import Store
+from kdtune.students import prune
+
+if TYPE_CHECKING:
+    from kdtune.schedule import Options
+
+Keep = Literal["none", "best", "all"]
+REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for: a file, what overrides it, where and how to run it."""
+
+    file: Path
+    overrides: Sequence[str] = ()
+    results: Path = Path("results")
+    resources: Resources = field(default_factory=Resources)  # flags: they go before the file's
+    pack: int | None = None
+    address: str | None = None
+    retries: int = 3
+    keep_students: Keep = "none"
+    fresh: bool = False
+    fresh_teachers: bool = False
+    max_networks: int = MAX_NETWORKS
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A sweep's rows as far as they got, in the plan's order."""
+
+    rows: pa.Table
+    plan: Plan
+    store: Store
+    interrupted: bool = False
+
+
+def sweep(request: Request, progress: Progress) -> Outcome:
+    """Run a sweep, or what is missing of it.
+
+    Raises
+    ------
+    RequestError
+        If the request is wrong or refused; nothing was written.
+    SweepError
+        If the run broke off; what was finished is on disk.
+    """
+    spec = load(request.file, request.overrides, request.max_networks)
+    plan_of(spec, request)  # too large a sweep is refused before anything is written
+    store = Store(request.results, spec.name)
+    store.prepare()
+    with store.locked():
+        rows = _known_rows(spec, request, store)
+        _write_spec(spec, store)
+        plan = plan_of(spec, request, rows, store)
+        table = _Table(store, plan, rows)
+        progress.begin(plan, store)
+        interrupted = False
+        try:
+            if plan.packs:
+                from kdtune import schedule  # Ray: seconds to import, and not needed without packs
+
+                options = _options(spec, request)
+                with _cluster(options, spec, request) as options:
+                    plan = plan_of(spec, request, rows, store, options.workers)
+                    with progress.running(plan, options.workers):
+                        schedule.run(plan.packs, store, options, _Both(table, progress))
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            table.write()
+        store.fold(table.merged())
+        rows = table.selected()
+        if request.keep_students == "best" and not interrupted:
+            prune(store, rows)
+        return Outcome(rows, plan, store, interrupted)
+
+
+def plan_of(
+    spec: SweepSpec, request: Request, rows: pa.Table | None = None, store: Store | None = None, workers: int = 1
+) -> Plan:
+    """The plan for what is missing.
+
+    Raises
+    ------
+    InvalidSweep
+        If it holds more networks than the request allows.
+    """
+    done = t.final_ids(rows) if rows is not None else set()
+    ready = set() if store is None else {name for name in done if (store.teachers / name).is_dir()}
+    plan = make_plan(spec, done, ready, workers, request.pack)
+    if len(plan.networks) > request.max_networks:
+        message = f"asks for {len(plan.networks):,} networks, over the limit of {request.max_networks:,}"
+        raise InvalidSweep([Mistake(str(request.file), "", f"{message}; shrink the grid or raise --max-networks")])
+    return plan
+
+
+def _known_rows(spec: SweepSpec, request: Request, store: Store) -> pa.Table:
+    """Rows of earlier runs, and of teachers that another sweep trained."""
+    teachers = [network.id for network in plan_of(spec, request).networks if network.model == t.TEACHER]
+    if request.fresh:
+        store.clear()
+    if request.fresh_teachers:
+        store.remove_teachers(teachers)
+    rows = t.merge([store.rows(), store.known_teachers(teachers)])
+    store.fold(rows)
+    return rows
+
+
+def existing_rows(spec: SweepSpec, request: Request, store: Store) -> pa.Table:
+    """The rows that a run of this request would start from; for `kdtune plan`, which changes nothing."""
+    teachers = [network.id for network in plan_of(spec, request).networks if network.model == t.TEACHER]
+    return t.merge([store.rows(repair=False), store.known_teachers(teachers, repair=False)])
+
+
+def _write_spec(spec: SweepSpec, store: Store) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+
+    def dump(path: Path) -> None:
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(spec.source, file)
+
+    t.write_whole(store.folder / "sweep.yaml", dump)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """A listener that keeps the table and shows the progress."""
+
+    table: _Table
+    progress: Progress
+
+    def started(self, pack: Pack) -> None:
+        self.progress.started(pack)
+
+    def finished(self, rows: pa.Table) -> None:
+        self.table.add(rows)
+        self.progress.finished(rows)
+
+
+class _Table:
+    """Rows as they come, and ``table.parquet`` kept up to date with them."""
+
+    def __init__(self, store: Store, plan: Plan, rows: pa.Table) -> None:
+        self.store, self.rows = store, [rows]
+        self.ids = [network.id for network in plan.networks]
+        self.next_write = 0.0
+        self.write()
+
+    def add(self, rows: pa.Table) -> None:
+        self.rows.append(rows)
+        if time.monotonic() >= self.next_write:
+            self.write()
+
+    def merged(self) -> pa.Table:
+        self.rows = [t.merge(self.rows)]
+        return self.rows[0]
+
+    def selected(self) -> pa.Table:
+        return t.select(self.merged(), self.ids)
+
+    def write(self) -> None:
+        start = time.monotonic()
+        t.write(self.selected(), self.store.table)
+        # A large table takes long to write: it is written more rarely then, a twentieth of the time at most.
+        self.next_write = time.monotonic() + max(REFRESH_SECONDS, 20 * (time.monotonic() - start))
+
+
+def _options(spec: SweepSpec, request: Request) -> Options:
+    from kdtune.schedule import Options
+
+    asked = resources_of(spec, request)
+    return Options(
+        workers=asked.workers or 0,
+        cpus_per_worker=asked.cpus_per_worker or 1,
+        gpus_per_worker=asked.gpus_per_worker or 0,
+        keep_weights=request.keep_students != "none",
+        address=request.address,
+        retries=request.retries,
+        verbose=request.verbose,
+    )
+
+
+def resources_of(spec: SweepSpec, request: Request) -> Resources:
+    """The file's resources with the flags laid over them."""
+    return spec.resources.model_copy(update=request.resources.model_dump(exclude_none=True))
+
+
+@contextmanager
+def _cluster(options: Options, spec: SweepSpec, request: Request) -> Iterator[Options]:
+    """Ray, and the options with what it has filled in: workers, GPUs."""
+    from kdtune.schedule import cluster
+
+    with cluster(options, cores()) as (cpus, gpus):
+        asked = resources_of(spec, request)
+        workers, per_cpu, per_gpu = share(cpus, gpus, asked)
+        yield replace(options, workers=workers, cpus_per_worker=per_cpu, gpus_per_worker=per_gpu)
+
+
+def share(cpus: int, gpus: float, asked: Resources) -> tuple[int, int, float]:
+    """(workers, CPUs, GPUs of each): one worker a core; where there are GPUs, one worker a GPU.
+
+    Raises
+    ------
+    RequestError
+        If not even one worker fits.
+    """
+    per_gpu = asked.gpus_per_worker if asked.gpus_per_worker is not None else float(gpus > 0)
+    if per_gpu > gpus:
+        raise RequestError(f"a worker asks for {per_gpu:g} GPUs, but there are {gpus:g}; lower gpus_per_worker")
+    fitting = int(gpus // per_gpu) if per_gpu else cpus
+    per_cpu = asked.cpus_per_worker or (max(1, cpus // max(1, asked.workers or fitting)) if per_gpu else 1)
+    if per_cpu > cpus:
+        raise RequestError(f"a worker asks for {per_cpu} CPUs, but there are {cpus}; lower cpus_per_worker")
+    fitting = min(fitting, cpus // per_cpu)
+    return min(asked.workers or fitting, fitting), per_cpu, per_gpu
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

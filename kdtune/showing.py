@@ -1,0 +1,93 @@
+"""Read, filter and export a table for `kdtune show` and `kdtune plot`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from kdtune import table as t
+from kdtune.errors import RequestError
+from kdtune.messages import nearest
+
+_SHORT = (t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.TEMP, t.HARD_WEIGHT, t.REPLICATE, t.NUM_ERROR,
+          t.ACCURACY, t.VAL_NUM_ERROR, t.STATUS)  # fmt: skip
+
+
+def locate(results: str) -> Path:
+    """The Parquet file of a folder, of a sweep's name under results/, or the file itself.
+
+    Raises
+    ------
+    RequestError
+        If there is none.
+    """
+    for path in (Path(results), Path("results") / results):
+        if path.is_file():
+            return path
+        if (path / "table.parquet").is_file():
+            return path / "table.parquet"
+    known = sorted(str(path.parent) for path in Path("results").glob("*/table.parquet"))
+    hint = f"; {nearest(results, known)}" if known else "; `kdtune sweep` makes one"
+    raise RequestError(f"{results}: there is no table there{hint}")
+
+
+def read(results: str) -> pd.DataFrame:
+    """The table as a DataFrame; RequestError if it is torn or no table of networks."""
+    path = locate(results)
+    try:
+        return t.read(path).to_pandas()
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}") from None
+
+
+def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str | None) -> pd.DataFrame:
+    """Rows and columns that were asked for, all mistakes as one RequestError each."""
+    if where:
+        try:
+            table = table.query(where, engine="python")
+        except Exception as error:  # pandas lets through whatever the expression raises
+            raise RequestError(f"--where {where}: {str(error).splitlines()[0]}") from None
+    if sort:
+        names = [name.strip() for name in sort.split(",")]
+        _check([name.lstrip("-") for name in names], table, "--sort")
+        table = table.sort_values(
+            [name.lstrip("-") for name in names], ascending=[not n.startswith("-") for n in names], kind="stable"
+        )
+    if columns == "all":
+        return table
+    if columns:
+        chosen = [name.strip() for name in columns.split(",")]
+        _check(chosen, table, "--columns")
+    else:
+        chosen = [name for name in _SHORT if name in table.columns and (table[name].notna().any() or name == t.STATUS)]
+    return table[chosen]
+
+
+def export(table: pd.DataFrame, kind: str, output: Path | None) -> None:
+    """Write a table as text or Parquet, to a file or to standard output."""
+    try:
+        if kind == "parquet":
+            table.to_parquet(output or sys.stdout.buffer, index=False)
+            return
+        if kind == "json":
+            text = table.to_json(orient="records", indent=2, double_precision=15) + "\n"
+        elif kind == "csv":
+            text = table.to_csv(index=False)
+        else:
+            text = table.to_string(index=False) + "\n"
+        if output:
+            output.write_text(text, encoding="utf-8")
+        else:
+            sys.stdout.write(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RequestError(f"{output}: cannot be written: {error.strerror}") from None
+
+
+def _check(names: list[str], table: pd.DataFrame, option: str) -> None:
+    for name in names:
+        if name not in table.columns:
+            raise RequestError(f"{option}: there is no column {name!r}; {nearest(name, table.columns)}")

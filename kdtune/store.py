@@ -1,0 +1,249 @@
+"""The results folder: where rows, teachers and students lie, who may write, what to do with torn files.
+
+    <root>/teachers/<id>/      train.npy, val.npy, test.npy (logits), weights.safetensors, row.parquet
+    <root>/<name>/             sweep.yaml, table.parquet, parts/, students/<id>.safetensors, figures/
+
+Workers write packs, the driver everything else. Nothing is overwritten in place, so that a process
+killed at any moment leaves whole files or temporary ones, which begin with a dot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from kdtune import table as t
+from kdtune.errors import RequestError, StorageError
+
+if TYPE_CHECKING:
+    from kdtune.train import Trained
+
+FOLD_AT = 256  # part files: reading many small ones costs more than their rows
+
+
+class Store:
+    """One sweep's folder under a root, and the teachers beside it."""
+
+    def __init__(self, root: Path | str, name: str) -> None:
+        self.root = Path(root).absolute()
+        self.name = name
+        self.folder = self.root / name
+        self.parts = self.folder / "parts"
+        self.teachers = self.root / "teachers"
+        self.students = self.folder / "students"
+        self.table = self.folder / "table.parquet"
+        self.warnings: list[str] = []
+
+    # --- one driver at a time -------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Make the folders; RequestError if they cannot be made or written."""
+        try:
+            for folder in (self.parts, self.teachers):
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / f".{uuid.uuid4().hex[:8]}.tmp"
+                probe.touch()
+                probe.unlink()
+        except OSError as error:
+            raise RequestError(f"{self.folder}: the results folder cannot be written: {error.strerror}") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder: the kernel frees the lock of a process that died.
+
+        Raises
+        ------
+        RequestError
+            If another driver holds it; the message names that one.
+        """
+        lock = FileLock(self.folder / ".lock")
+        holder = self.folder / ".lock.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RequestError(f"{self.folder} is in use by another sweep{_holder(holder)}; wait or stop it") from None
+        try:
+            me = {"host": platform.node(), "pid": os.getpid(), "since": datetime.now().isoformat(" ", "seconds")}
+            t.write_whole(holder, lambda path: path.write_text(json.dumps(me)))
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    # --- rows -----------------------------------------------------------------------------------
+
+    def rows(self, repair: bool = True) -> pa.Table:
+        """Every row in ``parts/``. Torn and foreign files are set aside with a warning, if ``repair``."""
+        found = []
+        for path in sorted(self._part_files(), key=lambda path: path.stat().st_mtime_ns):
+            try:
+                found.append(t.read(path))
+            except ValueError as error:
+                done = f"set aside as {self._set_aside(path)}, its" if repair else "its"
+                self.warnings.append(f"parts/{error}; {done} networks are trained again")
+        if repair:
+            for path in self.parts.glob(".*.tmp"):
+                path.unlink(missing_ok=True)  # of a writer that was killed
+        return t.merge(found)
+
+    def _part_files(self) -> list[Path]:
+        there = self.parts.iterdir() if self.parts.is_dir() else ()
+        return [path for path in there if not (path.name.startswith(".") and path.suffix == ".tmp")]
+
+    def _set_aside(self, path: Path) -> Path:
+        aside = self.folder / "set-aside" / f"{path.name}.{uuid.uuid4().hex[:8]}"
+        aside.parent.mkdir(exist_ok=True)
+        path.rename(aside)
+        return aside
+
+    def read_part(self, pack: str) -> pa.Table:
+        return t.read(self.parts / f"{pack}.parquet")
+
+    def write_rows(self, pack: str, rows: Sequence[dict[str, Any]]) -> None:
+        t.write(t.to_arrow(rows), self.parts / f"{pack}.parquet")
+
+    def fold(self, rows: pa.Table, at_least: int = FOLD_AT) -> None:
+        """Put the rows of many parts into one file. A kill in between leaves rows twice, never none."""
+        old = self._part_files()
+        if len(old) < at_least:
+            return
+        folded = self.parts / f"folded-{uuid.uuid4().hex[:12]}.parquet"
+        t.write(rows, folded)
+        for path in old:
+            path.unlink(missing_ok=True)
+
+    # --- what workers write ---------------------------------------------------------------------
+
+    def save(self, pack: str, results: Sequence[Trained]) -> None:
+        """A finished pack: first what its rows promise, then the rows."""
+        try:
+            for result in results:
+                if result.logits is not None and result.weights is not None:
+                    self._save_teacher(result)
+                elif result.weights is not None:
+                    self.students.mkdir(exist_ok=True)
+                    save_weights(self.students / f"{result.network.id}.safetensors", result)
+        except OSError as error:
+            raise StorageError(f"cannot write below {self.root}: {error.strerror or error}") from error
+        self.write_rows(pack, [result.row for result in results])
+
+    def _save_teacher(self, result: Trained) -> None:
+        folder = self.teachers / result.network.id
+        temporary = self.teachers / f".{result.network.id}.{uuid.uuid4().hex[:8]}.tmp"
+        temporary.mkdir()
+        try:
+            for split, logits in (result.logits or {}).items():
+                with (temporary / f"{split}.npy").open("wb") as file:
+                    np.save(file, logits, allow_pickle=False)
+                    file.flush()
+                    os.fsync(file.fileno())
+            save_weights(temporary / "weights.safetensors", result)
+            t.write(t.to_arrow([result.row]), temporary / "row.parquet")
+            if folder.exists() and not self._teacher_row(result.network.id):
+                self._set_teacher_aside(result.network.id)
+            temporary.rename(folder)
+        except FileExistsError:
+            shutil.rmtree(temporary)  # another sweep was faster: the same numbers
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if not folder.exists():
+                raise error
+
+    # --- teachers -------------------------------------------------------------------------------
+
+    def teacher_logits(self, name: str) -> Any:
+        """A teacher's logits on the training part, (examples, classes), as a memory map."""
+        return np.load(self.teachers / name / "train.npy", mmap_mode="r", allow_pickle=False)
+
+    def known_teachers(self, names: Iterable[str], repair: bool = True) -> pa.Table:
+        """The rows of those teachers that are there and whole; torn ones are set aside, if ``repair``."""
+        found = []
+        for name in names:
+            if (self.teachers / name).is_dir():
+                row = self._teacher_row(name)
+                if row is not None:
+                    found.append(row)
+                else:
+                    if repair:
+                        self._set_teacher_aside(name)
+                    self.warnings.append(f"teachers/{name} is torn; it is trained again")
+        return t.merge(found)
+
+    def _teacher_row(self, name: str) -> pa.Table | None:
+        folder = self.teachers / name
+        try:
+            row = t.read(folder / "row.parquet")
+            sizes = {split: row[f"n_{split}"][0].as_py() for split in ("train", "val", "test")}
+            whole = all(
+                len(np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)) == size
+                for split, size in sizes.items()
+            )
+            return row if whole and row[t.ID].to_pylist() == [name] and _is_whole(folder / "weights.safetensors") else None
+        except (OSError, ValueError, KeyError, EOFError):
+            return None
+
+    def _set_teacher_aside(self, name: str) -> None:
+        (self.teachers / name).rename(self.teachers / f".torn-{name}.{uuid.uuid4().hex[:8]}")
+
+    # --- starting over --------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Remove what this sweep left, but for its lock. Shared teachers stay."""
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            if path.name.startswith(".lock"):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        self.parts.mkdir(parents=True, exist_ok=True)
+
+    def remove_teachers(self, names: Iterable[str]) -> None:
+        for name in names:
+            shutil.rmtree(self.teachers / name, ignore_errors=True)
+
+
+def save_weights(path: Path, result: Trained) -> None:
+    """A network's weights as safetensors, with what it takes to build it again."""
+    from safetensors.torch import save
+
+    network = result.network
+    about = {
+        "id": network.id,
+        "model": network.model,
+        "layers": json.dumps(network.layers),
+        "dropout": json.dumps(network.shape.dropout),
+        "data": network.data.settings.model_dump_json(),
+        "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
+    }
+    t.write_whole(path, lambda temporary: temporary.write_bytes(save(result.weights or {}, metadata=about)))
+
+
+def _is_whole(path: Path) -> bool:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return bool(file.keys())
+    except (SafetensorError, OSError):
+        return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        me = json.loads(path.read_text())
+        return f" (host {me['host']}, pid {me['pid']}, since {me['since']})"
+    except (OSError, ValueError, KeyError):
+        return ""

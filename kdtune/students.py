@@ -1,0 +1,78 @@
+"""Trained networks back from the results folder, as ordinary modules."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kdtune import analysis
+from kdtune import table as t
+from kdtune.errors import RequestError
+from kdtune.store import Store
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load(results: str | Path, id: str) -> nn.Sequential:
+    """A trained teacher or a student whose weights were kept, in evaluation mode.
+
+    Parameters
+    ----------
+    results : the sweep's folder, such as ``results/fakeset``.
+    id : the network's, from the table's column ``id``; its first digits are enough if they are unique.
+
+    Returns
+    -------
+    A module that maps features (batch, n_features), scaled as the sweep's data are, to logits
+    (batch, n_classes).
+
+    Raises
+    ------
+    RequestError
+        If there is no such network, or its weights were not kept.
+    """
+    from safetensors import safe_open
+
+    from kdtune.models import module
+
+    path = _weights(Path(results), id)
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    net = module([tuple(layer) for layer in json.loads(about["layers"])], json.loads(about["dropout"]))
+    net.load_state_dict(state)
+    return net.eval()
+
+
+def _weights(folder: Path, name: str) -> Path:
+    if not folder.is_dir():
+        raise RequestError(f"{folder}: there is no such results folder")
+    students = {path.stem: path for path in (folder / "students").glob("*.safetensors")}
+    teachers = {path.parent.name: path for path in (folder.parent / "teachers").glob("*/weights.safetensors")}
+    found = [path for key, path in (students | teachers).items() if key.startswith(name)] if name else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RequestError(f"{name!r} begins the ids of {len(found)} networks; give more digits")
+    near = difflib.get_close_matches(name, [*students, *teachers], n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; sweep with --keep-students best or all"
+    raise RequestError(f"{folder}: no weights are kept of a network {name!r}{hint}")
+
+
+def prune(store: Store, rows: pa.Table) -> None:
+    """Of the kept students leave those at each cell's chosen T, in every replicate."""
+    table = rows.to_pandas()
+    columns = analysis.cell_columns(table)
+    best = analysis.chosen(table, columns)
+    students = analysis.done(table)
+    students = students[students[t.MODEL] == t.STUDENT]
+    keep = set(students.merge(best, on=[*columns, t.TEMP])[t.ID])
+    for name in rows.filter(pc.field(t.MODEL) != t.TEACHER)[t.ID].to_pylist():
+        if name not in keep:
+            (store.students / f"{name}.safetensors").unlink(missing_ok=True)
