@@ -216,32 +216,32 @@ def _print_summary(table: Any) -> None:
     frame = summary(table)
     if frame.empty:
         return
-    counts = sorted(set(frame.pop("replicates")))
-    many = counts[-1] > 1
-    title = "Errors on the test split; T chosen on the validation split"
-    _print_table(frame.head(SHOWN_CELLS), f"{title}, means over {counts[-1]} replicates" if many else title)
+    replicates = int(frame.pop("replicates").max())
+    for name in ("teacher", "baseline", "student"):
+        frame[name] = frame[name].map(lambda errors: f"{errors:.1f}" if replicates > 1 else f"{errors:.0f}")
+    means = f", means over {replicates} replicates" if replicates > 1 else ", one replicate"
+    click.echo(f"Errors on the test split{means}; T chosen on the validation split:")
+    _print_table(frame.head(SHOWN_CELLS))
     if len(frame) > SHOWN_CELLS:
         click.echo(f"... and {len(frame) - SHOWN_CELLS} cells more.")
 
 
-def _print_table(frame: Any, title: str | None = None) -> None:
-    """A frame as wide as the terminal; without one, as wide as it is."""
-    console = Console() if sys.stdout.isatty() else Console(width=max(80, 22 * len(frame.columns)))
-    table = Table(title=title and escape(title), title_justify="left", box=None, pad_edge=False)
+def _print_table(frame: Any) -> None:
+    """A frame as wide as the terminal; where there is none, as wide as it is."""
+    console = Console() if sys.stdout.isatty() else Console(width=max(80, 40 * len(frame.columns)))
+    table = Table(box=None, pad_edge=False)
     for name in frame.columns:
-        numeric = frame[name].dtype.kind in "iuf"
-        table.add_column(escape(str(name)), justify="right" if numeric else "left", overflow="fold")
+        text = frame[name].dtype.kind not in "iuf" and name not in ("teacher", "baseline", "student")
+        table.add_column(escape(str(name)), justify="left" if text else "right", overflow="fold")
     for values in frame.itertuples(index=False):
         table.add_row(*(escape(_cell(value)) for value in values))
     console.print(table)
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:
+    if value is None or value != value or value == "nan":
         return "-"
-    if isinstance(value, float):
-        return f"{value:.1f}" if abs(value) >= 100 and value != int(value) else f"{value:.6g}"
-    return str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _print_failures(table: Any, console: Console) -> None:

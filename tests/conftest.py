@@ -1,0 +1,98 @@
+"""Small sweeps for the tests, and one Ray for all of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kdtune.plan import Plan, make_plan
+from kdtune.spec import SweepSpec, load
+
+torch.set_num_threads(1)
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "dataset": {
+        "kind": "make_classification",
+        "n_samples": 500,
+        "n_features": 13,
+        "n_classes": 3,
+        "p_informative": 0.5,
+        "class_sep": {"grid_search": [0.5, 1.5]},
+    },
+    "teacher": {"hidden": [12, 12], "dropout": 0.2},
+    "student": {"depth": 2, "width": {"grid_search": [3, 7]}},
+    "distill": {"T": {"grid_search": [1, 2, 5]}},
+    "train": {"epochs": 2, "batch_size": 37},  # the last batch is short
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write a sweep file: the small one with some blocks replaced, or any text."""
+
+    def write_file(text: str | None = None, name: str = "small.yaml", **blocks: Any) -> Path:
+        from ruamel.yaml import YAML
+
+        path = tmp_path / name
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+        else:
+            with path.open("w", encoding="utf-8") as file:
+                YAML(typ="safe", pure=True).dump({**SMALL, **blocks}, file)
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def spec(write: Callable[..., Path]) -> Callable[..., SweepSpec]:
+    """The small sweep, with some blocks replaced, validated."""
+    return lambda *overrides, **blocks: load(write(**blocks), overrides)
+
+
+@pytest.fixture
+def plan(spec: Callable[..., SweepSpec]) -> Callable[..., Plan]:
+    """The small sweep, planned."""
+    return lambda *overrides, **options: make_plan(spec(*overrides), **options)
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """A Ray cluster of two raylets on this machine, started once: 127.0.0.1:PORT."""
+    port = 26379
+    ray = Path(sys.executable).with_name("ray")
+    head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1",
+            "--include-dashboard=false", "--object-store-memory=100000000", "--disable-usage-stats"]  # fmt: skip
+    second = [ray, "start", f"--address=127.0.0.1:{port}", "--num-cpus=1", "--object-store-memory=100000000",
+              "--disable-usage-stats"]  # fmt: skip
+    for command in (head, second):
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    yield f"127.0.0.1:{port}"
+    subprocess.run([ray, "stop", "--force"], check=False, capture_output=True, timeout=120)
+
+
+@pytest.fixture
+def kdtune(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a folder of its own, as a user would."""
+
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kdtune", *map(str, arguments)],
+            cwd=options.pop("cwd", tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=options.pop("timeout", 240),
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "COLUMNS": "200", **options.pop("env", {})},
+            **options,
+        )
+
+    return run

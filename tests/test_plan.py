@@ -1,0 +1,203 @@
+"""Planning: what is trained, with what, in which pack; and what a network is called."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+
+from kdtune import identity
+from kdtune import table as t
+from kdtune.agenda import Agenda
+from kdtune.plan import all_networks, make_plan
+from kdtune.settings import Train
+
+
+def test_part_three_of_the_tutorial():
+    from kdtune.packaged import FOLDER
+    from kdtune.spec import load
+
+    plan = make_plan(load(FOLDER / "fakeset.yaml", ["student.width=50"]), workers=2)
+    assert [plan.count(model) for model in (t.TEACHER, t.BASELINE, t.STUDENT)] == [9, 9, 72]
+    assert sorted(len(p.networks) for p in plan.packs) == [4, 5] + [9] * 9
+    teacher = plan.networks[0]
+    assert teacher.n_params == 100 * 101 * 3 + 101 * 10
+
+
+def test_each_network_once_and_baselines_once_a_cell(plan):
+    p = plan("distill.hard_weight=[0, 1]", "replicates=2")
+    ids = [n.id for n in p.networks]
+    assert len(ids) == len(set(ids))
+    assert p.count(t.TEACHER) == 2 * 2
+    assert p.count(t.BASELINE) == 2 * 2 * 2
+    assert p.count(t.STUDENT) == 2 * 2 * 2 * 3 * 2
+    assert sorted(n.id for pack in p.packs for n in pack.networks) == sorted(ids)
+
+
+@given(workers=st.integers(1, 5), max_pack=st.none() | st.integers(1, 5), done=st.sets(st.integers(0, 33)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, max_pack, done):
+    everything = plan("replicates=2").networks
+    finished = {everything[i].id for i in done if i < len(everything)}
+    p = plan("replicates=2", workers=workers, max_pack=max_pack, done=finished)
+    trained = [n.id for pack in p.packs for n in pack.networks]
+    assert len(trained) == len(set(trained))
+    missing = {n.id for n in everything} - finished
+    again = set(trained) - missing  # only teachers whose logits are gone and still needed
+    needed = {n.teacher.id for n in everything if n.id in missing and n.teacher}
+    assert missing <= set(trained)
+    assert again <= needed & finished
+    teachers = [n for pack in p.packs for n in pack.networks if n.model == t.TEACHER]
+    for pack in p.packs:
+        first = pack.networks[0]
+        assert len({(tuple(n.layers), n.train.epochs, n.train.batch_size, n.train.lr) for n in pack.networks}) == 1
+        assert len(pack.networks) <= (max_pack or 64)
+        assert len(pack.teachers) <= 1
+        if first.model == t.TEACHER:
+            assert len(pack.networks) <= math.ceil(len(teachers) / workers)
+        else:
+            assert len({(n.data.id, n.draw) for n in pack.networks}) == 1
+
+
+def test_ready_teachers_are_not_trained_again(plan):
+    everything = plan().networks
+    teachers = {n.id for n in everything if n.model == t.TEACHER}
+    p = plan(done=teachers, ready_teachers=teachers)
+    assert not [n for n in p.missing if n.model == t.TEACHER]
+    lost = plan(done=teachers, ready_teachers=set())
+    assert {n.id for n in lost.missing if n.model == t.TEACHER} == teachers
+    finished = plan(done={n.id for n in everything}, ready_teachers=set())
+    assert not finished.packs
+
+
+def test_ids_depend_on_settings_only(spec):
+    """Adding values changes no other network; names, replicates and resources are not in an id."""
+    few = {n.id for n in all_networks(spec())}
+    more = {n.id for n in all_networks(spec("distill.T=[1, 2, 5, 9]", "student.width=[3, 7, 8]", "replicates=3"))}
+    assert few < more
+    same = {n.id for n in all_networks(spec("name=other", "resources={cpus_per_worker: 2}"))}
+    assert same == few
+    written_otherwise = spec(
+        "distill.T=[1.0, 2.0, 5.0]", "dataset.test_size=100", "dataset.val_size=100", "student.depth=2.0"
+    )
+    assert {n.id for n in all_networks(written_otherwise)} == few
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["seed=1", "dataset.flip_y=0.02", "dataset.n_samples=600", "train.lr=0.002", "train.epochs=3", "train.batch_size=36"],
+)
+def test_ids_depend_on_every_setting(spec, override):
+    assert not {n.id for n in all_networks(spec())} & {n.id for n in all_networks(spec(override))}
+
+
+def test_teacher_settings_change_distilled_students_and_not_baselines(spec):
+    before = {n.id: n.model for n in all_networks(spec())}
+    after = {n.id: n.model for n in all_networks(spec("teacher.dropout=0.5"))}
+    assert {before[i] for i in before.keys() & after.keys()} == {t.BASELINE}
+    assert sum(m == t.BASELINE for m in before.values()) == len(before.keys() & after.keys())
+
+
+def test_ids_and_seeds_stay_what_they_are(spec):
+    """A change here makes every result that anyone has useless: raise identity.SCHEMA if it must be."""
+    networks = list(all_networks(spec("dataset.class_sep=1", "student.width=3", "distill.T=2")))
+    assert [(n.model, n.id, n.weights_seed, n.order_seed) for n in networks] == GOLDEN
+
+
+GOLDEN: list[tuple[str, str, int, int]] = []
+
+
+def test_a_setting_introduced_later_hashes_as_absent():
+    class Later(Train):
+        label_smoothing: float = Field(default=0.0, json_schema_extra={"introduced": 0.0})
+
+    assert identity.hashable(Later()) == identity.hashable(Train())
+    assert identity.hashable(Later(label_smoothing=0.1)) != identity.hashable(Train())
+
+
+def test_replicates_redraw_what_they_say(spec):
+    def draws(override):
+        return sorted(
+            {
+                (n.data.draw, n.teacher.draw, n.draw, n.replicate)
+                for n in all_networks(spec(override))
+                if n.model == t.STUDENT
+            }
+        )
+
+    assert draws("replicates=3") == [(0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2)]
+    assert draws("replicates={data: 1, teacher: 1, student: 3}") == [(0, 0, 0, 0), (0, 0, 1, 1), (0, 0, 2, 2)]
+    assert draws("replicates={data: 1, teacher: 2, student: 4}") == [(0, 0, 0, 0), (0, 0, 2, 2), (0, 1, 1, 1), (0, 1, 3, 3)]
+
+
+def test_streams_differ_by_what_they_are_for(spec):
+    networks = list(all_networks(spec("replicates=2")))
+    assert len({n.data.seed for n in networks}) == 2 * 2
+    teachers = [n for n in networks if n.model == t.TEACHER]
+    students = [n for n in networks if n.model != t.TEACHER]
+    assert not {n.weights_seed for n in teachers} & {n.weights_seed for n in students}
+    assert not {n.order_seed for n in networks} & {n.weights_seed for n in networks}
+
+
+def walk(agenda, finish):
+    """Run an agenda as a worker would, one pack after another; what was handed out, in order."""
+    out = []
+    while pack := agenda.next():
+        out.append(pack)
+        finish(agenda, pack)
+    return out
+
+
+def teachers_of(pack):
+    return [n.id for n in pack.networks if n.model == t.TEACHER]
+
+
+def test_a_pack_starts_once_its_own_teacher_is_done(plan):
+    p = plan(max_pack=1)
+    taught = set()
+
+    def finish(agenda, pack):
+        assert pack.teachers <= taught
+        taught.update(teachers_of(pack))
+        agenda.taught(teachers_of(pack))
+
+    agenda = Agenda(p.packs)
+    out = walk(agenda, finish)
+    assert agenda.empty
+    assert sorted(x.id for x in out) == sorted(x.id for x in p.packs)
+    models = [x.networks[0].model for x in out]
+    second = [i for i, m in enumerate(models) if m == t.TEACHER][1]
+    assert t.STUDENT in models[:second], "students of the first teacher do not wait for the second"
+
+
+def test_what_waits_for_a_teacher_is_not_handed_out(plan):
+    agenda = Agenda(plan(workers=2).packs)
+    first, second = agenda.next(), agenda.next()
+    assert teachers_of(first)
+    assert teachers_of(second)
+    assert agenda.next() is None
+    assert not agenda.empty
+    agenda.taught(teachers_of(second))
+    assert agenda.next().teachers == set(teachers_of(second))
+
+
+def test_a_lost_teacher_skips_its_students_and_not_their_baselines(plan):
+    p = plan(workers=2)
+    agenda = Agenda(p.packs)
+    lost = teachers_of(p.packs[0])
+    skipped = []
+
+    def finish(agenda, pack):
+        own = teachers_of(pack)
+        if own == lost:
+            skipped.extend(agenda.lost(own))
+        else:
+            agenda.taught(own)
+
+    out = walk(agenda, finish)
+    assert {n.id for n in skipped} == {n.id for n in p.networks if n.teacher and n.teacher.id in lost}
+    trained = {n.id for pack in out for n in pack.networks}
+    assert trained == {n.id for n in p.networks} - {n.id for n in skipped}

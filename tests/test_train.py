@@ -1,0 +1,247 @@
+"""Stacked training against training by autograd, one network at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from kdtune import losses, models, train
+from kdtune import table as t
+from kdtune.data import load
+from kdtune.plan import Network, Pack, pack
+
+STEPS = 50
+
+
+def members_of(one: Pack) -> train.Members:
+    logits = None
+    if one.teachers:
+        data = load(one.networks[0].data)
+        logits = np.random.default_rng(0).normal(0, 3, (len(data.y_train), data.n_classes)).astype(np.float32)
+    return train.Members([load(n.data) for n in one.networks], list(one.networks), logits)
+
+
+class Masked(nn.Module):
+    """Dropout with given masks, so that a reference drops the units that the stack drops."""
+
+    mask: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.mask.T
+
+
+def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[str, torch.Tensor]:
+    """The same network by nn.Linear, autograd and an ordinary optimizer, in float64."""
+    data, settings = load(network.data), network.train
+    start = models.StackedMLP(network.layers, [network.weights_seed], dtype=torch.float64)
+    net = models.module(network.layers).double()
+    net.load_state_dict(start.state(0))
+    dropouts = []
+    if network.shape.dropout:
+        layers: list[nn.Module] = []
+        for layer in net:
+            layers.append(layer)
+            if isinstance(layer, nn.ReLU):
+                dropouts.append(Masked())
+                layers.append(dropouts[-1])
+        run: nn.Module = nn.Sequential(*layers)
+    else:
+        run = net
+    decay = settings.weight_decay or 0.0
+    optimizer: torch.optim.Optimizer
+    match settings.optimizer:
+        case "adam":
+            optimizer = torch.optim.Adam(net.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
+        case "adamw":
+            optimizer = torch.optim.AdamW(net.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
+        case "sgd":
+            optimizer = torch.optim.SGD(net.parameters(), settings.lr, settings.momentum, weight_decay=decay)
+    masks = train._Masks(train.Members([data], [network], None), "cpu", torch.float64) if dropouts else None
+    taken = 0
+    for epoch in range(settings.epochs):
+        order = np.random.default_rng([network.order_seed, epoch]).permutation(len(data.y_train))
+        if masks:
+            masks.start(epoch)
+        for begin in range(0, len(order), settings.batch_size):
+            picked = order[begin : begin + settings.batch_size]
+            if masks:
+                for layer, mask in zip(dropouts, masks.draw(len(picked)), strict=True):
+                    layer.mask = mask[0].clone()
+            z = run(torch.from_numpy(data.x_train[picked]).double())
+            loss = nn.functional.cross_entropy(z, torch.from_numpy(data.y_train[picked]))
+            if network.distill and logits is not None:
+                T, w = network.distill.T, network.distill.hard_weight
+                q = torch.softmax(torch.from_numpy(logits[picked]).double() / T, dim=1)
+                soft = nn.functional.cross_entropy(z / T, q)
+                loss = (T**2 if network.distill.scale_T2 else 1) * soft + w * loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            taken += 1
+            if taken == steps:
+                return net.state_dict()
+    raise AssertionError("too few steps")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("train.optimizer=adamw",),
+        ("train.optimizer=sgd", "train.momentum=0.9", "train.lr=0.01"),
+        ("distill.hard_weight=[0, 0.7]", "distill.scale_T2=[true, false]"),
+        ("student.dropout=0.3", "train.weight_decay=0.1"),
+        ("student.hidden=[[], [5, 9, 4]]", "teacher.hidden=[6]"),
+    ],
+)
+def test_stacked_equals_separate(plan, overrides):
+    """To 1e-9 in float64 over 50 steps: teachers with dropout, baselines and distilled students."""
+    if any("student.hidden" in override for override in overrides):
+        from tests.conftest import SMALL
+
+        SMALL_STUDENT = {"hidden": {"grid_search": [[], [5, 9, 4]]}}
+        assert SMALL["student"] != SMALL_STUDENT
+        overrides = ("student={hidden: {grid_search: [[], [5, 9, 4]]}}", "teacher={hidden: [6]}")
+    packs = plan(*overrides, "train.epochs=5").packs
+    assert {n.model for one in packs for n in one.networks} == {t.TEACHER, t.BASELINE, t.STUDENT}
+    for one in packs:
+        members = members_of(one)
+        model, _ = train.fit(members, "cpu", torch.float64, steps=STEPS)
+        for i, network in enumerate(one.networks):
+            expected = separately(network, members.teacher_logits, STEPS)
+            for name, value in model.state(i).items():
+                torch.testing.assert_close(value, expected[name], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [37, 100, 5])
+@pytest.mark.parametrize("width", [1, 7, 50])
+def test_numbers_do_not_depend_on_the_pack(plan, batch_size, width):
+    """To the bit, in float32: every network alone, in pairs and all together."""
+    overrides = (f"train.batch_size={batch_size}", f"student.width={width}", "distill.hard_weight=[0, 0.5]")
+    for one in plan(*overrides, workers=1).packs:
+        members = members_of(one)
+        logits = members.teacher_logits
+        together = results(one, logits)
+        for size in (1, 2, 3):
+            for begin in range(0, len(one.networks), size):
+                part = pack(one.networks[begin : begin + size])
+                for name, (row, state) in results(part, logits).items():
+                    assert row == together[name][0]
+                    for key, value in state.items():
+                        assert torch.equal(value, together[name][1][key]), (name, key, size)
+
+
+def results(one: Pack, logits):
+    return {
+        r.network.id: ({k: v for k, v in r.row.items() if k not in t.CIRCUMSTANCES}, r.weights)
+        for r in train.train_pack(one, lambda _: logits, keep_weights=True)
+    }
+
+
+def test_a_member_that_diverges_changes_no_bit_of_the_others(plan):
+    one = next(p for p in plan("train.optimizer=sgd", "distill.T=[1, 2, 5]").packs if p.teachers)
+    wild = replace(one.networks[1], distill=one.networks[1].distill.model_copy(update={"hard_weight": 1e38}))
+    logits = members_of(one).teacher_logits
+    calm = results(one, logits)
+    broken = train.train_pack(pack([one.networks[0], wild, *one.networks[2:]]), lambda _: logits, keep_weights=True)
+    assert broken[1].row[t.STATUS] == t.FAILED
+    assert broken[1].row[t.ERROR].startswith(t.DIVERGED)
+    assert t.NUM_ERROR not in broken[1].row
+    for i in (0, *range(2, len(one.networks))):
+        row, state = calm[one.networks[i].id]
+        assert {k: v for k, v in broken[i].row.items() if k not in t.CIRCUMSTANCES} == row
+        assert all(torch.equal(value, state[key]) for key, value in broken[i].weights.items())
+
+
+def test_students_of_one_shape_share_initial_weights_and_order(plan):
+    networks = [n for n in plan("dataset.class_sep=[1]", "replicates=2").networks if n.model != t.TEACHER]
+    for replicate in (0, 1):
+        own = [n for n in networks if n.replicate == replicate]
+        assert len({n.order_seed for n in own}) == 1
+        for width in (3, 7):
+            assert len({n.weights_seed for n in own if n.shape.width == width}) == 1
+        assert len({n.weights_seed for n in own}) == 2
+    assert len({n.order_seed for n in networks}) == 2
+
+
+@given(seed=st.integers(0, 10_000), T=st.floats(0.3, 30), w=st.floats(0, 3), scale=st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_gradient_is_that_of_the_loss(seed, T, w, scale):
+    """Against autograd, to 1e-10; the factor T^2 stands at hard_weight 0 too."""
+    random = torch.Generator().manual_seed(seed)
+    z = torch.randn(2, 4, 6, generator=random, dtype=torch.float64, requires_grad=True)
+    v = torch.randn(4, 6, generator=random, dtype=torch.float64) * 4
+    labels = nn.functional.one_hot(torch.randint(0, 4, (6,), generator=random), 4).T.double()
+    Ts = torch.tensor([T, 2 * T], dtype=torch.float64).view(2, 1, 1)
+    a = Ts**2 if scale else torch.ones_like(Ts)
+    ws = torch.tensor([w, 0.0], dtype=torch.float64).view(2, 1, 1)
+    q = losses.soft_targets(v, Ts)
+    torch.testing.assert_close(q.sum(dim=1), torch.ones(2, 6, dtype=torch.float64))
+    loss = losses.distillation_loss(z, q, labels, Ts, a, ws)
+    (expected,) = torch.autograd.grad(loss.sum(), z)
+    found = losses.distillation_gradient(z.detach(), q, labels, Ts, a, ws)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    bare = losses.distillation_gradient(z.detach(), q, None, Ts, a, torch.zeros_like(ws))
+    plain = losses.distillation_gradient(z.detach(), q, None, Ts, torch.ones_like(a), torch.zeros_like(ws))
+    torch.testing.assert_close(bare, a * plain, rtol=1e-12, atol=0)
+
+
+def test_high_temperature_matches_logits():
+    """Section 2.1 of the paper: with zero-mean logits the gradient tends to (z - v) / (N C) as T grows."""
+    random = torch.Generator().manual_seed(0)
+    z, v = (torch.randn(1, 10, 8, generator=random, dtype=torch.float64) for _ in range(2))
+    z, v = z - z.mean(dim=1, keepdim=True), v - v.mean(dim=1, keepdim=True)
+    T = torch.full((1, 1, 1), 1e4, dtype=torch.float64)
+    found = losses.distillation_gradient(z, losses.soft_targets(v, T), None, T, T**2, torch.zeros(1, 1, 1))
+    torch.testing.assert_close(found, (z - v) / 10 / 8, rtol=1e-3, atol=1e-6)
+
+
+def test_dropout_masks_have_their_rate_and_are_independent(plan):
+    one = plan("teacher.hidden=[300, 300]", "teacher.dropout=0.3").packs[0]
+    masks = train._Masks(members_of(one), "cpu", torch.float32)
+    masks.start(0)
+    first = [m.clone() for m in masks.draw(400)]
+    second = [m.clone() for m in masks.draw(400)]
+    masks.start(0)
+    again = masks.draw(400)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    values = first[0].unique()
+    torch.testing.assert_close(values, torch.tensor([0, 1 / 0.7]))
+    kept = [(m > 0).float() for m in (*first, *second)]
+    n = kept[0].numel()
+    for mask in kept:
+        assert abs(mask.mean() - 0.7) < 5 * (0.21 / n) ** 0.5
+    for a, b in ((kept[0], kept[1]), (kept[0], kept[2]), (kept[0][:1], kept[0][1:2])):
+        correlation = ((a - 0.7) * (b - 0.7)).mean() / 0.21
+        assert abs(correlation) < 5 / a.numel() ** 0.5
+
+
+def test_the_teacher_is_evaluated_without_dropout_and_left_alone(plan):
+    """Its logits are those of the loaded module in evaluation mode; distilling changes none of them."""
+    p = plan()
+    teacher = next(r for r in train.train_pack(p.packs[0]))
+    net = models.module(teacher.network.layers, teacher.network.shape.dropout)
+    net.load_state_dict(teacher.weights)
+    data = load(teacher.network.data)
+    expected = net.eval()(torch.from_numpy(data.x_test)).detach()
+    torch.testing.assert_close(torch.from_numpy(teacher.logits["test"]), expected, rtol=1e-4, atol=1e-5)
+    before = teacher.logits["train"].copy()
+    students = next(one for one in p.packs if teacher.network.id in one.teachers)
+    train.train_pack(students, lambda _: teacher.logits["train"])
+    assert np.array_equal(before, teacher.logits["train"])
+
+
+def test_glorot_uniform_and_zero_biases():
+    stack = models.StackedMLP([(400, 300), (300, 10)], [1, 2])
+    for (inputs, outputs), weight, bias in zip(stack.layers, stack.weights, stack.biases, strict=True):
+        limit = (6 / (inputs + outputs)) ** 0.5
+        assert weight.abs().max() <= limit
+        assert abs(weight.std() - limit / 3**0.5) < 0.02 * limit
+        assert not bias.any()
+    assert not torch.equal(stack.weights[0][0], stack.weights[0][1])
