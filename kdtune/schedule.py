@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -98,25 +98,43 @@ def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
     RequestError
         If the named cluster does not answer or cannot be joined.
     """
-    quiet: dict[str, Any] = {"log_to_driver": options.verbose, "configure_logging": True}
-    quiet["logging_level"] = logging.INFO if options.verbose else logging.ERROR
-    if not options.verbose:
-        warnings.filterwarnings("ignore", module=r"ray\..*")
-    if options.address is None:
-        ray.init(
-            address="local",  # never one that an environment variable or a file happens to name
-            num_cpus=max(cores, options.workers * options.cpus_per_worker),
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            **quiet,
-        )
-    else:
-        _join(options.address, quiet)
+    quiet: dict[str, Any] = {
+        "log_to_driver": options.verbose,
+        "logging_level": logging.INFO if options.verbose else logging.ERROR,
+    }
+    with _own_token() if options.address is None else nullcontext():
+        if options.address is None:
+            ray.init(
+                address="local",  # never one that an environment variable or a file happens to name
+                num_cpus=max(cores, options.workers * options.cpus_per_worker),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **quiet,
+            )
+        else:
+            _join(options.address, quiet)
+        try:
+            there = ray.cluster_resources()
+            yield int(there.get("CPU", 0)), float(there.get("GPU", 0))
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """A token for the length of one cluster, where the user has chosen none.
+
+    Ray turns authentication on for a cluster of its own and would otherwise leave a token in the
+    home folder, which changes how every later cluster starts.
+    """
+    before = {name: value for name, value in os.environ.items() if name.startswith("RAY_AUTH_")}
+    if not before:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
-        there = ray.cluster_resources()
-        yield int(there.get("CPU", 0)), float(there.get("GPU", 0))
+        yield
     finally:
-        ray.shutdown()
+        for name in [name for name in os.environ if name.startswith("RAY_AUTH_") and name not in before]:
+            del os.environ[name]
 
 
 def _join(address: str, quiet: dict[str, Any]) -> None:
@@ -131,8 +149,10 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
             ) from None
     try:
         ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise RequestError(f"--address {address}: cannot join the Ray cluster: {str(error).strip()}") from None
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.AuthenticationError) as error:
+        token = "" if "RAY_AUTH_MODE" in os.environ else "; if it wants a token, set RAY_AUTH_MODE=token"
+        reason = str(error).strip().splitlines()[0]
+        raise RequestError(f"--address {address}: cannot join the Ray cluster: {reason}{token}") from None
 
 
 def run(packs: list[Pack], store: Store, options: Options, listener: Listener, work: Work = train_and_save) -> None:

@@ -178,7 +178,7 @@ class Store:
                 else:
                     if repair:
                         self._set_teacher_aside(name)
-                    self.warnings.append(f"teachers/{name} is torn; it is trained again")
+                    self.warnings.append(f"teachers/{name} is torn; it is trained again when it is needed")
         return t.merge(found)
 
     def _teacher_row(self, name: str) -> pa.Table | None:

@@ -1,0 +1,306 @@
+"""Whole sweeps through the command line, on real Ray: interrupted, killed, torn, full, and gone on with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+import kdtune as package
+from kdtune import table as t
+from kdtune.plan import make_plan
+from kdtune.spec import load
+from kdtune.train import train_pack
+
+# What may differ between an interrupted and an uninterrupted run.
+TIMES_AND_HOSTS = [t.SECONDS, t.DEVICE, t.HOST]
+
+
+def table(folder: Path) -> pd.DataFrame:
+    return package.read_table(folder)
+
+
+def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(one.drop(columns=TIMES_AND_HOSTS), other.drop(columns=TIMES_AND_HOSTS))
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The small sweep's rows without Ray, files or packs: each network trained alone, in this process."""
+    from ruamel.yaml import YAML
+
+    from kdtune.store import Store
+    from tests.conftest import SMALL
+
+    path = tmp_path_factory.mktemp("reference") / "small.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(SMALL, file)
+    store = Store(path.parent, "reference")
+    store.prepare()
+    plan = make_plan(load(path), max_pack=1)
+    for pack in plan.packs:
+        store.save(pack.id, train_pack(pack, store.teacher_logits))
+    return t.select(store.rows(), [network.id for network in plan.networks]).to_pandas()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the command line in the background, in a process group of its own; kill what is left of it."""
+    started = []
+
+    def run(*arguments, env=None):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kdtune", *map(str, arguments)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **(env or {})},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_for(condition, seconds=90.0, every=0.05):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(every)
+    return found
+
+
+def parts(folder: Path) -> list[Path]:
+    return list((folder / "parts").glob("[!.]*.parquet"))
+
+
+def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, reference, tmp_path):
+    run = kdtune("sweep", write(), "--address", ray_address, "--keep-students", "all")
+    assert run.returncode == 0, run.stderr
+    found = table(tmp_path / "results/small")
+    same(found, reference)
+    assert list(found.columns[:5]) == [t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.TEMP]
+    assert (found[t.STATUS] == t.DONE).all()
+    assert "Errors on the test split" in run.stdout
+    assert not [word for word in ("Traceback", "WARNING", "ray::", "(raylet") if word in run.stdout + run.stderr]
+
+    # Every kept network comes back as a module with the errors of its row.
+    import torch
+
+    from kdtune.data import load as load_data
+
+    network = next(n for n in make_plan(load(write())).networks if n.model == t.STUDENT)
+    net = package.load(tmp_path / "results/small", network.id)
+    assert isinstance(net, torch.nn.Module)
+    data = load_data(network.data)
+    with torch.no_grad():
+        errors = (net(torch.from_numpy(data.x_test)).argmax(1).numpy() != data.y_test).sum()
+    assert errors == found.set_index(t.ID).num_error[network.id]
+    with pytest.raises(package.RequestError, match="no weights are kept"):
+        package.load(tmp_path / "results/small", "feedbeef")
+
+    # The same command again trains nothing and needs no Ray.
+    again = kdtune("sweep", write(), "--address", "127.0.0.1:1")
+    assert again.returncode == 0, again.stderr
+    assert "nothing to train" in again.stderr
+    same(table(tmp_path / "results/small"), reference)
+
+    # More values: only what is new is trained, the old rows stay to the second.
+    more = kdtune("sweep", write(), "--set", "distill.T=[1, 2, 5, 9]", "--address", ray_address)
+    assert more.returncode == 0, more.stderr
+    assert "18 of 22 networks are done already; 4 to train" in more.stderr
+    larger = table(tmp_path / "results/small").set_index(t.ID)
+    pd.testing.assert_frame_equal(larger.loc[found[t.ID]], found.set_index(t.ID))
+
+    # The earlier file gives its own rows again; a sweep under another name shares the teachers.
+    kdtune("sweep", write(), "--address", ray_address)
+    same(table(tmp_path / "results/small"), reference)
+    other = kdtune("sweep", write(), "--set", "name=other", "--set", "student.width=4", "--address", ray_address)
+    assert "2 of 10 networks are done already" in other.stderr
+    shared = table(tmp_path / "results/other")
+    pd.testing.assert_frame_equal(shared[shared.model == t.TEACHER], found[found.model == t.TEACHER])
+
+    # A torn and a foreign part are set aside, a torn teacher too; what they held is trained again.
+    folder = tmp_path / "results/small"
+    torn = max(parts(folder), key=lambda path: path.stat().st_size)
+    torn.write_bytes(torn.read_bytes()[:-100])
+    pd.DataFrame({"a": [1]}).to_parquet(folder / "parts/foreign.parquet")
+    (folder / "parts/notes.txt").write_text("mine")
+    teacher = found[found.model == t.TEACHER][t.ID].iloc[0]
+    logits = tmp_path / "results/teachers" / teacher / "train.npy"
+    logits.write_bytes(logits.read_bytes()[:1000])
+    repaired = kdtune("sweep", write(), "--address", ray_address)
+    assert repaired.returncode == 0, repaired.stderr
+    assert repaired.stderr.count("set aside") == 3
+    assert f"teachers/{teacher} is torn" in repaired.stderr
+    same(table(folder), reference)
+    assert len(list((folder / "set-aside").iterdir())) == 3
+
+    # --fresh asks, and nobody can answer here; --yes starts over and leaves the teachers.
+    refused = kdtune("sweep", write(), "--fresh")
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    fresh = kdtune("sweep", write(), "--fresh", "--yes", "--address", ray_address, "--keep-students", "best")
+    assert "1 of 18 networks are done already" in fresh.stderr  # the torn teacher is trained now
+    same(table(folder), reference)
+    kept = {path.stem for path in (folder / "students").glob("*.safetensors")}
+    students = found[found.model == t.STUDENT]
+    best = students.loc[students.groupby([t.CLASS_SEP, t.WIDTH])[[t.VAL_NUM_ERROR]].idxmin()[t.VAL_NUM_ERROR]]
+    assert len(kept) == 4
+    assert (students.set_index(t.ID).loc[sorted(kept)].val_num_error.sort_values().to_list()
+            == best.val_num_error.sort_values().to_list())  # fmt: skip
+    everything = kdtune("sweep", write(), "--fresh", "--fresh-teachers", "--yes", "--address", ray_address)
+    assert "Training 18 networks" in everything.stderr
+    same(table(folder), reference)
+
+
+def test_an_address_where_nobody_answers(kdtune, write, tmp_path):
+    begun = time.monotonic()
+    run = kdtune("sweep", write(), "--address", "127.0.0.1:1")
+    assert run.returncode == 2
+    assert "no Ray cluster answers there" in run.stderr
+    assert time.monotonic() - begun < 60
+    assert not parts(tmp_path / "results/small")
+
+
+def test_a_teacher_that_diverges_leaves_its_students_skipped(kdtune, write, ray_address, tmp_path):
+    wild = "{grid_search: [{hidden: [12, 12]}, {hidden: [12, 12], train: {optimizer: sgd, lr: 1.0e+30}}]}"
+    command = ("sweep", write(), "--set", f"teacher={wild}", "--set", "dataset.class_sep=1", "--address", ray_address)
+    run = kdtune(*command)
+    assert run.returncode == 1, run.stderr
+    found = table(tmp_path / "results/small")
+    assert found.groupby([t.MODEL, t.STATUS]).size().to_dict() == {
+        (t.TEACHER, t.DONE): 1,
+        (t.TEACHER, t.FAILED): 1,
+        (t.BASELINE, t.DONE): 2,
+        (t.STUDENT, t.DONE): 6,
+        (t.STUDENT, t.SKIPPED): 6,
+    }
+    broken = found[(found.model == t.TEACHER) & (found.status == t.FAILED)].iloc[0]
+    assert broken.error.startswith("diverged: numbers are no longer finite after epoch 1 of 2")
+    assert pd.isna(broken.num_error)
+    skipped = found[found.status == t.SKIPPED]
+    assert skipped.error.str.contains(f"its teacher {broken.id} failed: diverged").all()
+    assert "1 networks failed and 6 networks skipped" in run.stderr
+    again = kdtune(*command)  # a divergence is a result: it is not tried again
+    assert again.returncode == 1
+    same(table(tmp_path / "results/small"), found)
+
+
+LONG = ("--set", "train.epochs=60", "--set", "distill.T=[1, 2, 3, 4, 5, 6, 7, 8]", "--pack", "3", "--workers", "2")
+
+
+@pytest.fixture(scope="session")
+def long_reference(tmp_path_factory, request):
+    """The longer sweep without interruption."""
+    from ruamel.yaml import YAML
+
+    from tests.conftest import SMALL
+
+    folder = tmp_path_factory.mktemp("long")
+    with (folder / "small.yaml").open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(SMALL, file)
+    sets = [LONG[i + 1] for i in range(0, len(LONG), 2) if LONG[i] == "--set"]
+    return package.sweep(folder / "small.yaml", set=sets, results=folder / "results", progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("victim", "after"), [("driver", 0), ("driver", 3), ("everything", 2), ("worker", 1)])
+def test_killed_and_gone_on_with(kdtune, start, write, long_reference, tmp_path, victim, after):
+    """kill -9 of the driver, of everything or of one worker, after some packs."""
+    folder = tmp_path / "results/small"
+    run = start("sweep", write(), *LONG)
+    wait_for(lambda: (folder / "table.parquet").exists())
+    wait_for(lambda: len(parts(folder)) >= after and (after or workers(run.pid)))
+    if victim == "worker":
+        os.kill(workers(run.pid)[0], signal.SIGKILL)
+        output, _ = run.communicate(timeout=180)
+        assert run.returncode == 0, output
+    else:
+        family = psutil.Process(run.pid).children(recursive=True)
+        os.kill(run.pid, signal.SIGKILL)
+        for process in family if victim == "everything" else ():
+            if process.is_running():
+                process.kill()
+        run.wait()
+        wait_for(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family))
+        before = {path: path.stat().st_mtime_ns for path in parts(folder)}
+        assert len(before) >= after
+        run = kdtune("sweep", write(), *LONG)
+        assert run.returncode == 0, run.stderr
+        if before:
+            assert "networks are done already" in run.stderr
+    same(table(folder), long_reference)
+
+
+def workers(driver: int) -> list[int]:
+    """Ray workers that hold a pack."""
+    found = []
+    for process in psutil.Process(driver).children(recursive=True):
+        try:
+            if "PackTrainable" in " ".join(process.cmdline()):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path):
+    """Ctrl-C ends within 5 s and keeps what is finished; meanwhile a second driver is refused."""
+    folder = tmp_path / "results/small"
+    run = start("sweep", write(), *LONG)
+    wait_for(lambda: parts(folder))
+    second = kdtune("sweep", write(), *LONG)
+    assert second.returncode == 2
+    assert f"pid {run.pid}" in second.stderr
+    assert "since" in second.stderr
+    begun = time.monotonic()
+    os.killpg(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=30)
+    assert time.monotonic() - begun < 5
+    assert run.returncode == 130, output
+    assert "Run the same command to go on" in output
+    assert "Traceback" not in output
+    finished = table(folder)
+    assert 0 < len(finished) < len(long_reference)
+    same(finished, long_reference[long_reference[t.ID].isin(finished[t.ID])].reset_index(drop=True))
+    assert kdtune("sweep", write(), *LONG).returncode == 0
+    same(table(folder), long_reference)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small tmpfs")
+def test_a_full_disk_ends_the_sweep_and_loses_nothing(kdtune, write, ray_address, tmp_path, reference):
+    small = tmp_path / "tiny"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("cannot mount a tmpfs here")
+    try:
+        run = kdtune("sweep", write(), "--results", small, "--pack", "1", "--address", ray_address)
+        assert run.returncode == 1, run.stderr
+        assert "cannot write" in run.stderr
+        assert "No space left" in run.stderr
+        assert "Traceback" not in run.stderr
+        subprocess.run(["mount", "-o", "remount,size=20m", small], check=True)
+        before = len(parts(small / "small"))
+        assert before > 0
+        again = kdtune("sweep", write(), "--results", small, "--pack", "1", "--address", ray_address)
+        assert again.returncode == 0, again.stderr
+        assert "networks are done already" in again.stderr
+        same(table(small / "small"), reference)
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
