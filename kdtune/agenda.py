@@ -19,7 +19,7 @@ class Agenda:
     """
 
     packs: Sequence[Pack]
-    _ready: list[tuple[int, int, Pack]] = field(default_factory=list)
+    _ready: list[tuple[int, int, str, Pack]] = field(default_factory=list)
     _missing: dict[str, set[str]] = field(default_factory=dict)
     _waiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _lost: set[str] = field(default_factory=set)
@@ -37,7 +37,11 @@ class Agenda:
 
     def next(self) -> Pack | None:
         """The next pack that may start; None if all that is left waits for a teacher."""
-        return heapq.heappop(self._ready)[2] if self._ready else None
+        return heapq.heappop(self._ready)[3] if self._ready else None
+
+    def again(self, pack: Pack) -> None:
+        """Hand a pack out once more, before all others."""
+        self._push(-1, pack)
 
     @property
     def empty(self) -> bool:
@@ -76,4 +80,4 @@ class Agenda:
 
     def _push(self, place: int, pack: Pack) -> None:
         teaches = any(network.model == "teacher" for network in pack.networks)
-        heapq.heappush(self._ready, (int(teaches), place, pack))
+        heapq.heappush(self._ready, (int(teaches), place, pack.id, pack))

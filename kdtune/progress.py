@@ -79,6 +79,9 @@ class Progress:
         self.in_flight += len(pack.networks)
         self._show()
 
+    def crashed(self, pack: Pack, times: int) -> None:
+        self.say(f"A worker died with pack {pack.id} ({len(pack.networks)} networks); crash {times} of it, trying again.")
+
     def finished(self, rows: pa.Table) -> None:
         for name, status in zip(rows[t.ID].to_pylist(), rows[t.STATUS].to_pylist(), strict=True):
             self.in_flight -= status != t.SKIPPED

@@ -82,6 +82,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             if plan.packs:
                 from kdtune import schedule  # Ray: seconds to import, and not needed without packs
 
+                progress.say(f"Starting Ray{' on this machine' if request.address is None else ''}.")
                 options = _options(spec, request)
                 with _cluster(options, spec, request) as options:
                     plan = plan_of(spec, request, rows, store, options.workers)
@@ -156,6 +157,9 @@ class _Both:
 
     def started(self, pack: Pack) -> None:
         self.progress.started(pack)
+
+    def crashed(self, pack: Pack, times: int) -> None:
+        self.progress.crashed(pack, times)
 
     def finished(self, rows: pa.Table) -> None:
         self.table.add(rows)

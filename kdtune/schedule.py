@@ -15,6 +15,7 @@ import os
 import secrets
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -72,6 +73,9 @@ class Listener(Protocol):
     def finished(self, rows: pa.Table) -> None:
         """Rows that are on disk already."""
 
+    def crashed(self, pack: Pack, times: int) -> None:
+        """Its worker died; it is tried again."""
+
 
 Work = Callable[[Pack, Store, Options], None]
 
@@ -102,6 +106,9 @@ def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
         "log_to_driver": options.verbose,
         "logging_level": logging.INFO if options.verbose else logging.ERROR,
     }
+    if not options.verbose:
+        # Ray prints what it has to say of dead workers past every setting; the listener hears of them.
+        ray._private.worker.print_to_stdstream = lambda *_, **__: None
     with _own_token() if options.address is None else nullcontext():
         if options.address is None:
             ray.init(
@@ -183,6 +190,7 @@ def run(packs: list[Pack], store: Store, options: Options, listener: Listener, w
                 storage_path=scratch,
                 verbose=2 if options.verbose else 0,
                 stop=StopWhenBroken(dispatcher),
+                callbacks=[CountCrashes(dispatcher)],
                 failure_config=tune.FailureConfig(max_failures=options.retries),
             ),
         )
@@ -234,6 +242,7 @@ class Dispatcher(Searcher):  # type: ignore[misc]
         self.store, self.options, self.listener = store, options, listener
         self.agenda = Agenda(packs)
         self.in_flight: dict[str, Pack] = {}
+        self.crashes: Counter[str] = Counter()
         self.broken: SweepError | None = None
 
     def suggest(self, trial_id: str) -> Any:
@@ -250,7 +259,10 @@ class Dispatcher(Searcher):  # type: ignore[misc]
         pack = self.in_flight.pop(trial_id)
         try:
             if error or not result:
-                reason = f"the worker crashed {self.options.retries + 1} times"
+                if self.crashed(pack):
+                    self.agenda.again(pack)  # Tune gives a trial up that dies between two packs: it is not its fault
+                    return
+                reason = f"its worker crashed {self.crashes[pack.id]} times"
                 self.store.write_rows(pack.id, [failed_row(network, reason) for network in pack.networks])
             elif "storage" in result:
                 raise StorageError(result["storage"])
@@ -260,6 +272,13 @@ class Dispatcher(Searcher):  # type: ignore[misc]
         except ValueError as problem:
             where = f"every worker must see the folder {self.store.root}"
             self.broken = SweepError(f"a worker's rows cannot be read: {problem}; {where}")
+
+    def crashed(self, pack: Pack) -> bool:
+        """Count a crash; whether the pack may be tried again."""
+        self.crashes[pack.id] += 1
+        if again := self.crashes[pack.id] <= self.options.retries:
+            self.listener.crashed(pack, self.crashes[pack.id])
+        return again
 
     def _take(self, pack: Pack, rows: pa.Table) -> None:
         self.listener.finished(rows)
@@ -289,6 +308,17 @@ class Dispatcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         return None
+
+
+class CountCrashes(tune.Callback):  # type: ignore[misc]
+    """Tells of the retries that are Tune's own."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        if pack := self.dispatcher.in_flight.get(trial.trial_id):
+            self.dispatcher.crashed(pack)
 
 
 class StopWhenBroken(tune.Stopper):  # type: ignore[misc]
