@@ -1,23 +1,23 @@
 """kdtune finds the best distillation temperature, with evidence.
 
-    import kdtune
-    table = kdtune.sweep("fakeset.yaml")                  # a pandas DataFrame, one row a network
-    student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Module
+import kdtune
+table = kdtune.sweep("fakeset.yaml")                  # a pandas DataFrame, one row a network
+student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Module
 """
 
 from __future__ import annotations
 
 from kdtune.api import load, read_table, sweep
-from kdtune.errors import InvalidSweep, KdtuneError, RequestError, StorageError, SweepError
+from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "InvalidSweep",
     "KdtuneError",
     "RequestError",
     "StorageError",
     "SweepError",
+    "SweepFileError",
     "__version__",
     "load",
     "read_table",

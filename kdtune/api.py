@@ -84,7 +84,8 @@ def sweep(
     outcome = run(request, Progress(Console(stderr=True) if progress else None))
     if outcome.interrupted:
         raise KeyboardInterrupt
-    return outcome.rows.to_pandas()
+    table: pd.DataFrame = outcome.rows.to_pandas()
+    return table
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:

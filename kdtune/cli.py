@@ -128,7 +128,9 @@ def plan(file: str, **asked: Any) -> None:
 @click.option("-s", "--sort", help="Columns to sort by, with commas between; -NAME sorts downwards.")
 @click.option("-f", "--format", "format_", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
-def show(results: str, columns: str | None, where: str | None, sort: str | None, format_: str, output: Path | None) -> None:
+def show(
+    results: str, columns: str | None, where: str | None, sort: str | None, format_: str, output: Path | None
+) -> None:
     """Print the table of a sweep. RESULTS is its folder, its name under results/ or a Parquet file."""
     from kdtune import showing
 
@@ -192,7 +194,8 @@ def _ask_before_removing(request: Any, yes: bool) -> None:
     if not (request.fresh or request.fresh_teachers) or yes:
         return
     what = " and ".join(
-        ["its rows, students and figures"] * request.fresh + ["its teachers, which other sweeps may share"] * request.fresh_teachers
+        ["its rows, students and figures"] * request.fresh
+        + ["its teachers, which other sweeps may share"] * request.fresh_teachers
     )
     if not sys.stdin.isatty():
         raise RequestError(f"starting over removes {what}; nobody can answer here, so say --yes")

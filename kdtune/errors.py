@@ -2,7 +2,7 @@
 
 KdtuneError
 ├── RequestError       what was asked for is wrong or refused; nothing was written   exit 2
-│   └── InvalidSweep   a sweep file with mistakes, all of them at once               exit 2
+│   └── SweepFileError   a sweep file with mistakes, all of them at once               exit 2
 └── SweepError         the run broke off; what was finished is kept                  exit 1
     └── StorageError   the results folder cannot take more (disk full, read-only)    exit 1
 """
@@ -37,7 +37,7 @@ class Mistake:
         return ": ".join(part for part in (self.where, self.field, self.message) if part)
 
 
-class InvalidSweep(RequestError):
+class SweepFileError(RequestError):
     """A sweep that cannot be run, with every mistake in it."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:

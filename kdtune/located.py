@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from kdtune.errors import InvalidSweep, Mistake
+from kdtune.errors import Mistake, SweepFileError
 
 MAX_BYTES = 4 << 20
 # Aliases are counted each time that they are used: a "billion laughs" file stops here.
@@ -68,7 +68,7 @@ def read_file(path: Path) -> Located:
 
     Raises
     ------
-    InvalidSweep
+    SweepFileError
         If it is missing, a directory, not UTF-8, empty, too large or not plain YAML.
     """
     name = str(path)
@@ -152,5 +152,5 @@ def _short(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
-def _mistake(where: str, message: str) -> InvalidSweep:
-    return InvalidSweep([Mistake(where, "", message)])
+def _mistake(where: str, message: str) -> SweepFileError:
+    return SweepFileError([Mistake(where, "", message)])

@@ -49,9 +49,7 @@ def distillation_loss(z: Tensor, targets: Tensor, labels: Tensor, T: Tensor, a: 
     return (a[..., 0] * soft + w[..., 0] * hard).mean(dim=-1)
 
 
-def distillation_gradient(
-    z: Tensor, targets: Tensor, labels: Tensor | None, T: Tensor, a: Tensor, w: Tensor
-) -> Tensor:
+def distillation_gradient(z: Tensor, targets: Tensor, labels: Tensor | None, T: Tensor, a: Tensor, w: Tensor) -> Tensor:
     """dL/dz of ``distillation_loss``: (pack, classes, batch), the paper's equation 2 with the hard term.
 
     dL/dz = (a / T (softmax(z / T) - targets) + w (softmax(z) - labels)) / batch. ``labels`` may be

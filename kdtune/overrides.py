@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args, get_origin
 
-from kdtune.errors import InvalidSweep, Mistake
+from kdtune.errors import Mistake, SweepFileError
 from kdtune.grid import GRID
 from kdtune.located import Located, read_text
 from kdtune.settings import StudentMLP
@@ -16,7 +16,7 @@ def override(tree: Located, overrides: Sequence[str]) -> Located:
 
     Raises
     ------
-    InvalidSweep
+    SweepFileError
         If an override is no ``path=value``, its value is no YAML or its path leads through a scalar.
     """
     for text in overrides:
@@ -24,7 +24,7 @@ def override(tree: Located, overrides: Sequence[str]) -> Located:
         path, equals, value = text.partition("=")
         steps = path.strip().split(".")
         if not equals or not all(steps) or not value.strip():
-            raise InvalidSweep([Mistake(where, "", "must be PATH=VALUE, as in --set distill.T=[2,4]")])
+            raise SweepFileError([Mistake(where, "", "must be PATH=VALUE, as in --set distill.T=[2,4]")])
         node = _moved(read_text(value, where), where)
         if _is_short_grid(steps[-1], node):
             node = Located({GRID: node}, where)
@@ -52,7 +52,7 @@ def _put(tree: Located, steps: list[str], node: Located, where: str) -> Located:
             items = list(tree.value)
             items[int(step)] = _put(items[int(step)], rest, node, where)
             return Located(items, tree.where)
-    raise InvalidSweep([Mistake(where, "", f"{step!r} leads nowhere: what stands before it is no block of settings")])
+    raise SweepFileError([Mistake(where, "", f"{step!r} leads nowhere: what stands before it is no block of settings")])
 
 
 def _moved(node: Located, where: str) -> Located:

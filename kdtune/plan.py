@@ -105,7 +105,7 @@ class Plan:
     def work(self) -> int:
         return sum(one.work for one in self.packs)
 
-    def count(self, model: Model) -> int:
+    def count(self, model: str) -> int:
         return sum(network.model == model for network in self.networks)
 
 
@@ -187,9 +187,7 @@ class _Build:
 
     def student(self, case: Case, data: DataDraw, draw: int, distill: Distill | None, teacher: Network) -> Network:
         if distill is not None:
-            return self._network(
-                "distilled_student", data, case.student, case.distill_train, draw, distill, teacher
-            )
+            return self._network("distilled_student", data, case.student, case.distill_train, draw, distill, teacher)
         key = id(data), draw, id(case.student), id(case.student_train)
         if key not in self.baselines:
             self.baselines[key] = self._network("student", data, case.student, case.student_train, draw)

@@ -25,7 +25,7 @@ _TEACHER, _BASELINE = "#000000", "#999999"
 _CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 _MARKERS = "osD^vP*X"
 _WORDS = {t.NUM_ERROR: "errors on the test set", t.ACCURACY: "accuracy on the test set"}
-_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+_STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
           "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
           "savefig.facecolor": "white"}  # fmt: skip
 
@@ -77,7 +77,7 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
              zip(kinds, itertools.cycle(_CURVES), itertools.cycle(_MARKERS), strict=False)}  # fmt: skip
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(2.9 * len(grid[0]) + 1.2, 2.2 * rows + 0.9), layout="constrained")
-        all_axes = figure.subplots(rows, len(grid[0]), sharex=True, sharey=True, squeeze=False)
+        all_axes: Any = figure.subplots(rows, len(grid[0]), sharex=True, sharey=True, squeeze=False)
         handles: dict[str, Any] = {}
         for place, cell in np.ndenumerate(np.array(grid, dtype=object)):
             axes = all_axes[place]
@@ -91,16 +91,22 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
                 (handles[label],) = axes.plot(curve[t.TEMP], curve["mean"], color=color, marker=marker, markersize=3.5)
                 if curve["replicates"].max() > 1:
                     axes.fill_between(curve[t.TEMP], curve["low"], curve["high"], color=color, alpha=0.2, linewidth=0)
-                baseline = analysis.baselines(good, {**cell, **dict(zip(curve_names, key, strict=True))})[measure].mean()
+                baseline = analysis.baselines(good, {**cell, **dict(zip(curve_names, key, strict=True))})[
+                    measure
+                ].mean()
                 axes.axhline(baseline, color=color, linestyle=":", linewidth=1.2)
             teachers = good[good[t.ID].isin(_where(good[good[t.MODEL] == t.STUDENT], cell)[t.TEACHER_ID])]
             handles["teacher"] = axes.axhline(teachers[measure].mean(), color=_TEACHER, linewidth=1.2)
             axes.set_title(_words(cell), fontsize=8)
             _temperature_axis(axes, sorted(curves[t.TEMP].unique()))
-        handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D([], [], color=_BASELINE, linestyle=":")
+        handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
+            [], [], color=_BASELINE, linestyle=":"
+        )
         figure.supxlabel("temperature T", fontsize=9)
         figure.supylabel(_WORDS.get(measure, measure), fontsize=9)
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), fontsize=8)
+        figure.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), fontsize=8
+        )
         replicates = int(curves["replicates"].max())
         if replicates > 1:
             figure.suptitle(f"mean of {replicates} replicates; bands: lowest to highest", fontsize=9)
@@ -150,4 +156,6 @@ def _where(frame: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:
 
 
 def _words(cell: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in cell.items())
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in cell.items()
+    )

@@ -52,7 +52,9 @@ class Progress:
         self.sizes = {network.id: network.work for network in plan.missing}
         self.total, self.work = len(self.sizes), sum(self.sizes.values())
         self.started_at = time.monotonic()
-        self.say(f"Training {self.total} networks in {len(plan.packs)} packs on {workers} worker{'s' * (workers != 1)}.")
+        self.say(
+            f"Training {self.total} networks in {len(plan.packs)} packs on {workers} worker{'s' * (workers != 1)}."
+        )
         if self.console and (self.console.is_terminal or self.console.is_jupyter):
             columns = [
                 BarColumn(bar_width=None),
@@ -80,7 +82,9 @@ class Progress:
         self._show()
 
     def crashed(self, pack: Pack, times: int) -> None:
-        self.say(f"A worker died with pack {pack.id} ({len(pack.networks)} networks); crash {times} of it, trying again.")
+        self.say(
+            f"A worker died with pack {pack.id} ({len(pack.networks)} networks); crash {times} of it, trying again."
+        )
 
     def finished(self, rows: pa.Table) -> None:
         for name, status in zip(rows[t.ID].to_pylist(), rows[t.STATUS].to_pylist(), strict=True):

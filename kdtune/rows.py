@@ -6,7 +6,7 @@ from typing import Any
 
 from kdtune import table as t
 from kdtune.plan import Network
-from kdtune.settings import MLP, Train
+from kdtune.settings import MLP
 
 
 def row(network: Network, status: str = t.DONE, error: str | None = None, **figures: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ruamel.yaml import YAML
 
 from kdtune import table as t
-from kdtune.errors import InvalidSweep, Mistake, RequestError
+from kdtune.errors import Mistake, RequestError, SweepFileError
 from kdtune.plan import Pack, Plan, make_plan
 from kdtune.progress import Progress
 from kdtune.settings import Resources
@@ -23,7 +23,7 @@ from kdtune.store import Store
 from kdtune.students import prune
 
 if TYPE_CHECKING:
-    from kdtune.schedule import Options
+    from kdtune.cluster import Options
 
 Keep = Literal["none", "best", "all"]
 REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
@@ -70,33 +70,47 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     spec = load(request.file, request.overrides, request.max_networks)
     plan_of(spec, request)  # too large a sweep is refused before anything is written
     store = Store(request.results, spec.name)
-    store.prepare()
-    with store.locked():
+    with store.opened():
         rows = _known_rows(spec, request, store)
-        _write_spec(spec, store)
         plan = plan_of(spec, request, rows, store)
-        table = _Table(store, plan, rows)
         progress.begin(plan, store)
-        interrupted = False
-        try:
-            if plan.packs:
-                from kdtune import schedule  # Ray: seconds to import, and not needed without packs
+        if not plan.packs:
+            return _finish(spec, request, store, plan, rows)
+        progress.say(f"Starting Ray{' on this machine' if request.address is None else ''}.")
+        with _cluster(spec, request) as options:
+            plan = plan_of(spec, request, rows, store, options.workers)
+            return _train(spec, request, store, plan, rows, options, progress)
 
-                progress.say(f"Starting Ray{' on this machine' if request.address is None else ''}.")
-                options = _options(spec, request)
-                with _cluster(options, spec, request) as options:
-                    plan = plan_of(spec, request, rows, store, options.workers)
-                    with progress.running(plan, options.workers):
-                        schedule.run(plan.packs, store, options, _Both(table, progress))
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            table.write()
-        store.fold(table.merged())
-        rows = table.selected()
-        if request.keep_students == "best" and not interrupted:
-            prune(store, rows)
-        return Outcome(rows, plan, store, interrupted)
+
+def _train(
+    spec: SweepSpec, request: Request, store: Store, plan: Plan, rows: pa.Table, options: Options, progress: Progress
+) -> Outcome:
+    """Run the plan's packs, keeping the table up to date whatever happens."""
+    from kdtune import schedule  # Ray: seconds to import, and not needed without packs
+
+    _write_spec(spec, store)
+    table = _Table(store, plan, rows)
+    interrupted = False
+    try:
+        with progress.running(plan, options.workers):
+            schedule.run(plan.packs, store, options, _Both(table, progress))
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        table.write()
+    return _finish(spec, request, store, plan, table.merged(), interrupted)
+
+
+def _finish(
+    spec: SweepSpec, request: Request, store: Store, plan: Plan, rows: pa.Table, interrupted: bool = False
+) -> Outcome:
+    """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
+    _write_spec(spec, store)
+    selected = _Table(store, plan, rows).selected()
+    store.fold(rows)
+    if request.keep_students == "best" and not interrupted:
+        prune(store, selected)
+    return Outcome(selected, plan, store, interrupted)
 
 
 def plan_of(
@@ -106,7 +120,7 @@ def plan_of(
 
     Raises
     ------
-    InvalidSweep
+    SweepFileError
         If it holds more networks than the request allows.
     """
     done = t.final_ids(rows) if rows is not None else set()
@@ -114,7 +128,7 @@ def plan_of(
     plan = make_plan(spec, done, ready, workers, request.pack)
     if len(plan.networks) > request.max_networks:
         message = f"asks for {len(plan.networks):,} networks, over the limit of {request.max_networks:,}"
-        raise InvalidSweep([Mistake(str(request.file), "", f"{message}; shrink the grid or raise --max-networks")])
+        raise SweepFileError([Mistake(str(request.file), "", f"{message}; shrink the grid or raise --max-networks")])
     return plan
 
 
@@ -194,45 +208,43 @@ class _Table:
         self.next_write = time.monotonic() + max(REFRESH_SECONDS, 20 * (time.monotonic() - start))
 
 
-def _options(spec: SweepSpec, request: Request) -> Options:
-    from kdtune.schedule import Options
-
-    asked = resources_of(spec, request)
-    return Options(
-        workers=asked.workers or 0,
-        cpus_per_worker=asked.cpus_per_worker or 1,
-        gpus_per_worker=asked.gpus_per_worker or 0,
-        keep_weights=request.keep_students != "none",
-        address=request.address,
-        retries=request.retries,
-        verbose=request.verbose,
-    )
-
-
 def resources_of(spec: SweepSpec, request: Request) -> Resources:
     """The file's resources with the flags laid over them."""
     return spec.resources.model_copy(update=request.resources.model_dump(exclude_none=True))
 
 
 @contextmanager
-def _cluster(options: Options, spec: SweepSpec, request: Request) -> Iterator[Options]:
-    """Ray, and the options with what it has filled in: workers, GPUs."""
-    from kdtune.schedule import cluster
+def _cluster(spec: SweepSpec, request: Request) -> Iterator[Options]:
+    """Ray, and how to run on what it has."""
+    from kdtune.cluster import Options, cluster
 
-    with cluster(options, cores()) as (cpus, gpus):
-        asked = resources_of(spec, request)
-        workers, per_cpu, per_gpu = share(cpus, gpus, asked)
-        yield replace(options, workers=workers, cpus_per_worker=per_cpu, gpus_per_worker=per_gpu)
+    asked = resources_of(spec, request)
+    wanted = Options(
+        workers=asked.workers or 0,
+        cpus_per_worker=asked.cpus_per_worker or 1,
+        keep_weights=request.keep_students != "none",
+        address=request.address,
+        retries=request.retries,
+        verbose=request.verbose,
+    )
+    with cluster(wanted, cores()) as (cpus, gpus):
+        workers, per_cpu, per_gpu = share(cpus, gpus, asked, grows=request.address is not None)
+        yield replace(wanted, workers=workers, cpus_per_worker=per_cpu, gpus_per_worker=per_gpu)
 
 
-def share(cpus: int, gpus: float, asked: Resources) -> tuple[int, int, float]:
+def share(cpus: int, gpus: float, asked: Resources, grows: bool = False) -> tuple[int, int, float]:
     """(workers, CPUs, GPUs of each): one worker a core; where there are GPUs, one worker a GPU.
+
+    A cluster that ``grows`` may have less now than it will have: a number of workers that was asked
+    for is believed.
 
     Raises
     ------
     RequestError
         If not even one worker fits.
     """
+    if grows and asked.workers:
+        return asked.workers, asked.cpus_per_worker or 1, asked.gpus_per_worker or 0.0
     per_gpu = asked.gpus_per_worker if asked.gpus_per_worker is not None else float(gpus > 0)
     if per_gpu > gpus:
         raise RequestError(f"a worker asks for {per_gpu:g} GPUs, but there are {gpus:g}; lower gpus_per_worker")

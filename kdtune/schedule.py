@@ -1,4 +1,4 @@
-"""Run a plan's packs as trials of one ``Tuner.fit``. The only module of the making wing with Ray.
+"""Run a plan's packs as trials of one ``Tuner.fit``. With ``cluster`` the only module that imports Ray.
 
 Ray Tune places the trials, retries those whose worker died and starts the next ones. It knows no
 dependencies between trials; ``Dispatcher`` gives them, as a search algorithm that suggests a
@@ -11,58 +11,27 @@ Importing this module takes seconds: do it when there is something to train.
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Protocol
 
-# Ray reads these when it is imported. Tune keeps no state for us: ids make a run resumable.
-for _name, _value in {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-    # With a search algorithm Tune lets one trial wait at a time; the dispatcher bounds them already.
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-}.items():
-    os.environ.setdefault(_name, _value)
-
 import pyarrow as pa
+
+from kdtune.cluster import Options  # before Ray: it sets Ray's environment
+
+# isort: split
 import ray
 from ray import tune
 from ray.tune.search import Searcher
 
 from kdtune import table as t
 from kdtune.agenda import Agenda
-from kdtune.errors import RequestError, StorageError, SweepError
+from kdtune.errors import StorageError, SweepError
 from kdtune.identity import digest
 from kdtune.plan import Pack
 from kdtune.rows import failed_row
 from kdtune.store import Store
-
-OBJECT_STORE_BYTES = 256 << 20  # packs are small: what is large lies in the results folder
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run: what a worker takes, where, how often a crash is retried."""
-
-    workers: int  # 0: as many as fit
-    cpus_per_worker: int = 1
-    gpus_per_worker: float = 0.0
-    keep_weights: bool = False
-    address: str | None = None
-    retries: int = 3
-    verbose: bool = False
 
 
 class Listener(Protocol):
@@ -89,77 +58,6 @@ def train_and_save(pack: Pack, store: Store, options: Options) -> None:
     torch.set_num_threads(options.cpus_per_worker)
     device = "cuda" if options.gpus_per_worker > 0 else "cpu"
     store.save(pack.id, train_pack(pack, store.teacher_logits, options.keep_weights, device))
-
-
-@contextmanager
-def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
-    """Ray for the length of a sweep: an own one on this machine, or the one that is named.
-
-    Gives the CPUs and GPUs that there are.
-
-    Raises
-    ------
-    RequestError
-        If the named cluster does not answer or cannot be joined.
-    """
-    quiet: dict[str, Any] = {
-        "log_to_driver": options.verbose,
-        "logging_level": logging.INFO if options.verbose else logging.ERROR,
-    }
-    if not options.verbose:
-        # Ray prints what it has to say of dead workers past every setting; the listener hears of them.
-        ray._private.worker.print_to_stdstream = lambda *_, **__: None
-    with _own_token() if options.address is None else nullcontext():
-        if options.address is None:
-            ray.init(
-                address="local",  # never one that an environment variable or a file happens to name
-                num_cpus=max(cores, options.workers * options.cpus_per_worker),
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **quiet,
-            )
-        else:
-            _join(options.address, quiet)
-        try:
-            there = ray.cluster_resources()
-            yield int(there.get("CPU", 0)), float(there.get("GPU", 0))
-        finally:
-            ray.shutdown()
-
-
-@contextmanager
-def _own_token() -> Iterator[None]:
-    """A token for the length of one cluster, where the user has chosen none.
-
-    Ray turns authentication on for a cluster of its own and would otherwise leave a token in the
-    home folder, which changes how every later cluster starts.
-    """
-    before = {name: value for name, value in os.environ.items() if name.startswith("RAY_AUTH_")}
-    if not before:
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    try:
-        yield
-    finally:
-        for name in [name for name in os.environ if name.startswith("RAY_AUTH_") and name not in before]:
-            del os.environ[name]
-
-
-def _join(address: str, quiet: dict[str, Any]) -> None:
-    host, _, port = address.rpartition(":")
-    if address != "auto":
-        try:
-            socket.create_connection((host, int(port)), timeout=5).close()
-        except (OSError, ValueError) as error:
-            raise RequestError(
-                f"--address {address}: no Ray cluster answers there ({error}); "
-                f"give HOST:PORT of `ray start --head`, or auto on one of its machines"
-            ) from None
-    try:
-        ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.AuthenticationError) as error:
-        token = "" if "RAY_AUTH_MODE" in os.environ else "; if it wants a token, set RAY_AUTH_MODE=token"
-        reason = str(error).strip().splitlines()[0]
-        raise RequestError(f"--address {address}: cannot join the Ray cluster: {reason}{token}") from None
 
 
 def run(packs: list[Pack], store: Store, options: Options, listener: Listener, work: Work = train_and_save) -> None:
@@ -202,10 +100,12 @@ def run(packs: list[Pack], store: Store, options: Options, listener: Listener, w
         raise dispatcher.broken
 
 
-class PackTrainable(tune.Trainable):  # type: ignore[misc]
+class PackTrainable(tune.Trainable):
     """A trial: one step is one pack. The process, its imports and its data sets serve the next pack too."""
 
-    def setup(self, config: dict[str, Any], packs: dict[str, Any], store: Store, options: Options, work: Work) -> None:
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], packs: dict[str, Any], store: Store, options: Options, work: Work
+    ) -> None:
         self.packs, self.store, self.options, self.work = packs, store, options, work
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -233,7 +133,7 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         return None
 
 
-class Dispatcher(Searcher):  # type: ignore[misc]
+class Dispatcher(Searcher):
     """Suggests packs in the agenda's order, never more than there are workers."""
 
     def __init__(self, packs: list[Pack], store: Store, options: Options, listener: Listener) -> None:
@@ -310,7 +210,7 @@ class Dispatcher(Searcher):  # type: ignore[misc]
         return None
 
 
-class CountCrashes(tune.Callback):  # type: ignore[misc]
+class CountCrashes(tune.Callback):
     """Tells of the retries that are Tune's own."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -321,7 +221,7 @@ class CountCrashes(tune.Callback):  # type: ignore[misc]
             self.dispatcher.crashed(pack)
 
 
-class StopWhenBroken(tune.Stopper):  # type: ignore[misc]
+class StopWhenBroken(tune.Stopper):
     """Ends all trials once nothing more can be stored."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:

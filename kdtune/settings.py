@@ -85,9 +85,7 @@ class MakeClassification(Settings):
             )
         self.test_size = _part("test_size", self.test_size, self.n_samples)
         # Validation data are generated in addition, so that training stays as large as the tutorial's.
-        self.val_size = (
-            self.test_size if self.val_size is None else max(1, _count(self.val_size, self.n_samples))
-        )
+        self.val_size = self.test_size if self.val_size is None else max(1, _count(self.val_size, self.n_samples))
         return self
 
 
@@ -216,7 +214,7 @@ class Distill(Settings):
 
     T: Annotated[float, Field(gt=0)]
     hard_weight: Annotated[float, Field(ge=0)] = 0.0
-    scale_T2: bool = True
+    scale_T2: bool = True  # noqa: N815 - as in the sweep file
 
 
 # --- the sweep as a whole -----------------------------------------------------------------------

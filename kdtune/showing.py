@@ -37,7 +37,8 @@ def read(results: str) -> pd.DataFrame:
     """The table as a DataFrame; RequestError if it is torn or no table of networks."""
     path = locate(results)
     try:
-        return t.read(path).to_pandas()
+        table: pd.DataFrame = t.read(path).to_pandas()
+        return table
     except ValueError as error:
         raise RequestError(f"{path}: {error}") from None
 

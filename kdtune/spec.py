@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from kdtune import grid
-from kdtune.errors import InvalidSweep, Mistake
+from kdtune.errors import Mistake, SweepFileError
 from kdtune.located import Located, read_file
 from kdtune.messages import describe, nearest
 from kdtune.overrides import override
@@ -89,12 +89,12 @@ def load(path: Path, overrides: Sequence[str] = (), max_networks: int = MAX_NETW
 
     Raises
     ------
-    InvalidSweep
+    SweepFileError
         With every mistake in the file.
     """
     tree = read_file(path)
     if not isinstance(tree.value, dict):
-        raise InvalidSweep([Mistake(tree.where, "", "must be a mapping of settings, as in `name: fakeset`")])
+        raise SweepFileError([Mistake(tree.where, "", "must be a mapping of settings, as in `name: fakeset`")])
     return _Validation(override(tree, overrides), max_networks).spec()
 
 
@@ -124,7 +124,7 @@ class _Validation:
         """Raise what was found; ``keep`` lets mistakes in keys wait for those in values."""
         grids = [mistake for mistake in self.mistakes if not keep or grid.GRID in mistake.message]
         if grids or (self.mistakes and not keep):
-            raise InvalidSweep(sorted(self.mistakes, key=_by_line))
+            raise SweepFileError(sorted(self.mistakes, key=_by_line))
 
     def _keys(self) -> None:
         known = [*Head.model_fields, *_BLOCKS]
@@ -160,7 +160,7 @@ class _Validation:
         if networks > self.max_networks:
             message = f"asks for {networks:,} students or more, over the limit of {self.max_networks:,} networks"
             self.mistakes.append(Mistake(self.tree.where, "", f"{message}; shrink the grid or raise --max-networks"))
-            raise InvalidSweep(self.mistakes)
+            raise SweepFileError(self.mistakes)
 
     def _variants(self, name: str) -> list[Variant]:
         """Every variant of a block, the wrong ones without settings."""
@@ -188,10 +188,9 @@ class _Validation:
             )
             for train, own in zip(trains, (teacher.train, student.train, distill.train), strict=True):
                 self._fit(data.settings, train, base.node, own)
-            if all((data.settings, teacher.settings, student.settings, distill.settings, *trains)):
-                cases.append(
-                    Case(data.settings, teacher.settings, trains[0], student.settings, trains[1], distill.settings, trains[2])  # type: ignore[arg-type]
-                )
+            settings = (data.settings, teacher.settings, trains[0], student.settings, trains[1], distill.settings)
+            if all(settings) and trains[2]:
+                cases.append(Case(*settings, trains[2]))  # type: ignore[arg-type]
         return cases
 
     def _train(self, base: Located, *overriding: tuple[str, Located]) -> Train | None:

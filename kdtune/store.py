@@ -48,6 +48,22 @@ class Store:
 
     # --- one driver at a time -------------------------------------------------------------------
 
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the folders and hold them. A request that is refused after all leaves no new folder."""
+        made = [path for path in (self.root, self.teachers, self.folder) if not path.exists()]
+        self.prepare()
+        try:
+            with self.locked():
+                yield
+        except RequestError:
+            for path in reversed(made):
+                if path == self.folder:
+                    shutil.rmtree(path)
+                elif not any(path.iterdir()):
+                    path.rmdir()
+            raise
+
     def prepare(self) -> None:
         """Make the folders; RequestError if they cannot be made or written."""
         try:
@@ -190,7 +206,9 @@ class Store:
                 len(np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)) == size
                 for split, size in sizes.items()
             )
-            return row if whole and row[t.ID].to_pylist() == [name] and _is_whole(folder / "weights.safetensors") else None
+            return (
+                row if whole and row[t.ID].to_pylist() == [name] and _is_whole(folder / "weights.safetensors") else None
+            )
         except (OSError, ValueError, KeyError, EOFError):
             return None
 

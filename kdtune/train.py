@@ -83,7 +83,7 @@ def train_pack(
     model, diverged = fit(members, device, dtype)
     logits = _all_logits(model, members, device, dtype)
     seconds = (time.perf_counter() - start) / len(pack.networks)
-    where = {"device": _device_name(device), "host": platform.node(), "seconds": seconds}
+    where: dict[str, Any] = {"device": _device_name(device), "host": platform.node(), "seconds": seconds}
     results: list[Trained] = []
     for i, network in enumerate(pack.networks):
         if diverged[i] is None and not all(np.isfinite(part).all() for part in logits[i].values()):
@@ -105,16 +105,16 @@ def train_pack(
     return results
 
 
-def fit(members: Members, device: str, dtype: torch.dtype, steps: int | None = None) -> tuple[StackedMLP, list[int | None]]:
+def fit(
+    members: Members, device: str, dtype: torch.dtype, steps: int | None = None
+) -> tuple[StackedMLP, list[int | None]]:
     """Train a stack; ``steps`` stops early, for tests and timing.
 
     Returns the model and, for each member, the epoch after which its parameters were not finite.
     """
     first = members.networks[0]
     settings = first.train
-    model = StackedMLP(
-        first.layers, [n.weights_seed for n in members.networks], first.shape.dropout, dtype, device
-    )
+    model = StackedMLP(first.layers, [n.weights_seed for n in members.networks], first.shape.dropout, dtype, device)
     optimizer = make_optimizer(model, settings)
     source = _Batches(members, device, dtype)
     masks = _Masks(members, device, dtype) if first.shape.dropout else None
@@ -150,9 +150,7 @@ def make_optimizer(model: StackedMLP, settings: Train) -> torch.optim.Optimizer:
         case "adamw":
             return torch.optim.AdamW([flat], lr=settings.lr, eps=1e-7, weight_decay=decay, fused=True)
         case "sgd":
-            return torch.optim.SGD(
-                [flat], lr=settings.lr, momentum=settings.momentum, weight_decay=decay, fused=True
-            )
+            return torch.optim.SGD([flat], lr=settings.lr, momentum=settings.momentum, weight_decay=decay, fused=True)
 
 
 class _Batches:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,17 +68,57 @@ def plan(spec: Callable[..., SweepSpec]) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def ray_address() -> Iterator[str]:
-    """A Ray cluster of two raylets on this machine, started once: 127.0.0.1:PORT."""
-    port = 26379
-    ray = Path(sys.executable).with_name("ray")
-    head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1",
-            "--include-dashboard=false", "--object-store-memory=100000000", "--disable-usage-stats"]  # fmt: skip
-    second = [ray, "start", f"--address=127.0.0.1:{port}", "--num-cpus=1", "--object-store-memory=100000000",
-              "--disable-usage-stats"]  # fmt: skip
-    for command in (head, second):
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-    yield f"127.0.0.1:{port}"
-    subprocess.run([ray, "stop", "--force"], check=False, capture_output=True, timeout=120)
+    """A Ray cluster of two raylets on this machine, started once: 127.0.0.1:PORT.
+
+    `ray stop` would end every Ray on this machine, so the two are ended here, process by process.
+    """
+    import psutil
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ray = str(Path(sys.executable).with_name("ray"))
+    common = ["--block", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats"]
+    head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false"]
+    second = [ray, "start", f"--address=127.0.0.1:{port}"]
+    env = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    started = []
+    try:
+        for command, there in ((head, 1), (second, 2)):
+            started.append(
+                subprocess.Popen(
+                    [*command, *common],
+                    env=env,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            )
+            _wait_for_nodes(f"127.0.0.1:{port}", there)
+        yield f"127.0.0.1:{port}"
+    finally:
+        del os.environ["RAY_AUTH_MODE"]
+        family = [child for one in started for child in psutil.Process(one.pid).children(recursive=True)]
+        for process in [*family, *started]:
+            process.kill()
+        for process in started:
+            process.wait()
+
+
+def _wait_for_nodes(address: str, count: int) -> None:
+    status = [str(Path(sys.executable).with_name("ray")), "status", f"--address={address}"]
+    for _ in range(60):
+        found = subprocess.run(status, capture_output=True, text=True, check=False).stdout
+        if found.count(" node_") >= count:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"Ray did not come up: {found}")
+
+
+def environment(joins: bool) -> dict[str, str]:
+    """Ours; a sweep that starts its own Ray chooses its own authentication."""
+    return {name: value for name, value in os.environ.items() if joins or name != "RAY_AUTH_MODE"}
 
 
 @pytest.fixture
@@ -91,7 +133,7 @@ def kdtune(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             text=True,
             timeout=options.pop("timeout", 240),
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "COLUMNS": "200", **options.pop("env", {})},
+            env=environment("--address" in arguments) | {"COLUMNS": "200"},
             **options,
         )
 

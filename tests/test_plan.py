@@ -88,7 +88,14 @@ def test_ids_depend_on_settings_only(spec):
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "dataset.flip_y=0.02", "dataset.n_samples=600", "train.lr=0.002", "train.epochs=3", "train.batch_size=36"],
+    [
+        "seed=1",
+        "dataset.flip_y=0.02",
+        "dataset.n_samples=600",
+        "train.lr=0.002",
+        "train.epochs=3",
+        "train.batch_size=36",
+    ],
 )
 def test_ids_depend_on_every_setting(spec, override):
     assert not {n.id for n in all_networks(spec())} & {n.id for n in all_networks(spec(override))}
@@ -130,7 +137,12 @@ def test_replicates_redraw_what_they_say(spec):
 
     assert draws("replicates=3") == [(0, 0, 0, 0), (1, 1, 1, 1), (2, 2, 2, 2)]
     assert draws("replicates={data: 1, teacher: 1, student: 3}") == [(0, 0, 0, 0), (0, 0, 1, 1), (0, 0, 2, 2)]
-    assert draws("replicates={data: 1, teacher: 2, student: 4}") == [(0, 0, 0, 0), (0, 0, 2, 2), (0, 1, 1, 1), (0, 1, 3, 3)]
+    assert draws("replicates={data: 1, teacher: 2, student: 4}") == [
+        (0, 0, 0, 0),
+        (0, 0, 2, 2),
+        (0, 1, 1, 1),
+        (0, 1, 3, 3),
+    ]
 
 
 def test_streams_differ_by_what_they_are_for(spec):

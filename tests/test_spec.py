@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtune import grid
-from kdtune.errors import InvalidSweep
+from kdtune.errors import SweepFileError
 from kdtune.located import Located, read_text
 from kdtune.spec import load
 
 
 def mistakes(path: Path, *overrides: str, **options) -> list[str]:
-    with pytest.raises(InvalidSweep) as caught:
+    with pytest.raises(SweepFileError) as caught:
         load(path, overrides, **options)
     return [str(mistake) for mistake in caught.value.mistakes]
 

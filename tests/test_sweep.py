@@ -18,6 +18,7 @@ from kdtune import table as t
 from kdtune.plan import make_plan
 from kdtune.spec import load
 from kdtune.train import train_pack
+from tests.conftest import SMALL, environment
 
 # What may differ between an interrupted and an uninterrupted run.
 TIMES_AND_HOSTS = [t.SECONDS, t.DEVICE, t.HOST]
@@ -37,7 +38,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     from ruamel.yaml import YAML
 
     from kdtune.store import Store
-    from tests.conftest import SMALL
 
     path = tmp_path_factory.mktemp("reference") / "small.yaml"
     with path.open("w", encoding="utf-8") as file:
@@ -55,7 +55,7 @@ def start(tmp_path):
     """Start the command line in the background, in a process group of its own; kill what is left of it."""
     started = []
 
-    def run(*arguments, env=None):
+    def run(*arguments):
         process = subprocess.Popen(
             [sys.executable, "-m", "kdtune", *map(str, arguments)],
             cwd=tmp_path,
@@ -63,7 +63,7 @@ def start(tmp_path):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env={**os.environ, **(env or {})},
+            env=environment(joins=False),
         )
         started.append(process)
         return process
@@ -207,8 +207,6 @@ LONG = ("--set", "train.epochs=60", "--set", "distill.T=[1, 2, 3, 4, 5, 6, 7, 8]
 def long_reference(tmp_path_factory, request):
     """The longer sweep without interruption."""
     from ruamel.yaml import YAML
-
-    from tests.conftest import SMALL
 
     folder = tmp_path_factory.mktemp("long")
     with (folder / "small.yaml").open("w", encoding="utf-8") as file:

@@ -97,17 +97,11 @@ def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[
         ("train.optimizer=sgd", "train.momentum=0.9", "train.lr=0.01"),
         ("distill.hard_weight=[0, 0.7]", "distill.scale_T2=[true, false]"),
         ("student.dropout=0.3", "train.weight_decay=0.1"),
-        ("student.hidden=[[], [5, 9, 4]]", "teacher.hidden=[6]"),
+        ("student={hidden: {grid_search: [[], [5, 9, 4]]}}", "teacher={hidden: [6]}"),
     ],
 )
 def test_stacked_equals_separate(plan, overrides):
     """To 1e-9 in float64 over 50 steps: teachers with dropout, baselines and distilled students."""
-    if any("student.hidden" in override for override in overrides):
-        from tests.conftest import SMALL
-
-        SMALL_STUDENT = {"hidden": {"grid_search": [[], [5, 9, 4]]}}
-        assert SMALL["student"] != SMALL_STUDENT
-        overrides = ("student={hidden: {grid_search: [[], [5, 9, 4]]}}", "teacher={hidden: [6]}")
     packs = plan(*overrides, "train.epochs=5").packs
     assert {n.model for one in packs for n in one.networks} == {t.TEACHER, t.BASELINE, t.STUDENT}
     for one in packs:

@@ -1,0 +1,174 @@
+"""The command line: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from kdtune import __version__
+from kdtune import table as t
+from kdtune.cli import main
+from kdtune.packaged import FOLDER, sweeps
+from kdtune.plan import all_networks
+from kdtune.rows import failed_row, row
+from kdtune.spec import load
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run the command line in this process, in an empty folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def folder(spec, tmp_path):
+    """A results folder of the small sweep with figures made up, two replicates, one failure."""
+    random = np.random.default_rng(0)
+    networks = list(all_networks(spec("replicates=2")))
+    rows = [
+        row(n, num_error=int(random.integers(1, 99)), accuracy=0.9, loss=0.5, nll=0.4, ece=0.05,
+            val_num_error=int(random.integers(1, 99)), val_accuracy=0.9, val_nll=0.4, seconds=1.0,
+            device="cpu", host="[hot]") for n in networks[:-1]
+    ]  # fmt: skip
+    rows.append(failed_row(networks[-1], "diverged: it [blew] up"))
+    path = tmp_path / "results/small"
+    path.mkdir(parents=True)
+    t.write(t.to_arrow(rows), path / "table.parquet")
+    return path
+
+
+def test_version_and_help(call):
+    assert __version__ in call("--version").output
+    for command in ("sweep", "plan", "show", "plot", "init"):
+        assert call(command, "--help").exit_code == 0
+
+
+def test_list_names_the_packaged_sweeps(call):
+    output = call("sweep", "--list").output
+    assert "fakeset.yaml" in output
+    assert "quickstart.yaml" in output
+
+
+@pytest.mark.parametrize("name", sweeps())
+def test_packaged_sweeps_are_valid(name):
+    assert load(FOLDER / name).cases
+
+
+def test_a_local_file_goes_before_a_packaged_one(call, write):
+    assert "(packaged)" in call("plan", "fakeset").output
+    write(name="here/fakeset.yaml")
+    output = call("plan", "fakeset.yaml").output
+    assert "Sweep file: fakeset.yaml\n" in output
+    assert "small: 18 networks" in output
+
+
+def test_init_writes_a_file_that_plans(call):
+    assert call("init", "mine.yaml").exit_code == 0
+    output = call("plan", "mine.yaml").output
+    assert "mine: " in output
+    again = call("init", "mine.yaml")
+    assert again.exit_code == 2
+    assert "exists" in again.output
+    assert call("init", "mine.txt").exit_code == 2
+    assert call("init", "no/such/folder.yaml").exit_code == 2
+
+
+def test_plan_says_what_it_would_train_and_writes_nothing(call, write):
+    run = call("plan", write(), "--set", "replicates=2")
+    assert run.exit_code == 0, run.output
+    for words in (
+        "36 networks",
+        "teachers                    4  each shared by 6",
+        "baselines                   8",
+        "distilled students         24",
+        "to train                   36",
+        "multiply-adds",
+        "about",
+    ):
+        assert words in run.output
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "nothing.yaml"),
+        ("sweep", "nothing.yaml"),
+        ("sweep",),
+        ("sweep", "fakeset.yaml", "--set", "distill.T=0"),
+        ("sweep", "fakeset.yaml", "--max-networks", "10"),
+        ("sweep", "fakeset.yaml", "--max-networks", "216"),
+        ("sweep", "fakeset.yaml", "--results", "/proc/nowhere"),
+        ("sweep", "fakeset.yaml", "--workers", "0"),
+        ("sweep", "fakeset.yaml", "--cpus-per-worker", "100000"),
+        ("sweep", "fakeset.yaml", "--gpus-per-worker", "100000"),
+        ("show", "nothing"),
+        ("plot", "nothing"),
+    ],
+)
+def test_a_wrong_request_exits_with_2_and_writes_nothing(call, arguments):
+    run = call(*arguments)
+    assert run.exit_code == 2, run.output
+    assert "Traceback" not in run.output
+    assert not [path for path in Path().rglob("*") if path.is_file()]
+
+
+def test_show_picks_filters_sorts_and_exports(call, folder):
+    everything = pd.read_parquet(folder / "table.parquet")
+    plain = call("show", folder).output
+    assert "num_error" in plain
+    picked = call("show", folder, "-c", "temp,num_error", "-w", "model == 'distilled_student'", "-s", "-temp,num_error",
+                  "-f", "csv")  # fmt: skip
+    frame = pd.read_csv(io.StringIO(picked.output))
+    assert list(frame.columns) == ["temp", "num_error"]
+    assert len(frame) == (everything.model == "distilled_student").sum()
+    assert frame.temp.is_monotonic_decreasing
+    rows = json.loads(call("show", folder, "-c", "all", "-f", "json").output)
+    assert rows[0]["id"] == everything.id[0]
+    assert call("show", folder, "-f", "parquet", "-o", "out.parquet", "-c", "all").exit_code == 0
+    pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), everything)
+    assert "[hot]" in call("show", folder, "-c", "host").output
+    for wrong in (("-c", "nun_error"), ("-s", "tmp"), ("-w", "nonsense ==="), ("-w", "nope > 3")):
+        run = call("show", folder, *wrong)
+        assert run.exit_code == 2, wrong
+        assert "Traceback" not in run.output
+    assert "did you mean 'num_error'?" in call("show", folder, "-c", "nun_error").output
+    (folder / "torn.parquet").write_bytes(b"PAR1")
+    assert call("show", folder / "torn.parquet").exit_code == 2
+
+
+def test_plot_draws_png_and_svg(call, folder):
+    run = call("plot", folder)
+    assert run.exit_code == 0, run.output
+    drawn = sorted(path.name for path in (folder / "figures").iterdir())
+    assert drawn == sorted(f"{n}.{k}" for n in ("accuracy", "num_error", "softmax") for k in ("png", "svg"))
+    assert (folder / "figures/num_error.png").read_bytes()[:4] == b"\x89PNG"
+    first = (folder / "figures/num_error.svg").read_bytes()
+    call("plot", folder)
+    assert (folder / "figures/num_error.svg").read_bytes() == first
+
+
+def test_cluster_yaml_fits_rays_schema_and_is_closed():
+    import jsonschema
+    import ray.autoscaler
+    from ruamel.yaml import YAML
+
+    root = Path(__file__).parent.parent
+    config = YAML(typ="safe", pure=True).load(root / "cluster.yaml")
+    schema = json.loads((Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text())
+    jsonschema.validate(config, schema)
+    assert [(p["FromPort"], p["ToPort"]) for p in config["provider"]["security_group"]["IpPermissions"]] == [(22, 22)]
+    for kind in ("cpu_worker", "gpu_worker"):
+        assert config["available_node_types"][kind]["min_workers"] == 0
+    for command in config["head_start_ray_commands"][1:] + config["worker_start_ray_commands"][1:]:
+        assert "RAY_AUTH_MODE=token" in command
+    assert "0.0.0.0" not in config["head_start_ray_commands"][1]

@@ -1,0 +1,146 @@
+"""Scheduling on real Ray: retries, errors that would come again, dependencies, lost teachers."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import ray
+
+from kdtune import table as t
+from kdtune.cluster import Options, cluster
+from kdtune.rows import failed_row, row
+from kdtune.schedule import run
+from kdtune.store import Store
+
+
+class Ledger:
+    """A listener that writes down what it hears."""
+
+    def __init__(self):
+        self.started_, self.rows, self.crashes = [], [], []
+
+    def started(self, pack):
+        self.started_.append(pack)
+
+    def finished(self, rows):
+        self.rows += rows.to_pylist()
+
+    def crashed(self, pack, times):
+        self.crashes.append((pack.id, times))
+
+
+@pytest.fixture
+def go(plan, tmp_path, ray_address):
+    """Run the small sweep's packs with some other work than training."""
+
+    def go(work, **options):
+        store = Store(tmp_path, "small")
+        store.prepare()
+        ledger = Ledger()
+        one = plan(workers=2)
+        settings = Options(workers=2, address=ray_address, **options)
+        with cluster(settings, 1):
+            run(one.packs, store, settings, ledger, work)
+        return one, ledger, store
+
+    return go
+
+
+# Work runs in Ray's workers, which see the results folder and cannot import this module.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+def log(store: Store, text: str) -> None:
+    with (Path(store.root) / "log").open("a") as file:
+        file.write(f"{time.time()} {text}\n")
+
+
+def lines(store: Store) -> list[list[str]]:
+    return [line.split()[1:] for line in (Path(store.root) / "log").read_text().splitlines()]
+
+
+def finish(pack, store, options):
+    log(store, f"begin {pack.id}")
+    store.write_rows(pack.id, [row(network) for network in pack.networks])
+    log(store, f"end {pack.id}")
+
+
+def crash_twice(pack, store, options):
+    log(store, f"begin {pack.id}")
+    if pack.teachers and sum(line[1] == pack.id for line in lines(store)) <= 2:
+        os._exit(1)
+    finish(pack, store, options)
+
+
+def crash_always(pack, store, options):
+    if pack.teachers:
+        log(store, f"begin {pack.id}")
+        os._exit(1)
+    finish(pack, store, options)
+
+
+def fail_always(pack, store, options):
+    log(store, f"begin {pack.id}")
+    if pack.teachers:
+        raise ValueError("this comes again")
+    finish(pack, store, options)
+
+
+def lose_teachers(pack, store, options):
+    if not pack.teachers and pack.networks[0].model == t.TEACHER:
+        store.write_rows(pack.id, [failed_row(network, "it burnt") for network in pack.networks])
+    else:
+        finish(pack, store, options)
+
+
+def test_every_pack_runs_once_after_its_teacher(go):
+    plan, ledger, store = go(finish)
+    assert sorted(r[t.ID] for r in ledger.rows) == sorted(n.id for n in plan.networks)
+    order = lines(store)
+    assert len(order) == 2 * len(plan.packs)
+    at = {tuple(line): i for i, line in enumerate(order)}
+    home = {n.id: pack.id for pack in plan.packs for n in pack.networks}
+    for pack in plan.packs:
+        for teacher in pack.teachers:
+            assert at["end", home[teacher]] < at["begin", pack.id]
+
+
+@pytest.mark.slow
+def test_a_crash_is_retried_and_an_error_is_not(go):
+    plan, ledger, _ = go(crash_twice)
+    assert {r[t.STATUS] for r in ledger.rows} == {t.DONE}
+    students = {pack.id for pack in plan.packs if pack.teachers}
+    assert {pack for pack, _ in ledger.crashes} == students
+    assert max(times for _, times in ledger.crashes) == 2
+
+
+@pytest.mark.slow
+def test_a_crash_that_stays_ends_in_failed_rows(go):
+    plan, ledger, store = go(crash_always, retries=1)
+    failed = [r for r in ledger.rows if r[t.STATUS] == t.FAILED]
+    students = [pack for pack in plan.packs if pack.teachers]
+    assert {r[t.ID] for r in failed} == {n.id for pack in students for n in pack.networks}
+    assert {r[t.ERROR] for r in failed} == {"its worker crashed 2 times"}
+    begun = [line[1] for line in lines(store) if line[0] == "begin" and line[1] in {pack.id for pack in students}]
+    assert all(begun.count(pack.id) == 2 for pack in students)
+    assert not t.final_ids(store.rows()) & {r[t.ID] for r in failed}, "a crash is tried again by the next run"
+
+
+def test_an_error_that_would_come_again_is_not_retried(go):
+    plan, ledger, store = go(fail_always)
+    students = [pack for pack in plan.packs if pack.teachers]
+    begun = [line[1] for line in lines(store) if line[0] == "begin"]
+    assert all(begun.count(pack.id) == 1 for pack in students)
+    failed = [r for r in ledger.rows if r[t.STATUS] == t.FAILED]
+    assert {r[t.ERROR] for r in failed} == {"ValueError: this comes again"}
+
+
+def test_a_lost_teacher_skips_its_students_only(go):
+    plan, ledger, _ = go(lose_teachers)
+    status = {r[t.ID]: r[t.STATUS] for r in ledger.rows}
+    expected = {t.TEACHER: t.FAILED, t.BASELINE: t.DONE, t.STUDENT: t.SKIPPED}
+    assert status == {n.id: expected[n.model] for n in plan.networks}

@@ -1,0 +1,210 @@
+"""Rows on disk, and what the reading wing makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+
+from kdtune import analysis, metrics
+from kdtune import table as t
+from kdtune.plan import all_networks
+from kdtune.rows import row
+from kdtune.store import Store
+
+STATUSES = [
+    (t.DONE, None),
+    (t.FAILED, "diverged: it did"),
+    (t.FAILED, "its worker crashed"),
+    (t.SKIPPED, "its teacher"),
+]
+
+
+def rows_of(pairs):
+    return t.to_arrow([{t.ID: name, t.MODEL: t.STUDENT, t.STATUS: s, t.ERROR: e} for name, (s, e) in pairs])
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(STATUSES)), max_size=4), max_size=4))
+def test_merging_keeps_one_row_each_and_never_loses_a_result(parts):
+    merged = t.merge([rows_of(part) for part in parts])
+    names = merged[t.ID].to_pylist()
+    assert sorted(names) == sorted({name for part in parts for name, _ in part})
+    results = {name for part in parts for name, (s, e) in part if s == t.DONE or (e or "").startswith(t.DIVERGED)}
+    assert t.final_ids(merged) == results
+    again = t.merge([merged, merged])
+    assert again.equals(merged)
+
+
+def test_columns_of_the_contract_are_always_there():
+    contract = [
+        "model",
+        "temp",
+        "num_error",
+        "loss",
+        "accuracy",
+        "class_sep",
+        "p_informative",
+        "id",
+        "teacher_id",
+        "replicate",
+        "data_seed",
+        "teacher_seed",
+        "student_seed",
+        "dataset",
+        "width",
+        "hard_weight",
+        "epochs",
+        "n_params",
+        "n_val",
+        "val_accuracy",
+        "val_num_error",
+        "val_nll",
+        "nll",
+        "ece",
+        "seconds",
+        "status",
+        "error",
+        "device",
+        "host",
+    ]
+    assert set(contract) <= set(t.to_arrow([]).column_names)
+
+
+def test_what_does_not_apply_is_null(spec):
+    by_model = {n.model: row(n) for n in all_networks(spec())}
+    teacher, baseline, student = by_model[t.TEACHER], by_model[t.BASELINE], by_model[t.STUDENT]
+    assert teacher[t.TEMP] == baseline[t.TEMP] == 1
+    assert teacher[t.HARD_WEIGHT] is None
+    assert baseline[t.HARD_WEIGHT] is None
+    assert baseline[t.TEACHER_ID] is None
+    assert student[t.TEACHER_ID]
+    assert student["teacher_hidden"] == teacher["hidden"] == "12-12"
+    assert teacher[t.STUDENT_SEED] is None
+    assert student[t.STUDENT_SEED] is not None
+    assert student[t.TEACHER_SEED] is not None
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text"])
+def test_a_damaged_part_is_set_aside(tmp_path, damage):
+    store = Store(tmp_path, "x")
+    store.prepare()
+    store.write_rows("good", [{t.ID: "a", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
+    store.write_rows("bad", [{t.ID: f"b{i}", t.MODEL: t.STUDENT, t.STATUS: t.DONE, "x": i * 1.7} for i in range(500)])
+    path = store.parts / "bad.parquet"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[200] ^= 0xFF
+    path.write_bytes({"cut": whole[:-7], "flip": bytes(flipped), "empty": b"", "text": b"hello"}[damage])
+    (store.parts / ".half.parquet.tmp").write_bytes(b"half")
+    assert t.final_ids(store.rows(repair=False)) == {"a"}
+    assert path.exists()
+    assert t.final_ids(store.rows()) == {"a"}
+    assert len(store.warnings) == 2
+    assert [p.name for p in store.parts.iterdir()] == ["good.parquet"]
+    assert not store.rows().filter([False]).num_rows
+
+
+def test_folding_keeps_every_row(tmp_path):
+    store = Store(tmp_path, "x")
+    store.prepare()
+    for i in range(10):
+        store.write_rows(f"p{i}", [{t.ID: f"n{i}", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
+    before = t.final_ids(store.rows())
+    store.fold(store.rows(), at_least=5)
+    assert len(list(store.parts.iterdir())) == 1
+    assert t.final_ids(store.rows()) == before
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    from kdtune.errors import StorageError
+
+    path = tmp_path / "table.parquet"
+    t.write(rows_of([("a", STATUSES[0])]), path)
+    old = path.read_bytes()
+
+    def full(temporary):
+        temporary.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StorageError, match="No space left"):
+        t.write_whole(path, full)
+    assert path.read_bytes() == old
+    assert [p.name for p in tmp_path.iterdir()] == ["table.parquet"]
+
+
+# --- metrics: known answers ---------------------------------------------------------------------
+
+
+def test_metrics_known_answers():
+    logits = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.95, 0.03, 0.02]]))
+    labels = np.array([0, 2, 2, 0])
+    assert metrics.num_error(logits, labels) == 1
+    assert metrics.nll(logits, labels) == pytest.approx(-np.log([0.7, 0.1, 0.4, 0.95]).mean())
+    # Every confidence falls into a bin of its own: the mean distance between confidence and outcome.
+    assert metrics.ece(logits, labels) == pytest.approx((0.3 + 0.8 + 0.6 + 0.05) / 4)
+    assert metrics.ece(np.tile(logits[:1], (10, 1)), np.array([0] * 7 + [1] * 3)) == pytest.approx(0)
+    assert metrics.nll(logits, labels, T=4) == pytest.approx(-log_softmax(logits / 4, axis=1)[range(4), labels].mean())
+    assert metrics.nll(np.array([[0.0, -1e6]]), np.array([1])) == 1e6, "no clipping, no overflow"
+
+
+# --- analysis: planted answers ------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(spec):
+    """Errors planted so that validation says T=2 for width 3 and T=5 for width 7; the test split disagrees."""
+    best = {3: 2.0, 7: 5.0}
+    rows = []
+    for network in all_networks(spec("replicates=2")):
+        figures = {t.NUM_ERROR: 50, t.VAL_NUM_ERROR: 50, t.VAL_NLL: 0.5, t.ACCURACY: 0.5}
+        if network.distill:
+            chosen = best[network.shape.width or 0] == network.distill.T
+            figures[t.VAL_NUM_ERROR] = 10 if chosen else 30
+            figures[t.NUM_ERROR] = 25 + network.replicate if chosen else 5
+        elif network.model == t.TEACHER:
+            figures[t.NUM_ERROR] = 7
+        rows.append(row(network, **figures))
+    return t.to_arrow(rows).to_pandas()
+
+
+def test_cells_and_the_choice_of_temperature(table):
+    assert analysis.cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH]
+    summary = analysis.summary(table)
+    assert summary["T"].tolist() == [2, 5, 2, 5]
+    assert summary["student"].tolist() == [25.5] * 4
+    assert summary["teacher"].tolist() == [7] * 4
+    assert summary["baseline"].tolist() == [50] * 4
+    assert summary["replicates"].tolist() == [2] * 4
+
+
+def test_ties_go_to_the_lower_nll_then_to_the_lower_temperature(table):
+    table[t.VAL_NUM_ERROR] = 20
+    assert set(analysis.summary(table)["T"]) == {1}
+    table.loc[table[t.TEMP] == 5, t.VAL_NLL] = 0.1
+    assert set(analysis.summary(table)["T"]) == {5}
+
+
+def test_failed_rows_count_for_nothing(table):
+    table.loc[table[t.MODEL] == t.TEACHER, t.STATUS] = t.FAILED
+    table.loc[(table[t.MODEL] == t.STUDENT) & (table[t.TEMP] == 2), t.STATUS] = t.FAILED
+    summary = analysis.summary(table)
+    assert summary["teacher"].isna().all()
+    assert 2 not in set(summary["T"])
+    table[t.STATUS] = t.FAILED
+    assert analysis.summary(table).empty
+
+
+def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
+    rows = []
+    for network in all_networks(spec("distill.hard_weight=[0, 1]", "distill.train={epochs: 5}")):
+        errors = {t.TEACHER: 1, t.BASELINE: 9, t.STUDENT: 5}[network.model]
+        rows.append(row(network, **{t.NUM_ERROR: errors, t.VAL_NUM_ERROR: errors, t.VAL_NLL: 0.1}))
+    table = t.to_arrow(rows).to_pandas()
+    assert analysis.cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.HARD_WEIGHT]
+    summary = analysis.summary(table)
+    assert len(summary) == 2 * 2 * 2
+    assert summary["baseline"].tolist() == [9] * 8
+    assert isinstance(summary, pd.DataFrame)
