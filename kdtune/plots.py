@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from scipy.special import softmax
 
 from kdtune import analysis
@@ -102,10 +102,13 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
         handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
             [], [], color=_BASELINE, linestyle=":"
         )
-        figure.supxlabel("temperature T", fontsize=9)
+        for axes in all_axes[-1]:
+            axes.set_xlabel("temperature T")
+        if measure == t.NUM_ERROR and 0 < 8 * curves["low"].min() < curves["high"].max():
+            _log_errors(all_axes[0, 0])  # shared by all panels; linear, the better students would lie flat
         figure.supylabel(_WORDS.get(measure, measure), fontsize=9)
         figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), fontsize=8
+            handles.values(), handles.keys(), loc="outside upper center", ncols=min(3, len(handles)), fontsize=8
         )
         replicates = int(curves["replicates"].max())
         if replicates > 1:
@@ -119,10 +122,17 @@ def _temperature_axis(axes: Axes, temperatures: Sequence[float]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     shown: list[float] = []
     for T in temperatures:  # labels that would touch are left out
-        if not shown or T / shown[-1] > 1.22:
+        if not shown or T / shown[-1] > 1.18:
             shown.append(T)
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.set_xticklabels([f"{T:g}" for T in shown], fontsize=7)
+
+
+def _log_errors(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _grid(curves: pd.DataFrame, names: Sequence[str]) -> tuple[int, list[list[dict[str, Any] | None]]]:

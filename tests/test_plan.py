@@ -114,7 +114,11 @@ def test_ids_and_seeds_stay_what_they_are(spec):
     assert [(n.model, n.id, n.weights_seed, n.order_seed) for n in networks] == GOLDEN
 
 
-GOLDEN: list[tuple[str, str, int, int]] = []
+GOLDEN = [
+    ("teacher", "8ada669687e7a46ae66b", 2866850204565290790, 6109131781525874653),
+    ("student", "f4183d838f2d23c10c13", 1759021214967935900, 2756563376691385280),
+    ("distilled_student", "0a9b5cfef04266a45293", 1759021214967935900, 2756563376691385280),
+]
 
 
 def test_a_setting_introduced_later_hashes_as_absent():

@@ -1,0 +1,97 @@
+"""What the driver costs: 500 packs that train nothing, beside 500 plain Ray Tune trials that do nothing.
+
+    python -m benchmarks.driver [PACKS]
+
+Prints seconds for both, whole, and their ratio. Both reuse their workers and start Ray once before.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+from kdtune.cluster import Options, cluster
+from kdtune.plan import Pack, make_plan
+from kdtune.rows import row
+from kdtune.schedule import run
+from kdtune.spec import load
+from kdtune.store import Store
+
+SWEEP = """
+name: driver
+dataset: {kind: make_classification, n_samples: 200, n_features: 10, n_classes: 2}
+teacher: {hidden: [4]}
+student: {hidden: [4]}
+distill: {T: {grid_search: [%s]}}
+train: {epochs: 1, batch_size: 50}
+"""
+
+
+class Silence:
+    """A listener that does not listen."""
+
+    def started(self, pack: Pack) -> None: ...
+
+    def finished(self, rows: pa.Table) -> None: ...
+
+    def crashed(self, pack: Pack, times: int) -> None: ...
+
+
+def nothing(pack: Pack, store: Store, options: Options) -> None:
+    store.write_rows(pack.id, [row(network) for network in pack.networks])
+
+
+def kdtune_seconds(packs: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "driver.yaml"
+        path.write_text(SWEEP % ", ".join(str(i + 1) for i in range(packs - 2)))
+        plan = make_plan(load(path), workers=2, max_pack=1)
+        assert len(plan.packs) == packs
+        store = Store(folder, "driver")
+        store.prepare()
+        start = time.perf_counter()
+        run(plan.packs, store, Options(workers=2), Silence(), nothing)
+        seconds = time.perf_counter() - start
+        assert store.rows().num_rows == packs
+    return seconds
+
+
+def plain_seconds(trials: int) -> float:
+    from ray import tune
+
+    class Nothing(tune.Trainable):
+        def setup(self, config): ...
+
+        def reset_config(self, new_config):
+            return True
+
+        def step(self):
+            return {"done": True}
+
+        def save_checkpoint(self, checkpoint_dir): ...
+
+        def load_checkpoint(self, checkpoint): ...
+
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = tune.Tuner(
+            Nothing,
+            param_space={"i": tune.grid_search(list(range(trials)))},
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+        )
+        start = time.perf_counter()
+        tuner.fit()
+        return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    with cluster(Options(workers=2), cores=2):
+        ours, plain = kdtune_seconds(count), plain_seconds(count)
+    print(f"{count} packs that train nothing, kdtune:      {ours:6.1f} s, {1000 * ours / count:.0f} ms each")
+    print(f"{count} trials that do nothing, plain Ray Tune: {plain:6.1f} s, {1000 * plain / count:.0f} ms each")
+    print(f"ratio kdtune / plain: {ours / plain:.2f}")
