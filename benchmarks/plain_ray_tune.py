@@ -14,7 +14,6 @@ import os
 import sys
 import tempfile
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ TEMPERATURES = [2, 2.5, 3, 4, 5, 10, 15, 20]
 BATCH = 100
 
 
-@lru_cache(maxsize=3)
 def data(class_sep: float, p_informative: float) -> tuple[torch.Tensor, ...]:
     informative = round(p_informative * 100)
     x, y = make_classification(
@@ -58,13 +56,17 @@ class Network(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         torch.set_num_threads(1)
+        self.data: dict[tuple[float, float], tuple[torch.Tensor, ...]] = {}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         return True
 
     def step(self) -> dict[str, Any]:
         c = self.config
-        x, y, x_test, y_test = data(c["class_sep"], c["p_informative"])
+        cell = c["class_sep"], c["p_informative"]
+        if cell not in self.data:
+            self.data[cell] = data(*cell)
+        x, y, x_test, y_test = self.data[cell]
         folder = Path(c["folder"])
         logits_file = folder / f"{c['class_sep']}-{c['p_informative']}.npy"
         teacher = c["model"] == "teacher"

@@ -106,8 +106,9 @@ def _own_token() -> Iterator[None]:
 
 def _forget_token() -> None:
     """Make Ray read its environment anew: it keeps token and mode for the life of a process."""
-    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
-    ray._raylet.Config.initialize("")
+    raylet: Any = ray._raylet
+    raylet.AuthenticationTokenLoader.instance().reset_cache()
+    raylet.Config.initialize("")
 
 
 def _join(address: str, quiet: dict[str, Any]) -> None:

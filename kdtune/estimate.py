@@ -12,7 +12,7 @@ import numpy as np
 
 from kdtune import table as t
 from kdtune.plan import Pack, Plan
-from kdtune.run import Request, cores, existing_rows, plan_of, resources_of
+from kdtune.run import Request, cores, known_rows, networks_of, plan_of, resources_of
 from kdtune.spec import load
 from kdtune.store import Store
 
@@ -25,12 +25,12 @@ ROW_BYTES = 400
 def describe(request: Request) -> Iterator[str]:
     """The lines that `kdtune plan` prints."""
     spec = load(request.file, request.overrides, request.max_networks)
-    plan_of(spec, request)
+    networks = networks_of(spec, request)
     store = Store(request.results, spec.name)
-    rows = existing_rows(spec, request, store)
+    rows = known_rows(networks, request, store, repair=False)
     asked = resources_of(spec, request)
     workers = asked.workers or max(1, cores() // (asked.cpus_per_worker or 1))
-    plan = plan_of(spec, request, rows, store, workers)
+    plan = plan_of(networks, request, store, rows, workers)
     for warning in store.warnings:
         yield f"warning: {warning}"
     yield f"{spec.name}: {len(plan.networks):,} networks, {spec.replicates.count} replicate(s), for {store.folder}"

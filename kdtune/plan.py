@@ -110,24 +110,23 @@ class Plan:
 
 
 def make_plan(
-    spec: SweepSpec,
+    networks: list[Network],
     done: Collection[str] = (),
     ready_teachers: Collection[str] = (),
     workers: int = 1,
     max_pack: int | None = None,
 ) -> Plan:
-    """Plan a sweep.
+    """Plan what is missing of a sweep.
 
     Parameters
     ----------
-    spec : the validated sweep.
+    networks : all that the sweep asks for, from ``all_networks``.
     done : ids of networks that have a final row.
     ready_teachers : ids of teachers whose logits are at hand. A teacher that is done but not ready
         is trained again only if a student that is still missing needs it.
     workers : teacher packs hold at most ceil(teachers / workers), so that no worker idles.
     max_pack : the largest pack; 1 trains each network alone.
     """
-    networks = list(all_networks(spec))
     done_ids = frozenset(done)
     missing = [n for n in networks if n.id not in done_ids]
     needed = {n.teacher.id for n in missing if n.teacher} - set(ready_teachers)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
 from kdtune import table as t
 from kdtune.errors import Mistake, RequestError, SweepFileError
-from kdtune.plan import Pack, Plan, make_plan
+from kdtune.plan import Network, Pack, Plan, all_networks, make_plan
 from kdtune.progress import Progress
 from kdtune.settings import Resources
 from kdtune.spec import MAX_NETWORKS, SweepSpec, load
@@ -68,17 +69,21 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         If the run broke off; what was finished is on disk.
     """
     spec = load(request.file, request.overrides, request.max_networks)
-    plan_of(spec, request)  # too large a sweep is refused before anything is written
+    networks = networks_of(spec, request)
     store = Store(request.results, spec.name)
     with store.opened():
-        rows = _known_rows(spec, request, store)
-        plan = plan_of(spec, request, rows, store)
+        rows = known_rows(networks, request, store)
+        plan = plan_of(networks, request, store, rows)
         progress.begin(plan, store)
         if not plan.packs:
             return _finish(spec, request, store, plan, rows)
         progress.say(f"Starting Ray{' on this machine' if request.address is None else ''}.")
         with _cluster(spec, request) as options:
-            plan = plan_of(spec, request, rows, store, options.workers)
+            if request.fresh:
+                store.clear()
+            if request.fresh_teachers:
+                store.remove_teachers(network.id for network in networks if network.model == t.TEACHER)
+            plan = plan_of(networks, request, store, rows, options.workers)
             return _train(spec, request, store, plan, rows, options, progress)
 
 
@@ -88,6 +93,7 @@ def _train(
     """Run the plan's packs, keeping the table up to date whatever happens."""
     from kdtune import schedule  # Ray: seconds to import, and not needed without packs
 
+    store.fold(rows)
     _write_spec(spec, store)
     table = _Table(store, plan, rows)
     interrupted = False
@@ -96,8 +102,9 @@ def _train(
             schedule.run(plan.packs, store, options, _Both(table, progress))
     except KeyboardInterrupt:
         interrupted = True
-    finally:
+    except BaseException:
         table.write()
+        raise
     return _finish(spec, request, store, plan, table.merged(), interrupted)
 
 
@@ -113,41 +120,29 @@ def _finish(
     return Outcome(selected, plan, store, interrupted)
 
 
-def plan_of(
-    spec: SweepSpec, request: Request, rows: pa.Table | None = None, store: Store | None = None, workers: int = 1
-) -> Plan:
-    """The plan for what is missing.
-
-    Raises
-    ------
-    SweepFileError
-        If it holds more networks than the request allows.
-    """
-    done = t.final_ids(rows) if rows is not None else set()
-    ready = set() if store is None else {name for name in done if (store.teachers / name).is_dir()}
-    plan = make_plan(spec, done, ready, workers, request.pack)
-    if len(plan.networks) > request.max_networks:
-        message = f"asks for {len(plan.networks):,} networks, over the limit of {request.max_networks:,}"
+def networks_of(spec: SweepSpec, request: Request) -> list[Network]:
+    """Every network of a sweep; SweepFileError if there are more than the request allows."""
+    networks = list(all_networks(spec))
+    if len(networks) > request.max_networks:
+        message = f"asks for {len(networks):,} networks, over the limit of {request.max_networks:,}"
         raise SweepFileError([Mistake(str(request.file), "", f"{message}; shrink the grid or raise --max-networks")])
-    return plan
+    return networks
 
 
-def _known_rows(spec: SweepSpec, request: Request, store: Store) -> pa.Table:
-    """Rows of earlier runs, and of teachers that another sweep trained."""
-    teachers = [network.id for network in plan_of(spec, request).networks if network.model == t.TEACHER]
-    if request.fresh:
-        store.clear()
+def plan_of(networks: list[Network], request: Request, store: Store, rows: pa.Table, workers: int = 1) -> Plan:
+    """The plan for what is missing."""
+    done = t.final_ids(rows)
+    ready = {name for name in done if (store.teachers / name).is_dir()}
+    return make_plan(networks, done, ready, workers, request.pack)
+
+
+def known_rows(networks: list[Network], request: Request, store: Store, repair: bool = True) -> pa.Table:
+    """Rows of earlier runs, and of teachers that another sweep trained; none of what is to start over."""
+    teachers = [network.id for network in networks if network.model == t.TEACHER]
+    own = t.to_arrow([]) if request.fresh else store.rows(repair)
     if request.fresh_teachers:
-        store.remove_teachers(teachers)
-    rows = t.merge([store.rows(), store.known_teachers(teachers)])
-    store.fold(rows)
-    return rows
-
-
-def existing_rows(spec: SweepSpec, request: Request, store: Store) -> pa.Table:
-    """The rows that a run of this request would start from; for `kdtune plan`, which changes nothing."""
-    teachers = [network.id for network in plan_of(spec, request).networks if network.model == t.TEACHER]
-    return t.merge([store.rows(repair=False), store.known_teachers(teachers, repair=False)])
+        return own.filter(pc.invert(pc.is_in(own[t.ID], pa.array(teachers, pa.string()))))
+    return t.merge([own, store.known_teachers(teachers, repair)])
 
 
 def _write_spec(spec: SweepSpec, store: Store) -> None:

@@ -151,7 +151,8 @@ class Dispatcher(Searcher):
         if len(self.in_flight) >= self.options.workers or (pack := self.agenda.next()) is None:
             return None
         self.in_flight[trial_id] = pack
-        self.listener.started(pack)
+        if pack.id not in self.crashes:
+            self.listener.started(pack)
         whole = self.whole[pack.networks[0].id]  # of which ``pack`` may be what a lost teacher left
         return {"pack": whole.id, "without": sorted(whole.teachers - pack.teachers)}
 

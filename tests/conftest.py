@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from kdtune.plan import Plan, make_plan
+from kdtune.plan import Plan, all_networks, make_plan
 from kdtune.spec import SweepSpec, load
 
 torch.set_num_threads(1)
@@ -63,7 +63,7 @@ def spec(write: Callable[..., Path]) -> Callable[..., SweepSpec]:
 @pytest.fixture
 def plan(spec: Callable[..., SweepSpec]) -> Callable[..., Plan]:
     """The small sweep, planned."""
-    return lambda *overrides, **options: make_plan(spec(*overrides), **options)
+    return lambda *overrides, **options: make_plan(list(all_networks(spec(*overrides))), **options)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ def test_part_three_of_the_tutorial():
     from kdtune.packaged import FOLDER
     from kdtune.spec import load
 
-    plan = make_plan(load(FOLDER / "fakeset.yaml", ["student.width=50"]), workers=2)
+    plan = make_plan(list(all_networks(load(FOLDER / "fakeset.yaml", ["student.width=50"]))), workers=2)
     assert [plan.count(model) for model in (t.TEACHER, t.BASELINE, t.STUDENT)] == [9, 9, 72]
     assert sorted(len(p.networks) for p in plan.packs) == [4, 5] + [9] * 9
     teacher = plan.networks[0]

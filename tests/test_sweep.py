@@ -15,7 +15,7 @@ import pytest
 
 import kdtune as package
 from kdtune import table as t
-from kdtune.plan import make_plan
+from kdtune.plan import all_networks, make_plan
 from kdtune.spec import load
 from kdtune.train import train_pack
 from tests.conftest import SMALL, environment
@@ -44,7 +44,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
         YAML(typ="safe", pure=True).dump(SMALL, file)
     store = Store(path.parent, "reference")
     store.prepare()
-    plan = make_plan(load(path), max_pack=1)
+    plan = make_plan(list(all_networks(load(path))), max_pack=1)
     for pack in plan.packs:
         store.save(pack.id, train_pack(pack, store.teacher_logits))
     return t.select(store.rows(), [network.id for network in plan.networks]).to_pandas()
@@ -102,7 +102,7 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, 
 
     from kdtune.data import load as load_data
 
-    network = next(n for n in make_plan(load(write())).networks if n.model == t.STUDENT)
+    network = next(n for n in all_networks(load(write())) if n.model == t.STUDENT)
     net = package.load(tmp_path / "results/small", network.id)
     assert isinstance(net, torch.nn.Module)
     data = load_data(network.data)
