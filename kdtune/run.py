@@ -21,7 +21,7 @@ from kdtune.progress import Progress
 from kdtune.settings import Resources
 from kdtune.spec import MAX_NETWORKS, SweepSpec, load
 from kdtune.store import Store
-from kdtune.students import prune
+from kdtune.students import keep
 
 if TYPE_CHECKING:
     from kdtune.cluster import Options
@@ -76,7 +76,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         plan = plan_of(networks, request, store, rows)
         progress.begin(plan, store)
         if not plan.packs:
-            return _finish(spec, request, store, plan, rows)
+            return _finish(spec, request, store, plan, rows, progress)
         progress.say(f"Starting Ray{' on this machine' if request.address is None else ''}.")
         with _cluster(spec, request) as options:
             if request.fresh:
@@ -105,18 +105,26 @@ def _train(
     except BaseException:
         table.write()
         raise
-    return _finish(spec, request, store, plan, table.merged(), interrupted)
+    return _finish(spec, request, store, plan, table.merged(), progress, interrupted)
 
 
 def _finish(
-    spec: SweepSpec, request: Request, store: Store, plan: Plan, rows: pa.Table, interrupted: bool = False
+    spec: SweepSpec,
+    request: Request,
+    store: Store,
+    plan: Plan,
+    rows: pa.Table,
+    progress: Progress,
+    interrupted: bool = False,
 ) -> Outcome:
     """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
     _write_spec(spec, store)
     selected = _Table(store, plan, rows).selected()
     store.fold(rows)
-    if request.keep_students == "best" and not interrupted:
-        prune(store, selected)
+    if request.keep_students != "none" and not interrupted:
+        without = keep(store, selected, best_only=request.keep_students == "best")
+        if without:
+            progress.say(f"{without} students were trained without keeping their weights; --fresh trains them again.")
     return Outcome(selected, plan, store, interrupted)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kdtune import analysis
 from kdtune import table as t
@@ -65,14 +64,21 @@ def _weights(folder: Path, name: str) -> Path:
     raise RequestError(f"{folder}: no weights are kept of a network {name!r}{hint}")
 
 
-def prune(store: Store, rows: pa.Table) -> None:
-    """Of the kept students leave those at each cell's chosen T, in every replicate."""
+def keep(store: Store, rows: pa.Table, best_only: bool) -> int:
+    """Leave the students whose weights are wanted; how many of them have none.
+
+    The best are those at each cell's chosen T, in every replicate. Weights are written when a student
+    is trained: one that was trained without keeping them has none.
+    """
     table = rows.to_pandas()
-    columns = analysis.cell_columns(table)
-    best = analysis.chosen(table, columns)
     students = analysis.done(table)
-    students = students[students[t.MODEL] == t.STUDENT]
-    keep = set(students.merge(best, on=[*columns, t.TEMP])[t.ID])
-    for name in rows.filter(pc.field(t.MODEL) != t.TEACHER)[t.ID].to_pylist():
-        if name not in keep:
+    students = students[students[t.MODEL] != t.TEACHER]
+    if best_only:
+        columns = analysis.cell_columns(table)
+        students = students.merge(analysis.chosen(table, columns), on=[*columns, t.TEMP])
+        students = students[students[t.MODEL] == t.STUDENT]
+    wanted = set(students[t.ID])
+    for name in table[t.ID]:
+        if name not in wanted:
             (store.students / f"{name}.safetensors").unlink(missing_ok=True)
+    return sum(not (store.students / f"{name}.safetensors").exists() for name in wanted)
