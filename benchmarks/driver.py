@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kdtune.cluster import Options, cluster
+from kdtune.cluster import cluster
+from kdtune.options import Options
 from kdtune.plan import Pack, all_networks, make_plan
 from kdtune.rows import row
 from kdtune.schedule import run

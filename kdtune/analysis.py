@@ -34,7 +34,11 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
     varying = [name for name in settings if students[name].nunique(dropna=False) > 1]
     always = [name for name in _ALWAYS if name in table.columns and students[name].notna().any()]
     columns = always + [name for name in varying if name not in always]
-    if t.WIDTH in columns and "hidden" in columns and students.groupby(t.WIDTH)["hidden"].nunique().max() == 1:
+    if (
+        t.WIDTH in columns
+        and "hidden" in columns
+        and students.groupby(t.WIDTH, dropna=False)["hidden"].nunique().max() == 1
+    ):
         columns.remove("hidden")  # the width says it
     return columns
 
@@ -81,7 +85,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for _, choice in chosen(table, columns).iterrows():
         cell = {name: choice[name] for name in columns}
-        students = _matching(good[(good[t.MODEL] == t.STUDENT) & (good[t.TEMP] == choice[t.TEMP])], cell)
+        students = matching(good[(good[t.MODEL] == t.STUDENT) & (good[t.TEMP] == choice[t.TEMP])], cell)
         teachers = good[good[t.ID].isin(students[t.TEACHER_ID])]
         rows.append(
             {
@@ -102,14 +106,15 @@ def baselines(table: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:
     for name, value in cell.items():
         if name in _STUDENTS_ONLY or name.startswith("teacher_"):
             continue
-        same = _matching(found, {name: value})
+        same = matching(found, {name: value})
         # A training setting that only the distilled have (distill.train) tells baselines apart no further.
         if len(same) or name in data_columns([name]) or name in (t.WIDTH, "hidden"):
             found = same
     return found
 
 
-def _matching(table: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:
+def matching(table: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:
+    """The rows with these values; a null matches nulls."""
     for name, value in cell.items():
         table = table[table[name].isna()] if pd.isna(value) else table[table[name] == value]  # type: ignore[call-overload]
     return table

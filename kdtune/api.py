@@ -59,19 +59,26 @@ def sweep(
     KeyboardInterrupt
         If it was interrupted; what was finished is on disk.
     """
+    from pydantic import ValidationError
     from rich.console import Console
 
+    from kdtune.errors import RequestError
     from kdtune.packaged import find
     from kdtune.progress import Progress
     from kdtune.run import Request
     from kdtune.run import sweep as run
     from kdtune.settings import Resources
 
+    try:
+        resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
+    except ValidationError as error:
+        wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
+        raise RequestError(wrong) from None
     request = Request(
         file=find(str(file))[0],
         overrides=set,
         results=Path(results),
-        resources=Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker),
+        resources=resources,
         pack=pack,
         address=address,
         retries=retries,

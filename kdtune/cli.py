@@ -167,8 +167,9 @@ def init(file: Path, force: bool) -> None:
     if file.suffix not in (".yaml", ".yml"):
         raise RequestError(f"{file}: a sweep file's name ends in .yaml")
     try:
+        text = starting_file(file)
         with file.open("w" if force else "x", encoding="utf-8") as out:
-            out.write(starting_file(file))
+            out.write(text)
     except FileExistsError:
         raise RequestError(f"{file} exists; --force overwrites it") from None
     except OSError as error:

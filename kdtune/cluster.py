@@ -11,7 +11,6 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 # Ray reads these when it is imported. Tune keeps no state for us: ids make a run resumable.
@@ -32,21 +31,9 @@ for _name, _value in {
 import ray
 
 from kdtune.errors import RequestError
+from kdtune.options import Options
 
 OBJECT_STORE_BYTES = 256 << 20  # packs are small: what is large lies in the results folder
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run: what a worker takes, where, how often a crash is retried."""
-
-    workers: int  # 0: as many as fit
-    cpus_per_worker: int = 1
-    gpus_per_worker: float = 0.0
-    keep_weights: bool = False
-    address: str | None = None
-    retries: int = 3
-    verbose: bool = False
 
 
 @contextmanager
@@ -60,6 +47,8 @@ def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
     RequestError
         If the named cluster does not answer or cannot be joined.
     """
+    if ray.is_initialized():
+        raise RequestError("Ray runs in this process already; call ray.shutdown() first, or give its address")
     quiet: dict[str, Any] = {
         "log_to_driver": options.verbose,
         "logging_level": logging.INFO if options.verbose else logging.ERROR,

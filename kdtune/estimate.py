@@ -11,6 +11,8 @@ from datetime import timedelta
 import numpy as np
 
 from kdtune import table as t
+from kdtune.errors import RequestError
+from kdtune.options import Options
 from kdtune.plan import Pack, Plan
 from kdtune.run import Request, cores, known_rows, networks_of, plan_of, resources_of
 from kdtune.spec import load
@@ -30,7 +32,9 @@ def describe(request: Request) -> Iterator[str]:
     rows = known_rows(networks, request, store, repair=False)
     asked = resources_of(spec, request)
     workers = asked.workers or max(1, cores() // (asked.cpus_per_worker or 1))
-    plan = plan_of(networks, request, store, rows, workers)
+    per_worker = asked.cpus_per_worker or 1
+    options = Options(workers, per_worker, asked.gpus_per_worker or 0)
+    plan = plan_of(networks, request, store, rows, options)
     for warning in store.warnings:
         yield f"warning: {warning}"
     yield f"{spec.name}: {len(plan.networks):,} networks, {spec.replicates.count} replicate(s), for {store.folder}"
@@ -44,7 +48,10 @@ def describe(request: Request) -> Iterator[str]:
     if not plan.packs:
         return
     yield f"  work                {plan.work:>9.3g}  multiply-adds"
-    seconds, how = _seconds(plan, workers)
+    try:
+        seconds, how = _seconds(plan, workers)
+    except (MemoryError, RuntimeError) as error:  # torch says "not enough memory" as a RuntimeError
+        raise RequestError(f"a pack cannot be built on this machine: {str(error).splitlines()[0]}") from None
     yield f"  time                {'about':>9}  {timedelta(seconds=round(seconds))} on {workers} worker(s) {how}"
     yield f"  disk                {'about':>9}  {_bytes(_disk(plan, request))}"
 

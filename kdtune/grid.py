@@ -12,6 +12,19 @@ from kdtune.errors import Mistake
 from kdtune.located import Located
 
 GRID = "grid_search"
+MAX_COMPARED = 100_000  # variants of one item that are looked through for duplicates
+
+
+class _Broken:
+    """Stands for the value of a grid that is none."""
+
+
+BROKEN = _Broken()
+
+
+def _is_good(node: Located) -> bool:
+    items = node.value[GRID].value
+    return isinstance(items, list) and bool(items)
 
 
 def is_grid(node: Located) -> bool:
@@ -26,13 +39,16 @@ def size(node: Located) -> int:
     """How many variants ``expand`` would give, without making them."""
     if is_grid(node):
         items = node.value[GRID].value
-        return sum(size(item) for item in items) if isinstance(items, list) else 1
+        return sum(size(item) for item in items) if _is_good(node) else 1
     return math.prod(size(child) for _, child in node.children())
 
 
 def expand(node: Located) -> Iterator[Located]:
     """Every variant of a tree, without grids; the last grid varies fastest."""
     if is_grid(node):
+        if not _is_good(node):
+            yield Located(BROKEN, node.where)  # said by ``mistakes``; the rest can still be checked
+            return
         for item in node.value[GRID].value:
             yield from expand(item)
     elif isinstance(node.value, dict):
@@ -58,14 +74,21 @@ def mistakes(node: Located, field: str = "") -> Iterator[Mistake]:
             yield Mistake(items.where, field, f"{GRID} is empty; give at least one value")
         seen: set[str] = set()
         for item in items.value:
-            key = json.dumps(_comparable(item.plain()), sort_keys=True)
-            if key in seen:
-                yield Mistake(item.where, field, f"{_show(item.plain())} stands twice in the grid")
-            seen.add(key)
             yield from mistakes(item, field)
+            for variant in expand(item) if size(item) <= MAX_COMPARED else ():
+                if _holds_broken(variant):
+                    continue
+                key = json.dumps(_comparable(variant.plain()), sort_keys=True)
+                if key in seen:
+                    yield Mistake(item.where, field, f"{_show(variant.plain())} stands twice in the grid")
+                seen.add(key)
         return
     for name, child in node.children():
         yield from mistakes(child, f"{field}.{name}" if field else name)
+
+
+def _holds_broken(node: Located) -> bool:
+    return node.value is BROKEN or any(_holds_broken(child) for _, child in node.children())
 
 
 def _comparable(value: Any) -> Any:

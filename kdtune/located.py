@@ -21,6 +21,7 @@ from kdtune.errors import Mistake, SweepFileError
 MAX_BYTES = 4 << 20
 # Aliases are counted each time that they are used: a "billion laughs" file stops here.
 MAX_VALUES = 200_000
+MAX_DEPTH = 50
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
 
@@ -75,9 +76,11 @@ def read_file(path: Path) -> Located:
     try:
         if path.is_dir():
             raise _mistake(name, "is a directory; give a YAML file")
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise _mistake(name, f"is larger than {MAX_BYTES >> 20} MiB; no sweep file needs that")
-        text = path.read_bytes().decode("utf-8")
+        text = content.decode("utf-8")
     except FileNotFoundError:
         raise _mistake(name, "does not exist") from None
     except UnicodeDecodeError as error:
@@ -114,23 +117,28 @@ class _Reader:
         self.name = name
         self.count = 0
 
-    def read(self, node: Node, where: str | None = None) -> Located:
+    def read(self, node: Node, where: str | None = None, depth: int = 0) -> Located:
         where = where or f"{self.name}:{node.start_mark.line + 1}"
+        if depth > MAX_DEPTH:
+            raise _mistake(where, f"is nested more than {MAX_DEPTH} deep")
         self.count += 1
         if self.count > MAX_VALUES:
             raise _mistake(where, f"holds more than {MAX_VALUES:,} values (aliases counted)")
         match node:
             case MappingNode(tag="tag:yaml.org,2002:map"):
-                return Located(self._mapping(node), where)
+                return Located(self._mapping(node, depth), where)
             case SequenceNode(tag="tag:yaml.org,2002:seq"):
-                return Located([self.read(item) for item in node.value], where)
+                return Located([self.read(item, depth=depth + 1) for item in node.value], where)
             case ScalarNode() if node.tag in _PLAIN_TAGS:
-                return Located(self.constructor.construct_object(node), where)
+                try:
+                    return Located(self.constructor.construct_object(node), where)
+                except Exception:  # ruamel lets through whatever its converters raise
+                    raise _mistake(where, f"{node.value[:40]!r} is no {_short(str(node.tag))[2:]}") from None
         if node.tag == "tag:yaml.org,2002:timestamp":
             return Located(node.value, where)  # a date is text here
         raise _mistake(where, f"has the YAML tag {_short(str(node.tag))}; only plain data may stand here")
 
-    def _mapping(self, node: MappingNode) -> dict[str, Located]:
+    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Located]:
         found: dict[str, Located] = {}
         for key, value in node.value:
             where = f"{self.name}:{key.start_mark.line + 1}"
@@ -140,7 +148,7 @@ class _Reader:
                 raise _mistake(where, "has a key that is a collection; keys are text")
             if key.value in found:
                 raise _mistake(where, f"has the key {key.value!r} twice")
-            found[key.value] = self.read(value, where if _is_block(value) else None)
+            found[key.value] = self.read(value, where if _is_block(value) else None, depth + 1)
         return found
 
 

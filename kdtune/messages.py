@@ -44,6 +44,10 @@ def describe(error: Any, known: Iterable[str]) -> str:
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"must be {words} {context[key]:g}, not {show(given)}"
+    if kind in _TYPES and isinstance(given, dict) and len(given) == 1:
+        (key,) = given
+        if difflib.get_close_matches(str(key), ["grid_search"], cutoff=0.6):
+            return f"{key!r} is no grid; did you mean 'grid_search'?"
     if kind in _TYPES:
         return f"must be {_TYPES[kind]}, not {show(given)}"
     if kind == "finite_number":

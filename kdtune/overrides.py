@@ -11,25 +11,26 @@ from kdtune.located import Located, read_text
 from kdtune.settings import StudentMLP
 
 
-def override(tree: Located, overrides: Sequence[str]) -> Located:
-    """The tree with each ``path=value`` put in; a list given to a setting that takes none is a grid.
+def override(tree: Located, overrides: Sequence[str]) -> tuple[Located, list[Mistake]]:
+    """The tree with each ``path=value`` put in, and what is wrong with the others.
 
-    Raises
-    ------
-    SweepFileError
-        If an override is no ``path=value``, its value is no YAML or its path leads through a scalar.
+    A list given to a setting that takes none is a grid.
     """
+    mistakes: list[Mistake] = []
     for text in overrides:
         where = f"--set {text}"
         path, equals, value = text.partition("=")
         steps = path.strip().split(".")
-        if not equals or not all(steps) or not value.strip():
-            raise SweepFileError([Mistake(where, "", "must be PATH=VALUE, as in --set distill.T=[2,4]")])
-        node = _moved(read_text(value, where), where)
-        if _is_short_grid(steps[-1], node):
-            node = Located({GRID: node}, where)
-        tree = _put(tree, steps, node, where)
-    return tree
+        try:
+            if not equals or not all(steps) or not value.strip():
+                raise SweepFileError([Mistake(where, "", "must be PATH=VALUE, as in --set distill.T=[2,4]")])
+            node = _moved(read_text(value, where), where)
+            if _is_short_grid(steps[-1], node):
+                node = Located({GRID: node}, where)
+            tree = _put(tree, steps, node, where)
+        except SweepFileError as error:
+            mistakes += error.mistakes
+    return tree, mistakes
 
 
 def _is_short_grid(name: str, node: Located) -> bool:

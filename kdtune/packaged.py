@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from kdtune.errors import RequestError
 from kdtune.messages import nearest
+from kdtune.settings import RESERVED, Head
 
 _HERE = Path(__file__).parent
 # Installed, the sweeps lie inside the package; in a checkout they lie beside it.
@@ -26,7 +29,11 @@ def find(name: str) -> tuple[Path, bool]:
         If there is neither.
     """
     local = Path(name)
-    if local.exists():
+    try:
+        there = local.exists()
+    except OSError as error:
+        raise RequestError(f"{name}: {error.strerror}") from None
+    if there:
         return local, False
     known = sweeps()
     for candidate in (name, f"{name}.yaml"):
@@ -46,7 +53,7 @@ TEMPLATE = """\
 #   kdtune sweep {file}    # train it; run it again to go on where it stopped
 #
 # Any value may be a grid: {{grid_search: [a, b, c]}}. The sweep is the product of all grids.
-name: {name}                 # the folder under results/
+name: "{name}"               # the folder under results/
 
 # How often data, teacher and student are redrawn. Three or more give spread; one gives none.
 # replicates: {{data: 1, teacher: 1, student: 5}} redraws the students only.
@@ -90,5 +97,17 @@ train:
 
 
 def starting_file(path: Path) -> str:
-    """A commented sweep file for a new sweep called after its file."""
+    """A commented sweep file for a new sweep called after its file.
+
+    Raises
+    ------
+    RequestError
+        If a sweep cannot be called that.
+    """
+    try:
+        Head(name=path.stem)
+    except ValidationError:
+        raise RequestError(f"{path}: a sweep is called after its file; use letters, digits and '._+-'") from None
+    if path.stem in RESERVED:
+        raise RequestError(f"{path}: {path.stem!r} is taken by the shared teachers; choose another")
     return TEMPLATE.format(name=path.stem, file=path)

@@ -95,7 +95,7 @@ class Plan:
 
     networks: list[Network]
     packs: list[Pack]
-    done: frozenset[str]
+    skipped: list[Network]  # students of teachers that diverged: there is nothing to learn from
 
     @cached_property
     def missing(self) -> list[Network]:
@@ -113,8 +113,10 @@ def make_plan(
     networks: list[Network],
     done: Collection[str] = (),
     ready_teachers: Collection[str] = (),
+    lost_teachers: Collection[str] = (),
     workers: int = 1,
     max_pack: int | None = None,
+    whole_packs: bool = False,
 ) -> Plan:
     """Plan what is missing of a sweep.
 
@@ -124,16 +126,24 @@ def make_plan(
     done : ids of networks that have a final row.
     ready_teachers : ids of teachers whose logits are at hand. A teacher that is done but not ready
         is trained again only if a student that is still missing needs it.
+    lost_teachers : ids of teachers that diverged: a result, so that their students are skipped.
     workers : teacher packs hold at most ceil(teachers / workers), so that no worker idles.
     max_pack : the largest pack; 1 trains each network alone.
+    whole_packs : cut packs from the sweep alone, whatever is done and however many workers there
+        are, and train a pack whole if any of it is missing: for devices on which a network's last
+        bits depend on its pack.
     """
-    done_ids = frozenset(done)
-    missing = [n for n in networks if n.id not in done_ids]
-    needed = {n.teacher.id for n in missing if n.teacher} - set(ready_teachers)
-    teachers = [n for n in networks if n.model == "teacher" and (n.id in needed or n.id not in done_ids)]
-    students = [n for n in missing if n.model != "teacher"]
-    packs = _teacher_packs(teachers, workers, max_pack) + _student_packs(students, max_pack or MAX_PACK)
-    return Plan(networks, packs, done_ids - {n.id for n in teachers})
+    done, lost = set(done), set(lost_teachers)
+    missing = [n for n in networks if n.id not in done]
+    skipped = [n for n in missing if n.teacher and n.teacher.id in lost]
+    needed = {n.teacher.id for n in missing if n.teacher} - set(ready_teachers) - lost
+    wanted = (needed | {n.id for n in missing}) - {n.id for n in skipped}
+    cut = networks if whole_packs else [n for n in networks if n.id in wanted]
+    teachers = [n for n in cut if n.model == "teacher"]
+    students = [n for n in cut if n.model != "teacher" and not (n.teacher and n.teacher.id in lost)]
+    packs = _teacher_packs(teachers, 1 if whole_packs else workers, max_pack)
+    packs += _student_packs(students, max_pack or MAX_PACK)
+    return Plan(networks, [one for one in packs if any(n.id in wanted for n in one.networks)], skipped)
 
 
 def all_networks(spec: SweepSpec) -> Iterator[Network]:

@@ -84,7 +84,7 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
             if cell is None:
                 axes.set_axis_off()
                 continue
-            inside = _where(curves, cell)
+            inside = analysis.matching(curves, cell)
             for key, curve in _groups(inside, curve_names):
                 color, marker = looks[key]
                 label = f"student, {_words(dict(zip(curve_names, key, strict=True)))}" if key else "student"
@@ -95,7 +95,7 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
                     measure
                 ].mean()
                 axes.axhline(baseline, color=color, linestyle=":", linewidth=1.2)
-            teachers = good[good[t.ID].isin(_where(good[good[t.MODEL] == t.STUDENT], cell)[t.TEACHER_ID])]
+            teachers = good[good[t.ID].isin(analysis.matching(good[good[t.MODEL] == t.STUDENT], cell)[t.TEACHER_ID])]
             handles["teacher"] = axes.axhline(teachers[measure].mean(), color=_TEACHER, linewidth=1.2)
             axes.set_title(_words(cell), fontsize=8)
             _temperature_axis(axes, sorted(curves[t.TEMP].unique()))
@@ -156,16 +156,10 @@ def _groups(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[A
         yield (), frame
         return
     for key, group in frame.groupby(list(names), dropna=False, sort=True):
-        yield (key if isinstance(key, tuple) else (key,)), group
-
-
-def _where(frame: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:
-    for name, value in cell.items():
-        frame = frame[frame[name] == value]
-    return frame
+        values: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+        yield tuple(None if pd.isna(value) else value for value in values), group
 
 
 def _words(cell: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in cell.items()
-    )
+    said = ((name, value) for name, value in cell.items() if value is not None)
+    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in said)

@@ -40,9 +40,11 @@ class Progress:
         """Say what there is to do and what was found."""
         for warning in store.warnings:
             self.say(f"warning: {warning}")
-        ready = len(plan.networks) - len({network.id for network in plan.missing})
+        ready = len(plan.networks) - len({network.id for network in plan.missing}) - len(plan.skipped)
+        if plan.skipped:
+            self.say(f"{len(plan.skipped)} networks are skipped: their teachers diverged.")
         if not plan.packs:
-            self.say(f"All {ready} networks are done already; nothing to train.")
+            self.say(f"{ready} of {len(plan.networks)} networks are done already; nothing to train.")
         elif ready:
             self.say(f"{ready} of {len(plan.networks)} networks are done already; {len(plan.missing)} to train.")
 

@@ -47,6 +47,12 @@ def failed_row(network: Network, reason: str, status: str = t.FAILED, **where: A
     return row(network, status, reason, **where)
 
 
+def skipped_row(network: Network, reason: str) -> dict[str, Any]:
+    """The row of a student whose teacher failed for good, and why that did."""
+    assert network.teacher is not None
+    return failed_row(network, f"its teacher {network.teacher.id} failed: {reason}", t.SKIPPED)
+
+
 def _shape(shape: MLP) -> dict[str, Any]:
     return {
         "architecture": shape.kind,

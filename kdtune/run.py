@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,15 +16,14 @@ from ruamel.yaml import YAML
 
 from kdtune import table as t
 from kdtune.errors import Mistake, RequestError, SweepFileError
+from kdtune.options import Options
 from kdtune.plan import Network, Pack, Plan, all_networks, make_plan
 from kdtune.progress import Progress
+from kdtune.rows import skipped_row
 from kdtune.settings import Resources
 from kdtune.spec import MAX_NETWORKS, SweepSpec, load
 from kdtune.store import Store
 from kdtune.students import keep
-
-if TYPE_CHECKING:
-    from kdtune.cluster import Options
 
 Keep = Literal["none", "best", "all"]
 REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
@@ -46,6 +45,14 @@ class Request:
     fresh_teachers: bool = False
     max_networks: int = MAX_NETWORKS
     verbose: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.overrides, str):
+            raise RequestError(f"set must be a list of texts, as in ['distill.T=[2, 4]'], not {self.overrides!r}")
+        if (self.pack is not None and self.pack < 1) or self.retries < 0 or self.max_networks < 1:
+            raise RequestError("pack and max_networks must be at least 1, retries at least 0")
+        if self.keep_students not in get_args(Keep):
+            raise RequestError(f"keep_students must be none, best or all, not {self.keep_students!r}")
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     with store.opened():
         rows = known_rows(networks, request, store)
         plan = plan_of(networks, request, store, rows)
+        rows = with_skipped(plan, rows)
         progress.begin(plan, store)
         if not plan.packs:
             return _finish(spec, request, store, plan, rows, progress)
@@ -83,7 +91,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
                 store.clear()
             if request.fresh_teachers:
                 store.remove_teachers(network.id for network in networks if network.model == t.TEACHER)
-            plan = plan_of(networks, request, store, rows, options.workers)
+            plan = plan_of(networks, request, store, rows, options)
             return _train(spec, request, store, plan, rows, options, progress)
 
 
@@ -93,7 +101,7 @@ def _train(
     """Run the plan's packs, keeping the table up to date whatever happens."""
     from kdtune import schedule  # Ray: seconds to import, and not needed without packs
 
-    store.fold(rows)
+    store.fold()
     _write_spec(spec, store)
     table = _Table(store, plan, rows)
     interrupted = False
@@ -120,7 +128,7 @@ def _finish(
     """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
     _write_spec(spec, store)
     selected = _Table(store, plan, rows).selected()
-    store.fold(rows)
+    store.fold()
     if request.keep_students != "none" and not interrupted:
         without = keep(store, selected, best_only=request.keep_students == "best")
         if without:
@@ -137,11 +145,29 @@ def networks_of(spec: SweepSpec, request: Request) -> list[Network]:
     return networks
 
 
-def plan_of(networks: list[Network], request: Request, store: Store, rows: pa.Table, workers: int = 1) -> Plan:
+def plan_of(
+    networks: list[Network], request: Request, store: Store, rows: pa.Table, options: Options | None = None
+) -> Plan:
     """The plan for what is missing."""
     done = t.final_ids(rows)
-    ready = {name for name in done if (store.teachers / name).is_dir()}
-    return make_plan(networks, done, ready, workers, request.pack)
+    with_figures = set(rows.filter(pc.field(t.STATUS) == t.DONE)[t.ID].to_pylist())
+    teachers = [network.id for network in networks if network.model == t.TEACHER]
+    return make_plan(
+        networks,
+        done,
+        ready_teachers={name for name in teachers if name in with_figures and (store.teachers / name).is_dir()},
+        lost_teachers={name for name in teachers if name in done - with_figures},
+        workers=options.workers if options else 1,
+        max_pack=request.pack,
+        # The BLAS of one thread treats each member alike; more threads, or a GPU, share a product out.
+        whole_packs=bool(options and (options.cpus_per_worker > 1 or options.gpus_per_worker)),
+    )
+
+
+def with_skipped(plan: Plan, rows: pa.Table) -> pa.Table:
+    """The rows, and those of students whose teacher diverged in an earlier run."""
+    errors = dict(zip(rows[t.ID].to_pylist(), rows[t.ERROR].to_pylist(), strict=True))
+    return t.merge([rows, t.to_arrow([skipped_row(n, errors[n.teacher.id]) for n in plan.skipped if n.teacher])])
 
 
 def known_rows(networks: list[Network], request: Request, store: Store, repair: bool = True) -> pa.Table:
@@ -219,9 +245,13 @@ def resources_of(spec: SweepSpec, request: Request) -> Resources:
 @contextmanager
 def _cluster(spec: SweepSpec, request: Request) -> Iterator[Options]:
     """Ray, and how to run on what it has."""
-    from kdtune.cluster import Options, cluster
+    from kdtune.cluster import cluster
 
     asked = resources_of(spec, request)
+    if request.address is None and (asked.cpus_per_worker or 1) > cores():
+        raise RequestError(
+            f"a worker asks for {asked.cpus_per_worker} CPUs, but there are {cores()}; lower cpus_per_worker"
+        )
     wanted = Options(
         workers=asked.workers or 0,
         cpus_per_worker=asked.cpus_per_worker or 1,

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from kdtune.cluster import Options  # before Ray: it sets Ray's environment
+import kdtune.cluster  # before Ray: it sets Ray's environment  # noqa: F401
 
 # isort: split
 import ray
@@ -29,8 +29,9 @@ from kdtune import table as t
 from kdtune.agenda import Agenda
 from kdtune.errors import StorageError, SweepError
 from kdtune.identity import digest
+from kdtune.options import Options
 from kdtune.plan import Pack
-from kdtune.rows import failed_row
+from kdtune.rows import failed_row, skipped_row
 from kdtune.store import Store
 
 
@@ -196,9 +197,8 @@ class Dispatcher(Searcher):
         """Rows for the students of a teacher that failed for good."""
         skipped = self.agenda.lost([teacher])
         if skipped:
-            why = f"its teacher {teacher} failed: {reason}"
             part = digest(f"skipped|{teacher}")
-            self.store.write_rows(part, [failed_row(network, why, t.SKIPPED) for network in skipped])
+            self.store.write_rows(part, [skipped_row(network, reason) for network in skipped])
             self.listener.finished(self.store.read_part(part))
 
     def __getstate__(self) -> dict[str, Any]:

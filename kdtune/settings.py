@@ -26,7 +26,8 @@ def wrong(message: str, setting: str = "") -> PydanticCustomError:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-Positive = Annotated[Whole, Field(ge=1)]
+Positive = Annotated[Whole, Field(ge=1, le=10**9)]
+Size = Annotated[Whole, Field(ge=1, le=10**6)]
 
 
 def _part_of(value: Any) -> Any:
@@ -56,9 +57,9 @@ class MakeClassification(Settings):
 
     kind: Literal["make_classification"]
     n_samples: Positive = 50_000
-    n_features: Positive = 100
-    n_classes: Annotated[Whole, Field(ge=2)] = 10
-    n_clusters_per_class: Positive = 1
+    n_features: Size = 100
+    n_classes: Annotated[Whole, Field(ge=2, le=10**6)] = 10
+    n_clusters_per_class: Size = 1
     class_sep: Annotated[float, Field(gt=0)] = 1.0
     p_informative: Annotated[float, Field(gt=0, le=1)] = 1.0
     flip_y: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -67,7 +68,7 @@ class MakeClassification(Settings):
 
     @property
     def n_informative(self) -> int:
-        return max(1, round(self.p_informative * self.n_features))
+        return round(self.p_informative * self.n_features)
 
     @property
     def n_train(self) -> int:
@@ -76,11 +77,12 @@ class MakeClassification(Settings):
     @model_validator(mode="after")
     def _resolve(self) -> MakeClassification:
         clusters = self.n_classes * self.n_clusters_per_class
-        if clusters > 2**self.n_informative:
+        needed = math.ceil(math.log2(clusters))
+        if self.n_informative < needed:
             raise wrong(
                 f"p_informative {self.p_informative:g} of {self.n_features} features leaves "
                 f"{self.n_informative} informative, too few for {clusters} clusters; "
-                f"at least {math.ceil(math.log2(clusters))} are needed",
+                f"at least {needed} are needed",
                 "p_informative",
             )
         self.test_size = _part("test_size", self.test_size, self.n_samples)
@@ -148,9 +150,9 @@ class MLP(Settings):
     """A multilayer perceptron with ReLU; sizes as ``hidden`` or as ``depth`` and ``width``."""
 
     kind: Literal["mlp"] = "mlp"
-    hidden: list[Positive] | None = None
-    depth: Positive | None = None
-    width: Positive | None = None
+    hidden: list[Size] | None = None
+    depth: Annotated[Whole, Field(ge=1, le=1000)] | None = None
+    width: Size | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
@@ -212,7 +214,7 @@ class Train(Settings):
 class Distill(Settings):
     """The distillation loss: see ``losses``."""
 
-    T: Annotated[float, Field(gt=0)]
+    T: Annotated[float, Field(gt=0, le=1e6)]  # beyond, float32 has nothing left of the softmax
     hard_weight: Annotated[float, Field(ge=0)] = 0.0
     scale_T2: bool = True  # noqa: N815 - as in the sweep file
 
@@ -250,25 +252,24 @@ class Resources(Settings):
     workers: Positive | None = None
 
 
+def _together(value: Any) -> Any:
+    """``replicates: 5`` redraws data, teacher and student together."""
+    if isinstance(value, dict | Replicates):
+        return value
+    count = _whole(value)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 10**9:
+        raise wrong("must be a whole number of at least 1, or a block such as {data: 1, teacher: 1, student: 5}")
+    return {"data": count, "teacher": count, "student": count}
+
+
+# The folder beside the sweeps that holds the teachers of all of them.
+RESERVED = ("teachers",)
+
+
 class Head(Settings):
     """What a sweep file says beside its blocks."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
-    seed: Annotated[Whole, Field(ge=0)] = 0
-    replicates: Replicates = Field(default_factory=Replicates)
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
+    replicates: Annotated[Replicates, BeforeValidator(_together)] = Field(default_factory=Replicates)
     resources: Resources = Field(default_factory=Resources)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_number(cls, values: Any) -> Any:
-        """``replicates: 5`` redraws data, teacher and student together."""
-        if not isinstance(values, dict) or isinstance(values.get("replicates", {}), dict):
-            return values
-        count = _whole(values["replicates"])
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise wrong(
-                f"must be a whole number of at least 1, or a block such as {{data: 1, teacher: 1, student: 5}}, "
-                f"not {values['replicates']}",
-                "replicates",
-            )
-        return {**values, "replicates": {"data": count, "teacher": count, "student": count}}

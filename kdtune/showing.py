@@ -23,11 +23,14 @@ def locate(results: str) -> Path:
     RequestError
         If there is none.
     """
-    for path in (Path(results), Path("results") / results):
-        if path.is_file():
-            return path
-        if (path / "table.parquet").is_file():
-            return path / "table.parquet"
+    try:
+        for path in (Path(results), Path("results") / results):
+            if path.is_file():
+                return path
+            if (path / "table.parquet").is_file():
+                return path / "table.parquet"
+    except OSError as error:
+        raise RequestError(f"{results}: {error.strerror}") from None
     known = sorted(str(path.parent) for path in Path("results").glob("*/table.parquet"))
     hint = f"; {nearest(results, known)}" if known else "; `kdtune sweep` makes one"
     raise RequestError(f"{results}: there is no table there{hint}")
@@ -47,7 +50,10 @@ def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str 
     """Rows and columns that were asked for, all mistakes as one RequestError each."""
     if where:
         try:
-            table = table.query(where, engine="python")
+            chosen_rows = table.eval(where, engine="python", local_dict={}, global_dict={})
+            if not isinstance(chosen_rows, pd.Series) or chosen_rows.dtype != bool:
+                raise ValueError("is no condition; compare a column with a value")
+            table = table[chosen_rows]
         except Exception as error:  # pandas lets through whatever the expression raises
             raise RequestError(f"--where {where}: {str(error).splitlines()[0]}") from None
     if sort:
@@ -59,7 +65,7 @@ def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str 
     if columns == "all":
         return table
     if columns:
-        chosen = [name.strip() for name in columns.split(",")]
+        chosen = list(dict.fromkeys(name.strip() for name in columns.split(",")))
         _check(chosen, table, "--columns")
     else:
         chosen = [name for name in _SHORT if name in table.columns and (table[name].notna().any() or name == t.STATUS)]
@@ -85,7 +91,7 @@ def export(table: pd.DataFrame, kind: str, output: Path | None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise RequestError(f"{output}: cannot be written: {error.strerror}") from None
+        raise RequestError(f"{output}: cannot be written: {error.strerror or error}") from None
 
 
 def _check(names: list[str], table: pd.DataFrame, option: str) -> None:

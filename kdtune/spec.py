@@ -18,6 +18,7 @@ from kdtune.messages import describe, nearest
 from kdtune.overrides import override
 from kdtune.settings import (
     MLP,
+    RESERVED,
     Dataset,
     Digits,
     Distill,
@@ -39,9 +40,8 @@ _BLOCKS: dict[str, Any] = {  # in the order of the grid: the last varies fastest
     "student": StudentMLP,
     "distill": Distill,
 }
-_DATASETS: dict[Any, type[BaseModel]] = {"make_classification": MakeClassification, "digits": Digits}
+_DATASETS: dict[str, type[BaseModel]] = {"make_classification": MakeClassification, "digits": Digits}
 _REQUIRED = ("name", "dataset", "teacher", "student", "distill")
-_RESERVED = ("teachers",)  # the folder beside the sweeps that holds the teachers of all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,36 +95,30 @@ def load(path: Path, overrides: Sequence[str] = (), max_networks: int = MAX_NETW
     tree = read_file(path)
     if not isinstance(tree.value, dict):
         raise SweepFileError([Mistake(tree.where, "", "must be a mapping of settings, as in `name: fakeset`")])
-    return _Validation(override(tree, overrides), max_networks).spec()
+    return _Validation(*override(tree, overrides), max_networks).spec()
 
 
 class _Validation:
     """One walk over a tree, collecting mistakes instead of stopping at the first."""
 
-    def __init__(self, tree: Located, max_networks: int) -> None:
+    def __init__(self, tree: Located, mistakes: list[Mistake], max_networks: int) -> None:
         self.tree = tree
         self.max_networks = max_networks
-        self.mistakes: list[Mistake] = []
+        self.mistakes = mistakes
         self.trains: dict[tuple[int, ...], Train | None] = {}
         self.fits: set[tuple[int, int]] = set()
 
     def spec(self) -> SweepSpec:
         self._keys()
+        self._guard_size()
         self.mistakes += grid.mistakes(self.tree)
-        self._stop_if_wrong(keep=True)
         head = self._head()
         variants = {name: self._variants(name) for name in _BLOCKS}
         cases = self._cases(variants)
-        self._stop_if_wrong()
-        assert head is not None
+        if self.mistakes or head is None:
+            raise SweepFileError(sorted(self.mistakes, key=_by_line))
         source = {**head.model_dump(exclude_none=True), **self._filled(variants)}
         return SweepSpec(head.name, head.seed, head.replicates, head.resources, cases, source)
-
-    def _stop_if_wrong(self, keep: bool = False) -> None:
-        """Raise what was found; ``keep`` lets mistakes in keys wait for those in values."""
-        grids = [mistake for mistake in self.mistakes if not keep or grid.GRID in mistake.message]
-        if grids or (self.mistakes and not keep):
-            raise SweepFileError(sorted(self.mistakes, key=_by_line))
 
     def _keys(self) -> None:
         known = [*Head.model_fields, *_BLOCKS]
@@ -145,16 +139,18 @@ class _Validation:
             return None  # already said
         head = self._check(TypeAdapter(Head), Located(own, self.tree.where), "")
         if isinstance(head, Head):
-            if head.name in _RESERVED:
+            if head.name in RESERVED:
                 self.mistakes.append(
                     Mistake(own["name"].where, "name", f"{head.name!r} is taken by the shared teachers; choose another")
                 )
-            self._guard_size(head.replicates.count)
             return head
         return None
 
-    def _guard_size(self, replicates: int) -> None:
+    def _guard_size(self) -> None:
         """Refuse a grid that is too large before it is expanded."""
+        given = self.tree.value.get("replicates", Located(1, "")).plain()
+        counts = given.values() if isinstance(given, dict) else [given]
+        replicates = max([1, *(n for n in counts if isinstance(n, int))])
         blocks = (self.tree.value[name] for name in _BLOCKS if name in self.tree.value)
         networks = math.prod(grid.size(block) for block in blocks) * replicates
         if networks > self.max_networks:
@@ -186,8 +182,13 @@ class _Validation:
                 self._train(base.node, ("student", student.train)),
                 self._train(base.node, ("student", student.train), ("distill", distill.train)),
             )
-            for train, own in zip(trains, (teacher.train, student.train, distill.train), strict=True):
-                self._fit(data.settings, train, base.node, own)
+            layers: list[list[tuple[str, Located]]] = [
+                [("teacher.train", teacher.train)],
+                [("student.train", student.train)],
+                [("student.train", student.train), ("distill.train", distill.train)],
+            ]
+            for train, over in zip(trains, layers, strict=True):
+                self._fit(data.settings, train, [("train", base.node), *over])
             settings = (data.settings, teacher.settings, trains[0], student.settings, trains[1], distill.settings)
             if all(settings) and trains[2]:
                 cases.append(Case(*settings, trains[2]))  # type: ignore[arg-type]
@@ -210,21 +211,17 @@ class _Validation:
             self.trains[key] = self._check(TypeAdapter(Train), tree, "train", over)
         return self.trains[key]
 
-    def _fit(self, data: Any, train: Train | None, base: Located, own: Located) -> None:
+    def _fit(self, data: Any, train: Train | None, layers: list[tuple[str, Located]]) -> None:
         """A batch may not be larger than the data."""
         if train is None or data is None or (id(data), id(train)) in self.fits:
             return
         self.fits.add((id(data), id(train)))
         if train.batch_size > data.n_train:
-            place = own if "batch_size" in own.value else base
-            self.mistakes.append(
-                Mistake(
-                    place.at(("batch_size",)).where,
-                    "train.batch_size",
-                    f"{train.batch_size} is more than the {data.n_train} training examples; "
-                    f"at most {data.n_train} is right",
-                )
-            )
+            blocks = [(name, node) for name, node in layers if isinstance(node.value, dict)]
+            field, node = next(((f, n) for f, n in reversed(blocks) if "batch_size" in n.value), layers[0])
+            most = f"is more than the {data.n_train} training examples; at most {data.n_train} is right"
+            where = node.at(("batch_size",)).where
+            self.mistakes.append(Mistake(where, f"{field}.batch_size", f"{train.batch_size} {most}"))
 
     def _check(
         self, adapter: TypeAdapter[Any], node: Located, block: str, over: dict[str, Located] | None = None
@@ -237,7 +234,13 @@ class _Validation:
             return adapter.validate_python(node.plain())
         except ValidationError as error:
             for item in error.errors():
-                path = tuple(step for step in item["loc"] if step not in _DATASETS)
+                path = (
+                    item["loc"][1:]
+                    if block == "dataset" and item["loc"][:1] and item["loc"][0] in _DATASETS
+                    else item["loc"]
+                )
+                if node.at(path).value is grid.BROKEN:
+                    continue
                 if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
                     path = (*path, "kind")
                 if block == "dataset" and path == () and not isinstance(node.value, dict):
@@ -271,7 +274,7 @@ def _known(block: str, node: Located, path: tuple[int | str, ...]) -> list[str]:
     model: Any = {**_BLOCKS, "": Head}.get(block, Train)
     if block == "dataset":
         kind = node.value.get("kind") if isinstance(node.value, dict) else None
-        model = _DATASETS.get(kind.value if kind else None, MakeClassification)
+        model = _DATASETS.get(kind.value if kind and isinstance(kind.value, str) else "", MakeClassification)
     if len(path) > 1 and path[0] in model.model_fields:
         inner = model.model_fields[str(path[0])].annotation
         model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model

@@ -13,9 +13,10 @@ import json
 import os
 import platform
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from kdtune.errors import RequestError, StorageError
 if TYPE_CHECKING:
     from kdtune.train import Trained
 
+LEFTOVER_SECONDS = 3600  # no write takes that long
 FOLD_AT = 256  # part files: reading many small ones costs more than their rows
 
 
@@ -51,29 +53,38 @@ class Store:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Make the folders and hold them. A request that is refused after all leaves no new folder."""
-        made = [path for path in (self.root, self.teachers, self.folder) if not path.exists()]
-        self.prepare()
-        try:
-            with self.locked():
+        made = self.prepare()
+        with self.locked():  # who is refused here removes nothing: it is another's
+            self._remove_leftovers()
+            try:
                 yield
-        except RequestError:
-            for path in reversed(made):
-                if path == self.folder:
-                    shutil.rmtree(path)
-                elif not any(path.iterdir()):
-                    path.rmdir()
-            raise
+            except RequestError:
+                _remove_new(made, whole=self.folder)
+                raise
 
-    def prepare(self) -> None:
-        """Make the folders; RequestError if they cannot be made or written."""
+    def prepare(self) -> list[Path]:
+        """Make the folders; RequestError if they cannot be made or written. Gives the new ones."""
+        made: list[Path] = []
         try:
             for folder in (self.parts, self.teachers):
+                made += [path for path in (folder, *folder.parents) if not path.exists() and path not in made]
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / f".{uuid.uuid4().hex[:8]}.tmp"
                 probe.touch()
                 probe.unlink()
         except OSError as error:
+            _remove_new(made)
             raise RequestError(f"{self.folder}: the results folder cannot be written: {error.strerror}") from error
+        return made
+
+    def _remove_leftovers(self) -> None:
+        """Temporary files of writers that were killed; of teachers, which other sweeps may be writing, old ones."""
+        for folder in (self.folder, self.parts, self.students):
+            for path in folder.glob(".*.tmp"):
+                path.unlink(missing_ok=True)
+        for path in self.teachers.glob(".*.tmp"):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -103,20 +114,19 @@ class Store:
     def rows(self, repair: bool = True) -> pa.Table:
         """Every row in ``parts/``. Torn and foreign files are set aside with a warning, if ``repair``."""
         found = []
-        for path in sorted(self._part_files(), key=lambda path: path.stat().st_mtime_ns):
+        for path in self._part_files():
             try:
                 found.append(t.read(path))
             except ValueError as error:
                 done = f"set aside as {self._set_aside(path)}, its" if repair else "its"
                 self.warnings.append(f"parts/{error}; {done} networks are trained again")
-        if repair:
-            for path in self.parts.glob(".*.tmp"):
-                path.unlink(missing_ok=True)  # of a writer that was killed
         return t.merge(found)
 
     def _part_files(self) -> list[Path]:
+        """Oldest first."""
         there = self.parts.iterdir() if self.parts.is_dir() else ()
-        return [path for path in there if not (path.name.startswith(".") and path.suffix == ".tmp")]
+        whole = [path for path in there if not (path.name.startswith(".") and path.suffix == ".tmp")]
+        return sorted(whole, key=lambda path: path.lstat().st_mtime_ns)
 
     def _set_aside(self, path: Path) -> Path:
         aside = self.folder / "set-aside" / f"{path.name}.{uuid.uuid4().hex[:8]}"
@@ -130,14 +140,20 @@ class Store:
     def write_rows(self, pack: str, rows: Sequence[dict[str, Any]]) -> None:
         t.write(t.to_arrow(rows), self.parts / f"{pack}.parquet")
 
-    def fold(self, rows: pa.Table, at_least: int = FOLD_AT) -> None:
-        """Put the rows of many parts into one file. A kill in between leaves rows twice, never none."""
-        old = self._part_files()
-        if len(old) < at_least:
+    def fold(self, at_least: int = FOLD_AT) -> None:
+        """Put the rows of many parts into one file. A kill in between leaves rows twice, never none.
+
+        Only files that were read here are removed: a worker may be writing others.
+        """
+        files = self._part_files()
+        if len(files) < at_least:
             return
-        folded = self.parts / f"folded-{uuid.uuid4().hex[:12]}.parquet"
-        t.write(rows, folded)
-        for path in old:
+        read = {}
+        for path in files:
+            with suppress(ValueError):
+                read[path] = t.read(path)
+        t.write(t.merge(read.values()), self.parts / f"folded-{uuid.uuid4().hex[:12]}.parquet")
+        for path in read:
             path.unlink(missing_ok=True)
 
     # --- what workers write ---------------------------------------------------------------------
@@ -170,12 +186,10 @@ class Store:
             if folder.exists() and not self._teacher_row(result.network.id):
                 self._set_teacher_aside(result.network.id)
             temporary.rename(folder)
-        except FileExistsError:
-            shutil.rmtree(temporary)  # another sweep was faster: the same numbers
-        except OSError as error:
+        except OSError:
             shutil.rmtree(temporary, ignore_errors=True)
-            if not folder.exists():
-                raise error
+            if not folder.exists():  # otherwise another sweep was faster: the same numbers
+                raise
 
     # --- teachers -------------------------------------------------------------------------------
 
@@ -231,6 +245,16 @@ class Store:
     def remove_teachers(self, names: Iterable[str]) -> None:
         for name in names:
             shutil.rmtree(self.teachers / name, ignore_errors=True)
+
+
+def _remove_new(made: Iterable[Path], whole: Path | None = None) -> None:
+    """Remove folders that were made for nothing: ``whole`` with what is in it, others if they are empty."""
+    for path in sorted(made, key=lambda path: -len(path.parts)):
+        if path == whole:
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def save_weights(path: Path, result: Trained) -> None:

@@ -85,12 +85,19 @@ def read(path: Path) -> pa.Table:
         If it is torn, no Parquet, or has no column for the network's id and status.
     """
     try:
-        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        if not path.is_file():
+            raise ValueError(f"{path.name} is no file")
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        lacking = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
+        if lacking or table[ID].null_count:
+            why = f"it has no column {', '.join(lacking)}" if lacking else "it has rows without id"
+            raise ValueError(f"{path.name} holds no rows of kdtune: {why}")
+        for place, name in enumerate(table.column_names):
+            if name in _TYPES:
+                table = table.set_column(place, name, table[name].cast(_TYPES[name]))
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{path.name} is torn or no Parquet file: {str(error).splitlines()[0]}") from error
-    lacking = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
-    if lacking:
-        raise ValueError(f"{path.name} holds no rows of kdtune: it has no column {', '.join(lacking)}")
+        raise ValueError(f"{path.name} is torn or no table: {str(error).splitlines()[0]}") from error
     return table
 
 
@@ -116,9 +123,11 @@ def final_ids(table: pa.Table) -> set[str]:
 
 
 def select(table: pa.Table, ids: Sequence[str]) -> pa.Table:
-    """The rows of these networks, in this order; those without a row are left out. Columns that hold
-    nothing for any of them go, but for those of the contract."""
+    """The rows of these networks, in this order; those without a row are left out.
+
+    The contract's columns come first, then the other settings by name; of those, what holds nothing goes.
+    """
     place = {name: i for i, name in enumerate(table[ID].to_pylist())}
     taken = table.take(pa.array([place[name] for name in ids if name in place], pa.int64()))
-    keep = [name for name in taken.column_names if name in _TYPES or taken[name].null_count < len(taken)]
-    return taken.select(keep)
+    settings = sorted(name for name in taken.column_names if name not in _TYPES)
+    return taken.select([*_TYPES, *(name for name in settings if taken[name].null_count < len(taken))])

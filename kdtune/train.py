@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from kdtune.models import StackedMLP, aligned_rows
 from kdtune.plan import Network, Pack
 from kdtune.rows import failed_row, row
 from kdtune.settings import Train
-from kdtune.table import DIVERGED
+from kdtune.table import DIVERGED, TEACHER
 
 # Examples that are evaluated at once. A constant: the size of a product may change its last bits.
 EVAL_BATCH = 1000
@@ -81,7 +81,8 @@ def train_pack(
         teacher_logits=next((teacher_logits(name) for name in pack.teachers), None),
     )
     model, diverged = fit(members, device, dtype)
-    logits = _all_logits(model, members, device, dtype)
+    splits = ("train", "val", "test") if pack.networks[0].model == TEACHER else ("val", "test")
+    logits = _logits(model, members, splits, device, dtype)
     seconds = (time.perf_counter() - start) / len(pack.networks)
     where: dict[str, Any] = {"device": _device_name(device), "host": platform.node(), "seconds": seconds}
     results: list[Trained] = []
@@ -117,7 +118,7 @@ def fit(
     model = StackedMLP(first.layers, [n.weights_seed for n in members.networks], first.shape.dropout, dtype, device)
     optimizer = make_optimizer(model, settings)
     source = _Batches(members, device, dtype)
-    masks = _Masks(members, device, dtype) if first.shape.dropout else None
+    masks = _Masks(members, device, dtype) if first.shape.dropout and first.shape.sizes else None
     diverged: list[int | None] = [None] * model.pack
     taken = 0
     for epoch in range(settings.epochs):
@@ -237,10 +238,12 @@ class _Masks:
         return [on_device[:, start:end] for start, end in itertools.pairwise([0, *self.ends])]
 
 
-def _all_logits(model: StackedMLP, members: Members, device: str, dtype: torch.dtype) -> list[Logits]:
-    """Logits of every member on every split, in evaluation mode."""
+def _logits(
+    model: StackedMLP, members: Members, splits: Sequence[str], device: str, dtype: torch.dtype
+) -> list[Logits]:
+    """Logits of every member on some splits, in evaluation mode."""
     found: list[Logits] = [{} for _ in members.networks]
-    for split in ("train", "val", "test"):
+    for split in splits:
         data = members.data[:1] if members.share_data else members.data
         n_features = data[0].x_train.shape[1]
         xs = [aligned_rows(getattr(one, f"x_{split}"), dtype) for one in data]

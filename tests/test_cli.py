@@ -79,6 +79,10 @@ def test_init_writes_a_file_that_plans(call):
     assert again.exit_code == 2
     assert "exists" in again.output
     assert call("init", "mine.txt").exit_code == 2
+    assert call("init", "a b.yaml").exit_code == 2
+    assert call("init", "teachers.yaml").exit_code == 2
+    assert call("init", "123.yaml").exit_code == 0
+    assert call("plan", "123.yaml").exit_code == 0
     assert call("init", "no/such/folder.yaml").exit_code == 2
 
 
@@ -111,7 +115,11 @@ def test_plan_says_what_it_would_train_and_writes_nothing(call, write):
         ("sweep", "fakeset.yaml", "--workers", "0"),
         ("sweep", "fakeset.yaml", "--cpus-per-worker", "100000"),
         ("sweep", "fakeset.yaml", "--gpus-per-worker", "100000"),
+        ("sweep", "fakeset.yaml", "--workers", "1", "--cpus-per-worker", "100000"),
+        ("sweep", "x" * 300),
+        ("sweep", "fakeset.yaml", "--results", "x" * 300),
         ("show", "nothing"),
+        ("show", "x" * 300),
         ("plot", "nothing"),
     ],
 )
@@ -119,7 +127,7 @@ def test_a_wrong_request_exits_with_2_and_writes_nothing(call, arguments):
     run = call(*arguments)
     assert run.exit_code == 2, run.output
     assert "Traceback" not in run.output
-    assert not [path for path in Path().rglob("*") if path.is_file()]
+    assert not list(Path().rglob("*"))
 
 
 def test_show_picks_filters_sorts_and_exports(call, folder):
@@ -136,8 +144,11 @@ def test_show_picks_filters_sorts_and_exports(call, folder):
     assert rows[0]["id"] == everything.id[0]
     assert call("show", folder, "-f", "parquet", "-o", "out.parquet", "-c", "all").exit_code == 0
     pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), everything)
+    assert list(pd.read_csv(io.StringIO(call("show", folder, "-c", "temp,temp", "-f", "csv").output)).columns) == [
+        "temp"
+    ]
     assert "[hot]" in call("show", folder, "-c", "host").output
-    for wrong in (("-c", "nun_error"), ("-s", "tmp"), ("-w", "nonsense ==="), ("-w", "nope > 3")):
+    for wrong in (("-w", "temp"), ("-c", "nun_error"), ("-s", "tmp"), ("-w", "nonsense ==="), ("-w", "nope > 3")):
         run = call("show", folder, *wrong)
         assert run.exit_code == 2, wrong
         assert "Traceback" not in run.output
@@ -155,6 +166,37 @@ def test_plot_draws_png_and_svg(call, folder):
     first = (folder / "figures/num_error.svg").read_bytes()
     call("plot", folder)
     assert (folder / "figures/num_error.svg").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("distill.T=3",),
+        ("dataset.class_sep=1", "student.width=3"),
+        ("student={hidden: {grid_search: [[5, 5], [9, 4], []]}}",),
+        ("teacher={grid_search: [{hidden: [5]}, {hidden: [7, 3]}]}",),
+        ("dataset={grid_search: [{kind: digits}, {kind: make_classification, n_samples: 500}]}",),
+        ("distill={grid_search: [{T: 2}, {T: 4, hard_weight: 1, train: {epochs: 9}}]}",),
+    ],
+)
+def test_unusual_sweeps_are_summed_up_and_drawn(call, spec, tmp_path, overrides):
+    from kdtune.analysis import summary
+
+    random = np.random.default_rng(0)
+    networks = list(all_networks(spec(*overrides, "replicates=2")))
+    figures = [
+        {t.NUM_ERROR: int(e), t.ACCURACY: 0.9, t.VAL_NUM_ERROR: int(e), t.VAL_NLL: 0.1}
+        for e in random.integers(1, 99, len(networks))
+    ]
+    t.write(t.to_arrow([row(n, **f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet")
+    table = pd.read_parquet(tmp_path / "table.parquet")
+    frame = summary(table)
+    assert frame[["teacher", "baseline", "T", "student"]].notna().all(axis=None)
+    assert (frame["replicates"] == 2).all()
+    run = call("plot", tmp_path / "table.parquet", "-o", tmp_path / "figures")
+    assert run.exit_code == 0, run.output
+    svg = (tmp_path / "figures/num_error.svg").read_text()
+    assert "nan" not in svg.replace("nant", "")
 
 
 def test_cluster_yaml_fits_rays_schema_and_is_closed():

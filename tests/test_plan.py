@@ -73,6 +73,26 @@ def test_ready_teachers_are_not_trained_again(plan):
     assert not finished.packs
 
 
+def test_a_diverged_teacher_is_not_trained_again_and_its_students_are_skipped(plan):
+    everything = plan().networks
+    teachers = [n.id for n in everything if n.model == t.TEACHER]
+    rest = {n.id for n in everything if n.model != t.STUDENT}
+    p = plan(done=rest, ready_teachers=teachers[1:], lost_teachers=teachers[:1])
+    assert {n.id for n in p.skipped} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[0]}
+    assert {n.id for n in p.missing} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[1]}
+
+
+def test_whole_packs_depend_on_the_sweep_alone(plan):
+    """For devices on which bits depend on the pack: neither what is done nor the workers change a pack."""
+    everything = plan().networks
+    full = {pack.id for pack in plan(whole_packs=True).packs}
+    for workers, done in ((1, set()), (7, {n.id for n in everything[::3]}), (2, {n.id for n in everything[:5]})):
+        p = plan(whole_packs=True, workers=workers, done=done)
+        assert {pack.id for pack in p.packs} <= full
+        assert {n.id for n in everything} - done <= {n.id for n in p.missing}
+    assert not plan(whole_packs=True, done={n.id for n in everything}).packs
+
+
 def test_ids_depend_on_settings_only(spec):
     """Adding values changes no other network; names, replicates and resources are not in an id."""
     few = {n.id for n in all_networks(spec())}

@@ -11,7 +11,8 @@ import pytest
 import ray
 
 from kdtune import table as t
-from kdtune.cluster import Options, cluster
+from kdtune.cluster import cluster
+from kdtune.options import Options
 from kdtune.rows import failed_row, row
 from kdtune.schedule import run
 from kdtune.store import Store

@@ -114,6 +114,15 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("teacher=5", "teacher: must be a block of settings, not 5"),
         ("resources.cpus_per_worker=0", "resources.cpus_per_worker: must be at least 1"),
         ("train=[1]", "train: must be a block of settings"),
+        ("distill.T={grid_serach: [2, 4]}", "distill.T: 'grid_serach' is no grid; did you mean 'grid_search'?"),
+        ("distill.T={grid_search: [{grid_search: [1, 2]}, 2]}", "distill.T: 2 stands twice in the grid"),
+        ("distill.T=1e200", "distill.T: must be at most 1e+06"),
+        ("dataset.kind={}", "dataset.kind"),
+        ("dataset.n_features=1e12", "dataset.n_features: must be at most 1e+06"),
+        ("dataset={kind: digits, digits: 3}", "dataset.digits: is no setting here"),
+        ("seed=123456789012345678901234567890", "seed: must be less than"),
+        ("teacher.train={batch_size: 401}", "teacher.train.batch_size: 401 is more than the 400 training examples"),
+        ("student.train=5", "student.train: must be a block of settings"),
         ("nonsense", "must be PATH=VALUE"),
         ("name.x.y=3", "leads nowhere"),
     ],
@@ -168,7 +177,9 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9
         ("name: !!python/object/apply:os.system ['false']\n", "has the YAML tag"),
         ("name: !thing x\n", "has the YAML tag"),
         (BOMB, "values (aliases counted)"),
-        ("a: &a [*a]\n", ""),
+        ("a: &a [*a]\n", "nested"),
+        ("seed: !!bool x\n", "1: 'x' is no bool"),
+        ("seed: " + "[" * 400 + "]" * 400, "nested more than 50 deep"),
         ("name: x\n---\nname: y\n", "is not YAML"),
         ("base: &b {a: 1}\nc: {<<: *b}\n", "merge key"),
         ("? [1, 2]\n: 3\n", "key that is a collection"),
@@ -190,6 +201,15 @@ def test_files_that_are_no_files(tmp_path):
 def test_a_grid_that_is_too_large_is_refused_before_it_is_expanded(write):
     found = mistakes(write(), f"distill.T={[i + 1 for i in range(5000)]}", "replicates=50000")
     assert "1,000,000,000 students or more, over the limit of 100,000" in found[0]
+
+
+def test_a_broken_grid_and_a_broken_override_hide_nothing(write):
+    found = mistakes(write(), "distill.T=[]", "nonsense", "replicates=0", "student.widht=3", "train.lr=0")
+    assert len(found) == 5
+    huge = mistakes(
+        write(name="x.yaml"), "name=a/b", f"distill.T={list(range(1, 2000))}", f"student.width={list(range(1, 999))}"
+    )
+    assert any("over the limit" in mistake for mistake in huge)
 
 
 def test_yaml_numbers_are_those_of_yaml_1_2(spec):

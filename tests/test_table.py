@@ -103,8 +103,9 @@ def test_a_damaged_part_is_set_aside(tmp_path, damage):
     assert path.exists()
     assert t.final_ids(store.rows()) == {"a"}
     assert len(store.warnings) == 2
-    assert [p.name for p in store.parts.iterdir()] == ["good.parquet"]
-    assert not store.rows().filter([False]).num_rows
+    assert sorted(p.name for p in store.parts.iterdir()) == [".half.parquet.tmp", "good.parquet"]
+    with store.opened():  # what a killed writer left goes once the folder is held
+        assert [p.name for p in store.parts.iterdir()] == ["good.parquet"]
 
 
 def test_folding_keeps_every_row(tmp_path):
@@ -113,9 +114,52 @@ def test_folding_keeps_every_row(tmp_path):
     for i in range(10):
         store.write_rows(f"p{i}", [{t.ID: f"n{i}", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
     before = t.final_ids(store.rows())
-    store.fold(store.rows(), at_least=5)
-    assert len(list(store.parts.iterdir())) == 1
+    store.fold(at_least=20)
+    assert len(list(store.parts.iterdir())) == 10
+    (store.parts / "torn.parquet").write_bytes(b"PAR1")
+    store.fold(at_least=5)
+    assert sorted(p.name[:6] for p in store.parts.iterdir()) == ["folded", "torn.p"]
     assert t.final_ids(store.rows()) == before
+
+
+def test_a_refused_driver_leaves_the_folder_of_the_other_alone(tmp_path, monkeypatch):
+    """Even if that one made the folder a moment ago; and a refused request leaves nothing new."""
+    from kdtune.errors import RequestError
+
+    root = tmp_path / "a" / "b"
+    with pytest.raises(RequestError, match="no"), Store(root, "x").opened():
+        raise RequestError("no")
+    assert not list(tmp_path.iterdir())
+    first, second = Store(root, "x"), Store(root, "x")
+    prepare = second.prepare
+    with first.opened():
+        monkeypatch.setattr(second, "prepare", lambda: [*prepare(), first.folder, first.parts])
+        first.write_rows("p", [{t.ID: "a", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
+        with pytest.raises(RequestError, match="in use by another sweep"), second.opened():
+            pass
+        assert t.final_ids(first.rows()) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "column", [{t.ID: [None]}, {t.NUM_ERROR: ["many"]}, {t.ERROR: [{"a": 1}]}, {t.REPLICATE: [0.5]}]
+)
+def test_foreign_parquet_is_set_aside(tmp_path, column):
+    store = Store(tmp_path, "x")
+    store.prepare()
+    base = {t.ID: ["a"], t.MODEL: [t.STUDENT], t.STATUS: [t.DONE]}
+    pd.DataFrame({**base, **column}).to_parquet(store.parts / "foreign.parquet")
+    (store.parts / "folder").mkdir()
+    (store.parts / "dangling").symlink_to("nowhere")
+    assert store.rows().num_rows == 0
+    assert len(store.warnings) == 3
+    assert not list(store.parts.iterdir())
+
+
+def test_columns_do_not_depend_on_what_came_first():
+    a = t.to_arrow([{t.ID: "a", t.MODEL: t.STUDENT, t.STATUS: t.DONE, "x": 1}])
+    b = t.to_arrow([{t.ID: "b", t.MODEL: t.STUDENT, t.STATUS: t.DONE, "w": 1.5}])
+    one, other = (t.select(t.merge(tables), ["a", "b"]) for tables in ([a, b], [b, a]))
+    assert one.equals(other)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

@@ -98,6 +98,7 @@ def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[
         ("distill.hard_weight=[0, 0.7]", "distill.scale_T2=[true, false]"),
         ("student.dropout=0.3", "train.weight_decay=0.1"),
         ("student={hidden: {grid_search: [[], [5, 9, 4]]}}", "teacher={hidden: [6]}"),
+        ("teacher={hidden: []}",),
     ],
 )
 def test_stacked_equals_separate(plan, overrides):
