@@ -7,7 +7,7 @@ student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Mo
 
 from __future__ import annotations
 
-from kdtune.api import load, read_table, sweep
+from kdtune.api import load, load_data, read_table, sweep
 from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
 
 __version__ = "0.1.0"
@@ -20,6 +20,7 @@ __all__ = [
     "SweepFileError",
     "__version__",
     "load",
+    "load_data",
     "read_table",
     "sweep",
 ]

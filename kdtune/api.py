@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from kdtune.data import Data
+
 
 def sweep(
     file: str | Path,
@@ -100,6 +102,13 @@ def load(results: str | Path, id: str) -> nn.Sequential:
     from kdtune.students import load as load_network
 
     return load_network(results, id)
+
+
+def load_data(results: str | Path, id: str) -> Data:
+    """The data that such a network saw, split and scaled as in the sweep: see ``students.load_data``."""
+    from kdtune.students import load_data as load_its_data
+
+    return load_its_data(results, id)
 
 
 def read_table(results: str | Path) -> pd.DataFrame:

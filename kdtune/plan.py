@@ -164,6 +164,12 @@ def all_networks(spec: SweepSpec) -> Iterator[Network]:
     yield from students.values()
 
 
+def data_draw(settings: MakeClassification | Digits, draw: int, sweep_seed: int) -> DataDraw:
+    """One draw of a data set, with the id and the seed that its settings give."""
+    name = digest(canonical(["data", SCHEMA, sweep_seed, draw, canonical(hashable(settings))]))
+    return DataDraw(name, settings, draw, seed("data", name) >> 32, sweep_seed)
+
+
 class _Build:
     """Makes networks, remembering the hashes of the blocks that they share."""
 
@@ -184,8 +190,7 @@ class _Build:
     def data(self, settings: MakeClassification | Digits, draw: int) -> DataDraw:
         key = id(settings), draw
         if key not in self.draws:
-            name = digest(canonical(["data", SCHEMA, self.seed, draw, self.text(settings)]))
-            self.draws[key] = DataDraw(name, settings, draw, seed("data", name) >> 32, self.seed)
+            self.draws[key] = data_draw(settings, draw, self.seed)
         return self.draws[key]
 
     def teacher(self, case: Case, data: DataDraw, draw: int) -> Network:

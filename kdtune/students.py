@@ -5,17 +5,22 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from kdtune import analysis
 from kdtune import table as t
 from kdtune.errors import RequestError
+from kdtune.plan import data_draw
+from kdtune.settings import Dataset
 from kdtune.store import Store
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from kdtune.data import Data
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:
@@ -47,6 +52,19 @@ def load(results: str | Path, id: str) -> nn.Sequential:
     net = module([tuple(layer) for layer in json.loads(about["layers"])], json.loads(about["dropout"]))
     net.load_state_dict(state)
     return net.eval()
+
+
+def load_data(results: str | Path, id: str) -> Data:
+    """The data that a network saw: splits and scaling as in the sweep. Arguments and errors as in ``load``."""
+    from safetensors import safe_open
+
+    from kdtune.data import load as make
+
+    with safe_open(_weights(Path(results), id), framework="np") as file:
+        about = file.metadata()
+    settings = TypeAdapter[Any](Dataset).validate_json(about["data"])
+    draw, seed = json.loads(about["data_draw"])
+    return make(data_draw(settings, draw, seed))
 
 
 def _weights(folder: Path, name: str) -> Path:

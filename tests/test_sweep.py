@@ -100,12 +100,10 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, 
     # Every kept network comes back as a module with the errors of its row.
     import torch
 
-    from kdtune.data import load as load_data
-
     network = next(n for n in all_networks(load(write())) if n.model == t.STUDENT)
     net = package.load(tmp_path / "results/small", network.id)
     assert isinstance(net, torch.nn.Module)
-    data = load_data(network.data)
+    data = package.load_data(tmp_path / "results/small", network.id)
     with torch.no_grad():
         errors = (net(torch.from_numpy(data.x_test)).argmax(1).numpy() != data.y_test).sum()
     assert errors == found.set_index(t.ID).num_error[network.id]
