@@ -182,6 +182,7 @@ def known_rows(networks: list[Network], request: Request, store: Store, repair: 
 def _write_spec(spec: SweepSpec, store: Store) -> None:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
+    yaml.width = 110
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
 
     def dump(path: Path) -> None:
