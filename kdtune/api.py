@@ -70,6 +70,7 @@ def sweep(
     from kdtune.run import Request
     from kdtune.run import sweep as run
     from kdtune.settings import Resources
+    from kdtune.table import to_frame
 
     try:
         resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
@@ -93,8 +94,7 @@ def sweep(
     outcome = run(request, Progress(Console(stderr=True) if progress else None))
     if outcome.interrupted:
         raise KeyboardInterrupt
-    table: pd.DataFrame = outcome.rows.to_pandas()
-    return table
+    return to_frame(outcome.rows)
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from kdtune import __version__
 from kdtune.errors import KdtuneError, RequestError
+from kdtune.words import plural
 
 # Ctrl-C in a shell: 128 + SIGINT.
 INTERRUPTED = 130
@@ -97,7 +98,9 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
 
     errors = Console(stderr=True)
     outcome = run(request, Progress(errors))
-    table = outcome.rows.to_pandas()
+    from kdtune.table import to_frame
+
+    table = to_frame(outcome.rows)
     _print_summary(table)
     _print_failures(table, errors)
     click.echo(f"Table: {outcome.store.table}", err=True)
@@ -126,19 +129,32 @@ def plan(file: str, **asked: Any) -> None:
 @click.option("-c", "--columns", help="Columns to show, with commas between; 'all' for every one.")
 @click.option("-w", "--where", help="Rows to show, as in \"model == 'teacher' and width > 20\".")
 @click.option("-s", "--sort", help="Columns to sort by, with commas between; -NAME sorts downwards.")
-@click.option("-f", "--format", "format_", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="[default: by the ending of --output, else table]",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 def show(
-    results: str, columns: str | None, where: str | None, sort: str | None, format_: str, output: Path | None
+    results: str, columns: str | None, where: str | None, sort: str | None, format_: str | None, output: Path | None
 ) -> None:
     """Print the table of a sweep. RESULTS is its folder, its name under results/ or a Parquet file."""
     from kdtune import showing
 
+    _say_lag(results)
     table = showing.pick(showing.read(results), columns, where, sort)
-    if format_ == "table" and output is None:
+    if table.empty:
+        click.echo("No rows.", err=True)
+    ending = output.suffix[1:] if output else ""
+    kind = format_ or (ending if ending in ("csv", "json", "parquet") else "table")
+    if kind == "table" and output is None:
         _print_table(table)
+    elif kind == "parquet" and output is None and sys.stdout.isatty():
+        raise RequestError("Parquet is not for a terminal; give a file with -o")
     else:
-        showing.export(table, format_, output)
+        showing.export(table, kind, output)
 
 
 @main.command()
@@ -150,9 +166,13 @@ def plot(results: str, output: Path | None) -> None:
     from kdtune import plots, showing
 
     path = showing.locate(results)
+    _say_lag(results)
     try:
-        for written in plots.draw_all(showing.read(results), output or path.parent / "figures"):
+        drawn = plots.draw_all(showing.read(results), output or path.parent / "figures")
+        for written in drawn:
             click.echo(written)
+        if not any(written.stem == "num_error" for written in drawn):
+            click.echo("No distilled student is done: only the softmax figure was drawn.", err=True)
     except OSError as error:
         raise RequestError(f"{output or path.parent}: cannot write there: {error.strerror}") from None
 
@@ -175,6 +195,13 @@ def init(file: Path, force: bool) -> None:
     except OSError as error:
         raise RequestError(f"{file}: cannot be written: {error.strerror}") from None
     click.echo(f"Wrote {file}. Next: kdtune plan {file}")
+
+
+def _say_lag(results: str) -> None:
+    from kdtune import showing
+
+    if said := showing.lag(showing.locate(results)):
+        click.echo(said, err=True)
 
 
 def _request(file: str | None, workers: int | None, cpus_per_worker: int | None, gpus_per_worker: float | None,
@@ -243,7 +270,9 @@ def _print_table(frame: Any) -> None:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value or value == "nan":
+    import pandas as pd
+
+    if pd.isna(value) or value == "nan":
         return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
@@ -254,7 +283,8 @@ def _print_failures(table: Any, console: Console) -> None:
     if bad.empty:
         return
     counts = bad.groupby("status").size()
-    console.print(f"{' and '.join(f'{n} networks {status}' for status, n in counts.items())}:", highlight=False)
+    said = " and ".join(f"{plural(count, 'network')} {status}" for status, count in counts.items())
+    console.print(f"{said}:", highlight=False)
     for (status, error), group in bad.groupby(["status", "error"]):
         names = ", ".join(group["id"].head(3)) + (", ..." if len(group) > 3 else "")
         console.print(escape(f"  {status} {len(group)}: {error} ({names})"), soft_wrap=True, highlight=False)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -56,6 +58,7 @@ def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
     if not options.verbose:
         # Ray prints what it has to say of dead workers past every setting; the listener hears of them.
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     with _own_token() if options.address is None else nullcontext():
         if options.address is None:
             ray.init(
@@ -67,6 +70,8 @@ def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
             )
         else:
             _join(options.address, quiet)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own would end the process where it stands
         try:
             there = ray.cluster_resources()  # type: ignore[no-untyped-call]
             yield int(there.get("CPU", 0)), float(there.get("GPU", 0))

@@ -17,6 +17,7 @@ from kdtune.plan import Pack, Plan
 from kdtune.run import Request, cores, known_rows, networks_of, plan_of, resources_of
 from kdtune.spec import load
 from kdtune.store import Store
+from kdtune.words import plural
 
 TIMED_SHAPES = 12  # at most; the rest is scaled by its work
 TIMED_SECONDS = 0.5  # for each
@@ -37,14 +38,15 @@ def describe(request: Request) -> Iterator[str]:
     plan = plan_of(networks, request, store, rows, options)
     for warning in store.warnings:
         yield f"warning: {warning}"
-    yield f"{spec.name}: {len(plan.networks):,} networks, {spec.replicates.count} replicate(s), for {store.folder}"
+    asked_for = f"{plural(len(plan.networks), 'network')}, {plural(spec.replicates.count, 'replicate')}"
+    yield f"{spec.name}: {asked_for}, for {store.folder}"
     shares = Counter(n.teacher.id for n in plan.networks if n.teacher)
     yield f"  teachers            {plan.count(t.TEACHER):>9,}  each shared by {_range(shares)} students"
     yield f"  baselines           {plan.count(t.BASELINE):>9,}"
     yield f"  distilled students  {plan.count(t.STUDENT):>9,}"
     to_train = len({network.id for network in plan.missing})
     yield f"  done already        {len(plan.networks) - to_train:>9,}"
-    yield f"  to train            {to_train:>9,}  in {len(plan.packs):,} packs{_sizes(plan)}"
+    yield f"  to train            {to_train:>9,}  in {plural(len(plan.packs), 'pack')}{_sizes(plan)}"
     if not plan.packs:
         return
     yield f"  work                {plan.work:>9.3g}  multiply-adds"
@@ -52,7 +54,8 @@ def describe(request: Request) -> Iterator[str]:
         seconds, how = _seconds(plan, workers)
     except (MemoryError, RuntimeError) as error:  # torch says "not enough memory" as a RuntimeError
         raise RequestError(f"a pack cannot be built on this machine: {str(error).splitlines()[0]}") from None
-    yield f"  time                {'about':>9}  {timedelta(seconds=round(seconds))} on {workers} worker(s) {how}"
+    whole = timedelta(seconds=round(seconds))
+    yield f"  time                {'about':>9}  {whole} on {plural(workers, 'worker')} {how}"
     yield f"  disk                {'about':>9}  {_bytes(_disk(plan, request))}"
 
 

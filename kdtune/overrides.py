@@ -29,7 +29,7 @@ def override(tree: Located, overrides: Sequence[str]) -> tuple[Located, list[Mis
                 node = Located({GRID: node}, where)
             tree = _put(tree, steps, node, where)
         except SweepFileError as error:
-            mistakes += error.mistakes
+            mistakes += [Mistake(where, "", mistake.message) for mistake in error.mistakes]
     return tree, mistakes
 
 

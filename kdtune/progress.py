@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 from kdtune import table as t
 from kdtune.plan import Pack, Plan
 from kdtune.store import Store
+from kdtune.words import plural
 
 LINE_SECONDS = 10.0  # between plain lines
 
@@ -55,7 +56,8 @@ class Progress:
         self.total, self.work = len(self.sizes), sum(self.sizes.values())
         self.started_at = time.monotonic()
         self.say(
-            f"Training {self.total} networks in {len(plan.packs)} packs on {workers} worker{'s' * (workers != 1)}."
+            f"Training {plural(self.total, 'network')} in {plural(len(plan.packs), 'pack')} "
+            f"on {plural(workers, 'worker')}."
         )
         if self.console and (self.console.is_terminal or self.console.is_jupyter):
             columns = [
@@ -85,7 +87,8 @@ class Progress:
 
     def crashed(self, pack: Pack, times: int) -> None:
         self.say(
-            f"A worker died with pack {pack.id} ({len(pack.networks)} networks); crash {times} of it, trying again."
+            f"A worker died with pack {pack.id} ({plural(len(pack.networks), 'network')}); "
+            f"crash {times} of it, trying again."
         )
 
     def finished(self, rows: pa.Table) -> None:

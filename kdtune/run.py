@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ class Request:
             raise RequestError(f"set must be a list of texts, as in ['distill.T=[2, 4]'], not {self.overrides!r}")
         if (self.pack is not None and self.pack < 1) or self.retries < 0 or self.max_networks < 1:
             raise RequestError("pack and max_networks must be at least 1, retries at least 0")
+        if re.match(r"\w+:/", str(self.results)):
+            raise RequestError(f"{self.results}: results lie in a folder that every worker sees; give its path")
         if self.keep_students not in get_args(Keep):
             raise RequestError(f"keep_students must be none, best or all, not {self.keep_students!r}")
 

@@ -40,10 +40,17 @@ def read(results: str) -> pd.DataFrame:
     """The table as a DataFrame; RequestError if it is torn or no table of networks."""
     path = locate(results)
     try:
-        table: pd.DataFrame = t.read(path).to_pandas()
-        return table
+        return t.to_frame(t.read(path))
     except ValueError as error:
-        raise RequestError(f"{path}: {error}") from None
+        raise RequestError(str(error).replace(path.name, str(path), 1)) from None
+
+
+def lag(path: Path) -> str | None:
+    """What to say of a table that is older than the rows beside it."""
+    parts = [part.stat().st_mtime for part in (path.parent / "parts").glob("[!.]*.parquet")]
+    if path.name == "table.parquet" and parts and max(parts) > path.stat().st_mtime:
+        return f"{path.parent}: rows have come since the table was written; the sweep runs, or was killed: run it again"
+    return None
 
 
 def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str | None) -> pd.DataFrame:

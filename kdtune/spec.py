@@ -239,7 +239,7 @@ class _Validation:
                     if block == "dataset" and item["loc"][:1] and item["loc"][0] in _DATASETS
                     else item["loc"]
                 )
-                if node.at(path).value is grid.BROKEN:
+                if node.at(path).value is grid.BROKEN and item["type"] != "extra_forbidden":
                     continue
                 if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
                     path = (*path, "kind")

@@ -77,9 +77,15 @@ def _weights(folder: Path, name: str) -> Path:
         return found[0]
     if found:
         raise RequestError(f"{name!r} begins the ids of {len(found)} networks; give more digits")
-    near = difflib.get_close_matches(name, [*students, *teachers], n=1)
-    hint = f"; did you mean {near[0]}?" if near else "; sweep with --keep-students best or all"
-    raise RequestError(f"{folder}: no weights are kept of a network {name!r}{hint}")
+    known = t.read(folder / "table.parquet")[t.ID].to_pylist() if (folder / "table.parquet").is_file() else []
+    if name and any(key.startswith(name) for key in known):
+        raise RequestError(
+            f"{folder}: no weights are kept of network {name}; sweep with --keep-students best or all, "
+            f"and with --fresh if it was trained without"
+        )
+    near = difflib.get_close_matches(name, [*students, *teachers, *known], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise RequestError(f"{folder}: there is no network {name!r}{hint}")
 
 
 def keep(store: Store, rows: pa.Table, best_only: bool) -> int:
@@ -88,7 +94,7 @@ def keep(store: Store, rows: pa.Table, best_only: bool) -> int:
     The best are those at each cell's chosen T, in every replicate. Weights are written when a student
     is trained: one that was trained without keeping them has none.
     """
-    table = rows.to_pandas()
+    table = t.to_frame(rows)
     students = analysis.done(table)
     students = students[students[t.MODEL] != t.TEACHER]
     if best_only:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -131,3 +132,12 @@ def select(table: pa.Table, ids: Sequence[str]) -> pa.Table:
     taken = table.take(pa.array([place[name] for name in ids if name in place], pa.int64()))
     settings = sorted(name for name in taken.column_names if name not in _TYPES)
     return taken.select([*_TYPES, *(name for name in settings if taken[name].null_count < len(taken))])
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """As pandas; whole numbers stay whole where some are null (a seed would lose its last digits)."""
+    frame: pd.DataFrame = table.to_pandas()
+    for name in table.column_names:
+        if table[name].type == _INT and table[name].null_count:
+            frame[name] = table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype())
+    return frame

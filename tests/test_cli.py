@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -142,8 +143,8 @@ def test_show_picks_filters_sorts_and_exports(call, folder):
     assert frame.temp.is_monotonic_decreasing
     rows = json.loads(call("show", folder, "-c", "all", "-f", "json").output)
     assert rows[0]["id"] == everything.id[0]
-    assert call("show", folder, "-f", "parquet", "-o", "out.parquet", "-c", "all").exit_code == 0
-    pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), everything)
+    assert call("show", folder, "-o", "out.parquet", "-c", "all").exit_code == 0
+    pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), everything, check_dtype=False)
     assert list(pd.read_csv(io.StringIO(call("show", folder, "-c", "temp,temp", "-f", "csv").output)).columns) == [
         "temp"
     ]
@@ -155,6 +156,21 @@ def test_show_picks_filters_sorts_and_exports(call, folder):
     assert "did you mean 'num_error'?" in call("show", folder, "-c", "nun_error").output
     (folder / "torn.parquet").write_bytes(b"PAR1")
     assert call("show", folder / "torn.parquet").exit_code == 2
+
+
+def test_a_table_older_than_its_rows_is_said(call, folder):
+    (folder / "parts").mkdir()
+    assert "run it again" not in call("show", folder).output
+    t.write(t.to_arrow([]), folder / "parts/new.parquet")
+    os.utime(folder / "table.parquet", (1, 1))
+    assert "run it again" in call("show", folder).output
+
+
+def test_seeds_keep_every_digit(call, folder):
+    seeds = t.read(folder / "table.parquet")[t.STUDENT_SEED].drop_null().to_pylist()
+    shown = call("show", folder, "-c", "student_seed", "-w", "model != 'teacher'", "-f", "csv").output.split()[1:]
+    assert [int(seed) for seed in shown] == seeds
+    assert max(seeds) > 2**53
 
 
 def test_plot_draws_png_and_svg(call, folder):

@@ -1,0 +1,6 @@
+"""Numbers in sentences."""
+
+
+def plural(count: int, word: str) -> str:
+    """1 pack, 2 packs, 1,000 packs."""
+    return f"{count:,} {word}{'s' * (count != 1)}"
