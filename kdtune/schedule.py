@@ -159,6 +159,8 @@ class Dispatcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pack = self.in_flight.pop(trial_id)
+        if self.broken:
+            return  # it was stopped, not finished
         try:
             if error or not result:
                 if self.crashed(pack):
