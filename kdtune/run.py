@@ -95,13 +95,16 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             if request.fresh_teachers:
                 store.remove_teachers(network.id for network in networks if network.model == t.TEACHER)
             plan = plan_of(networks, request, store, rows, options)
-            return _train(spec, request, store, plan, rows, options, progress)
+            rows, interrupted = _train(spec, store, plan, rows, options, progress)
+        if interrupted:  # the workers are gone by now: what they finished last is there too
+            rows = t.merge([rows, store.rows()])
+        return _finish(spec, request, store, plan, rows, progress, interrupted)
 
 
 def _train(
-    spec: SweepSpec, request: Request, store: Store, plan: Plan, rows: pa.Table, options: Options, progress: Progress
-) -> Outcome:
-    """Run the plan's packs, keeping the table up to date whatever happens."""
+    spec: SweepSpec, store: Store, plan: Plan, rows: pa.Table, options: Options, progress: Progress
+) -> tuple[pa.Table, bool]:
+    """Run the plan's packs, keeping the table up to date whatever happens; all rows, and whether it was interrupted."""
     from kdtune import schedule  # Ray: seconds to import, and not needed without packs
 
     store.fold()
@@ -116,7 +119,7 @@ def _train(
     except BaseException:
         table.write()
         raise
-    return _finish(spec, request, store, plan, table.merged(), progress, interrupted)
+    return table.merged(), interrupted
 
 
 def _finish(
