@@ -282,6 +282,7 @@ def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path,
     assert second.returncode == 2
     assert f"pid {run.pid}" in second.stderr
     assert "since" in second.stderr
+    known = {name for path in parts(folder) for name in pd.read_parquet(path)[t.ID]}
     begun = time.monotonic()
     (os.killpg if how == signal.SIGINT else os.kill)(run.pid, how)
     output, _ = run.communicate(timeout=30)
@@ -291,8 +292,7 @@ def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path,
     assert "Traceback" not in output
     finished = table(folder)
     assert 0 < len(finished) < len(long_reference)
-    kept = {name for path in parts(folder) for name in pd.read_parquet(path)[t.ID]}
-    assert set(finished[t.ID]) == kept
+    assert known <= set(finished[t.ID])
     same(finished, long_reference[long_reference[t.ID].isin(finished[t.ID])].reset_index(drop=True))
     assert kdtune("sweep", write(), *LONG).returncode == 0
     same(table(folder), long_reference)
