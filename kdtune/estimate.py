@@ -93,8 +93,9 @@ def _seconds(plan: Plan, workers: int) -> tuple[float, str]:
 def _pack_seconds(pack: Pack) -> float:
     import torch
 
+    from kdtune.batches import Members
     from kdtune.data import Data
-    from kdtune.train import Members, fit
+    from kdtune.fit import cut, fit
 
     torch.set_num_threads(1)
     network = pack.networks[0]
@@ -103,8 +104,10 @@ def _pack_seconds(pack: Pack) -> float:
     random = np.random.default_rng(0)
     x = random.standard_normal((n, settings.n_features), dtype=np.float32)
     y = random.integers(0, settings.n_classes, n)
-    logits = random.standard_normal((n, settings.n_classes), dtype=np.float32) if pack.teachers else None
-    members = Members([Data(x, y, x, y, x, y, settings.n_classes)] * len(pack.networks), list(pack.networks), logits)
+    logits = random.standard_normal((n, settings.n_classes), dtype=np.float32)
+    data = [Data(x, y, x, y, x, y, settings.n_classes)] * len(pack.networks)
+    taught = [logits if network.teacher else None for network in pack.networks]
+    members = cut(Members(list(pack.networks), data, taught))[0]
     steps = network.train.epochs * math.ceil(settings.n_train / network.train.batch_size)
     fit(members, "cpu", torch.float32, steps=3)  # warm
     start, taken, spent = time.perf_counter(), 0, 0.0
@@ -112,7 +115,7 @@ def _pack_seconds(pack: Pack) -> float:
         taken += min(25, steps)
         fit(members, "cpu", torch.float32, steps=min(25, steps))
         spent = time.perf_counter() - start
-    return spent / taken * steps
+    return spent / taken * steps * len(pack.networks) / len(members.networks)
 
 
 def _disk(plan: Plan, request: Request) -> int:

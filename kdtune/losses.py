@@ -55,7 +55,7 @@ def distillation_gradient(z: Tensor, targets: Tensor, labels: Tensor | None, T: 
     dL/dz = (a / T (softmax(z / T) - targets) + w (softmax(z) - labels)) / batch. ``labels`` may be
     None when every w is 0.
     """
-    gradient = (torch.softmax(z / T, dim=-2) - targets) * (a / T)
+    gradient = torch.softmax(z / T, dim=-2).sub_(targets).mul_(a / (T * z.shape[-1]))
     if labels is not None:
-        gradient = gradient + w * (torch.softmax(z, dim=-2) - labels)
-    return gradient / z.shape[-1]
+        gradient += torch.softmax(z.to(T.dtype), dim=-2).sub_(labels).mul_(w / z.shape[-1])
+    return gradient

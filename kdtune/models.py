@@ -1,52 +1,43 @@
-"""A pack of multilayer perceptrons as one model, with the backward pass written out.
+"""A stack of multilayer perceptrons as one model, with the backward pass written out.
 
 Activations are (pack, features, batch), so that nothing is transposed and the softmax runs over a
 strided dim with the batch innermost. Autograd is not used: at these sizes its bookkeeping costs
-more than the arithmetic.
-
-Every matrix starts at a multiple of 64 bytes and has rows that do, too (``_aligned``). The BLAS then
-treats each member alike, whatever its place and however many others there are, so that a network's
-numbers do not depend on its pack, to the bit.
+more than the arithmetic. Biases are the last column of the weights, and every layer's input ends
+in a row of ones: a bias and its gradient then come out of the matrix products, for nothing.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-_LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector register
-
-
-def _padded(n: int) -> int:
-    return -(-n // _LANE) * _LANE
+from kdtune.layout import flat_zeros, matrices, padded
 
 
-def _aligned(pack: int, rows: int, columns: int, like: Tensor) -> Tensor:
-    """(pack, rows, columns) of zeros whose rows start at multiples of 16 values."""
-    buffer = torch.zeros(pack * rows * _padded(columns) + _LANE, dtype=like.dtype, device=like.device)
-    return _view(buffer[_offset(buffer) :], pack, rows, columns)
+def glorot(layers: Sequence[tuple[int, int]], seed: int) -> list[Tensor]:
+    """Initial weights (outputs, inputs) of each layer, float64: Glorot and Bengio (2010), equation 16, as in Keras."""
+    random = np.random.default_rng(seed)
+    limits = [np.sqrt(6 / (inputs + outputs)) for inputs, outputs in layers]
+    return [
+        torch.from_numpy(random.uniform(-limit, limit, (outputs, inputs)))
+        for limit, (inputs, outputs) in zip(limits, layers, strict=True)
+    ]
 
 
-def _offset(buffer: Tensor) -> int:
-    """Values to skip so that what follows starts at a multiple of 64 bytes."""
-    return -(buffer.data_ptr() // buffer.element_size()) % _LANE
+@dataclass(frozen=True)
+class _Layer:
+    """What one layer gives for batches of one size, and the gradient of it."""
 
-
-def _view(flat: Tensor, pack: int, rows: int, columns: int) -> Tensor:
-    width = _padded(columns)
-    return flat[: pack * rows * width].view(pack, rows, width)[:, :, :columns]
-
-
-def aligned_rows(x: npt.NDArray[np.float32], dtype: torch.dtype) -> Tensor:
-    """x (examples, features) with zeros up to a multiple of 16 columns; slice them off after gathering."""
-    padded = torch.zeros(len(x), _padded(x.shape[1]), dtype=dtype)
-    padded[:, : x.shape[1]] = torch.from_numpy(x)
-    return padded
+    h: Tensor  # (pack, units + 1, batch): activations, the last row ones
+    z: Tensor  # (pack, units, batch): the same without that row
+    dz: Tensor  # (pack, units, batch): gradient of z
+    h_buffer: Tensor  # both with their padding: contiguous, so that elementwise passes are one loop
+    dz_buffer: Tensor
 
 
 class StackedMLP:
@@ -55,9 +46,11 @@ class StackedMLP:
     Parameters
     ----------
     layers : (inputs, outputs) of each layer.
-    seeds : one seed a member for its initial weights: Glorot-uniform (Glorot and Bengio 2010,
-        equation 16), biases zero, as in Keras.
+    seeds : one seed a member for its initial weights (see ``glorot``); biases start at zero.
     dropout : rate after each hidden layer, while training.
+    dtype : of the parameters.
+    precision : of the matrix products and activations, ``dtype`` unless given; with bfloat16 the
+        parameters, the loss and the optimizer stay as they are.
     """
 
     def __init__(
@@ -67,104 +60,93 @@ class StackedMLP:
         dropout: float = 0.0,
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
+        precision: torch.dtype | None = None,
     ) -> None:
         self.layers, self.pack, self.dropout = list(layers), len(seeds), dropout
-        # A bias is one column more: rows are padded anyway, and each member's stays beside its weights.
-        size = sum(self.pack * outputs * (_padded(inputs) + 1) for inputs, outputs in layers)
-        self.flat, self.weights, self.biases = self._parameters(size, dtype, device)
-        self.gradient, self.weight_gradients, self.bias_gradients = self._parameters(size, dtype, device)
-        self._buffers: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+        self.precision = precision or dtype
+        self.masked = [(dropout, outputs) for _, outputs in layers[:-1]] if dropout else []
+        size = sum(self.pack * outputs * padded(inputs + 1) for inputs, outputs in layers)
+        self.flat = flat_zeros(size, dtype, device)
+        self.gradient = flat_zeros(size, dtype, device)
+        low = self.precision != dtype
+        # What the products read and write: the buffers themselves, or copies of lower precision.
+        self._flat = flat_zeros(size, self.precision, device) if low else self.flat
+        self._gradient = flat_zeros(size, self.precision, device) if low else self.gradient
+        self.matrices = self._views(self.flat)  # (pack, outputs, inputs + 1) each, the bias last
+        self._matrices, self._gradients = self._views(self._flat), self._views(self._gradient)
+        self._spaces: dict[int, list[_Layer]] = {}
         for member, seed in enumerate(seeds):
-            random = np.random.default_rng(seed)
-            for (inputs, outputs), weight in zip(layers, self.weights, strict=True):
-                limit = np.sqrt(6 / (inputs + outputs))
-                weight[member] = torch.from_numpy(random.uniform(-limit, limit, (outputs, inputs)))
+            for matrix, weight in zip(self.matrices, glorot(layers, seed), strict=True):
+                matrix[member, :, :-1] = weight
 
-    def _parameters(self, size: int, dtype: torch.dtype, device: str) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """A flat buffer and the views into it. Its length is a multiple of 16: optimizers that work
-        in whole vectors then have no remainder, which they would round differently."""
-        buffer = torch.zeros(_padded(size + self.pack * len(self.layers) * _LANE) + _LANE, dtype=dtype, device=device)
-        skip = _offset(buffer)
-        flat = buffer[skip : skip + len(buffer) - _LANE]
-        weights, biases, start = [], [], 0
-        for inputs, outputs in self.layers:
-            weights.append(_view(flat[start:], self.pack, outputs, inputs))
-            start += self.pack * outputs * _padded(inputs)
-            biases.append(flat[start : start + self.pack * outputs].view(self.pack, outputs, 1))
-            start = _padded(start + self.pack * outputs)
-        return flat, weights, biases
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        sizes = [self.pack * outputs * padded(inputs + 1) for inputs, outputs in self.layers]
+        starts = accumulate(sizes, initial=0)
+        return [
+            matrices(flat[start:], self.pack, outputs, inputs + 1)[:, :, : inputs + 1]
+            for start, (inputs, outputs) in zip(starts, self.layers, strict=False)
+        ]
 
     def forward(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
-        """Logits (pack, classes, batch) for x of (1 or pack, batch, features).
+        """Logits (pack, classes, batch) for x of (1 or pack, batch, features + 1), whose last column is ones.
 
         ``masks`` are factors for the hidden units of each layer, (pack, features, batch): 0 where one is
         dropped, 1 / (1 - dropout) where it is kept. None evaluates.
         The result is overwritten by the next call with as many examples.
         """
-        batch = x.shape[-2]
-        activations, _ = self._space(batch)
-        h = x.transpose(-1, -2).expand(self.pack, x.shape[-1], batch)  # (pack, features, batch)
-        for i, (weight, bias, z) in enumerate(zip(self.weights, self.biases, activations, strict=True)):
-            torch.bmm(weight, h, out=z)
-            z.add_(bias)
-            if i < len(self.layers) - 1:
-                z.relu_()
-                if masks is not None:
-                    z.mul_(masks[i])
-            h = z
-        return h
+        if self._flat is not self.flat:
+            self._flat.copy_(self.flat)
+        h = x.transpose(1, 2).expand(self.pack, -1, -1)  # (pack, features + 1, batch)
+        *hidden, last = self._space(x.shape[1])
+        for i, layer in enumerate(hidden):
+            torch.bmm(self._matrices[i], h, out=layer.z)  # z = W h + b
+            layer.h_buffer.relu_()
+            if masks is not None:
+                layer.z.mul_(masks[i])
+            h = layer.h
+        return torch.bmm(self._matrices[-1], h, out=last.z)
 
     def backward(self, x: Tensor, logit_gradient: Tensor) -> None:
         """Fill ``gradient`` from dL/dz of the last ``forward`` with these x, masks and all."""
-        batch = x.shape[-2]
-        activations, gradients = self._space(batch)
-        x = x.expand(self.pack, batch, x.shape[-1])
-        dz = gradients[-1].copy_(logit_gradient)  # (pack, outputs, batch)
-        for i in reversed(range(len(self.layers))):
-            torch.sum(dz, dim=2, keepdim=True, out=self.bias_gradients[i])  # db = sum over batch of dz
-            if i == 0:
-                torch.bmm(dz, x, out=self.weight_gradients[0])  # dW = dz x
-                break
-            h = activations[i - 1]
-            torch.bmm(dz, h.transpose(1, 2), out=self.weight_gradients[i])  # dW = dz h^T
-            dh = torch.bmm(self.weights[i].transpose(1, 2), dz, out=gradients[i - 1])  # dh = W^T dz
-            if self.dropout:
-                dh.mul_(1 / (1 - self.dropout))
+        space = self._space(x.shape[1])
+        scale = 1 / (1 - self.dropout)
+        space[-1].dz.copy_(logit_gradient)  # (pack, classes, batch)
+        for i in reversed(range(1, len(space))):
+            below, dz = space[i - 1], space[i].dz
+            torch.bmm(dz, below.h.transpose(1, 2), out=self._gradients[i])  # d[W b] = dz [h 1]^T
+            weights = self._matrices[i][:, :, :-1].transpose(1, 2)
+            torch.baddbmm(below.dz, weights, dz, beta=0, alpha=scale, out=below.dz)  # dh = W^T dz
             # h > 0 exactly where the unit was active and kept, so one threshold undoes ReLU and mask.
-            dz = torch.ops.aten.threshold_backward.grad_input(dh, h, 0, grad_input=dh)
+            torch.ops.aten.threshold_backward.grad_input(below.dz_buffer, below.h_buffer, 0, grad_input=below.dz_buffer)
+        torch.bmm(space[0].dz, x.expand(self.pack, -1, -1), out=self._gradients[0])  # d[W b] = dz [x 1]
+        if self._gradient is not self.gradient:
+            self.gradient.copy_(self._gradient)
 
-    def _space(self, batch: int) -> tuple[list[Tensor], list[Tensor]]:
-        """Activations and their gradients for batches of this size, made once."""
-        if batch not in self._buffers:
-            self._buffers[batch] = tuple(  # type: ignore[assignment]
-                [_aligned(self.pack, outputs, batch, self.flat) for _, outputs in self.layers] for _ in range(2)
-            )
-        return self._buffers[batch]
+    def _space(self, batch: int) -> list[_Layer]:
+        """Room for the activations of batches of this size, made once."""
+        if batch not in self._spaces:
+            self._spaces[batch] = [self._layer(outputs, batch) for _, outputs in self.layers]
+        return self._spaces[batch]
+
+    def _layer(self, units: int, batch: int) -> _Layer:
+        size = self.pack * (units + 1) * padded(batch)
+        h_buffer, dz_buffer = (
+            matrices(flat_zeros(size, self.precision, str(self.flat.device)), self.pack, units + 1, batch)
+            for _ in range(2)
+        )
+        h = h_buffer[:, :, :batch]
+        h[:, -1] = 1  # which ReLU leaves alone, and masks do not reach
+        return _Layer(h, h[:, :-1], dz_buffer[:, :-1, :batch], h_buffer, dz_buffer)
 
     def finite(self) -> Tensor:
         """(pack,) of bool: whether all parameters of a member are finite."""
-        sums = [part.sum(dim=(1, 2)) for part in (*self.weights, *self.biases)]
-        return torch.stack(sums).isfinite().all(dim=0)
+        return torch.stack([matrix.sum(dim=(1, 2)) for matrix in self.matrices]).isfinite().all(dim=0)
 
     def state(self, member: int) -> dict[str, Tensor]:
-        """One member's parameters, named as in ``module``."""
+        """One member's parameters, named as in ``modules.mlp``."""
+        names = [f"hidden_{i}" for i in range(1, len(self.layers))] + ["logit"]
         found = {}
-        names = [name for name, _ in module(self.layers, self.dropout).named_parameters()]
-        for parameter, name in zip(
-            (part for pair in zip(self.weights, self.biases, strict=True) for part in pair), names, strict=True
-        ):
-            value = parameter[member]
-            found[name] = (value[:, 0] if name.endswith("bias") else value).detach().cpu().clone().contiguous()
+        for name, matrix in zip(names, self.matrices, strict=True):
+            own = matrix[member].detach().cpu().clone(memory_format=torch.contiguous_format)
+            found[f"{name}.weight"], found[f"{name}.bias"] = own[:, :-1].contiguous(), own[:, -1].contiguous()
         return found
-
-
-def module(layers: Sequence[tuple[int, int]], dropout: float = 0.0) -> nn.Sequential:
-    """The same perceptron as an ordinary module that maps (batch, features) to logits."""
-    parts: OrderedDict[str, nn.Module] = OrderedDict()
-    for i, (inputs, outputs) in enumerate(layers[:-1], start=1):
-        parts[f"hidden_{i}"] = nn.Linear(inputs, outputs)
-        parts[f"relu_{i}"] = nn.ReLU()
-        if dropout:
-            parts[f"dropout_{i}"] = nn.Dropout(dropout)
-    parts["logit"] = nn.Linear(*layers[-1])
-    return nn.Sequential(parts)

@@ -8,12 +8,13 @@ from collections.abc import Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 from kdtune.identity import SCHEMA, canonical, digest, hashable, seed
 from kdtune.settings import MLP, Digits, Distill, MakeClassification, Settings, Train
 from kdtune.spec import Case, SweepSpec
 
+T = TypeVar("T")
 Model = Literal["teacher", "student", "distilled_student"]
 # Teachers of one pack each bring their own data: what a pack may hold of them.
 MAX_PACK_BYTES = 1 << 30
@@ -255,7 +256,7 @@ def _teacher_packs(teachers: list[Network], workers: int, max_pack: int | None) 
     for (_, n_train, n_features, _), group in groups.items():
         fitting = max(1, MAX_PACK_BYTES // (4 * n_train * n_features))
         largest = min(math.ceil(len(teachers) / workers), fitting, max_pack or MAX_PACK)
-        packs += [pack(part) for part in _even(group, largest)]
+        packs += [pack(part) for part in even(group, largest)]
     return sorted(packs, key=lambda one: -one.work)
 
 
@@ -272,16 +273,17 @@ def _student_packs(students: list[Network], max_pack: int) -> list[Pack]:
         if network.teacher is None:
             key = (_alike(network), network.data.id, network.draw)
             groups[homes.get(key, key)].insert(0, network)
-    packs = [pack(part) for group in groups.values() for part in _even(group, max_pack)]
+    packs = [pack(part) for group in groups.values() for part in even(group, max_pack)]
     return sorted(packs, key=lambda one: -one.work)
 
 
 def _alike(network: Network) -> Hashable:
     """What the members of a pack must have in common."""
-    return tuple(network.layers), network.shape.dropout, tuple(hashable(network.train).items())
+    shape = network.shape
+    return tuple(network.layers), shape.dropout, shape.activation, tuple(hashable(network.train).items())
 
 
-def _even(networks: list[Network], largest: int) -> Iterator[list[Network]]:
+def even(networks: list[T], largest: int) -> Iterator[list[T]]:
     """Parts of at most ``largest`` members whose sizes differ by one at most."""
     parts = math.ceil(len(networks) / largest)
     edges = [i * len(networks) // parts for i in range(parts + 1)]

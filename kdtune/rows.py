@@ -60,4 +60,5 @@ def _shape(shape: MLP) -> dict[str, Any]:
         t.WIDTH: shape.width,
         "depth": shape.depth,
         "dropout": shape.dropout,
+        "activation": shape.activation,
     }

@@ -56,9 +56,10 @@ def train_and_save(pack: Pack, store: Store, options: Options) -> None:
 
     from kdtune.train import train_pack
 
-    torch.set_num_threads(options.cpus_per_worker)
+    torch.set_num_threads(1)
     device = "cuda" if options.gpus_per_worker > 0 else "cpu"
-    store.save(pack.id, train_pack(pack, store.teacher_logits, options.keep_weights, device))
+    threads = options.cpus_per_worker
+    store.save(pack.id, train_pack(pack, store.teacher_logits, options.keep_weights, device, threads=threads))
 
 
 def run(packs: list[Pack], store: Store, options: Options, listener: Listener, work: Work = train_and_save) -> None:

@@ -146,14 +146,23 @@ def _part(name: str, part: float, of: int) -> int:
 # --- models -------------------------------------------------------------------------------------
 
 
+Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+
+
 class MLP(Settings):
-    """A multilayer perceptron with ReLU; sizes as ``hidden`` or as ``depth`` and ``width``."""
+    """A multilayer perceptron; sizes as ``hidden`` or as ``depth`` and ``width``."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: list[Size] | None = None
     depth: Annotated[Whole, Field(ge=1, le=1000)] | None = None
     width: Size | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    activation: Activation = Field("relu", json_schema_extra={"introduced": "relu"})
+
+    @property
+    def written_out(self) -> bool:
+        """Whether there is a training step of our own for it; any other architecture goes the general way."""
+        return self.activation == "relu"
 
     @model_validator(mode="after")
     def _resolve(self) -> MLP:
@@ -201,6 +210,8 @@ class Train(Settings):
     lr: Annotated[float, Field(gt=0)] = 0.001
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # sgd's
     weight_decay: Annotated[float, Field(ge=0)] | None = None  # adamw: 0.01 unless given
+    # Of the matrix products; with bf16 parameters, loss and optimizer stay float32.
+    precision: Literal["float32", "bf16"] = Field("float32", json_schema_extra={"introduced": "float32"})
 
     @model_validator(mode="after")
     def _resolve(self) -> Train:

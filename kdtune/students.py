@@ -43,13 +43,14 @@ def load(results: str | Path, id: str) -> nn.Sequential:
     """
     from safetensors import safe_open
 
-    from kdtune.models import module
+    from kdtune.modules import mlp
 
     path = _weights(Path(results), id)
     with safe_open(path, framework="pt") as file:
         about = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    net = module([tuple(layer) for layer in json.loads(about["layers"])], json.loads(about["dropout"]))
+    activation = json.loads(about.get("activation", '"relu"'))
+    net = mlp([tuple(layer) for layer in json.loads(about["layers"])], json.loads(about["dropout"]), activation)
     net.load_state_dict(state)
     return net.eval()
 

@@ -11,20 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kdtune import losses, models, train
+from kdtune import losses, models, modules, train
 from kdtune import table as t
+from kdtune.batches import Members
 from kdtune.data import load
+from kdtune.fit import fit
+from kdtune.masks import Masks
 from kdtune.plan import Network, Pack, pack
 
 STEPS = 50
 
 
-def members_of(one: Pack) -> train.Members:
+def members_of(one: Pack) -> Members:
     logits = None
     if one.teachers:
         data = load(one.networks[0].data)
         logits = np.random.default_rng(0).normal(0, 3, (len(data.y_train), data.n_classes)).astype(np.float32)
-    return train.Members([load(n.data) for n in one.networks], list(one.networks), logits)
+    taught = [logits if n.teacher else None for n in one.networks]
+    return Members(list(one.networks), [load(n.data) for n in one.networks], taught)
 
 
 class Masked(nn.Module):
@@ -39,9 +43,7 @@ class Masked(nn.Module):
 def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[str, torch.Tensor]:
     """The same network by nn.Linear, autograd and an ordinary optimizer, in float64."""
     data, settings = load(network.data), network.train
-    start = models.StackedMLP(network.layers, [network.weights_seed], dtype=torch.float64)
-    net = models.module(network.layers).double()
-    net.load_state_dict(start.state(0))
+    net = modules.mlp(network.layers, seed=network.weights_seed, dtype=torch.float64)
     dropouts = []
     if network.shape.dropout:
         layers: list[nn.Module] = []
@@ -62,7 +64,8 @@ def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[
             optimizer = torch.optim.AdamW(net.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
         case "sgd":
             optimizer = torch.optim.SGD(net.parameters(), settings.lr, settings.momentum, weight_decay=decay)
-    masks = train._Masks(train.Members([data], [network], None), "cpu", torch.float64) if dropouts else None
+    rates = [(network.shape.dropout, units) for units in network.shape.sizes]
+    masks = Masks([network.id], rates, torch.float64) if dropouts else None
     taken = 0
     for epoch in range(settings.epochs):
         order = np.random.default_rng([network.order_seed, epoch]).permutation(len(data.y_train))
@@ -107,9 +110,9 @@ def test_stacked_equals_separate(plan, overrides):
     assert {n.model for one in packs for n in one.networks} == {t.TEACHER, t.BASELINE, t.STUDENT}
     for one in packs:
         members = members_of(one)
-        model, _ = train.fit(members, "cpu", torch.float64, steps=STEPS)
+        model, _ = fit(members, "cpu", torch.float64, steps=STEPS)
         for i, network in enumerate(one.networks):
-            expected = separately(network, members.teacher_logits, STEPS)
+            expected = separately(network, members.teacher_logits[i], STEPS)
             for name, value in model.state(i).items():
                 torch.testing.assert_close(value, expected[name], rtol=1e-9, atol=1e-12)
 
@@ -121,7 +124,7 @@ def test_numbers_do_not_depend_on_the_pack(plan, batch_size, width):
     overrides = (f"train.batch_size={batch_size}", f"student.width={width}", "distill.hard_weight=[0, 0.5]")
     for one in plan(*overrides, workers=1).packs:
         members = members_of(one)
-        logits = members.teacher_logits
+        logits = members.teacher_logits[-1]
         together = results(one, logits)
         for size in (1, 2, 3):
             for begin in range(0, len(one.networks), size):
@@ -142,7 +145,7 @@ def results(one: Pack, logits):
 def test_a_member_that_diverges_changes_no_bit_of_the_others(plan):
     one = next(p for p in plan("train.optimizer=sgd", "distill.T=[1, 2, 5]").packs if p.teachers)
     wild = replace(one.networks[1], distill=one.networks[1].distill.model_copy(update={"hard_weight": 1e38}))
-    logits = members_of(one).teacher_logits
+    logits = members_of(one).teacher_logits[-1]
     calm = results(one, logits)
     broken = train.train_pack(pack([one.networks[0], wild, *one.networks[2:]]), lambda _: logits, keep_weights=True)
     assert broken[1].row[t.STATUS] == t.FAILED
@@ -199,7 +202,7 @@ def test_high_temperature_matches_logits():
 
 def test_dropout_masks_have_their_rate_and_are_independent(plan):
     one = plan("teacher.hidden=[300, 300]", "teacher.dropout=0.3").packs[0]
-    masks = train._Masks(members_of(one), "cpu", torch.float32)
+    masks = Masks([n.id for n in one.networks], [(0.3, 300)] * 2, torch.float32)
     masks.start(0)
     first = [m.clone() for m in masks.draw(400)]
     second = [m.clone() for m in masks.draw(400)]
@@ -221,7 +224,7 @@ def test_the_teacher_is_evaluated_without_dropout_and_left_alone(plan):
     """Its logits are those of the loaded module in evaluation mode; distilling changes none of them."""
     p = plan()
     teacher = next(r for r in train.train_pack(p.packs[0]))
-    net = models.module(teacher.network.layers, teacher.network.shape.dropout)
+    net = modules.mlp(teacher.network.layers, teacher.network.shape.dropout)
     net.load_state_dict(teacher.weights)
     data = load(teacher.network.data)
     expected = net.eval()(torch.from_numpy(data.x_test)).detach()
@@ -234,9 +237,10 @@ def test_the_teacher_is_evaluated_without_dropout_and_left_alone(plan):
 
 def test_glorot_uniform_and_zero_biases():
     stack = models.StackedMLP([(400, 300), (300, 10)], [1, 2])
-    for (inputs, outputs), weight, bias in zip(stack.layers, stack.weights, stack.biases, strict=True):
+    for (inputs, outputs), matrix in zip(stack.layers, stack.matrices, strict=True):
+        weight, bias = matrix[:, :, :-1], matrix[:, :, -1]
         limit = (6 / (inputs + outputs)) ** 0.5
         assert weight.abs().max() <= limit
         assert abs(weight.std() - limit / 3**0.5) < 0.02 * limit
         assert not bias.any()
-    assert not torch.equal(stack.weights[0][0], stack.weights[0][1])
+    assert not torch.equal(stack.matrices[0][0], stack.matrices[0][1])

@@ -1,0 +1,156 @@
+"""Train a stack: the loop over epochs and steps, on one thread or as a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kdtune import modules
+from kdtune.batches import Batches, Members
+from kdtune.layout import padded
+from kdtune.losses import distillation_gradient
+from kdtune.masks import DeviceMasks, Masks
+from kdtune.models import StackedMLP
+from kdtune.optimizer import make_optimizer
+from kdtune.plan import Network, even
+
+# What a stack reads and writes in a step stays below this, or a larger stack is a slower one: on two
+# kinds of server processor the best was between 3 and 5 MB, for widths from 20 to 200.
+STACK_BYTES = 4 << 20
+# Members of one draw of data are stacked apart from others once they are this many: a smaller stack
+# costs more for its operations than it saves by sharing its batches.
+WORTH_SHARING = 4
+
+
+class Stack(Protocol):
+    """Networks of one architecture as one model: ``StackedMLP``, ``StackedModules``."""
+
+    pack: int
+    flat: Tensor
+    gradient: Tensor
+    masked: list[tuple[float, int]]  # (rate, units) of each layer with dropout
+
+    def forward(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor: ...
+
+    def backward(self, x: Tensor, logit_gradient: Tensor) -> None: ...
+
+    def finite(self) -> Tensor: ...
+
+    def state(self, member: int) -> dict[str, Tensor]: ...
+
+
+def stack(networks: Sequence[Network], device: str, dtype: torch.dtype) -> Stack:
+    """A stack of untrained networks of one shape, by the fastest way that there is for it."""
+    first = networks[0]
+    shape, seeds, precision = first.shape, [network.weights_seed for network in networks], precision_of(first, dtype)
+    if shape.written_out:
+        return StackedMLP(first.layers, seeds, shape.dropout, dtype, device, precision)
+    members = [modules.mlp(first.layers, shape.dropout, shape.activation, seed, dtype) for seed in seeds]
+    return modules.StackedModules(members, first.layers[0][0], dtype, device, precision)
+
+
+def precision_of(network: Network, dtype: torch.dtype) -> torch.dtype:
+    """Of the matrix products."""
+    return torch.bfloat16 if network.train.precision == "bf16" else dtype
+
+
+def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
+    """The parts of a pack that are stacked: on a CPU small enough for its cache, as many as there are threads.
+
+    A network's numbers do not depend on the part that it is in.
+    """
+    count = len(members.networks)
+    if device != "cpu":
+        return [members]
+    firsts, of = members.sources
+    groups = [list(range(count))]
+    if count >= WORTH_SHARING * len(firsts):
+        groups = [[i for i in range(count) if of[i] == source] for source in range(len(firsts))]
+    largest = max(1, min(STACK_BYTES // footprint(members.networks[0]), -(-count // threads)))
+    return [members.pick(part) for group in groups for part in even(group, largest)]
+
+
+def footprint(network: Network) -> int:
+    """Bytes that one member of a stack reads and writes in a step: parameters, gradients, moments, activations."""
+    parameters = sum(outputs * padded(inputs + 1) for inputs, outputs in network.layers)
+    activations = sum(outputs + 1 for _, outputs in network.layers) * padded(network.train.batch_size)
+    return 4 * (4 * parameters + 2 * activations)
+
+
+def fit(members: Members, device: str, dtype: torch.dtype, steps: int | None = None) -> tuple[Stack, list[int | None]]:
+    """Train a stack; ``steps`` stops early, for tests and timing.
+
+    Returns the model and, for each member, the epoch after which its parameters were not finite.
+    """
+    networks = members.networks
+    settings = networks[0].train
+    model = stack(networks, device, dtype)
+    optimize = make_optimizer(model.flat, model.gradient, settings)
+    batches = Batches(members, device, dtype, precision_of(networks[0], dtype))
+    masks = _masks(model, networks, device, precision_of(networks[0], dtype))
+    taken = 0
+
+    def run(picked: Tensor) -> None:
+        nonlocal taken
+        for batch in batches.lay_out(picked):
+            if taken == steps:
+                return
+            drawn = masks.draw(batch.x.shape[1]) if masks else None
+            z = model.forward(batch.x, drawn)  # (pack, classes, batch)
+            dz = distillation_gradient(z, batch.targets, batch.labels, batches.T, batches.a, batches.w)
+            model.backward(batch.x, dz)
+            optimize()
+            taken += 1
+
+    graphs = device != "cpu" and isinstance(model, StackedMLP) and steps is None
+    train = _captured(run) if graphs else run
+    diverged: list[int | None] = [None] * model.pack
+    for epoch in range(settings.epochs):
+        if masks:
+            masks.start(epoch)
+        for picked in batches.epoch(epoch):
+            train(picked)
+            if taken == steps:
+                return model, diverged
+        for i, finite in enumerate(model.finite().tolist()):
+            if not finite and diverged[i] is None:
+                diverged[i] = epoch + 1
+    return model, diverged
+
+
+def _masks(model: Stack, networks: Sequence[Network], device: str, dtype: torch.dtype) -> Masks | DeviceMasks | None:
+    ids = [network.id for network in networks]
+    if not model.masked:
+        return None
+    return Masks(ids, model.masked, dtype) if device == "cpu" else DeviceMasks(ids, model.masked, dtype, device)
+
+
+def _captured(train: Callable[[Tensor], None]) -> Callable[[Tensor], None]:
+    """``train`` as a CUDA graph for each length of stretch: one launch for all operations of all its steps.
+
+    The first stretch of a length runs as it is, which sets the libraries up; the second is captured.
+    """
+    graphs: dict[int, torch.cuda.CUDAGraph] = {}
+    inputs: dict[int, Tensor] = {}
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    def replay(picked: Tensor) -> None:
+        length = picked.shape[1]
+        if length not in inputs:
+            inputs[length] = picked.clone()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                train(inputs[length])
+            torch.cuda.current_stream().wait_stream(side)
+            return
+        inputs[length].copy_(picked)
+        if length not in graphs:
+            graphs[length] = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graphs[length]):
+                train(inputs[length])
+        graphs[length].replay()
+
+    return replay

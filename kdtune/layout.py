@@ -1,0 +1,46 @@
+"""Stacked matrices that a BLAS treats alike, whatever their place in the stack.
+
+Every matrix starts at a multiple of 64 bytes and has rows that do, too. A product then takes the
+same path through the BLAS for each member, however many others there are, so that a network's
+numbers do not depend on its pack, to the bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector register
+
+
+def padded(n: int) -> int:
+    """n up to a multiple of 16."""
+    return -(-n // LANE) * LANE
+
+
+def flat_zeros(size: int, dtype: torch.dtype, device: str) -> Tensor:
+    """At least ``size`` zeros that start at a multiple of 64 bytes.
+
+    The length is a multiple of 16: optimizers that work in whole vectors have no remainder, which
+    they would round differently.
+    """
+    buffer = torch.zeros(padded(size) + LANE, dtype=dtype, device=device)
+    skip = -(buffer.data_ptr() // buffer.element_size()) % LANE
+    return buffer[skip : skip + padded(size)]
+
+
+def matrices(flat: Tensor, pack: int, rows: int, columns: int) -> Tensor:
+    """The start of ``flat`` as (pack, rows, columns padded to a multiple of 16)."""
+    width = padded(columns)
+    return flat[: pack * rows * width].view(pack, rows, width)
+
+
+def with_ones(x: npt.NDArray[np.float32], dtype: torch.dtype) -> Tensor:
+    """x (examples, features) with a column of ones, by which biases are weights, then zeros up to a multiple of 16."""
+    features = x.shape[1]
+    found = torch.zeros(len(x), padded(features + 1), dtype=dtype)
+    found[:, :features] = torch.from_numpy(x)
+    found[:, features] = 1
+    return found
