@@ -15,8 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from kdtune.cluster import cluster
+from kdtune.network import Pack
 from kdtune.options import Options
-from kdtune.plan import Pack, all_networks, make_plan
+from kdtune.packing import Limits
+from kdtune.plan import all_networks, make_plan
 from kdtune.rows import row
 from kdtune.schedule import run
 from kdtune.spec import load
@@ -50,7 +52,7 @@ def kdtune_seconds(packs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driver.yaml"
         path.write_text(SWEEP % ", ".join(str(i + 1) for i in range(packs - 2)))
-        plan = make_plan(list(all_networks(load(path))), workers=2, max_pack=1)
+        plan = make_plan(list(all_networks(load(path))), workers=2, limits=Limits(networks=1))
         assert len(plan.packs) == packs
         store = Store(folder, "driver")
         store.prepare()

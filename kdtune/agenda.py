@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from kdtune.plan import Network, Pack
+from kdtune.network import Network, Pack
 
 
 @dataclass

@@ -13,12 +13,12 @@ from torch import Tensor
 from kdtune.data import Data
 from kdtune.layout import with_ones
 from kdtune.losses import soft_targets
-from kdtune.plan import Network
+from kdtune.network import Network
 
 # Batches are laid out a stretch at a time: long enough to spread the cost of each operation, short
 # enough to be in the cache still when a step reads them. A GPU has no such cache, and replays a
 # stretch as one graph.
-STRETCH_BYTES = {"cpu": 1 << 20, "cuda": 1 << 28}
+STRETCH_BYTES = {"cpu": 2 << 20, "cuda": 1 << 28}
 STRETCH_STEPS = 128
 
 
@@ -119,7 +119,7 @@ class Batches:
         """The batches of one stretch, from (sources, examples) of ``epoch``."""
         sources, examples = picked.shape
         size = min(self.size, examples)
-        x = self.x.index_select(0, picked.reshape(-1)).view(sources, examples, -1)[:, :, : self.n_features + 1]
+        x = self.x.index_select(0, picked.reshape(-1)).view(sources, examples, -1)
         if self.of is not None:
             x = x.index_select(0, self.of)
         picked = picked.view(sources, -1, size).transpose(0, 1)  # (steps, sources, batch)
@@ -133,7 +133,7 @@ class Batches:
             if labels is not None and len(self.hard):
                 targets[:, self.hard] = labels if labels.shape[1] == 1 else labels[:, self.hard]
         for step in range(targets.shape[0]):
-            own = x[:, step * size : (step + 1) * size]
+            own = x[:, step * size : (step + 1) * size, : self.n_features + 1]
             yield Batch(own, targets[step], labels[step] if self.mixed and labels is not None else None)
 
     def _one_hot(self, picked: Tensor) -> Tensor:

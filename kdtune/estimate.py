@@ -12,8 +12,9 @@ import numpy as np
 
 from kdtune import table as t
 from kdtune.errors import RequestError
+from kdtune.network import Pack
 from kdtune.options import Options
-from kdtune.plan import Pack, Plan
+from kdtune.plan import Plan
 from kdtune.run import Request, cores, known_rows, networks_of, plan_of, resources_of
 from kdtune.spec import load
 from kdtune.store import Store

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -10,16 +11,13 @@ from torch import Tensor
 
 from kdtune import modules
 from kdtune.batches import Batches, Members
-from kdtune.layout import padded
 from kdtune.losses import distillation_gradient
 from kdtune.masks import DeviceMasks, Masks
 from kdtune.models import StackedMLP
+from kdtune.network import Network
 from kdtune.optimizer import make_optimizer
-from kdtune.plan import Network, even
+from kdtune.packing import even
 
-# What a stack reads and writes in a step stays below this, or a larger stack is a slower one: on two
-# kinds of server processor the best was between 3 and 5 MB, for widths from 20 to 200.
-STACK_BYTES = 4 << 20
 # Members of one draw of data are stacked apart from others once they are this many: a smaller stack
 # costs more for its operations than it saves by sharing its batches.
 WORTH_SHARING = 4
@@ -33,7 +31,7 @@ class Stack(Protocol):
     gradient: Tensor
     masked: list[tuple[float, int]]  # (rate, units) of each layer with dropout
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor: ...
+    def forward(self, x: Tensor, masks: Iterable[Tensor] | None = None) -> Tensor: ...
 
     def backward(self, x: Tensor, logit_gradient: Tensor) -> None: ...
 
@@ -69,52 +67,60 @@ def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members
     groups = [list(range(count))]
     if count >= WORTH_SHARING * len(firsts):
         groups = [[i for i in range(count) if of[i] == source] for source in range(len(firsts))]
-    largest = max(1, min(STACK_BYTES // footprint(members.networks[0]), -(-count // threads)))
+    largest = min(members.networks[0].stack_size, math.ceil(count / threads))
     return [members.pick(part) for group in groups for part in even(group, largest)]
 
 
-def footprint(network: Network) -> int:
-    """Bytes that one member of a stack reads and writes in a step: parameters, gradients, moments, activations."""
-    parameters = sum(outputs * padded(inputs + 1) for inputs, outputs in network.layers)
-    activations = sum(outputs + 1 for _, outputs in network.layers) * padded(network.train.batch_size)
-    return 4 * (4 * parameters + 2 * activations)
+class Trainer:
+    """A stack, and what a step of it takes."""
+
+    def __init__(self, members: Members, device: str, dtype: torch.dtype) -> None:
+        networks = members.networks
+        settings, precision = networks[0].train, precision_of(networks[0], dtype)
+        self.model = stack(networks, device, dtype)
+        self.optimize = make_optimizer(self.model.flat, self.model.gradient, settings)
+        self.batches = Batches(members, device, dtype, precision)
+        self.masks = _masks(self.model, networks, device, precision)
+
+    def steps(self, picked: Tensor) -> Iterator[None]:
+        """The steps of one stretch, of ``Batches.epoch``."""
+        source = self.batches
+        for batch in source.lay_out(picked):
+            masks = self.masks.draw(batch.x.shape[1]) if self.masks else None
+            z = self.model.forward(batch.x, masks)  # (pack, classes, batch)
+            dz = distillation_gradient(z, batch.targets, batch.labels, source.T, source.a, source.w)
+            self.model.backward(batch.x, dz)
+            self.optimize()
+            yield
+
+    def stretch(self, picked: Tensor) -> None:
+        """All of them."""
+        for _ in self.steps(picked):
+            pass
 
 
 def fit(members: Members, device: str, dtype: torch.dtype, steps: int | None = None) -> tuple[Stack, list[int | None]]:
-    """Train a stack; ``steps`` stops early, for tests and timing.
+    """Train a stack; ``steps`` stops early, for tests and estimates.
 
     Returns the model and, for each member, the epoch after which its parameters were not finite.
     """
-    networks = members.networks
-    settings = networks[0].train
-    model = stack(networks, device, dtype)
-    optimize = make_optimizer(model.flat, model.gradient, settings)
-    batches = Batches(members, device, dtype, precision_of(networks[0], dtype))
-    masks = _masks(model, networks, device, precision_of(networks[0], dtype))
-    taken = 0
-
-    def run(picked: Tensor) -> None:
-        nonlocal taken
-        for batch in batches.lay_out(picked):
-            if taken == steps:
-                return
-            drawn = masks.draw(batch.x.shape[1]) if masks else None
-            z = model.forward(batch.x, drawn)  # (pack, classes, batch)
-            dz = distillation_gradient(z, batch.targets, batch.labels, batches.T, batches.a, batches.w)
-            model.backward(batch.x, dz)
-            optimize()
-            taken += 1
-
-    graphs = device != "cpu" and isinstance(model, StackedMLP) and steps is None
-    train = _captured(run) if graphs else run
+    trainer = Trainer(members, device, dtype)
+    model, masks, batches = trainer.model, trainer.masks, trainer.batches
+    graphs = device != "cpu" and isinstance(model, StackedMLP)
+    stretch = _captured(trainer.stretch) if graphs else trainer.stretch
     diverged: list[int | None] = [None] * model.pack
-    for epoch in range(settings.epochs):
+    taken = 0
+    for epoch in range(members.networks[0].train.epochs):
         if masks:
             masks.start(epoch)
         for picked in batches.epoch(epoch):
-            train(picked)
-            if taken == steps:
-                return model, diverged
+            if steps is None:
+                stretch(picked)
+                continue
+            for _ in trainer.steps(picked):
+                taken += 1
+                if taken == steps:
+                    return model, diverged
         for i, finite in enumerate(model.finite().tolist()):
             if not finite and diverged[i] is None:
                 diverged[i] = epoch + 1

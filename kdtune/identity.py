@@ -13,7 +13,9 @@ import numpy as np
 
 from kdtune.settings import Settings
 
-# Raise it when the same settings would train to different numbers: old results then no longer count.
+# Raise one when the same settings would give different data, or train to different numbers: old
+# results then no longer count. New data are new networks too.
+DATA_SCHEMA = 1
 SCHEMA = 2
 
 

@@ -12,12 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector register
-
-
-def padded(n: int) -> int:
-    """n up to a multiple of 16."""
-    return -(-n // LANE) * LANE
+from kdtune.sizes import LANE, padded
 
 
 def flat_zeros(size: int, dtype: torch.dtype, device: str) -> Tensor:

@@ -7,9 +7,10 @@ as much as the matrix products that they mask.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -31,25 +32,40 @@ class Masks:
         self.ids, self.dtype = list(ids), dtype
         self.rates = [rate for rate, _ in masked]
         self.ends = list(itertools.accumulate(units for _, units in masked))
-        self.buffers: dict[int, Tensor] = {}
+        self.kept: dict[int, npt.NDArray[np.bool_]] = {}
+        self.factors: dict[tuple[int, int], Tensor] = {}
         self.generators: list[np.random.SFC64] = []
 
     def start(self, epoch: int) -> None:
         self.generators = [np.random.SFC64(stream("dropout", name, epoch)) for name in self.ids]
 
-    def draw(self, batch: int) -> list[Tensor]:
-        """The factors of each layer, (pack, units, batch): 0, or 1 / (1 - rate). Overwritten by the next draw."""
+    def draw(self, batch: int) -> Iterator[Tensor]:
+        """The factors of each layer in turn, (pack, units, batch): 0, or 1 / (1 - rate).
+
+        Each is overwritten by the next: it is to be used while the cache still has it.
+        """
         units = self.ends[-1] * batch
-        if batch not in self.buffers:
-            wide = torch.float32 if self.dtype == torch.bfloat16 else self.dtype  # numpy knows no bfloat16
-            self.buffers[batch] = torch.empty(len(self.ids), self.ends[-1], batch, dtype=wide)
-        masks = self.buffers[batch]
-        for generator, member in zip(self.generators, masks.numpy(), strict=True):
+        if batch not in self.kept:
+            self.kept[batch] = np.empty((len(self.ids), self.ends[-1], batch), np.bool_)
+        kept = self.kept[batch]
+        for generator, member in zip(self.generators, kept, strict=True):
             bits = generator.random_raw(-(-units // 4)).view(np.uint16)[:units].reshape(member.shape)
+            if len(set(self.rates)) == 1:
+                np.greater_equal(bits, round(self.rates[0] * UNITS), out=member)
+                continue
             for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
-                kept = bits[start:end] >= round(rate * UNITS)
-                np.multiply(kept, member.dtype.type(1 / (1 - rate)), out=member[start:end])
-        return [masks[:, start:end].to(self.dtype) for start, end in itertools.pairwise([0, *self.ends])]
+                np.greater_equal(bits[start:end], round(rate * UNITS), out=member[start:end])
+        for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
+            yield self._factor(kept[:, start:end], 1 / (1 - rate))
+
+    def _factor(self, kept: npt.NDArray[np.bool_], scale: float) -> Tensor:
+        _, units, batch = kept.shape
+        if (units, batch) not in self.factors:
+            wide = torch.float32 if self.dtype == torch.bfloat16 else self.dtype  # numpy knows no bfloat16
+            self.factors[units, batch] = torch.empty(kept.shape, dtype=wide)
+        factor = self.factors[units, batch].numpy()
+        np.multiply(kept, factor.dtype.type(scale), out=factor)
+        return self.factors[units, batch].to(self.dtype)
 
 
 class DeviceMasks:
@@ -73,17 +89,15 @@ class DeviceMasks:
         self.key.copy_(torch.from_numpy(np.stack(words)).view(-1, 2, 1, 1))
         self.step.zero_()
 
-    def draw(self, batch: int) -> list[Tensor]:
+    def draw(self, batch: int) -> Iterator[Tensor]:
         """As ``Masks.draw``."""
         counter = torch.arange(self.ends[-1] * batch, device=self.device).view(1, self.ends[-1], batch)
         # 2^40 apart: no two draws of an epoch share a counter.
         bits = splitmix64(counter + (self.step << 40) + self.key[:, 0]) ^ self.key[:, 1]
         bits = splitmix64(bits) & (UNITS - 1)
         self.step.add_(1)
-        return [
-            (bits[:, start:end] >= round(rate * UNITS)).to(self.dtype).mul_(1 / (1 - rate))
-            for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False)
-        ]
+        for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
+            yield (bits[:, start:end] >= round(rate * UNITS)).to(self.dtype).mul_(1 / (1 - rate))
 
 
 def splitmix64(x: Tensor) -> Tensor:

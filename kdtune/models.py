@@ -8,7 +8,7 @@ in a row of ones: a bias and its gradient then come out of the matrix products, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdtune.layout import flat_zeros, matrices, padded
+from kdtune.layout import flat_zeros, matrices
+from kdtune.sizes import padded
 
 
 def glorot(layers: Sequence[tuple[int, int]], seed: int) -> list[Tensor]:
@@ -34,7 +35,8 @@ class _Layer:
     """What one layer gives for batches of one size, and the gradient of it."""
 
     h: Tensor  # (pack, units + 1, batch): activations, the last row ones
-    z: Tensor  # (pack, units, batch): the same without that row
+    h_transposed: Tensor  # (pack, batch, units + 1)
+    z: Tensor  # (pack, units, batch): the activations without that row
     dz: Tensor  # (pack, units, batch): gradient of z
     h_buffer: Tensor  # both with their padding: contiguous, so that elementwise passes are one loop
     dz_buffer: Tensor
@@ -74,6 +76,7 @@ class StackedMLP:
         self._gradient = flat_zeros(size, self.precision, device) if low else self.gradient
         self.matrices = self._views(self.flat)  # (pack, outputs, inputs + 1) each, the bias last
         self._matrices, self._gradients = self._views(self._flat), self._views(self._gradient)
+        self._transposed = [matrix[:, :, :-1].transpose(1, 2) for matrix in self._matrices]  # (pack, inputs, outputs)
         self._spaces: dict[int, list[_Layer]] = {}
         for member, seed in enumerate(seeds):
             for matrix, weight in zip(self.matrices, glorot(layers, seed), strict=True):
@@ -87,7 +90,7 @@ class StackedMLP:
             for start, (inputs, outputs) in zip(starts, self.layers, strict=False)
         ]
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
+    def forward(self, x: Tensor, masks: Iterable[Tensor] | None = None) -> Tensor:
         """Logits (pack, classes, batch) for x of (1 or pack, batch, features + 1), whose last column is ones.
 
         ``masks`` are factors for the hidden units of each layer, (pack, features, batch): 0 where one is
@@ -97,12 +100,13 @@ class StackedMLP:
         if self._flat is not self.flat:
             self._flat.copy_(self.flat)
         h = x.transpose(1, 2).expand(self.pack, -1, -1)  # (pack, features + 1, batch)
+        factors = None if masks is None else iter(masks)
         *hidden, last = self._space(x.shape[1])
         for i, layer in enumerate(hidden):
             torch.bmm(self._matrices[i], h, out=layer.z)  # z = W h + b
             layer.h_buffer.relu_()
-            if masks is not None:
-                layer.z.mul_(masks[i])
+            if factors is not None:
+                layer.z.mul_(next(factors))
             h = layer.h
         return torch.bmm(self._matrices[-1], h, out=last.z)
 
@@ -113,9 +117,10 @@ class StackedMLP:
         space[-1].dz.copy_(logit_gradient)  # (pack, classes, batch)
         for i in reversed(range(1, len(space))):
             below, dz = space[i - 1], space[i].dz
-            torch.bmm(dz, below.h.transpose(1, 2), out=self._gradients[i])  # d[W b] = dz [h 1]^T
-            weights = self._matrices[i][:, :, :-1].transpose(1, 2)
-            torch.baddbmm(below.dz, weights, dz, beta=0, alpha=scale, out=below.dz)  # dh = W^T dz
+            torch.bmm(dz, below.h_transposed, out=self._gradients[i])  # d[W b] = dz [h 1]^T
+            torch.bmm(self._transposed[i], dz, out=below.dz)  # dh = W^T dz
+            if self.dropout:
+                below.dz_buffer.mul_(scale)
             # h > 0 exactly where the unit was active and kept, so one threshold undoes ReLU and mask.
             torch.ops.aten.threshold_backward.grad_input(below.dz_buffer, below.h_buffer, 0, grad_input=below.dz_buffer)
         torch.bmm(space[0].dz, x.expand(self.pack, -1, -1), out=self._gradients[0])  # d[W b] = dz [x 1]
@@ -136,7 +141,7 @@ class StackedMLP:
         )
         h = h_buffer[:, :, :batch]
         h[:, -1] = 1  # which ReLU leaves alone, and masks do not reach
-        return _Layer(h, h[:, :-1], dz_buffer[:, :-1, :batch], h_buffer, dz_buffer)
+        return _Layer(h, h.transpose(1, 2), h[:, :-1], dz_buffer[:, :-1, :batch], h_buffer, dz_buffer)
 
     def finite(self) -> Tensor:
         """(pack,) of bool: whether all parameters of a member are finite."""

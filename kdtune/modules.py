@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +112,7 @@ class StackedModules:
             start += value.numel()
         return found
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
+    def forward(self, x: Tensor, masks: Iterable[Tensor] | None = None) -> Tensor:
         """Logits (pack, classes, batch) for x of (1 or pack, batch, features + 1), whose last column is ones.
 
         ``masks`` are factors for the units of each ``nn.Dropout``, (pack, units, batch). None evaluates.
@@ -121,7 +121,8 @@ class StackedModules:
         state: dict[str, Tensor] = {}
         if masks is not None:
             for name, mask, units in zip(self.dropouts, masks, self.units, strict=True):
-                state[f"{name}.mask"] = mask.transpose(1, 2).reshape(self.pack, -1, *units.shape)
+                own = mask.transpose(1, 2).reshape(self.pack, -1, *units.shape)
+                state[f"{name}.mask"] = own.clone()  # the next draw overwrites it
 
         def run(parameters: dict[str, Tensor], state: dict[str, Tensor], x: Tensor) -> Tensor:
             return functional_call(self.template, (parameters, state), (x,))  # type: ignore[no-any-return]

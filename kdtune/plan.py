@@ -2,92 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Literal, TypeVar
 
 from kdtune.identity import SCHEMA, canonical, digest, hashable, seed
+from kdtune.network import DataDraw, Model, Network, Pack, data_draw
+from kdtune.packing import Limits, student_packs, teacher_packs
 from kdtune.settings import MLP, Digits, Distill, MakeClassification, Settings, Train
 from kdtune.spec import Case, SweepSpec
-
-T = TypeVar("T")
-Model = Literal["teacher", "student", "distilled_student"]
-# Teachers of one pack each bring their own data: what a pack may hold of them.
-MAX_PACK_BYTES = 1 << 30
-# Students share their data; past this many, larger stacks gain nothing and a lost worker loses more.
-MAX_PACK = 64
-
-
-@dataclass(frozen=True, slots=True)
-class DataDraw:
-    """One draw of a data set. ``id`` names it, ``seed`` is the random state it is made with."""
-
-    id: str
-    settings: MakeClassification | Digits = field(compare=False)  # the id stands for them
-    draw: int
-    seed: int
-    sweep_seed: int  # the ``seed`` of the sweep file
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """One model to train, fully resolved: one row of the table."""
-
-    id: str
-    model: Model
-    data: DataDraw
-    shape: MLP
-    train: Train
-    draw: int  # which redraw of this network's own randomness
-    order_seed: int  # batch order: shared by all students of one data set and replicate
-    weights_seed: int  # initial weights: shared by those of one shape as well
-    distill: Distill | None = None
-    teacher: Network | None = None
-
-    @property
-    def replicate(self) -> int:
-        """The first replicate of a sweep in which this network appears."""
-        return max(self.data.draw, self.draw, self.teacher.replicate if self.teacher else 0)
-
-    @property
-    def layers(self) -> list[tuple[int, int]]:
-        """(inputs, outputs) of each layer."""
-        return list(pairwise([self.data.settings.n_features, *self.shape.sizes, self.data.settings.n_classes]))
-
-    @property
-    def n_params(self) -> int:
-        return sum((inputs + 1) * outputs for inputs, outputs in self.layers)
-
-    @property
-    def work(self) -> int:
-        """Multiply-adds of its training: forward, both gradients; the input needs none."""
-        products = [inputs * outputs for inputs, outputs in self.layers]
-        return self.train.epochs * self.data.settings.n_train * (3 * sum(products) - products[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """Networks that train together as one stacked model; one trial."""
-
-    id: str
-    networks: tuple[Network, ...]
-
-    @property
-    def teachers(self) -> frozenset[str]:
-        """Ids of the teachers that must be there before it can start."""
-        return frozenset(network.teacher.id for network in self.networks if network.teacher)
-
-    @property
-    def work(self) -> int:
-        return sum(network.work for network in self.networks)
-
-    def without(self, teachers: Collection[str]) -> Pack:
-        """What is left of it when these teachers cannot be had."""
-        return pack(n for n in self.networks if n.teacher is None or n.teacher.id not in teachers)
 
 
 @dataclass(frozen=True)
@@ -116,7 +39,7 @@ def make_plan(
     ready_teachers: Collection[str] = (),
     lost_teachers: Collection[str] = (),
     workers: int = 1,
-    max_pack: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
     whole_packs: bool = False,
 ) -> Plan:
     """Plan what is missing of a sweep.
@@ -128,8 +51,8 @@ def make_plan(
     ready_teachers : ids of teachers whose logits are at hand. A teacher that is done but not ready
         is trained again only if a student that is still missing needs it.
     lost_teachers : ids of teachers that diverged: a result, so that their students are skipped.
-    workers : teacher packs hold at most ceil(teachers / workers), so that no worker idles.
-    max_pack : the largest pack; 1 trains each network alone.
+    workers : among whom the packs divide, so that no one idles.
+    limits : of one pack; ``Limits(networks=1)`` trains each network alone.
     whole_packs : cut packs from the sweep alone, whatever is done and however many workers there
         are, and train a pack whole if any of it is missing: for devices on which a network's last
         bits depend on its pack.
@@ -142,8 +65,9 @@ def make_plan(
     cut = networks if whole_packs else [n for n in networks if n.id in wanted]
     teachers = [n for n in cut if n.model == "teacher"]
     students = [n for n in cut if n.model != "teacher" and not (n.teacher and n.teacher.id in lost)]
-    packs = _teacher_packs(teachers, 1 if whole_packs else workers, max_pack)
-    packs += _student_packs(students, max_pack or MAX_PACK)
+    among = 1 if whole_packs else workers
+    packs = teacher_packs(teachers, among, limits, stacked=not whole_packs)
+    packs += student_packs(students, packs, among, limits)
     return Plan(networks, [one for one in packs if any(n.id in wanted for n in one.networks)], skipped)
 
 
@@ -163,12 +87,6 @@ def all_networks(spec: SweepSpec) -> Iterator[Network]:
                 students.setdefault(student.id, student)
     yield from teachers.values()
     yield from students.values()
-
-
-def data_draw(settings: MakeClassification | Digits, draw: int, sweep_seed: int) -> DataDraw:
-    """One draw of a data set, with the id and the seed that its settings give."""
-    name = digest(canonical(["data", SCHEMA, sweep_seed, draw, canonical(hashable(settings))]))
-    return DataDraw(name, settings, draw, seed("data", name) >> 32, sweep_seed)
 
 
 class _Build:
@@ -218,7 +136,7 @@ class _Build:
         distill: Distill | None = None,
         teacher: Network | None = None,
     ) -> Network:
-        parts = [model, data.id, self.text(shape), self.text(train), str(draw)]
+        parts = [str(SCHEMA), model, data.id, self.text(shape), self.text(train), str(draw)]
         if distill is not None and teacher is not None:
             parts += [self.text(distill), teacher.id]
         role = "teacher" if model == "teacher" else "student"
@@ -239,53 +157,3 @@ class _Build:
         if key not in self.seeds:
             self.seeds[key] = seed(*key)
         return self.seeds[key]
-
-
-def pack(networks: Iterable[Network]) -> Pack:
-    members = tuple(networks)
-    return Pack(digest("|".join(network.id for network in members)), members)
-
-
-def _teacher_packs(teachers: list[Network], workers: int, max_pack: int | None) -> list[Pack]:
-    """Teachers of one shape and training share a pack across cells, each with data of its own."""
-    groups = defaultdict(list)
-    for network in teachers:
-        data = network.data.settings
-        groups[_alike(network), data.n_train, data.n_features, data.n_classes].append(network)
-    packs = []
-    for (_, n_train, n_features, _), group in groups.items():
-        fitting = max(1, MAX_PACK_BYTES // (4 * n_train * n_features))
-        largest = min(math.ceil(len(teachers) / workers), fitting, max_pack or MAX_PACK)
-        packs += [pack(part) for part in even(group, largest)]
-    return sorted(packs, key=lambda one: -one.work)
-
-
-def _student_packs(students: list[Network], max_pack: int) -> list[Pack]:
-    """Students of one data set, shape, batch order and teacher share a pack; a baseline joins one."""
-    groups: dict[tuple[Hashable, ...], list[Network]] = defaultdict(list)
-    homes: dict[tuple[Hashable, ...], tuple[Hashable, ...]] = {}
-    for network in students:
-        if network.teacher:
-            key = (_alike(network), network.data.id, network.draw)
-            homes.setdefault(key, (*key, network.teacher.id))
-            groups[*key, network.teacher.id].append(network)
-    for network in students:
-        if network.teacher is None:
-            key = (_alike(network), network.data.id, network.draw)
-            groups[homes.get(key, key)].insert(0, network)
-    packs = [pack(part) for group in groups.values() for part in even(group, max_pack)]
-    return sorted(packs, key=lambda one: -one.work)
-
-
-def _alike(network: Network) -> Hashable:
-    """What the members of a pack must have in common."""
-    shape = network.shape
-    return tuple(network.layers), shape.dropout, shape.activation, tuple(hashable(network.train).items())
-
-
-def even(networks: list[T], largest: int) -> Iterator[list[T]]:
-    """Parts of at most ``largest`` members whose sizes differ by one at most."""
-    parts = math.ceil(len(networks) / largest)
-    edges = [i * len(networks) // parts for i in range(parts + 1)]
-    for start, end in pairwise(edges):
-        yield networks[start:end]

@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from kdtune import table as t
-from kdtune.plan import Pack, Plan
+from kdtune.network import Pack
+from kdtune.plan import Plan
 from kdtune.store import Store
 from kdtune.words import plural
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kdtune import table as t
-from kdtune.plan import Network
+from kdtune.network import Network
 from kdtune.settings import MLP
 
 

@@ -17,8 +17,10 @@ from ruamel.yaml import YAML
 
 from kdtune import table as t
 from kdtune.errors import Mistake, RequestError, SweepFileError
+from kdtune.network import Network, Pack
 from kdtune.options import Options
-from kdtune.plan import Network, Pack, Plan, all_networks, make_plan
+from kdtune.packing import Limits
+from kdtune.plan import Plan, all_networks, make_plan
 from kdtune.progress import Progress
 from kdtune.rows import skipped_row
 from kdtune.settings import Resources
@@ -158,15 +160,17 @@ def plan_of(
     done = t.final_ids(rows)
     with_figures = set(rows.filter(pc.field(t.STATUS) == t.DONE)[t.ID].to_pylist())
     teachers = [network.id for network in networks if network.model == t.TEACHER]
+    gpus = options.gpus_per_worker if options else 0.0
+    limits = Limits.of_gpu(gpus) if gpus else Limits()
     return make_plan(
         networks,
         done,
         ready_teachers={name for name in teachers if name in with_figures and (store.teachers / name).is_dir()},
         lost_teachers={name for name in teachers if name in done - with_figures},
         workers=options.workers if options else 1,
-        max_pack=request.pack,
-        # The BLAS of one thread treats each member alike; more threads, or a GPU, share a product out.
-        whole_packs=bool(options and (options.cpus_per_worker > 1 or options.gpus_per_worker)),
+        limits=replace(limits, networks=request.pack) if request.pack else limits,
+        # The BLAS of one thread treats each member alike; a GPU, and modules of any kind, may not.
+        whole_packs=bool(gpus) or not all(network.shape.written_out for network in networks),
     )
 
 

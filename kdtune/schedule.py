@@ -29,8 +29,8 @@ from kdtune import table as t
 from kdtune.agenda import Agenda
 from kdtune.errors import StorageError, SweepError
 from kdtune.identity import digest
+from kdtune.network import Pack
 from kdtune.options import Options
-from kdtune.plan import Pack
 from kdtune.rows import failed_row, skipped_row
 from kdtune.store import Store
 

@@ -267,6 +267,7 @@ def save_weights(path: Path, result: Trained) -> None:
         "model": network.model,
         "layers": json.dumps(network.layers),
         "dropout": json.dumps(network.shape.dropout),
+        "activation": json.dumps(network.shape.activation),
         "data": network.data.settings.model_dump_json(),
         "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
     }

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from kdtune import analysis
 from kdtune import table as t
 from kdtune.errors import RequestError
-from kdtune.plan import data_draw
+from kdtune.network import data_draw
 from kdtune.settings import Dataset
 from kdtune.store import Store
 

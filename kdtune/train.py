@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from kdtune.batches import Members
 from kdtune.data import Data, load
 from kdtune.fit import Stack, cut, fit, precision_of
 from kdtune.layout import with_ones
-from kdtune.plan import Network, Pack
+from kdtune.network import Network, Pack
 from kdtune.rows import failed_row, row
 from kdtune.table import DIVERGED, TEACHER
 
@@ -109,10 +110,26 @@ class _Fitted:
 
 
 def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
-    model, diverged = fit(members, device, dtype)
+    with denormals_flushed():
+        model, diverged = fit(members, device, dtype)
     splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")
     precision = precision_of(members.networks[0], dtype)
     return _Fitted(members, model, diverged, _logits(model, members, splits, device, precision))
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """This thread takes denormal numbers for 0.
+
+    Gradients of examples that are learned pass through them on their way to 0, and arithmetic on
+    them is slow: a step of a student was measured to take 107 us without, 140 with them.
+    """
+    before = not (torch.full((), 1e-40) * 1).item()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from pydantic import Field
 from kdtune import identity
 from kdtune import table as t
 from kdtune.agenda import Agenda
+from kdtune.packing import Limits
 from kdtune.plan import all_networks, make_plan
 from kdtune.settings import Train
 
@@ -22,7 +23,8 @@ def test_part_three_of_the_tutorial():
 
     plan = make_plan(list(all_networks(load(FOLDER / "fakeset.yaml", ["student.width=50"]))), workers=2)
     assert [plan.count(model) for model in (t.TEACHER, t.BASELINE, t.STUDENT)] == [9, 9, 72]
-    assert sorted(len(p.networks) for p in plan.packs) == [4, 5] + [9] * 9
+    # Nine cells for two workers: the last is shared out.
+    assert sorted(len(p.networks) for p in plan.packs) == [4, 4, 5, 5] + [9] * 8
     teacher = plan.networks[0]
     assert teacher.n_params == 100 * 101 * 3 + 101 * 10
 
@@ -37,12 +39,12 @@ def test_each_network_once_and_baselines_once_a_cell(plan):
     assert sorted(n.id for pack in p.packs for n in pack.networks) == sorted(ids)
 
 
-@given(workers=st.integers(1, 5), max_pack=st.none() | st.integers(1, 5), done=st.sets(st.integers(0, 33)))
+@given(workers=st.integers(1, 5), most=st.integers(1, 5) | st.just(64), done=st.sets(st.integers(0, 33)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, max_pack, done):
+def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, most, done):
     everything = plan("replicates=2").networks
     finished = {everything[i].id for i in done if i < len(everything)}
-    p = plan("replicates=2", workers=workers, max_pack=max_pack, done=finished)
+    p = plan("replicates=2", workers=workers, limits=Limits(networks=most), done=finished)
     trained = [n.id for pack in p.packs for n in pack.networks]
     assert len(trained) == len(set(trained))
     missing = {n.id for n in everything} - finished
@@ -54,12 +56,11 @@ def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, max_pac
     for pack in p.packs:
         first = pack.networks[0]
         assert len({(tuple(n.layers), n.train.epochs, n.train.batch_size, n.train.lr) for n in pack.networks}) == 1
-        assert len(pack.networks) <= (max_pack or 64)
-        assert len(pack.teachers) <= 1
+        assert len(pack.networks) <= most
         if first.model == t.TEACHER:
             assert len(pack.networks) <= math.ceil(len(teachers) / workers)
-        else:
-            assert len({(n.data.id, n.draw) for n in pack.networks}) == 1
+        trained = [one.id for one in p.packs if pack.teachers & {n.id for n in one.networks}]
+        assert len(trained) <= 1  # nobody waits for a teacher that is trained elsewhere
 
 
 def test_ready_teachers_are_not_trained_again(plan):
@@ -135,9 +136,9 @@ def test_ids_and_seeds_stay_what_they_are(spec):
 
 
 GOLDEN = [
-    ("teacher", "8ada669687e7a46ae66b", 2866850204565290790, 6109131781525874653),
-    ("student", "f4183d838f2d23c10c13", 1759021214967935900, 2756563376691385280),
-    ("distilled_student", "0a9b5cfef04266a45293", 1759021214967935900, 2756563376691385280),
+    ("teacher", "55b93341cf088ca23c12", 2866850204565290790, 6109131781525874653),
+    ("student", "a1f985ddc2ce2eebb4d1", 1759021214967935900, 2756563376691385280),
+    ("distilled_student", "7b726788d259d28e1e38", 1759021214967935900, 2756563376691385280),
 ]
 
 
@@ -192,7 +193,7 @@ def teachers_of(pack):
 
 
 def test_a_pack_starts_once_its_own_teacher_is_done(plan):
-    p = plan(max_pack=1)
+    p = plan(limits=Limits(networks=1))
     taught = set()
 
     def finish(agenda, pack):

@@ -15,6 +15,7 @@ import pytest
 
 import kdtune as package
 from kdtune import table as t
+from kdtune.packing import Limits
 from kdtune.plan import all_networks, make_plan
 from kdtune.spec import load
 from kdtune.train import train_pack
@@ -47,7 +48,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
         YAML(typ="safe", pure=True).dump(SMALL, file)
     store = Store(path.parent, "reference")
     store.prepare()
-    plan = make_plan(list(all_networks(load(path))), max_pack=1)
+    plan = make_plan(list(all_networks(load(path))), limits=Limits(networks=1))
     for pack in plan.packs:
         store.save(pack.id, train_pack(pack, store.teacher_logits))
     return t.to_frame(t.select(store.rows(), [network.id for network in plan.networks]))

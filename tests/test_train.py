@@ -17,7 +17,7 @@ from kdtune.batches import Members
 from kdtune.data import load
 from kdtune.fit import fit
 from kdtune.masks import Masks
-from kdtune.plan import Network, Pack, pack
+from kdtune.network import Network, Pack, pack
 
 STEPS = 50
 
@@ -207,7 +207,7 @@ def test_dropout_masks_have_their_rate_and_are_independent(plan):
     first = [m.clone() for m in masks.draw(400)]
     second = [m.clone() for m in masks.draw(400)]
     masks.start(0)
-    again = masks.draw(400)
+    again = [m.clone() for m in masks.draw(400)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     values = first[0].unique()
     torch.testing.assert_close(values, torch.tensor([0, 1 / 0.7]))

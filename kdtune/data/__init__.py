@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.plan import DataDraw
+from kdtune.network import DataDraw
 from kdtune.settings import Digits, MakeClassification
 
 Features = npt.NDArray[np.float32]
