@@ -22,6 +22,7 @@ def sweep(
     cpus_per_worker: int | None = None,
     gpus_per_worker: float | None = None,
     pack: int | None = None,
+    precision: Literal["float32", "bf16"] | None = None,
     address: str | None = None,
     retries: int = 3,
     keep_students: Literal["none", "best", "all"] = "none",
@@ -40,6 +41,7 @@ def sweep(
     results : the folder under which results lie.
     workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``.
     pack : largest pack; 1 trains each network alone.
+    precision : of the matrix products, as ``train.precision`` in the file; see the README for its effect.
     address : a Ray cluster to run on; None starts an own one on this machine for the sweep.
     retries : how often a pack is tried again after a crash of its worker.
     keep_students : whose weights to keep for ``load``.
@@ -67,7 +69,7 @@ def sweep(
     from kdtune.errors import RequestError
     from kdtune.packaged import find
     from kdtune.progress import Progress
-    from kdtune.run import Request
+    from kdtune.request import Request
     from kdtune.run import sweep as run
     from kdtune.settings import Resources
     from kdtune.table import to_frame
@@ -83,6 +85,7 @@ def sweep(
         results=Path(results),
         resources=resources,
         pack=pack,
+        precision=precision,
         address=address,
         retries=retries,
         keep_students=keep_students,

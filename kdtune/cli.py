@@ -58,6 +58,8 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--cpus-per-worker", type=click.IntRange(min=1), help="Cores of each worker. [default: 1]"),
         click.option("--gpus-per-worker", type=click.FloatRange(min=0),
                      help="GPUs of each worker; fractions share one. [default: 1 if there are any]"),
+        click.option("--precision", type=click.Choice(["float32", "bf16"]),
+                     help="Of the matrix products: the file's train.precision. [default: float32]"),
         click.option("--max-networks", type=click.IntRange(min=1), default=100_000, show_default=True,
                      help="Refuse a larger sweep."),
     ]  # fmt: skip
@@ -207,7 +209,7 @@ def _say_lag(results: str) -> None:
 def _request(file: str | None, workers: int | None, cpus_per_worker: int | None, gpus_per_worker: float | None,
              overrides: tuple[str, ...], **rest: Any) -> Any:  # fmt: skip
     from kdtune.packaged import find
-    from kdtune.run import Request
+    from kdtune.request import Request
     from kdtune.settings import Resources
 
     if file is None:

@@ -15,7 +15,8 @@ from kdtune.errors import RequestError
 from kdtune.network import Pack
 from kdtune.options import Options
 from kdtune.plan import Plan
-from kdtune.run import Request, cores, known_rows, networks_of, plan_of, resources_of
+from kdtune.request import Request
+from kdtune.run import cores, known_rows, networks_of, plan_of, resources_of
 from kdtune.spec import load
 from kdtune.store import Store
 from kdtune.words import plural
@@ -28,7 +29,7 @@ ROW_BYTES = 400
 
 def describe(request: Request) -> Iterator[str]:
     """The lines that `kdtune plan` prints."""
-    spec = load(request.file, request.overrides, request.max_networks)
+    spec = load(request.file, request.all_overrides, request.max_networks)
     networks = networks_of(spec, request)
     store = Store(request.results, spec.name)
     rows = known_rows(networks, request, store, repair=False)

@@ -99,7 +99,7 @@ class StackedModules:
         self.parameters = self._views(self.flat, initial)
         self.gradients = self._views(self.gradient, initial)
         for name, value in initial.items():
-            self.parameters[name].copy_(value)
+            self.parameters[name].copy_(value.detach())
         # Leaves of autograd's graph, on the memory of the flat buffer.
         self.leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
         self._logits = torch.empty(0)

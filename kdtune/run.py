@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,42 +20,14 @@ from kdtune.options import Options
 from kdtune.packing import Limits
 from kdtune.plan import Plan, all_networks, make_plan
 from kdtune.progress import Progress
+from kdtune.request import Request
 from kdtune.rows import skipped_row
 from kdtune.settings import Resources
-from kdtune.spec import MAX_NETWORKS, SweepSpec, load
+from kdtune.spec import SweepSpec, load
 from kdtune.store import Store
 from kdtune.students import keep
 
-Keep = Literal["none", "best", "all"]
 REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asked for: a file, what overrides it, where and how to run it."""
-
-    file: Path
-    overrides: Sequence[str] = ()
-    results: Path = Path("results")
-    resources: Resources = field(default_factory=Resources)  # flags: they go before the file's
-    pack: int | None = None
-    address: str | None = None
-    retries: int = 3
-    keep_students: Keep = "none"
-    fresh: bool = False
-    fresh_teachers: bool = False
-    max_networks: int = MAX_NETWORKS
-    verbose: bool = False
-
-    def __post_init__(self) -> None:
-        if isinstance(self.overrides, str):
-            raise RequestError(f"set must be a list of texts, as in ['distill.T=[2, 4]'], not {self.overrides!r}")
-        if (self.pack is not None and self.pack < 1) or self.retries < 0 or self.max_networks < 1:
-            raise RequestError("pack and max_networks must be at least 1, retries at least 0")
-        if re.match(r"\w+:/", str(self.results)):
-            raise RequestError(f"{self.results}: results lie in a folder that every worker sees; give its path")
-        if self.keep_students not in get_args(Keep):
-            raise RequestError(f"keep_students must be none, best or all, not {self.keep_students!r}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +50,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     SweepError
         If the run broke off; what was finished is on disk.
     """
-    spec = load(request.file, request.overrides, request.max_networks)
+    spec = load(request.file, request.all_overrides, request.max_networks)
     networks = networks_of(spec, request)
     store = Store(request.results, spec.name)
     with store.opened():

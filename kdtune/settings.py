@@ -201,6 +201,9 @@ class StudentMLP(MLP):
 # --- training -----------------------------------------------------------------------------------
 
 
+Precision = Literal["float32", "bf16"]
+
+
 class Train(Settings):
     """How a network is trained; the defaults are the tutorial's (Keras) ones."""
 
@@ -211,7 +214,7 @@ class Train(Settings):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # sgd's
     weight_decay: Annotated[float, Field(ge=0)] | None = None  # adamw: 0.01 unless given
     # Of the matrix products; with bf16 parameters, loss and optimizer stay float32.
-    precision: Literal["float32", "bf16"] = Field("float32", json_schema_extra={"introduced": "float32"})
+    precision: Precision = Field("float32", json_schema_extra={"introduced": "float32"})
 
     @model_validator(mode="after")
     def _resolve(self) -> Train:
