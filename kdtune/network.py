@@ -25,7 +25,7 @@ class DataDraw:
     sweep_seed: int  # the ``seed`` of the sweep file
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # never changed; "frozen" would cost a large plan half its time
 class Network:
     """One model to train, fully resolved: one row of the table."""
 

@@ -39,6 +39,38 @@ class Limits:
         return cls(networks=4096, bytes=int(share * (4 << 30)), work=math.inf)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """What networks of one shape, training and size of data have in common: they may share a pack."""
+
+    work: int
+    footprint: int
+    data_bytes: int
+    stack_size: int
+
+
+def _kinds(networks: Iterable[Network]) -> Callable[[Network], _Kind]:
+    """A function that gives a network's kind; equal kinds are one object. Fast for many networks of few kinds."""
+    by_settings: dict[Hashable, _Kind] = {}
+    by_block: dict[tuple[int, int, int], _Kind] = {}  # the networks hold the blocks, so that an id stays taken
+
+    def kind(network: Network) -> _Kind:
+        blocks = id(network.shape), id(network.train), id(network.data.settings)
+        found = by_block.get(blocks)
+        if found is None:
+            data, shape = network.data.settings, network.shape
+            settings = (
+                (data.n_train, data.n_features, data.n_classes),
+                (tuple(network.layers), shape.dropout, shape.activation),
+                tuple(hashable(network.train).items()),
+            )
+            own = _Kind(network.work, network.footprint, network.data_bytes, network.stack_size)
+            found = by_block[blocks] = by_settings.setdefault(settings, own)
+        return found
+
+    return kind
+
+
 def teacher_packs(teachers: list[Network], workers: int, limits: Limits, stacked: bool) -> list[Pack]:
     """Teachers of one shape and training share a pack across cells, each with data of its own.
 
@@ -46,11 +78,12 @@ def teacher_packs(teachers: list[Network], workers: int, limits: Limits, stacked
     trained after its own.
     """
     packs = []
-    for group in _groups(teachers, _fits).values():
-        first = group[0]
-        fitting = limits.bytes // (first.data_bytes + first.footprint)
+    kind_of = _kinds(teachers)
+    for group in _groups(teachers, lambda network: id(kind_of(network))).values():
+        kind = kind_of(group[0])
+        fitting = limits.bytes // (kind.data_bytes + kind.footprint)
         largest = max(1, min(math.ceil(len(teachers) / workers), limits.networks, fitting))
-        packs += [pack(part) for part in even(group, min(largest, first.stack_size) if stacked else largest)]
+        packs += [pack(part) for part in even(group, min(largest, kind.stack_size) if stacked else largest)]
     return sorted(packs, key=lambda one: -one.work)
 
 
@@ -60,51 +93,49 @@ def student_packs(students: list[Network], teachers: Iterable[Pack], workers: in
     A cell's students have their data, shape, batch order and teacher in common; a baseline joins
     the first of them.
     """
+    kind_of = _kinds(students)
+    cells: dict[Hashable, list[Network]] = defaultdict(list)
     homes: dict[Hashable, Hashable] = {}
     for network in students:
         if network.teacher:
-            homes.setdefault(_cell(network), (_cell(network), network.teacher.id))
-
-    def cell(network: Network) -> Hashable:
-        own = _cell(network)
-        return (own, network.teacher.id) if network.teacher else homes.get(own, own)
-
-    baselines_first = sorted(students, key=lambda network: network.teacher is not None)
-    cells = list(_groups(baselines_first, cell).values())
+            own = id(kind_of(network)), network.data.id, network.draw
+            key = (*own, network.teacher.id)
+            homes.setdefault(own, key)
+            cells[key].append(network)
+    for network in students:
+        if network.teacher is None:
+            own = id(kind_of(network)), network.data.id, network.draw
+            cells[homes.get(own, own)].insert(0, network)
     trained_with = {network.id: one.id for one in teachers for network in one.networks}
-    total = sum(network.work for network in students)
-    most = min(limits.work, total / (4 * workers)) if workers > 1 else limits.work
+    most = limits.work
+    if workers > 1:
+        most = min(most, sum(kind_of(network).work for network in students) / (4 * workers))
 
     def waits_for(cell: list[Network]) -> Hashable:
         teacher = cell[-1].teacher
-        return _fits(cell[0]), teacher and trained_with.get(teacher.id)
+        return id(kind_of(cell[0])), teacher and trained_with.get(teacher.id)
 
-    parts = []
-    for alike in _groups(cells, waits_for).values():
-        parts += list(_merged(alike, most, limits))
-    packs = [pack(part) for whole in parts for part in even(whole, _fitting(whole[0], limits))]
+    packs = []
+    for alike in _groups(cells.values(), waits_for).values():
+        kind = kind_of(alike[0][0])
+        fitting = max(1, min(limits.networks, (limits.bytes - kind.data_bytes) // kind.footprint))
+        packs += [pack(part) for whole in _merged(alike, kind, most, limits) for part in even(whole, fitting)]
     return _balanced(sorted(packs, key=lambda one: -one.work), workers)
 
 
-def _merged(cells: list[list[Network]], most: float, limits: Limits) -> Iterator[list[Network]]:
+def _merged(cells: list[list[Network]], kind: _Kind, most: float, limits: Limits) -> Iterator[list[Network]]:
     """Cells joined while they are small together."""
     joined: list[Network] = []
-    drawn = work = 0
+    drawn = 0
     for cell in cells:
-        more = sum(network.work for network in cell)
         members = len(joined) + len(cell)
-        size = (drawn + 1) * cell[0].data_bytes + members * cell[0].footprint
-        if joined and (work + more > most or members > limits.networks or size > limits.bytes):
+        size = (drawn + 1) * kind.data_bytes + members * kind.footprint
+        if joined and (members * kind.work > most or members > limits.networks or size > limits.bytes):
             yield joined
-            joined, drawn, work = [], 0, 0
-        joined, drawn, work = joined + cell, drawn + 1, work + more
+            joined, drawn = [], 0
+        joined, drawn = joined + cell, drawn + 1
     if joined:
         yield joined
-
-
-def _fitting(network: Network, limits: Limits) -> int:
-    """How many such students of one cell fit into a pack."""
-    return max(1, min(limits.networks, (limits.bytes - network.data_bytes) // network.footprint))
 
 
 def _balanced(packs: list[Pack], workers: int) -> list[Pack]:
@@ -122,22 +153,6 @@ def _groups(items: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, 
     for item in items:
         found[key(item)].append(item)
     return found
-
-
-def _cell(network: Network) -> Hashable:
-    return _alike(network), network.data.id, network.draw
-
-
-def _fits(network: Network) -> Hashable:
-    """What networks with data of their own must have in common to train in one pack."""
-    data = network.data.settings
-    return _alike(network), data.n_train, data.n_features, data.n_classes
-
-
-def _alike(network: Network) -> Hashable:
-    """What the members of a pack must have in common."""
-    shape = network.shape
-    return tuple(network.layers), shape.dropout, shape.activation, tuple(hashable(network.train).items())
 
 
 def even(items: list[T], largest: int) -> Iterator[list[T]]:

@@ -10,7 +10,7 @@ from kdtune.identity import SCHEMA, canonical, digest, hashable, seed
 from kdtune.network import DataDraw, Model, Network, Pack, data_draw
 from kdtune.packing import Limits, student_packs, teacher_packs
 from kdtune.settings import MLP, Digits, Distill, MakeClassification, Settings, Train
-from kdtune.spec import Case, SweepSpec
+from kdtune.spec import SweepSpec
 
 
 @dataclass(frozen=True)
@@ -80,25 +80,28 @@ def all_networks(spec: SweepSpec) -> Iterator[Network]:
     for case in spec.cases:
         for replicate in range(counts.count):
             data = build.data(case.dataset, replicate % counts.data)
-            teacher = build.teacher(case, data, replicate % counts.teacher)
+            teacher = build.shared("teacher", data, case.teacher, case.teacher_train, replicate % counts.teacher)
             teachers.setdefault(teacher.id, teacher)
-            for distill in (None, case.distill):
-                student = build.student(case, data, replicate % counts.student, distill, teacher)
-                students.setdefault(student.id, student)
+            draw = replicate % counts.student
+            baseline = build.shared("student", data, case.student, case.student_train, draw)
+            students.setdefault(baseline.id, baseline)
+            student = build.network(
+                "distilled_student", data, case.student, case.distill_train, draw, case.distill, teacher
+            )
+            students.setdefault(student.id, student)
     yield from teachers.values()
     yield from students.values()
 
 
 class _Build:
-    """Makes networks, remembering the hashes of the blocks that they share."""
+    """Makes networks, remembering what they share: the text of each block, draws of data, seeds."""
 
     def __init__(self, sweep_seed: int) -> None:
         self.seed = sweep_seed
         self.texts: dict[int, tuple[Settings, str]] = {}  # holds the settings, so that an id stays taken
         self.draws: dict[tuple[int, int], DataDraw] = {}
-        self.seeds: dict[tuple[Hashable, ...], int] = {}
-        self.teachers: dict[tuple[int, ...], Network] = {}
-        self.baselines: dict[tuple[int, ...], Network] = {}
+        self.seeds: dict[tuple[Hashable, ...], tuple[int, int]] = {}
+        self.known: dict[tuple[Hashable, ...], Network] = {}
 
     def text(self, settings: Settings) -> str:
         found = self.texts.get(id(settings))
@@ -112,21 +115,14 @@ class _Build:
             self.draws[key] = data_draw(settings, draw, self.seed)
         return self.draws[key]
 
-    def teacher(self, case: Case, data: DataDraw, draw: int) -> Network:
-        key = id(data), draw, id(case.teacher), id(case.teacher_train)
-        if key not in self.teachers:
-            self.teachers[key] = self._network("teacher", data, case.teacher, case.teacher_train, draw)
-        return self.teachers[key]
+    def shared(self, model: Model, data: DataDraw, shape: MLP, train: Train, draw: int) -> Network:
+        """A teacher or a baseline: many cases have the same one."""
+        key = model, data.id, id(shape), id(train), draw
+        if key not in self.known:
+            self.known[key] = self.network(model, data, shape, train, draw)
+        return self.known[key]
 
-    def student(self, case: Case, data: DataDraw, draw: int, distill: Distill | None, teacher: Network) -> Network:
-        if distill is not None:
-            return self._network("distilled_student", data, case.student, case.distill_train, draw, distill, teacher)
-        key = id(data), draw, id(case.student), id(case.student_train)
-        if key not in self.baselines:
-            self.baselines[key] = self._network("student", data, case.student, case.student_train, draw)
-        return self.baselines[key]
-
-    def _network(
+    def network(
         self,
         model: Model,
         data: DataDraw,
@@ -136,24 +132,18 @@ class _Build:
         distill: Distill | None = None,
         teacher: Network | None = None,
     ) -> Network:
-        parts = [str(SCHEMA), model, data.id, self.text(shape), self.text(train), str(draw)]
+        name = f"{SCHEMA}|{model}|{data.id}|{self.text(shape)}|{self.text(train)}|{draw}"
         if distill is not None and teacher is not None:
-            parts += [self.text(distill), teacher.id]
-        role = "teacher" if model == "teacher" else "student"
-        return Network(
-            id=digest("|".join(parts)),
-            model=model,
-            data=data,
-            shape=shape,
-            train=train,
-            draw=draw,
-            order_seed=self._seed("order", role, data.id, draw),
-            weights_seed=self._seed("weights", role, data.id, draw, canonical(shape.sizes)),
-            distill=distill,
-            teacher=teacher,
-        )
+            name = f"{name}|{self.text(distill)}|{teacher.id}"
+        order_seed, weights_seed = self._seeds("teacher" if model == "teacher" else "student", data, draw, shape)
+        return Network(digest(name), model, data, shape, train, draw, order_seed, weights_seed, distill, teacher)
 
-    def _seed(self, *key: Hashable) -> int:
+    def _seeds(self, role: str, data: DataDraw, draw: int, shape: MLP) -> tuple[int, int]:
+        """Of the batch order and of the initial weights."""
+        key = role, data.id, draw, id(shape)
         if key not in self.seeds:
-            self.seeds[key] = seed(*key)
+            self.seeds[key] = (
+                seed("order", role, data.id, draw),
+                seed("weights", role, data.id, draw, canonical(shape.sizes)),
+            )
         return self.seeds[key]
