@@ -20,7 +20,13 @@ _DERIVED = (t.N_PARAMS, "depth", "n_features", "n_classes", "seed", "teacher_dep
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
     """The rows with figures."""
-    return table[table[t.STATUS] == t.DONE]
+    finished = table[t.STATUS] == t.DONE
+    return table if finished.all() else table[finished]
+
+
+def distilled(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The distilled students with figures, and of them some columns."""
+    return table.loc[(table[t.MODEL] == t.STUDENT) & (table[t.STATUS] == t.DONE), list(columns)]
 
 
 def cell_columns(table: pd.DataFrame) -> list[str]:
@@ -28,19 +34,26 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
 
     Data quality and width are among them wherever they apply.
     """
-    students = table[table[t.MODEL] == t.STUDENT]
+    is_student = table[t.MODEL] == t.STUDENT
     apart = {t.TEMP, *t.RESULTS, *t.CIRCUMSTANCES, *t.NAMES, *_DERIVED}
     settings = [name for name in table.columns if name not in apart]
-    varying = [name for name in settings if students[name].nunique(dropna=False) > 1]
-    always = [name for name in _ALWAYS if name in table.columns and students[name].notna().any()]
+    varying = [name for name in settings if _varies(table[name]) and _varies(table[name][is_student])]
+    always = [name for name in _ALWAYS if name in table.columns and table[name][is_student].notna().any()]
     columns = always + [name for name in varying if name not in always]
     if (
         t.WIDTH in columns
         and "hidden" in columns
-        and students.groupby(t.WIDTH, dropna=False)["hidden"].nunique().max() == 1
+        and table.loc[is_student, ["hidden", t.WIDTH]].groupby(t.WIDTH, dropna=False)["hidden"].nunique().max() == 1
     ):
         columns.remove("hidden")  # the width says it
     return columns
+
+
+def _varies(column: pd.Series) -> bool:
+    """Whether it has more than one value, null being one."""
+    if column.empty or pd.isna(column.iloc[0]):
+        return bool(column.notna().any())
+    return not bool((column == column.iloc[0]).fillna(False).all())
 
 
 def data_columns(columns: Sequence[str]) -> list[str]:
@@ -52,9 +65,8 @@ def data_columns(columns: Sequence[str]) -> list[str]:
 
 def by_temperature(table: pd.DataFrame, columns: Sequence[str], measure: str) -> pd.DataFrame:
     """Mean, lowest, highest and count of a measure over the replicates, for each cell and T."""
-    students = done(table)
-    students = students[students[t.MODEL] == t.STUDENT]
     keys = [*columns, t.TEMP]
+    students = distilled(table, [*keys, measure])
     grouped = students.groupby(keys, dropna=False)[measure]
     return grouped.agg(mean="mean", low="min", high="max", replicates="count").reset_index()
 
@@ -64,9 +76,8 @@ def chosen(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
     Ties go to the lower validation nll, then to the lower T. Nothing here looks at the test split.
     """
-    students = done(table)
-    students = students[students[t.MODEL] == t.STUDENT]
-    means = students.groupby([*columns, t.TEMP], dropna=False)[[t.VAL_NUM_ERROR, t.VAL_NLL]].mean().reset_index()
+    keys, measures = [*columns, t.TEMP], [t.VAL_NUM_ERROR, t.VAL_NLL]
+    means = distilled(table, keys + measures).groupby(keys, dropna=False)[measures].mean().reset_index()
     ordered = means.sort_values([t.VAL_NUM_ERROR, t.VAL_NLL, t.TEMP])
     if not columns:
         return ordered.head(1)[[t.TEMP]].reset_index(drop=True)
@@ -82,27 +93,42 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """
     columns = cell_columns(table)
     good = done(table)
+    choices = chosen(table, columns)
+    keys = [*columns, t.TEMP]
+    students = distilled(table, [*keys, t.TEACHER_ID, t.NUM_ERROR]).merge(choices, on=keys)
+    taught = teachers(good, students, columns)
+    plain = baselines(good)[[*columns, t.NUM_ERROR]]
     rows = []
-    for _, choice in chosen(table, columns).iterrows():
+    for _, choice in choices.iterrows():
         cell = {name: choice[name] for name in columns}
-        students = matching(good[(good[t.MODEL] == t.STUDENT) & (good[t.TEMP] == choice[t.TEMP])], cell)
-        teachers = good[good[t.ID].isin(students[t.TEACHER_ID])]
+        own = matching(students, cell)[t.NUM_ERROR]
         rows.append(
             {
                 **cell,
-                "teacher": teachers[t.NUM_ERROR].mean(),
-                "baseline": baselines(good, cell)[t.NUM_ERROR].mean(),
+                "teacher": matching(taught, cell)[t.NUM_ERROR].mean(),
+                "baseline": baselines_of(plain, cell)[t.NUM_ERROR].mean(),
                 "T": choice[t.TEMP],
-                "student": students[t.NUM_ERROR].mean(),
-                "replicates": len(students),
+                "student": own.mean(),
+                "replicates": len(own),
             }
         )
     return pd.DataFrame(rows, columns=[*columns, "teacher", "baseline", "T", "student", "replicates"])
 
 
-def baselines(table: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:
-    """The cell's students that learn from labels alone: same data and shape, trained as alike as there are."""
-    found = table[table[t.MODEL] == t.BASELINE]
+def teachers(table: pd.DataFrame, students: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The teachers of each group of students, each once: the columns that name the group, and the results."""
+    taught = students[[*columns, t.TEACHER_ID]].drop_duplicates()
+    results = table[table[t.MODEL] == t.TEACHER][[t.ID, *(name for name in t.RESULTS if name in table)]]
+    return taught.merge(results, left_on=t.TEACHER_ID, right_on=t.ID)
+
+
+def baselines(table: pd.DataFrame) -> pd.DataFrame:
+    """The students that learn from labels alone."""
+    return table[table[t.MODEL] == t.BASELINE]
+
+
+def baselines_of(found: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:
+    """A cell's, among all ``baselines``: same data and shape, trained as alike as there are."""
     for name, value in cell.items():
         if name in _STUDENTS_ONLY or name.startswith("teacher_"):
             continue

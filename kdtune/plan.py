@@ -9,8 +9,8 @@ from functools import cached_property
 from kdtune.identity import SCHEMA, canonical, digest, hashable, seed
 from kdtune.network import DataDraw, Model, Network, Pack, data_draw
 from kdtune.packing import Limits, student_packs, teacher_packs
-from kdtune.settings import MLP, Digits, Distill, MakeClassification, Settings, Train
-from kdtune.spec import SweepSpec
+from kdtune.settings import MLP, Digits, MakeClassification, Settings, Train
+from kdtune.spec import Case, SweepSpec
 
 
 @dataclass(frozen=True)
@@ -73,77 +73,85 @@ def make_plan(
 
 def all_networks(spec: SweepSpec) -> Iterator[Network]:
     """Every network of a sweep, each once: teachers first, then each cell's baseline and its students."""
-    build = _Build(spec.seed)
+    build = _Build(spec)
     teachers: dict[str, Network] = {}
     students: dict[str, Network] = {}
-    counts = spec.replicates
     for case in spec.cases:
-        for replicate in range(counts.count):
-            data = build.data(case.dataset, replicate % counts.data)
-            teacher = build.shared("teacher", data, case.teacher, case.teacher_train, replicate % counts.teacher)
+        block, last = build.block(case.student, case.distill_train), build.name(case.distill)
+        for teacher, baseline in build.replicates(case):
+            # A baseline's stream and data are its students' too. In full here: there may be a million of them.
+            name = digest(f"{SCHEMA}|distilled_student|{baseline.data.id}|{block}|{baseline.draw}|{last}|{teacher.id}")
+            if name in students:
+                continue
             teachers.setdefault(teacher.id, teacher)
-            draw = replicate % counts.student
-            baseline = build.shared("student", data, case.student, case.student_train, draw)
             students.setdefault(baseline.id, baseline)
-            student = build.network(
-                "distilled_student", data, case.student, case.distill_train, draw, case.distill, teacher
+            students[name] = Network(
+                name,
+                "distilled_student",
+                baseline.data,
+                case.student,
+                case.distill_train,
+                baseline.draw,
+                baseline.order_seed,
+                baseline.weights_seed,
+                case.distill,
+                teacher,
             )
-            students.setdefault(student.id, student)
     yield from teachers.values()
     yield from students.values()
 
 
 class _Build:
-    """Makes networks, remembering what they share: the text of each block, draws of data, seeds."""
+    """Makes teachers and baselines, remembering what networks share: the texts of blocks, draws of data."""
 
-    def __init__(self, sweep_seed: int) -> None:
-        self.seed = sweep_seed
-        self.texts: dict[int, tuple[Settings, str]] = {}  # holds the settings, so that an id stays taken
+    def __init__(self, spec: SweepSpec) -> None:
+        self.seed, self.counts = spec.seed, spec.replicates
+        # By the identity of blocks, which the spec holds, so that it stays taken.
+        self.names: dict[int, str] = {}
         self.draws: dict[tuple[int, int], DataDraw] = {}
-        self.seeds: dict[tuple[Hashable, ...], tuple[int, int]] = {}
-        self.known: dict[tuple[Hashable, ...], Network] = {}
+        self.networks: dict[tuple[Hashable, ...], Network] = {}
+        self.pairs: dict[tuple[int, ...], list[tuple[Network, Network]]] = {}
 
-    def text(self, settings: Settings) -> str:
-        found = self.texts.get(id(settings))
-        if found is None:
-            found = self.texts[id(settings)] = settings, canonical(hashable(settings))
-        return found[1]
+    def replicates(self, case: Case) -> list[tuple[Network, Network]]:
+        """Teacher and baseline of each replicate: many cases have the same."""
+        key = id(case.dataset), id(case.teacher), id(case.teacher_train), id(case.student), id(case.student_train)
+        if key not in self.pairs:
+            self.pairs[key] = [self._pair(case, replicate) for replicate in range(self.counts.count)]
+        return self.pairs[key]
 
-    def data(self, settings: MakeClassification | Digits, draw: int) -> DataDraw:
+    def _pair(self, case: Case, replicate: int) -> tuple[Network, Network]:
+        data = self._data(case.dataset, replicate % self.counts.data)
+        teacher = self._network("teacher", data, case.teacher, case.teacher_train, replicate % self.counts.teacher)
+        baseline = self._network("student", data, case.student, case.student_train, replicate % self.counts.student)
+        return teacher, baseline
+
+    def _data(self, settings: MakeClassification | Digits, draw: int) -> DataDraw:
         key = id(settings), draw
         if key not in self.draws:
             self.draws[key] = data_draw(settings, draw, self.seed)
         return self.draws[key]
 
-    def shared(self, model: Model, data: DataDraw, shape: MLP, train: Train, draw: int) -> Network:
-        """A teacher or a baseline: many cases have the same one."""
+    def _network(self, model: Model, data: DataDraw, shape: MLP, train: Train, draw: int) -> Network:
         key = model, data.id, id(shape), id(train), draw
-        if key not in self.known:
-            self.known[key] = self.network(model, data, shape, train, draw)
-        return self.known[key]
-
-    def network(
-        self,
-        model: Model,
-        data: DataDraw,
-        shape: MLP,
-        train: Train,
-        draw: int,
-        distill: Distill | None = None,
-        teacher: Network | None = None,
-    ) -> Network:
-        name = f"{SCHEMA}|{model}|{data.id}|{self.text(shape)}|{self.text(train)}|{draw}"
-        if distill is not None and teacher is not None:
-            name = f"{name}|{self.text(distill)}|{teacher.id}"
-        order_seed, weights_seed = self._seeds("teacher" if model == "teacher" else "student", data, draw, shape)
-        return Network(digest(name), model, data, shape, train, draw, order_seed, weights_seed, distill, teacher)
-
-    def _seeds(self, role: str, data: DataDraw, draw: int, shape: MLP) -> tuple[int, int]:
-        """Of the batch order and of the initial weights."""
-        key = role, data.id, draw, id(shape)
-        if key not in self.seeds:
-            self.seeds[key] = (
-                seed("order", role, data.id, draw),
-                seed("weights", role, data.id, draw, canonical(shape.sizes)),
+        if key not in self.networks:
+            self.networks[key] = Network(
+                id=digest(f"{SCHEMA}|{model}|{data.id}|{self.block(shape, train)}|{draw}"),
+                model=model,
+                data=data,
+                shape=shape,
+                train=train,
+                draw=draw,
+                order_seed=seed("order", model, data.id, draw),
+                weights_seed=seed("weights", model, data.id, draw, canonical(shape.sizes)),
             )
-        return self.seeds[key]
+        return self.networks[key]
+
+    def block(self, shape: MLP, train: Train) -> str:
+        return f"{self.name(shape)}|{self.name(train)}"
+
+    def name(self, settings: Settings) -> str:
+        """A hash of a block."""
+        found = self.names.get(id(settings))
+        if found is None:
+            found = self.names[id(settings)] = digest(canonical(hashable(settings)))
+        return found

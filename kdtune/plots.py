@@ -39,10 +39,13 @@ def draw_all(table: pd.DataFrame, folder: Path) -> list[Path]:
         figures |= {measure: temperature_figure(table, measure) for measure in (t.ACCURACY, t.NUM_ERROR)}
     written = []
     for name, figure in figures.items():
+        with mpl.rc_context(_STYLE):
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once, for both kinds of file
         for kind in ("png", "svg"):
             path = folder / f"{name}.{kind}"
             with mpl.rc_context(_STYLE):
-                figure.savefig(path, dpi=160, bbox_inches="tight", metadata={"Date": None} if kind == "svg" else None)
+                figure.savefig(path, dpi=160, metadata={"Date": None} if kind == "svg" else None)
             written.append(path)
     return written
 
@@ -68,16 +71,18 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
     """
     columns = analysis.cell_columns(table)
     good = analysis.done(table)
+    plain = analysis.baselines(good)[[*columns, measure]]
     curves = analysis.by_temperature(table, columns, measure)
     panel_names = analysis.data_columns(columns)
     curve_names = [name for name in columns if name not in panel_names]
+    taught = analysis.teachers(good, analysis.distilled(good, [*panel_names, t.TEACHER_ID]), panel_names)
     rows, grid = _grid(curves, panel_names)
     kinds = list(_groups(curves, curve_names))
     looks = {key: (color, marker) for (key, _), color, marker in
              zip(kinds, itertools.cycle(_CURVES), itertools.cycle(_MARKERS), strict=False)}  # fmt: skip
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(2.9 * len(grid[0]) + 1.2, 2.2 * rows + 0.9), layout="constrained")
-        all_axes: Any = figure.subplots(rows, len(grid[0]), sharex=True, sharey=True, squeeze=False)
+        all_axes: Any = figure.subplots(rows, len(grid[0]), squeeze=False)
         handles: dict[str, Any] = {}
         for place, cell in np.ndenumerate(np.array(grid, dtype=object)):
             axes = all_axes[place]
@@ -91,17 +96,17 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
                 (handles[label],) = axes.plot(curve[t.TEMP], curve["mean"], color=color, marker=marker, markersize=3.5)
                 if curve["replicates"].max() > 1:
                     axes.fill_between(curve[t.TEMP], curve["low"], curve["high"], color=color, alpha=0.2, linewidth=0)
-                baseline = analysis.baselines(good, {**cell, **dict(zip(curve_names, key, strict=True))})[
-                    measure
-                ].mean()
+                own = analysis.baselines_of(plain, {**cell, **dict(zip(curve_names, key, strict=True))})
+                baseline = own[measure].mean()
                 axes.axhline(baseline, color=color, linestyle=":", linewidth=1.2)
-            teachers = good[good[t.ID].isin(analysis.matching(good[good[t.MODEL] == t.STUDENT], cell)[t.TEACHER_ID])]
-            handles["teacher"] = axes.axhline(teachers[measure].mean(), color=_TEACHER, linewidth=1.2)
+            teacher = analysis.matching(taught, cell)[measure].mean()
+            handles["teacher"] = axes.axhline(teacher, color=_TEACHER, linewidth=1.2)
             axes.set_title(_words(cell), fontsize=8)
             _temperature_axis(axes, sorted(curves[t.TEMP].unique()))
         handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
             [], [], color=_BASELINE, linestyle=":"
         )
+        _share(all_axes)
         for axes in all_axes[-1]:
             axes.set_xlabel("temperature T")
         if measure == t.NUM_ERROR and 0 < 8 * curves["low"].min() < curves["high"].max():
@@ -114,6 +119,17 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
         if replicates > 1:
             figure.suptitle(f"mean of {replicates} replicates; bands: lowest to highest", fontsize=9)
     return figure
+
+
+def _share(all_axes: Any) -> None:
+    """Give all panels the same limits. After drawing: shared before, each line makes matplotlib look at all panels."""
+    first = all_axes[0, 0]
+    for axes in all_axes.flat[1:]:
+        axes.sharex(first)
+        axes.sharey(first)
+    first.autoscale_view()
+    for axes in all_axes.flat:
+        axes.label_outer()
 
 
 def _temperature_axis(axes: Axes, temperatures: Sequence[float]) -> None:

@@ -128,7 +128,8 @@ def plan_of(
 ) -> Plan:
     """The plan for what is missing."""
     done = t.final_ids(rows)
-    with_figures = set(rows.filter(pc.field(t.STATUS) == t.DONE)[t.ID].to_pylist())
+    with_figures = set(rows[t.ID].filter(pc.equal(rows[t.STATUS], t.DONE)).to_pylist())
+    without = done - with_figures
     teachers = [network.id for network in networks if network.model == t.TEACHER]
     gpus = options.gpus_per_worker if options else 0.0
     limits = Limits.of_gpu(gpus) if gpus else Limits()
@@ -136,7 +137,7 @@ def plan_of(
         networks,
         done,
         ready_teachers={name for name in teachers if name in with_figures and (store.teachers / name).is_dir()},
-        lost_teachers={name for name in teachers if name in done - with_figures},
+        lost_teachers={name for name in teachers if name in without},
         workers=options.workers if options else 1,
         limits=replace(limits, networks=request.pack) if request.pack else limits,
         # The BLAS of one thread treats each member alike; a GPU, and modules of any kind, may not.

@@ -32,7 +32,7 @@ from kdtune.identity import digest
 from kdtune.network import Pack
 from kdtune.options import Options
 from kdtune.rows import failed_row, skipped_row
-from kdtune.store import Store
+from kdtune.store import FOLD_AT, Store
 
 
 class Listener(Protocol):
@@ -145,6 +145,7 @@ class Dispatcher(Searcher):
         self.agenda = Agenda(packs)
         self.in_flight: dict[str, Pack] = {}
         self.crashes: Counter[str] = Counter()
+        self.taken: list[str] = []  # parts whose rows are known, since they were folded last
         self.broken: SweepError | None = None
 
     def suggest(self, trial_id: str) -> Any:
@@ -187,6 +188,10 @@ class Dispatcher(Searcher):
 
     def _take(self, pack: Pack, rows: pa.Table) -> None:
         self.listener.finished(rows)
+        self.taken.append(pack.id)
+        if len(self.taken) >= FOLD_AT:
+            self.store.fold_parts(self.taken)
+            self.taken = []
         found = {row[t.ID]: row for row in rows.select([t.ID, t.STATUS, t.ERROR]).to_pylist()}
         for network in pack.networks:
             if network.model == t.TEACHER:

@@ -141,13 +141,17 @@ class Store:
         t.write(t.to_arrow(rows), self.parts / f"{pack}.parquet")
 
     def fold(self, at_least: int = FOLD_AT) -> None:
-        """Put the rows of many parts into one file. A kill in between leaves rows twice, never none.
-
-        Only files that were read here are removed: a worker may be writing others.
-        """
+        """Put all rows into one file, where there are many. Not while a sweep runs: its driver reads single parts."""
         files = self._part_files()
-        if len(files) < at_least:
-            return
+        if len(files) >= at_least:
+            self._fold(files)
+
+    def fold_parts(self, packs: Sequence[str]) -> None:
+        """Put the rows of these packs into one file: of those whose part nobody reads again."""
+        self._fold([path for pack in packs if (path := self.parts / f"{pack}.parquet").exists()])
+
+    def _fold(self, files: Sequence[Path]) -> None:
+        """A kill in between leaves rows twice, never none. Only files that were read are removed."""
         read = {}
         for path in files:
             with suppress(ValueError):

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kdtune.errors import StorageError
@@ -105,22 +107,24 @@ def read(path: Path) -> pa.Table:
 def merge(tables: Iterable[pa.Table]) -> pa.Table:
     """One row for each network: a final one before one to be tried again, a later before an earlier one."""
     table = pa.concat_tables([to_arrow([]), *tables], promote_options="permissive")
-    best: dict[str, int] = {}
-    final = is_final(table)
-    for place, name in enumerate(table[ID].to_pylist()):
-        if name not in best or final[place] or not final[best[name]]:
-            best[name] = place
-    return table.take(pa.array(list(best.values()), pa.int64()))
+    networks, first = pd.factorize(table[ID].to_numpy())
+    if len(first) == len(table):
+        return table
+    final = pc.fill_null(is_final(table), False).to_numpy(zero_copy_only=False)
+    order = np.concatenate([np.flatnonzero(~final), np.flatnonzero(final)])  # the best last, for it stays
+    best = np.empty(len(first), np.int64)
+    best[networks[order]] = order
+    return table.take(pa.array(best))
 
 
-def is_final(table: pa.Table) -> list[bool]:
+def is_final(table: pa.Table) -> pa.ChunkedArray:
     """Which rows are results: done, or diverged. Crashes and what they skipped are tried again."""
-    pairs = zip(table[STATUS].to_pylist(), table[ERROR].to_pylist(), strict=True)
-    return [status == DONE or (status == FAILED and (error or "").startswith(DIVERGED)) for status, error in pairs]
+    diverged = pc.and_(pc.equal(table[STATUS], FAILED), pc.starts_with(pc.fill_null(table[ERROR], ""), DIVERGED))
+    return pc.or_(pc.equal(table[STATUS], DONE), diverged)
 
 
 def final_ids(table: pa.Table) -> set[str]:
-    return {name for name, final in zip(table[ID].to_pylist(), is_final(table), strict=True) if final}
+    return set(table[ID].filter(is_final(table)).to_pylist())
 
 
 def select(table: pa.Table, ids: Sequence[str]) -> pa.Table:
@@ -128,10 +132,11 @@ def select(table: pa.Table, ids: Sequence[str]) -> pa.Table:
 
     The contract's columns come first, then the other settings by name; of those, what holds nothing goes.
     """
-    place = {name: i for i, name in enumerate(table[ID].to_pylist())}
-    taken = table.take(pa.array([place[name] for name in ids if name in place], pa.int64()))
-    settings = sorted(name for name in taken.column_names if name not in _TYPES)
-    return taken.select([*_TYPES, *(name for name in settings if taken[name].null_count < len(taken))])
+    places = pc.index_in(pa.array(ids, pa.string()), value_set=table[ID]).drop_null()
+    if not places.equals(pa.array(np.arange(len(table), dtype=np.int32))):
+        table = table.take(places)
+    settings = sorted(name for name in table.column_names if name not in _TYPES)
+    return table.select([*_TYPES, *(name for name in settings if table[name].null_count < len(table))])
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
