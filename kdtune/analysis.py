@@ -97,7 +97,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     keys = [*columns, t.TEMP]
     students = distilled(table, [*keys, t.TEACHER_ID, t.NUM_ERROR]).merge(choices, on=keys)
     taught = teachers(good, students, columns)
-    plain = baselines(good)[[*columns, t.NUM_ERROR]]
+    plain = baselines(good, columns, t.NUM_ERROR)
     rows = []
     for _, choice in choices.iterrows():
         cell = {name: choice[name] for name in columns}
@@ -106,7 +106,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             {
                 **cell,
                 "teacher": matching(taught, cell)[t.NUM_ERROR].mean(),
-                "baseline": baselines_of(plain, cell)[t.NUM_ERROR].mean(),
+                "baseline": baseline_of(plain, cell),
                 "T": choice[t.TEMP],
                 "student": own.mean(),
                 "replicates": len(own),
@@ -122,13 +122,16 @@ def teachers(table: pd.DataFrame, students: pd.DataFrame, columns: Sequence[str]
     return taught.merge(results, left_on=t.TEACHER_ID, right_on=t.ID)
 
 
-def baselines(table: pd.DataFrame) -> pd.DataFrame:
-    """The students that learn from labels alone."""
-    return table[table[t.MODEL] == t.BASELINE]
+def baselines(table: pd.DataFrame, columns: Sequence[str], measure: str) -> pd.DataFrame:
+    """Students that learn from labels alone: of each cell, ``sum`` and ``count`` of a measure."""
+    plain = table.loc[(table[t.MODEL] == t.BASELINE) & (table[t.STATUS] == t.DONE), [*columns, measure]]
+    if not columns:
+        return plain[measure].agg(["sum", "count"]).to_frame().T
+    return plain.groupby(list(columns), dropna=False)[measure].agg(["sum", "count"]).reset_index()
 
 
-def baselines_of(found: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:
-    """A cell's, among all ``baselines``: same data and shape, trained as alike as there are."""
+def baseline_of(found: pd.DataFrame, cell: dict[str, object]) -> float:
+    """The mean of a cell's baselines, among all ``baselines``: same data and shape, trained as alike as there are."""
     for name, value in cell.items():
         if name in _STUDENTS_ONLY or name.startswith("teacher_"):
             continue
@@ -136,7 +139,7 @@ def baselines_of(found: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:
         # A training setting that only the distilled have (distill.train) tells baselines apart no further.
         if len(same) or name in data_columns([name]) or name in (t.WIDTH, "hidden"):
             found = same
-    return found
+    return float(found["sum"].sum() / found["count"].sum()) if found["count"].sum() else float("nan")
 
 
 def matching(table: pd.DataFrame, cell: dict[str, object]) -> pd.DataFrame:

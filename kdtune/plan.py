@@ -109,6 +109,7 @@ class _Build:
         # By the identity of blocks, which the spec holds, so that it stays taken.
         self.names: dict[int, str] = {}
         self.draws: dict[tuple[int, int], DataDraw] = {}
+        self.orders: dict[tuple[Hashable, ...], int] = {}
         self.networks: dict[tuple[Hashable, ...], Network] = {}
         self.pairs: dict[tuple[int, ...], list[tuple[Network, Network]]] = {}
 
@@ -141,10 +142,16 @@ class _Build:
                 shape=shape,
                 train=train,
                 draw=draw,
-                order_seed=seed("order", model, data.id, draw),
+                order_seed=self._order_seed(model, data, draw),
                 weights_seed=seed("weights", model, data.id, draw, canonical(shape.sizes)),
             )
         return self.networks[key]
+
+    def _order_seed(self, model: Model, data: DataDraw, draw: int) -> int:
+        key = model, data.id, draw
+        if key not in self.orders:
+            self.orders[key] = seed("order", *key)
+        return self.orders[key]
 
     def block(self, shape: MLP, train: Train) -> str:
         return f"{self.name(shape)}|{self.name(train)}"

@@ -41,7 +41,7 @@ def draw_all(table: pd.DataFrame, folder: Path) -> list[Path]:
     for name, figure in figures.items():
         with mpl.rc_context(_STYLE):
             figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # laid out once, for both kinds of file
+            figure.set_layout_engine(None)  # laid out once, for both kinds of file
         for kind in ("png", "svg"):
             path = folder / f"{name}.{kind}"
             with mpl.rc_context(_STYLE):
@@ -71,7 +71,7 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
     """
     columns = analysis.cell_columns(table)
     good = analysis.done(table)
-    plain = analysis.baselines(good)[[*columns, measure]]
+    plain = analysis.baselines(good, columns, measure)
     curves = analysis.by_temperature(table, columns, measure)
     panel_names = analysis.data_columns(columns)
     curve_names = [name for name in columns if name not in panel_names]
@@ -96,8 +96,7 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
                 (handles[label],) = axes.plot(curve[t.TEMP], curve["mean"], color=color, marker=marker, markersize=3.5)
                 if curve["replicates"].max() > 1:
                     axes.fill_between(curve[t.TEMP], curve["low"], curve["high"], color=color, alpha=0.2, linewidth=0)
-                own = analysis.baselines_of(plain, {**cell, **dict(zip(curve_names, key, strict=True))})
-                baseline = own[measure].mean()
+                baseline = analysis.baseline_of(plain, {**cell, **dict(zip(curve_names, key, strict=True))})
                 axes.axhline(baseline, color=color, linestyle=":", linewidth=1.2)
             teacher = analysis.matching(taught, cell)[measure].mean()
             handles["teacher"] = axes.axhline(teacher, color=_TEACHER, linewidth=1.2)

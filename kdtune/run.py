@@ -105,7 +105,8 @@ def _finish(
 ) -> Outcome:
     """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
     _write_spec(spec, store)
-    selected = _Table(store, plan, rows).selected()
+    selected = t.select(rows, [network.id for network in plan.networks])
+    t.write(selected, store.table)
     store.fold()
     if request.keep_students != "none" and not interrupted:
         without = keep(store, selected, best_only=request.keep_students == "best")
