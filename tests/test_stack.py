@@ -241,11 +241,12 @@ def test_bf16_learns_what_float32_learns(plan):
     )
     assert not exact.keys() & rough.keys()
     assert exact.keys() == {n.id for n in plan(*overrides).networks}  # the default hashes as absent
+    accuracies = [[row[t.ACCURACY] for row, _ in found.values()] for found in (exact, rough)]
+    assert abs(np.mean(accuracies[0]) - np.mean(accuracies[1])) < 0.05
     for (one, state), (other, low) in zip(exact.values(), rough.values(), strict=True):
         assert one["model"] == other["model"]
         assert {value.dtype for value in low.values()} == {torch.float32}
         assert not all(torch.equal(value, low[key]) for key, value in state.items())
-        assert abs(one[t.ACCURACY] - other[t.ACCURACY]) < 0.15
 
 
 def test_denormals_are_flushed_and_left_as_they_were():

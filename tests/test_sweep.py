@@ -155,8 +155,10 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, 
     refused = kdtune("sweep", write(), "--fresh")
     assert refused.returncode == 2
     assert "--yes" in refused.stderr
+    # A torn teacher is trained again only where a student that is missing needs it.
+    whole = sum((tmp_path / "results/teachers" / name).is_dir() for name in found[found.model == t.TEACHER][t.ID])
     fresh = kdtune("sweep", write(), "--fresh", "--yes", "--address", ray_address, "--keep-students", "best")
-    assert "1 of 18 networks are done already" in fresh.stderr  # the torn teacher is trained now
+    assert f"{whole} of 18 networks are done already" in fresh.stderr
     same(table(folder), reference)
     kept = {path.stem for path in (folder / "students").glob("*.safetensors")}
     students = found[found.model == t.STUDENT]
