@@ -46,18 +46,13 @@ def peak(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     return run
 
 
-def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
-    from concurrent.futures import ThreadPoolExecutor
-
-    import torch
-
+def students(kind: str, width: int, pack: int) -> Any:
+    """Members of a pack on made-up data: students of one cell, or teachers with data of their own."""
     from kdtune.batches import Members
     from kdtune.data import Data
-    from kdtune.fit import Trainer, cut
     from kdtune.network import DataDraw, Network
     from kdtune.settings import Distill, MakeClassification, StudentMLP, TeacherMLP, Train
 
-    torch.set_num_threads(1)
     random = np.random.default_rng(0)
     x = random.standard_normal((EXAMPLES, FEATURES), np.float32)
     v = random.standard_normal((EXAMPLES, CLASSES), np.float32) * 4
@@ -67,15 +62,24 @@ def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     def network(i: int) -> Network:
         draw = DataDraw("data" + str(i) * (kind == "teacher"), settings, 0, 0, 0)
         shape = TeacherMLP() if kind == "teacher" else StudentMLP(width=width)
-        teacher = Network("teacher", "teacher", draw, TeacherMLP(), train, 0, 0, 0)
         if kind == "teacher":
             return Network(str(i), "teacher", draw, shape, train, 0, i, i)
+        teacher = Network("teacher", "teacher", draw, TeacherMLP(), train, 0, 0, 0)
         return Network(str(i), "distilled_student", draw, shape, train, 0, 0, 0, Distill(T=1 + i / 4), teacher)
 
-    networks = [network(i) for i in range(pack)]
     data = Data(x, y, x, y, x, y, CLASSES)
-    members = Members(networks, [data] * pack, [None if kind == "teacher" else v] * pack)
-    trainers = [Trainer(part, "cpu", torch.float32) for part in cut(members, threads)]
+    return Members([network(i) for i in range(pack)], [data] * pack, [None if kind == "teacher" else v] * pack)
+
+
+def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    from kdtune.fit import Trainer, cut
+
+    torch.set_num_threads(1)
+    trainers = [Trainer(part, "cpu", torch.float32) for part in cut(students(kind, width, pack), threads)]
     order = [itertools.cycle(list(trainer.batches.epoch(0))[:-1]) for trainer in trainers]
     for trainer in trainers:
         if trainer.masks:
@@ -83,14 +87,13 @@ def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
     def train_part(place: int) -> None:
-        """Some hundred steps, in whole stretches, as a worker's thread trains its part."""
         torch.set_flush_denormal(True)
         taken = 0
         while taken < STEPS:
             picked = next(order[place])
-            steps = picked.shape[1] // BATCH
-            trainers[place].stretch(picked[:, : (min(steps, STEPS - taken)) * BATCH])
-            taken += min(steps, STEPS - taken)
+            steps = min(picked.shape[1] // BATCH, STEPS - taken)
+            trainers[place].stretch(picked[:, : steps * BATCH])
+            taken += steps
 
     def run() -> int:
         list(pool.map(train_part, range(len(trainers))))

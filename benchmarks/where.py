@@ -71,7 +71,7 @@ class Watch(Progress):
 def main(file: str, overrides: list[str]) -> None:
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = sweep(Request(find(file)[0], overrides, Path(folder)), watch)
+        outcome = sweep(Request(find(file)[0], overrides, results=Path(folder)), watch)
         watch.note("end")
         print_parts(watch)
         one = next(pack for pack in outcome.plan.packs if pack.teachers)

@@ -21,10 +21,10 @@ class Request:
 
     file: Path
     overrides: Sequence[str] = ()
-    precision: Precision | None = None  # of the whole sweep; the file's own blocks may say otherwise
     results: Path = Path("results")
     resources: Resources = field(default_factory=Resources)  # flags: they go before the file's
     pack: int | None = None
+    precision: Precision | None = None  # of the whole sweep; the file's own blocks may say otherwise
     address: str | None = None
     retries: int = 3
     keep_students: Keep = "none"

@@ -110,6 +110,16 @@ def test_every_pack_runs_once_after_its_teacher(go):
             assert at["end", home[teacher]] < at["begin", pack.id]
 
 
+def test_parts_are_folded_along_the_way(go, monkeypatch):
+    """And only those that the driver has read: what workers write meanwhile stays for it."""
+    monkeypatch.setattr("kdtune.schedule.FOLD_AT", 2)
+    plan, ledger, store = go(finish)
+    names = [path.name for path in store.parts.iterdir()]
+    assert len(names) == len(plan.packs) // 2 + len(plan.packs) % 2
+    assert sum(name.startswith("folded-") for name in names) == len(plan.packs) // 2
+    assert t.final_ids(store.rows()) == {n.id for n in plan.networks} == {r[t.ID] for r in ledger.rows}
+
+
 @pytest.mark.slow
 def test_a_crash_is_retried_and_an_error_is_not(go):
     plan, ledger, _ = go(crash_twice)

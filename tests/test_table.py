@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +123,56 @@ def test_folding_keeps_every_row(tmp_path):
     store.fold(at_least=5)
     assert sorted(p.name[:6] for p in store.parts.iterdir()) == ["folded", "torn.p"]
     assert t.final_ids(store.rows()) == before
+
+
+@pytest.mark.parametrize("removed", range(5))
+def test_a_kill_while_folding_loses_and_doubles_nothing(tmp_path, monkeypatch, removed):
+    """Before the first part is removed, and after each; the next fold tidies up."""
+    store = Store(tmp_path, "x")
+    store.prepare()
+    for i in range(4):
+        store.write_rows(f"p{i}", [{t.ID: f"n{i}", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
+    unlink, count = Path.unlink, iter(range(10))
+
+    def die(path, missing_ok=False):
+        if path.parent == store.parts and not path.name.startswith(".") and next(count) == removed:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", die)
+    with contextlib.suppress(KeyboardInterrupt):
+        store.fold_parts(["p0", "p1", "p2", "p3", "unknown"])
+    monkeypatch.undo()
+    for _ in range(2):
+        assert sorted(store.rows()[t.ID].to_pylist()) == ["n0", "n1", "n2", "n3"]
+        store.fold(at_least=1)
+    assert len(list(store.parts.iterdir())) == 1
+
+
+ANY_STATUS = st.sampled_from([t.DONE, t.FAILED, t.SKIPPED, None])
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), ANY_STATUS, st.booleans(), st.integers(0, 3)), max_size=30))
+def test_merge_keeps_the_best_row_of_each(entries):
+    """A final row before one to be tried again, a later before an earlier one: against the plain loop."""
+    rows = [
+        {t.ID: str(i), t.STATUS: status, t.ERROR: f"{t.DIVERGED}: x" if diverged else "crash", t.NUM_ERROR: place}
+        for place, (i, status, diverged, _) in enumerate(entries)
+    ]
+    parts = [[row for row, entry in zip(rows, entries, strict=True) if entry[3] == part] for part in range(4)]
+    best: dict[str, dict] = {}
+    for one in (one for part in parts for one in part):
+        old = best.get(one[t.ID])
+        if old is None or final(one) or not final(old):
+            best[one[t.ID]] = one
+    merged = t.merge([t.to_arrow(part) for part in parts])
+    assert {one[t.ID]: one[t.NUM_ERROR] for one in merged.to_pylist()} == {k: v[t.NUM_ERROR] for k, v in best.items()}
+    assert len(merged) == len(best)
+    assert t.final_ids(merged) == {name for name, one in best.items() if final(one)}
+
+
+def final(one):
+    return one[t.STATUS] == t.DONE or (one[t.STATUS] == t.FAILED and one[t.ERROR].startswith(t.DIVERGED))
 
 
 def test_a_refused_driver_leaves_the_folder_of_the_other_alone(tmp_path, monkeypatch):
