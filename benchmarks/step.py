@@ -50,25 +50,32 @@ def serve(pipe: Any, name: str, threads: int) -> None:
             pipe.send(error)
 
 
-def measure(names: Sequence[str], shape: tuple[Any, ...], threads: int, rounds: int) -> dict[str, float]:
-    """Microseconds per network and step of each contender (GFLOP/s for the peak)."""
-    workers = {}
-    for name in names:
-        ours, theirs = mp.get_context("spawn").Pipe()
-        process = mp.get_context("spawn").Process(target=serve, args=(theirs, name, threads), daemon=True)
-        process.start()
-        workers[name] = ours, process
-    best: dict[str, float] = {}
-    for _ in range(rounds):
-        for name, (pipe, _) in workers.items():
-            pipe.send(shape)
-            seconds = pipe.recv()
-            if isinstance(seconds, float):
-                best[name] = min(best.get(name, seconds), seconds)
-    for pipe, process in workers.values():
-        pipe.send(None)
-        process.join()
-    return best
+class Contest:
+    """The contenders, each in a process of its own on as many cores as there are threads."""
+
+    def __init__(self, names: Sequence[str], threads: int) -> None:
+        self.workers = {}
+        for name in names:
+            ours, theirs = mp.get_context("spawn").Pipe()
+            process = mp.get_context("spawn").Process(target=serve, args=(theirs, name, threads), daemon=True)
+            process.start()
+            self.workers[name] = ours, process
+
+    def seconds(self, shape: tuple[Any, ...], rounds: int) -> dict[str, float]:
+        """The best round's seconds a step of each contender; without those that cannot."""
+        best: dict[str, float] = {}
+        for _ in range(rounds):
+            for name, (pipe, _) in self.workers.items():
+                pipe.send(shape)
+                found = pipe.recv()
+                if isinstance(found, float):
+                    best[name] = min(best.get(name, found), found)
+        return best
+
+    def end(self) -> None:
+        for pipe, process in self.workers.values():
+            pipe.send(None)
+            process.join()
 
 
 def flops(width: int, depth: int = 2, features: int = 100, classes: int = 10, batch: int = 100) -> float:
@@ -91,6 +98,7 @@ def main() -> None:
     _line("network", "threads", "pack", "kdtune, us", "of peak", *peers, "kdtune / jax")
     _line(*["---"] * (6 + len(peers)))
     for threads in asked.threads:
+        contest = Contest(["peak", "kdtune", *asked.peers], threads)
         shapes: list[tuple[str, int, int, float]] = []
         if not asked.no_teachers:
             shapes.append(("teacher", 0, 9, flops(100, depth=3)))
@@ -98,7 +106,7 @@ def main() -> None:
         for kind, width, pack, work in shapes:
             if pack * (110 + width + 10) * width > MOST_PARAMETERS:
                 continue
-            found = measure(["peak", "kdtune", *asked.peers], (kind, width, pack), threads, asked.rounds)
+            found = contest.seconds((kind, width, pack), asked.rounds)
             per_network = {name: 1e6 * seconds / pack for name, seconds in found.items()}
             peak = 1 / found["peak"]  # floating-point operations a second
             part = pack * work / found["kdtune"] / peak
@@ -106,6 +114,7 @@ def main() -> None:
             ratio = f"{per_network['kdtune'] / per_network['jax']:.2f}" if "jax" in per_network else "-"
             network = "teacher 100-100-100" if kind == "teacher" else f"student {width}"
             _line(network, threads, pack, f"{per_network['kdtune']:.0f}", f"{part:.0%}", *theirs, ratio)
+        contest.end()
 
 
 def _line(*cells: object) -> None:
