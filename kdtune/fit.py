@@ -58,16 +58,19 @@ def precision_of(network: Network, dtype: torch.dtype) -> torch.dtype:
 def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
     """The parts of a pack that are stacked: on a CPU small enough for its cache, as many as there are threads.
 
-    A network's numbers do not depend on the part that it is in.
+    A perceptron's numbers do not depend on the part that it is in. Those of other modules may, in
+    their last bits: their parts do not depend on the threads.
     """
-    count = len(members.networks)
+    count, first = len(members.networks), members.networks[0]
     if device != "cpu":
         return [members]
     firsts, of = members.sources
     groups = [list(range(count))]
     if count >= WORTH_SHARING * len(firsts):
         groups = [[i for i in range(count) if of[i] == source] for source in range(len(firsts))]
-    largest = min(members.networks[0].stack_size, math.ceil(count / threads))
+    largest = first.stack_size
+    if first.shape.written_out:
+        largest = min(largest, math.ceil(count / threads))
     return [members.pick(part) for group in groups for part in even(group, largest)]
 
 

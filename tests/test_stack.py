@@ -170,6 +170,14 @@ def test_parts_and_threads_change_no_bit(plan, monkeypatch, threads, most):
             assert all(torch.equal(value, whole[one.id][name][1][key]) for key, value in state.items())
 
 
+def test_threads_change_no_bit_of_other_modules(plan):
+    for one in plan("student.activation=tanh", "teacher.activation=gelu", whole_packs=True).packs:
+        alone, threaded = results(one), results(one, threads=2)
+        for name, (row, state) in threaded.items():
+            assert row == alone[name][0]
+            assert all(torch.equal(value, alone[name][1][key]) for key, value in state.items())
+
+
 def test_members_of_several_cells_learn_from_their_own(plan):
     """A pack over cells: x, targets and labels of each member are those it has alone."""
     one = next(p for p in plan("distill.hard_weight=[0, 0.5]").packs if len(p.teachers) == 2)
