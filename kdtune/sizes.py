@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector register
 
-# What a stack reads and writes in a step stays below this, or a larger stack is a slower one: on a
-# server processor the best was between 3 and 5 MB, for widths from 20 to 200.
-STACK_BYTES = 4 << 20
+# What a stack reads and writes in a step stays below this: larger ones outgrow the cache. On a server
+# processor the best lay between 3 MB, where it was quiet, and 8 MB, where its neighbours were busy.
+STACK_BYTES = 6 << 20
 
 
 def padded(n: int) -> int:
