@@ -58,8 +58,8 @@ def precision_of(network: Network, dtype: torch.dtype) -> torch.dtype:
 def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
     """The parts of a pack that are stacked: on a CPU small enough for its cache, as many as there are threads.
 
-    A perceptron's numbers do not depend on the part that it is in. Those of other modules may, in
-    their last bits: their parts do not depend on the threads.
+    The numbers of an ``exact`` network do not depend on the part that it is in. Those of others may,
+    in their last bits: their parts do not depend on the threads.
     """
     count, first = len(members.networks), members.networks[0]
     if device != "cpu":
@@ -69,7 +69,7 @@ def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members
     if count >= WORTH_SHARING * len(firsts):
         groups = [[i for i in range(count) if of[i] == source] for source in range(len(firsts))]
     largest = first.stack_size
-    if first.shape.written_out:
+    if first.exact:
         largest = min(largest, math.ceil(count / threads))
     return [members.pick(part) for group in groups for part in even(group, largest)]
 

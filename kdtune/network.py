@@ -25,7 +25,7 @@ class DataDraw:
     sweep_seed: int  # the ``seed`` of the sweep file
 
 
-@dataclass(slots=True, eq=False)  # never changed; "frozen" would cost a large plan half its time
+@dataclass(slots=True, eq=False)  # never changed; not "frozen", whose making is slower, for there may be a million
 class Network:
     """One model to train, fully resolved: one row of the table."""
 
@@ -53,6 +53,11 @@ class Network:
     @property
     def n_params(self) -> int:
         return sum((inputs + 1) * outputs for inputs, outputs in self.layers)
+
+    @property
+    def exact(self) -> bool:
+        """Whether its numbers are the same to the bit in any pack, on a CPU."""
+        return self.shape.written_out and self.train.precision == "float32"
 
     @property
     def footprint(self) -> int:

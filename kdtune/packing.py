@@ -18,8 +18,8 @@ from kdtune.network import Network, Pack, pack
 
 T = TypeVar("T")
 
-# A student's trial that is shorter than this, in multiply-adds, costs more to place than to train
-# (about two seconds of one core): students of several cells share one.
+# Placing a trial takes some 50 ms of the driver: where a cell's students train for less than about two
+# seconds of one core, in multiply-adds, several cells share one.
 SMALL_WORK = 4e10
 # With so many packs a worker, the last ones need no cutting for all workers to end together.
 MANY_PACKS = 8

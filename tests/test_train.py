@@ -201,26 +201,6 @@ def test_high_temperature_matches_logits():
     torch.testing.assert_close(found, (z - v) / 10 / 8, rtol=1e-3, atol=1e-6)
 
 
-def test_dropout_masks_have_their_rate_and_are_independent(plan):
-    one = plan("teacher.hidden=[300, 300]", "teacher.dropout=0.3").packs[0]
-    masks = Masks([n.id for n in one.networks], [(0.3, 300)] * 2, torch.float32)
-    masks.start(0)
-    first = [m.clone() for m in masks.draw(400)]
-    second = [m.clone() for m in masks.draw(400)]
-    masks.start(0)
-    again = [m.clone() for m in masks.draw(400)]
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    values = first[0].unique()
-    torch.testing.assert_close(values, torch.tensor([0, 1 / 0.7]))
-    kept = [(m > 0).float() for m in (*first, *second)]
-    n = kept[0].numel()
-    for mask in kept:
-        assert abs(mask.mean() - 0.7) < 5 * (0.21 / n) ** 0.5
-    for a, b in ((kept[0], kept[1]), (kept[0], kept[2]), (kept[0][:1], kept[0][1:2])):
-        correlation = ((a - 0.7) * (b - 0.7)).mean() / 0.21
-        assert abs(correlation) < 5 / a.numel() ** 0.5
-
-
 def test_the_teacher_is_evaluated_without_dropout_and_left_alone(plan):
     """Its logits are those of the loaded module in evaluation mode; distilling changes none of them."""
     p = plan()
