@@ -14,6 +14,7 @@ from kdtune.data import Data
 from kdtune.layout import with_ones
 from kdtune.losses import soft_targets
 from kdtune.network import Network
+from kdtune.sizes import padded
 
 # Batches are laid out a stretch at a time: long enough to spread the cost of each operation, short
 # enough to be in the cache still when a step reads them. A GPU has no such cache, and replays a
@@ -50,9 +51,13 @@ class Members:
 class Batch:
     """One step's worth."""
 
-    x: Tensor  # (1 or pack, batch, features + 1), the last column ones
+    x: Tensor  # (1 or pack, padded(batch), padded(features + 1)), as by ``with_ones``; any rows beyond the batch
     targets: Tensor  # (pack, classes, batch)
     labels: Tensor | None  # (1 or pack, classes, batch), one-hot; None if no member weighs them
+
+    @property
+    def size(self) -> int:
+        return self.targets.shape[-1]
 
 
 class Batches:
@@ -65,7 +70,7 @@ class Batches:
         self.pack, self.device = len(networks), device
         self.orders = [networks[i].order_seed for i in firsts]
         self.n_train = len(members.data[0].y_train)
-        self.n_features, self.n_classes = members.data[0].x_train.shape[1], members.data[0].n_classes
+        self.n_classes = members.data[0].n_classes
 
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device).view(-1, 1, 1)
@@ -119,7 +124,9 @@ class Batches:
         """The batches of one stretch, from (sources, examples) of ``epoch``."""
         sources, examples = picked.shape
         size = min(self.size, examples)
-        x = self.x.index_select(0, picked.reshape(-1)).view(sources, examples, -1)
+        # A batch's rows go on into the next one's, up to a multiple of 16; the last's, into any.
+        rows = torch.cat([picked, picked[:, :1].expand(-1, padded(size) - size)], dim=1)
+        x = self.x.index_select(0, rows.reshape(-1)).view(sources, rows.shape[1], -1)
         if self.of is not None:
             x = x.index_select(0, self.of)
         picked = picked.view(sources, -1, size).transpose(0, 1)  # (steps, sources, batch)
@@ -133,7 +140,7 @@ class Batches:
             if labels is not None and len(self.hard):
                 targets[:, self.hard] = labels if labels.shape[1] == 1 else labels[:, self.hard]
         for step in range(targets.shape[0]):
-            own = x[:, step * size : (step + 1) * size, : self.n_features + 1]
+            own = x[:, step * size : step * size + padded(size)]
             yield Batch(own, targets[step], labels[step] if self.mixed and labels is not None else None)
 
     def _one_hot(self, picked: Tensor) -> Tensor:

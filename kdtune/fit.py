@@ -31,7 +31,7 @@ class Stack(Protocol):
     gradient: Tensor
     masked: list[tuple[float, int]]  # (rate, units) of each layer with dropout
 
-    def forward(self, x: Tensor, masks: Iterable[Tensor] | None = None) -> Tensor: ...
+    def forward(self, x: Tensor, batch: int, masks: Iterable[Tensor] | None = None) -> Tensor: ...
 
     def backward(self, x: Tensor, logit_gradient: Tensor) -> None: ...
 
@@ -89,8 +89,8 @@ class Trainer:
         """The steps of one stretch, of ``Batches.epoch``."""
         source = self.batches
         for batch in source.lay_out(picked):
-            masks = self.masks.draw(batch.x.shape[1]) if self.masks else None
-            z = self.model.forward(batch.x, masks)  # (pack, classes, batch)
+            masks = self.masks.draw(batch.size) if self.masks else None
+            z = self.model.forward(batch.x, batch.size, masks)  # (pack, classes, batch)
             dz = distillation_gradient(z, batch.targets, batch.labels, source.T, source.a, source.w)
             self.model.backward(batch.x, dz)
             self.optimize()

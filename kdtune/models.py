@@ -4,6 +4,8 @@ Activations are (pack, features, batch), so that nothing is transposed and the s
 strided dim with the batch innermost. Autograd is not used: at these sizes its bookkeeping costs
 more than the arithmetic. Biases are the last column of the weights, and every layer's input ends
 in a row of ones: a bias and its gradient then come out of the matrix products, for nothing.
+What products write is contiguous, padding included: torch then makes one call of the BLAS for the
+whole stack, where it would make one for each member.
 """
 
 from __future__ import annotations
@@ -32,14 +34,21 @@ def glorot(layers: Sequence[tuple[int, int]], seed: int) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class _Layer:
-    """What one layer gives for batches of one size, and the gradient of it."""
+    """Room for what a layer gives from batches of one size."""
 
-    h: Tensor  # (pack, units + 1, batch): activations, the last row ones
-    h_transposed: Tensor  # (pack, batch, units + 1)
-    z: Tensor  # (pack, units, batch): the activations without that row
-    dz: Tensor  # (pack, units, batch): gradient of z
-    h_buffer: Tensor  # both with their padding: contiguous, so that elementwise passes are one loop
-    dz_buffer: Tensor
+    z: Tensor  # (pack, outputs, rows)
+    dz: Tensor  # (pack, outputs, rows): dL/dz, zero beyond the batch
+    dz_batch: Tensor  # (pack, outputs, batch)
+
+
+@dataclass(frozen=True)
+class _Hidden(_Layer):
+    """The same of a hidden layer, whose dz takes the place of z when that has been used."""
+
+    h: Tensor  # (pack, outputs + 1, rows): activations, then a row of ones
+    active: Tensor  # (pack, outputs, rows): the activations
+    kept: Tensor  # (pack, outputs, batch): those of the batch, which dropout's masks are for
+    h_transposed: Tensor  # (pack, batch, padded(outputs + 1)): h with zeros
 
 
 class StackedMLP:
@@ -75,73 +84,85 @@ class StackedMLP:
         self._flat = flat_zeros(size, self.precision, device) if low else self.flat
         self._gradient = flat_zeros(size, self.precision, device) if low else self.gradient
         self.matrices = self._views(self.flat)  # (pack, outputs, inputs + 1) each, the bias last
-        self._matrices, self._gradients = self._views(self._flat), self._views(self._gradient)
+        self._matrices, self._gradients = self._views(self._flat), self._views(self._gradient, whole=True)
         self._transposed = [matrix[:, :, :-1].transpose(1, 2) for matrix in self._matrices]  # (pack, inputs, outputs)
-        self._spaces: dict[int, list[_Layer]] = {}
+        self._spaces: dict[tuple[int, int], tuple[list[_Hidden], _Layer]] = {}
         for member, seed in enumerate(seeds):
             for matrix, weight in zip(self.matrices, glorot(layers, seed), strict=True):
                 matrix[member, :, :-1] = weight
 
-    def _views(self, flat: Tensor) -> list[Tensor]:
+    def _views(self, flat: Tensor, whole: bool = False) -> list[Tensor]:
+        """Each layer's matrices, (pack, outputs, inputs + 1); if ``whole``, with their padding."""
         sizes = [self.pack * outputs * padded(inputs + 1) for inputs, outputs in self.layers]
         starts = accumulate(sizes, initial=0)
         return [
-            matrices(flat[start:], self.pack, outputs, inputs + 1)[:, :, : inputs + 1]
+            matrices(flat[start:], self.pack, outputs, inputs + 1)[:, :, : None if whole else inputs + 1]
             for start, (inputs, outputs) in zip(starts, self.layers, strict=False)
         ]
 
-    def forward(self, x: Tensor, masks: Iterable[Tensor] | None = None) -> Tensor:
-        """Logits (pack, classes, batch) for x of (1 or pack, batch, features + 1), whose last column is ones.
+    def forward(self, x: Tensor, batch: int, masks: Iterable[Tensor] | None = None) -> Tensor:
+        """Logits (pack, classes, batch).
 
-        ``masks`` are factors for the hidden units of each layer, (pack, features, batch): 0 where one is
-        dropped, 1 / (1 - dropout) where it is kept. None evaluates.
+        Parameters
+        ----------
+        x : (1 or pack, rows, padded(features + 1)), as by ``layout.with_ones``. It is fastest where
+            the rows are a multiple of 16.
+        batch : how many rows count; those beyond it may be anything finite.
+        masks : factors for the hidden units of each layer, (pack, features, batch): 0 where one is
+            dropped, 1 / (1 - dropout) where it is kept. None evaluates.
+
         The result is overwritten by the next call with as many examples.
         """
         if self._flat is not self.flat:
             self._flat.copy_(self.flat)
-        h = x.transpose(1, 2).expand(self.pack, -1, -1)  # (pack, features + 1, batch)
+        h = x[:, :, : self.layers[0][0] + 1].transpose(1, 2).expand(self.pack, -1, -1)  # (pack, features + 1, rows)
         factors = None if masks is None else iter(masks)
-        *hidden, last = self._space(x.shape[1])
-        for i, layer in enumerate(hidden):
-            torch.bmm(self._matrices[i], h, out=layer.z)  # z = W h + b
-            layer.h_buffer.relu_()
+        hidden, last = self._space(x.shape[1], batch)
+        for matrix, layer in zip(self._matrices, hidden, strict=False):
+            torch.bmm(matrix, h, out=layer.z)  # z = W h + b
+            torch.clamp_min(layer.z, 0, out=layer.active)
             if factors is not None:
-                layer.z.mul_(next(factors))
+                layer.kept.mul_(next(factors))
             h = layer.h
-        return torch.bmm(self._matrices[-1], h, out=last.z)
+        return torch.bmm(self._matrices[-1], h, out=last.z)[:, :, :batch]
 
     def backward(self, x: Tensor, logit_gradient: Tensor) -> None:
-        """Fill ``gradient`` from dL/dz of the last ``forward`` with these x, masks and all."""
-        space = self._space(x.shape[1])
+        """Fill ``gradient`` from dL/dz (pack, classes, batch) of the last ``forward`` with these x, masks and all."""
+        batch = logit_gradient.shape[2]
+        hidden, above = self._space(x.shape[1], batch)
         scale = 1 / (1 - self.dropout)
-        space[-1].dz.copy_(logit_gradient)  # (pack, classes, batch)
-        for i in reversed(range(1, len(space))):
-            below, dz = space[i - 1], space[i].dz
-            torch.bmm(dz, below.h_transposed, out=self._gradients[i])  # d[W b] = dz [h 1]^T
-            torch.bmm(self._transposed[i], dz, out=below.dz)  # dh = W^T dz
-            if self.dropout:
-                below.dz_buffer.mul_(scale)
+        above.dz_batch.copy_(logit_gradient)
+        for i in reversed(range(1, len(self.layers))):
+            below = hidden[i - 1]
+            torch.bmm(above.dz_batch, below.h_transposed, out=self._gradients[i])  # d[W b] = dz [h 1]^T
+            below.dz.baddbmm_(self._transposed[i], above.dz, beta=0, alpha=scale)  # dh = W^T dz, of units that are kept
             # h > 0 exactly where the unit was active and kept, so one threshold undoes ReLU and mask.
-            torch.ops.aten.threshold_backward.grad_input(below.dz_buffer, below.h_buffer, 0, grad_input=below.dz_buffer)
-        torch.bmm(space[0].dz, x.expand(self.pack, -1, -1), out=self._gradients[0])  # d[W b] = dz [x 1]
+            torch.ops.aten.threshold_backward.grad_input(below.dz, below.active, 0, grad_input=below.dz)
+            above = below
+        torch.bmm(above.dz_batch, x[:, :batch].expand(self.pack, -1, -1), out=self._gradients[0])  # d[W b] = dz [x 1]
         if self._gradient is not self.gradient:
             self.gradient.copy_(self._gradient)
 
-    def _space(self, batch: int) -> list[_Layer]:
-        """Room for the activations of batches of this size, made once."""
-        if batch not in self._spaces:
-            self._spaces[batch] = [self._layer(outputs, batch) for _, outputs in self.layers]
-        return self._spaces[batch]
+    def _space(self, rows: int, batch: int) -> tuple[list[_Hidden], _Layer]:
+        """Room for the activations of batches of this size, made once: hidden layers, logits."""
+        if (rows, batch) not in self._spaces:
+            hidden = [self._hidden(outputs, rows, batch) for _, outputs in self.layers[:-1]]
+            z, dz = (self._room(self.layers[-1][1], rows) for _ in range(2))
+            self._spaces[rows, batch] = hidden, _Layer(z, dz, dz[:, :, :batch])
+        return self._spaces[rows, batch]
 
-    def _layer(self, units: int, batch: int) -> _Layer:
-        size = self.pack * (units + 1) * padded(batch)
-        h_buffer, dz_buffer = (
-            matrices(flat_zeros(size, self.precision, str(self.flat.device)), self.pack, units + 1, batch)
-            for _ in range(2)
+    def _hidden(self, units: int, rows: int, batch: int) -> _Hidden:
+        z, h = self._room(units, rows), self._room(padded(units + 1), rows)
+        h[:, units] = 1
+        active = h[:, :units]
+        return _Hidden(
+            z, z, z[:, :, :batch], h[:, : units + 1], active, active[:, :, :batch], h[:, :, :batch].transpose(1, 2)
         )
-        h = h_buffer[:, :, :batch]
-        h[:, -1] = 1  # which ReLU leaves alone, and masks do not reach
-        return _Layer(h, h.transpose(1, 2), h[:, :-1], dz_buffer[:, :-1, :batch], h_buffer, dz_buffer)
+
+    def _room(self, units: int, rows: int) -> Tensor:
+        """(pack, units, rows) of zeros."""
+        size = self.pack * units * padded(rows)
+        return matrices(flat_zeros(size, self.precision, str(self.flat.device)), self.pack, units, rows)[:, :, :rows]
 
     def finite(self) -> Tensor:
         """(pack,) of bool: whether all parameters of a member are finite."""

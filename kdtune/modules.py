@@ -86,7 +86,7 @@ class StackedModules:
         device: str = "cpu",
         precision: torch.dtype | None = None,
     ) -> None:
-        self.pack, self.precision = len(modules), precision or dtype
+        self.pack, self.features, self.precision = len(modules), features, precision or dtype
         members = [_with_masks(module).to(device, dtype) for module in modules]
         self.template = members[0]
         masked = {name: part for name, part in self.template.named_modules() if isinstance(part, Masked)}
@@ -112,12 +112,12 @@ class StackedModules:
             start += value.numel()
         return found
 
-    def forward(self, x: Tensor, masks: Iterable[Tensor] | None = None) -> Tensor:
-        """Logits (pack, classes, batch) for x of (1 or pack, batch, features + 1), whose last column is ones.
+    def forward(self, x: Tensor, batch: int, masks: Iterable[Tensor] | None = None) -> Tensor:
+        """Logits (pack, classes, batch) for x of (1 or pack, rows, columns), of which a batch of the features counts.
 
         ``masks`` are factors for the units of each ``nn.Dropout``, (pack, units, batch). None evaluates.
         """
-        x = x[..., :-1]
+        x = x[:, :batch, : self.features]
         state: dict[str, Tensor] = {}
         if masks is not None:
             for name, mask, units in zip(self.dropouts, masks, self.units, strict=True):

@@ -19,5 +19,5 @@ def padded(n: int) -> int:
 def footprint(layers: Sequence[tuple[int, int]], batch: int) -> int:
     """Bytes that one perceptron reads and writes in a step: parameters, gradients, moments, activations."""
     parameters = sum(outputs * padded(inputs + 1) for inputs, outputs in layers)
-    activations = sum(outputs + 1 for _, outputs in layers) * padded(batch)
-    return 4 * (4 * parameters + 2 * activations)
+    activations = sum(outputs + padded(outputs + 1) for _, outputs in layers) * padded(batch)
+    return 4 * (4 * parameters + activations)

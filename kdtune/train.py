@@ -24,7 +24,7 @@ from kdtune.rows import failed_row, row
 from kdtune.table import DIVERGED, TEACHER
 
 # Examples that are evaluated at once. A constant: the size of a product may change its last bits.
-EVAL_BATCH = 1000
+EVAL_BATCH = 1024
 
 Logits = dict[str, Any]  # "train", "val", "test": arrays of (examples, classes), float32
 
@@ -140,11 +140,10 @@ def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, 
     data = [members.data[i] for i in firsts] if len(firsts) == 1 else members.data
     for split in splits:
         xs = [with_ones(getattr(one, f"x_{split}"), precision) for one in data]
-        columns = data[0].x_train.shape[1] + 1
         parts = []
         for start in range(0, len(xs[0]), EVAL_BATCH):
-            batch = torch.stack([x[start : start + EVAL_BATCH] for x in xs]).to(device)[..., :columns]
-            parts.append(model.forward(batch).transpose(1, 2).to("cpu", torch.float32, copy=True))
+            batch = torch.stack([x[start : start + EVAL_BATCH] for x in xs]).to(device)
+            parts.append(model.forward(batch, batch.shape[1]).transpose(1, 2).to("cpu", torch.float32, copy=True))
         for i, logits in enumerate(torch.cat(parts, dim=1).numpy()):  # (pack, examples, classes)
             found[i][split] = logits
     return found

@@ -22,6 +22,7 @@ from kdtune.network import pack
 from kdtune.optimizer import make_optimizer
 from kdtune.packing import Limits, even, student_packs, teacher_packs
 from kdtune.settings import Train
+from kdtune.sizes import padded
 from kdtune.train import denormals_flushed, train_pack
 from tests.test_train import members_of, results, taught
 
@@ -30,8 +31,13 @@ def draw(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def with_bias_column(x: Tensor) -> Tensor:
-    return torch.cat([x, torch.ones_like(x[..., :1])], dim=-1)
+def laid_out(x: Tensor, rows: int = 0) -> Tensor:
+    """x (..., batch, features) as stacks take it: a column of ones, padding, some rows that do not count."""
+    features = x.shape[-1]
+    found = torch.cat([x, 100 * torch.ones_like(x[..., :1, :]).expand(-1, rows, -1)], dim=-2)
+    found = nn.functional.pad(found, (0, padded(features + 1) - features))
+    found[..., features] = 1
+    return found
 
 
 @given(
@@ -39,11 +45,12 @@ def with_bias_column(x: Tensor) -> Tensor:
     sizes=st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 8), st.integers(2, 5)),
     dropout=st.sampled_from([0.0, 0.3]),
     share=st.booleans(),
+    beyond=st.sampled_from([0, 2, "a multiple of 16"]),
     w=st.floats(0, 2),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60, deadline=None)
-def test_every_derivative_is_autograds(hidden, sizes, dropout, share, w, seed):
+def test_every_derivative_is_autograds(hidden, sizes, dropout, share, beyond, w, seed):
     """All parameters to 1e-10 in float64: any depth and width, own data or shared, mixed loss, dropout.
 
     Both ways of stacking, the one written out and the general one, from the same masks.
@@ -68,9 +75,10 @@ def test_every_derivative_is_autograds(hidden, sizes, dropout, share, w, seed):
     nets = [modules.mlp(layers, dropout, seed=s, dtype=torch.float64) for s in seeds]
     stacks = StackedMLP(layers, seeds, dropout, torch.float64), StackedModules(nets, features, torch.float64)
     assert all(stack.masked == rates for stack in stacks)
+    rows = laid_out(x, beyond if isinstance(beyond, int) else padded(batch) - batch)
     for stack in stacks:
-        z = stack.forward(with_bias_column(x), drawn())
-        stack.backward(with_bias_column(x), losses.distillation_gradient(z, targets, labels, T, T**2, weights))
+        z = stack.forward(rows, batch, drawn())
+        stack.backward(rows, losses.distillation_gradient(z, targets, labels, T, T**2, weights))
     for i, net in enumerate(nets):
         h = x[0 if share else i].T
         own = drawn()
@@ -93,8 +101,9 @@ def gradient(stack: StackedMLP | StackedModules, member: int, name: str) -> Tens
         return stack.gradients[name][member]
     layer, _, kind = name.partition(".")
     place = len(stack.layers) - 1 if layer == "logit" else int(layer.removeprefix("hidden_")) - 1
-    own = stack._gradients[place][member]
-    return own[:, :-1] if kind == "weight" else own[:, -1]
+    own, inputs = stack._gradients[place][member], stack.layers[place][0]
+    assert not own[:, inputs + 1 :].any(), "padding would be trained"
+    return own[:, :inputs] if kind == "weight" else own[:, inputs]
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -138,8 +147,8 @@ def test_an_architecture_of_ones_own_is_stacked():
     masks.start(0)
     drawn = [mask.clone() for mask in masks.draw(5)]
     x, dz = draw(0, 3, 5, 8), draw(1, 3, 4, 5)
-    z = stack.forward(with_bias_column(x), drawn)
-    stack.backward(with_bias_column(x), dz)
+    z = stack.forward(laid_out(x), 5, drawn)
+    stack.backward(laid_out(x), dz)
     for i, net in enumerate(nets):
         h = torch.relu(net.conv(x[i].unsqueeze(1))) * drawn[0][i].T.reshape(5, 3, 8)
         h = h.flatten(1)
@@ -149,9 +158,7 @@ def test_an_architecture_of_ones_own_is_stacked():
         for name, parameter in net.named_parameters():
             torch.testing.assert_close(stack.gradients[name][i], parameter.grad, rtol=1e-10, atol=1e-12)
         with torch.no_grad():
-            torch.testing.assert_close(
-                stack.forward(with_bias_column(x))[i].T, net.eval()(x[i]), rtol=1e-10, atol=1e-12
-            )
+            torch.testing.assert_close(stack.forward(laid_out(x), 5)[i].T, net.eval()(x[i]), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("most", [1, 2, 100])
