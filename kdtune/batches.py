@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kdtune.data import Data
-from kdtune.layout import with_ones
-from kdtune.losses import soft_targets
+from kdtune.layout import Inputs, with_ones
+from kdtune.losses import gradient_weights, soft_targets
 from kdtune.network import Network
 from kdtune.sizes import padded
 
@@ -47,17 +47,12 @@ class Members:
         return list(firsts.values()), [places[n.data.id, n.order_seed] for n in self.networks]
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """One step's worth."""
 
-    x: Tensor  # (1 or pack, padded(batch), padded(features + 1)), as by ``with_ones``; any rows beyond the batch
+    x: Inputs
     targets: Tensor  # (pack, classes, batch)
     labels: Tensor | None  # (1 or pack, classes, batch), one-hot; None if no member weighs them
-
-    @property
-    def size(self) -> int:
-        return self.targets.shape[-1]
 
 
 class Batches:
@@ -70,7 +65,7 @@ class Batches:
         self.pack, self.device = len(networks), device
         self.orders = [networks[i].order_seed for i in firsts]
         self.n_train = len(members.data[0].y_train)
-        self.n_classes = members.data[0].n_classes
+        self.n_features, self.n_classes = members.data[0].x_train.shape[1], members.data[0].n_classes
 
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device).view(-1, 1, 1)
@@ -139,9 +134,13 @@ class Batches:
             targets = soft_targets(v.contiguous(), self.T)
             if labels is not None and len(self.hard):
                 targets[:, self.hard] = labels if labels.shape[1] == 1 else labels[:, self.hard]
-        for step in range(targets.shape[0]):
-            own = x[:, step * size : step * size + padded(size)]
-            yield Batch(own, targets[step], labels[step] if self.mixed and labels is not None else None)
+        inputs = Inputs.batches(x, self.n_features, self.pack, size)
+        weighed = labels.unbind() if self.mixed and labels is not None else [None] * len(inputs)
+        return map(Batch, inputs, targets.unbind(), weighed)
+
+    def weights(self, size: int) -> tuple[Tensor, Tensor]:
+        """Of the two terms of the gradient, for batches of ``size`` examples."""
+        return gradient_weights(self.T, self.a, self.w, size)
 
     def _one_hot(self, picked: Tensor) -> Tensor:
         """(steps, 1 or pack, classes, batch)."""

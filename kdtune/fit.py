@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kdtune import modules
 from kdtune.batches import Batches, Members
+from kdtune.layout import Inputs
 from kdtune.losses import distillation_gradient
 from kdtune.masks import DeviceMasks, Masks
 from kdtune.models import StackedMLP
@@ -31,9 +32,9 @@ class Stack(Protocol):
     gradient: Tensor
     masked: list[tuple[float, int]]  # (rate, units) of each layer with dropout
 
-    def forward(self, x: Tensor, batch: int, masks: Iterable[Tensor] | None = None) -> Tensor: ...
+    def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor: ...
 
-    def backward(self, x: Tensor, logit_gradient: Tensor) -> None: ...
+    def backward(self, x: Inputs, logit_gradient: Tensor) -> None: ...
 
     def finite(self) -> Tensor: ...
 
@@ -87,12 +88,12 @@ class Trainer:
 
     def steps(self, picked: Tensor) -> Iterator[None]:
         """The steps of one stretch, of ``Batches.epoch``."""
-        source = self.batches
-        for batch in source.lay_out(picked):
-            masks = self.masks.draw(batch.size) if self.masks else None
-            z = self.model.forward(batch.x, batch.size, masks)  # (pack, classes, batch)
-            dz = distillation_gradient(z, batch.targets, batch.labels, source.T, source.a, source.w)
-            self.model.backward(batch.x, dz)
+        size, T = min(self.batches.size, picked.shape[1]), self.batches.T
+        weights = self.batches.weights(size)
+        for x, targets, labels in self.batches.lay_out(picked):
+            masks = self.masks.draw(size) if self.masks else None
+            z = self.model.forward(x, masks)  # (pack, classes, batch)
+            self.model.backward(x, distillation_gradient(z, targets, labels, T, weights))
             self.optimize()
             yield
 

@@ -7,6 +7,8 @@ numbers do not depend on its pack, to the bit.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -30,6 +32,33 @@ def matrices(flat: Tensor, pack: int, rows: int, columns: int) -> Tensor:
     """The start of ``flat`` as (pack, rows, columns padded to a multiple of 16)."""
     width = padded(columns)
     return flat[: pack * rows * width].view(pack, rows, width)
+
+
+class Inputs(NamedTuple):
+    """What the members of a stack get as inputs, as two views of the same memory."""
+
+    rows: Tensor  # (pack, batch, padded(features + 1)): features, a one, zeros
+    columns: Tensor  # (pack, features + 1, batch or more): features, a one; what is beyond the batch does not count
+
+    @classmethod
+    def of(cls, x: Tensor, features: int, pack: int) -> Inputs:
+        """All examples of x (1 or pack, examples, padded(features + 1)), as by ``with_ones``."""
+        x = x.expand(pack, -1, -1)
+        return cls(x, x[:, :, : features + 1].transpose(1, 2))
+
+    @classmethod
+    def batches(cls, x: Tensor, features: int, pack: int, size: int) -> list[Inputs]:
+        """x cut into batches of ``size``, all at once: a view taken for each would cost as much as a small product.
+
+        The columns run on into the next batch up to a multiple of 16, so x has as many more rows as the
+        last one needs.
+        """
+        x = x.expand(pack, -1, -1)
+        columns = x[:, :, : features + 1].unfold(1, padded(size), size)  # (pack, batches, features + 1, padded(size))
+        rows = x[:, : columns.shape[1] * size].view(
+            pack, -1, size, x.shape[2]
+        )  # (pack, batches, size, padded(features + 1))
+        return [cls(*both) for both in zip(rows.unbind(1), columns.unbind(1), strict=True)]
 
 
 def with_ones(x: npt.NDArray[np.float32], dtype: torch.dtype) -> Tensor:

@@ -49,13 +49,21 @@ def distillation_loss(z: Tensor, targets: Tensor, labels: Tensor, T: Tensor, a: 
     return (a[..., 0] * soft + w[..., 0] * hard).mean(dim=-1)
 
 
-def distillation_gradient(z: Tensor, targets: Tensor, labels: Tensor | None, T: Tensor, a: Tensor, w: Tensor) -> Tensor:
+def gradient_weights(T: Tensor, a: Tensor, w: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+    """What ``distillation_gradient`` weighs its terms with: a / (T batch), w / batch."""
+    return a / (T * batch), w / batch
+
+
+def distillation_gradient(
+    z: Tensor, targets: Tensor, labels: Tensor | None, T: Tensor, weights: tuple[Tensor, Tensor]
+) -> Tensor:
     """dL/dz of ``distillation_loss``: (pack, classes, batch), the paper's equation 2 with the hard term.
 
-    dL/dz = (a / T (softmax(z / T) - targets) + w (softmax(z) - labels)) / batch. ``labels`` may be
-    None when every w is 0.
+    dL/dz = a / (T batch) (softmax(z / T) - targets) + w / batch (softmax(z) - labels). ``labels`` may
+    be None when every w is 0.
     """
-    gradient = torch.softmax(z / T, dim=-2).sub_(targets).mul_(a / (T * z.shape[-1]))
+    soft, hard = weights
+    gradient = torch.softmax(z / T, dim=-2).sub_(targets).mul_(soft)
     if labels is not None:
-        gradient += torch.softmax(z.to(T.dtype), dim=-2).sub_(labels).mul_(w / z.shape[-1])
+        gradient += torch.softmax(z.to(T.dtype), dim=-2).sub_(labels).mul_(hard)
     return gradient

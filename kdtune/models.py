@@ -18,8 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdtune.layout import flat_zeros, matrices
+from kdtune.layout import Inputs, flat_zeros, matrices
 from kdtune.sizes import padded
+
+threshold = torch.ops.aten.threshold_backward.grad_input
 
 
 def glorot(layers: Sequence[tuple[int, int]], seed: int) -> list[Tensor]:
@@ -36,17 +38,18 @@ def glorot(layers: Sequence[tuple[int, int]], seed: int) -> list[Tensor]:
 class _Layer:
     """Room for what a layer gives from batches of one size."""
 
-    z: Tensor  # (pack, outputs, rows)
-    dz: Tensor  # (pack, outputs, rows): dL/dz, zero beyond the batch
-    dz_batch: Tensor  # (pack, outputs, batch)
+    z: Tensor  # (pack, outputs, columns)
+    dz: Tensor  # (pack, outputs, columns): dL/dz, zero beyond the batch
+    z_batch: Tensor  # (pack, outputs, batch) of each
+    dz_batch: Tensor
 
 
 @dataclass(frozen=True)
 class _Hidden(_Layer):
     """The same of a hidden layer, whose dz takes the place of z when that has been used."""
 
-    h: Tensor  # (pack, outputs + 1, rows): activations, then a row of ones
-    active: Tensor  # (pack, outputs, rows): the activations
+    h: Tensor  # (pack, outputs + 1, columns): activations, then a row of ones
+    active: Tensor  # (pack, outputs, columns): the activations
     kept: Tensor  # (pack, outputs, batch): those of the batch, which dropout's masks are for
     h_transposed: Tensor  # (pack, batch, padded(outputs + 1)): h with zeros
 
@@ -100,36 +103,31 @@ class StackedMLP:
             for start, (inputs, outputs) in zip(starts, self.layers, strict=False)
         ]
 
-    def forward(self, x: Tensor, batch: int, masks: Iterable[Tensor] | None = None) -> Tensor:
+    def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor:
         """Logits (pack, classes, batch).
 
-        Parameters
-        ----------
-        x : (1 or pack, rows, padded(features + 1)), as by ``layout.with_ones``. It is fastest where
-            the rows are a multiple of 16.
-        batch : how many rows count; those beyond it may be anything finite.
-        masks : factors for the hidden units of each layer, (pack, features, batch): 0 where one is
-            dropped, 1 / (1 - dropout) where it is kept. None evaluates.
-
-        The result is overwritten by the next call with as many examples.
+        ``masks`` are factors for the hidden units of each layer, (pack, units, batch): 0 where one is
+        dropped, 1 / (1 - dropout) where it is kept. None evaluates.
+        It is fastest where x has a multiple of 16 columns. The result is overwritten by the next call
+        with as many examples.
         """
         if self._flat is not self.flat:
             self._flat.copy_(self.flat)
-        h = x[:, :, : self.layers[0][0] + 1].transpose(1, 2).expand(self.pack, -1, -1)  # (pack, features + 1, rows)
+        hidden, last = self._space(x)
+        h = x.columns
         factors = None if masks is None else iter(masks)
-        hidden, last = self._space(x.shape[1], batch)
         for matrix, layer in zip(self._matrices, hidden, strict=False):
             torch.bmm(matrix, h, out=layer.z)  # z = W h + b
             torch.clamp_min(layer.z, 0, out=layer.active)
             if factors is not None:
                 layer.kept.mul_(next(factors))
             h = layer.h
-        return torch.bmm(self._matrices[-1], h, out=last.z)[:, :, :batch]
+        torch.bmm(self._matrices[-1], h, out=last.z)
+        return last.z_batch
 
-    def backward(self, x: Tensor, logit_gradient: Tensor) -> None:
+    def backward(self, x: Inputs, logit_gradient: Tensor) -> None:
         """Fill ``gradient`` from dL/dz (pack, classes, batch) of the last ``forward`` with these x, masks and all."""
-        batch = logit_gradient.shape[2]
-        hidden, above = self._space(x.shape[1], batch)
+        hidden, above = self._space(x)
         scale = 1 / (1 - self.dropout)
         above.dz_batch.copy_(logit_gradient)
         for i in reversed(range(1, len(self.layers))):
@@ -137,32 +135,31 @@ class StackedMLP:
             torch.bmm(above.dz_batch, below.h_transposed, out=self._gradients[i])  # d[W b] = dz [h 1]^T
             below.dz.baddbmm_(self._transposed[i], above.dz, beta=0, alpha=scale)  # dh = W^T dz, of units that are kept
             # h > 0 exactly where the unit was active and kept, so one threshold undoes ReLU and mask.
-            torch.ops.aten.threshold_backward.grad_input(below.dz, below.active, 0, grad_input=below.dz)
+            threshold(below.dz, below.active, 0, grad_input=below.dz)
             above = below
-        torch.bmm(above.dz_batch, x[:, :batch].expand(self.pack, -1, -1), out=self._gradients[0])  # d[W b] = dz [x 1]
+        torch.bmm(above.dz_batch, x.rows, out=self._gradients[0])  # d[W b] = dz [x 1]
         if self._gradient is not self.gradient:
             self.gradient.copy_(self._gradient)
 
-    def _space(self, rows: int, batch: int) -> tuple[list[_Hidden], _Layer]:
+    def _space(self, x: Inputs) -> tuple[list[_Hidden], _Layer]:
         """Room for the activations of batches of this size, made once: hidden layers, logits."""
-        if (rows, batch) not in self._spaces:
-            hidden = [self._hidden(outputs, rows, batch) for _, outputs in self.layers[:-1]]
-            z, dz = (self._room(self.layers[-1][1], rows) for _ in range(2))
-            self._spaces[rows, batch] = hidden, _Layer(z, dz, dz[:, :, :batch])
-        return self._spaces[rows, batch]
+        batch, columns = size = x.rows.shape[1], x.columns.shape[2]
+        if size not in self._spaces:
+            hidden = [self._hidden(outputs, columns, batch) for _, outputs in self.layers[:-1]]
+            z, dz = (self._room(self.layers[-1][1], columns) for _ in range(2))
+            self._spaces[size] = hidden, _Layer(z, dz, z[:, :, :batch], dz[:, :, :batch])
+        return self._spaces[size]
 
-    def _hidden(self, units: int, rows: int, batch: int) -> _Hidden:
-        z, h = self._room(units, rows), self._room(padded(units + 1), rows)
+    def _hidden(self, units: int, columns: int, batch: int) -> _Hidden:
+        z, h = self._room(units, columns), self._room(padded(units + 1), columns)
         h[:, units] = 1
-        active = h[:, :units]
-        return _Hidden(
-            z, z, z[:, :, :batch], h[:, : units + 1], active, active[:, :, :batch], h[:, :, :batch].transpose(1, 2)
-        )
+        active, z_batch, h_batch = h[:, :units], z[:, :, :batch], h[:, :, :batch]
+        return _Hidden(z, z, z_batch, z_batch, h[:, : units + 1], active, h_batch[:, :units], h_batch.transpose(1, 2))
 
-    def _room(self, units: int, rows: int) -> Tensor:
-        """(pack, units, rows) of zeros."""
-        size = self.pack * units * padded(rows)
-        return matrices(flat_zeros(size, self.precision, str(self.flat.device)), self.pack, units, rows)[:, :, :rows]
+    def _room(self, units: int, columns: int) -> Tensor:
+        """(pack, units, columns) of zeros."""
+        flat = flat_zeros(self.pack * units * padded(columns), self.precision, str(self.flat.device))
+        return matrices(flat, self.pack, units, columns)[:, :, :columns]
 
     def finite(self) -> Tensor:
         """(pack,) of bool: whether all parameters of a member are finite."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from kdtune.layout import flat_zeros
+from kdtune.layout import Inputs, flat_zeros
 from kdtune.models import glorot
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -112,30 +112,30 @@ class StackedModules:
             start += value.numel()
         return found
 
-    def forward(self, x: Tensor, batch: int, masks: Iterable[Tensor] | None = None) -> Tensor:
-        """Logits (pack, classes, batch) for x of (1 or pack, rows, columns), of which a batch of the features counts.
+    def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor:
+        """Logits (pack, classes, batch).
 
         ``masks`` are factors for the units of each ``nn.Dropout``, (pack, units, batch). None evaluates.
         """
-        x = x[:, :batch, : self.features]
+        examples = x.rows[:, :, : self.features]
         state: dict[str, Tensor] = {}
         if masks is not None:
             for name, mask, units in zip(self.dropouts, masks, self.units, strict=True):
                 own = mask.transpose(1, 2).reshape(self.pack, -1, *units.shape)
                 state[f"{name}.mask"] = own.clone()  # the next draw overwrites it
 
-        def run(parameters: dict[str, Tensor], state: dict[str, Tensor], x: Tensor) -> Tensor:
-            return functional_call(self.template, (parameters, state), (x,))  # type: ignore[no-any-return]
+        def run(parameters: dict[str, Tensor], state: dict[str, Tensor], examples: Tensor) -> Tensor:
+            return functional_call(self.template, (parameters, state), (examples,))  # type: ignore[no-any-return]
 
         parameters = {name: leaf.to(self.precision) for name, leaf in self.leaves.items()}
-        if len(x) == 1:
-            logits = vmap(run, in_dims=(0, 0, None))(parameters, state, x[0])
+        if examples.stride(0) == 0:  # shared by all
+            logits = vmap(run, in_dims=(0, 0, None))(parameters, state, examples[0])
         else:
-            logits = vmap(run)(parameters, state, x)
+            logits = vmap(run)(parameters, state, examples)
         self._logits = logits  # (pack, batch, classes)
         return logits.detach().transpose(1, 2)
 
-    def backward(self, x: Tensor, logit_gradient: Tensor) -> None:
+    def backward(self, x: Inputs, logit_gradient: Tensor) -> None:
         """Fill ``gradient`` from dL/dz of the last ``forward``."""
         dz = logit_gradient.transpose(1, 2).to(self._logits.dtype)
         found = torch.autograd.grad(self._logits, list(self.leaves.values()), dz)

@@ -18,7 +18,7 @@ from kdtune import metrics
 from kdtune.batches import Members
 from kdtune.data import Data, load
 from kdtune.fit import Stack, cut, fit, precision_of
-from kdtune.layout import with_ones
+from kdtune.layout import Inputs, with_ones
 from kdtune.network import Network, Pack
 from kdtune.rows import failed_row, row
 from kdtune.table import DIVERGED, TEACHER
@@ -138,12 +138,17 @@ def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, 
     found: list[Logits] = [{} for _ in members.networks]
     firsts, _ = members.sources
     data = [members.data[i] for i in firsts] if len(firsts) == 1 else members.data
+    features = data[0].x_train.shape[1]
     for split in splits:
         xs = [with_ones(getattr(one, f"x_{split}"), precision) for one in data]
         parts = []
         for start in range(0, len(xs[0]), EVAL_BATCH):
             batch = torch.stack([x[start : start + EVAL_BATCH] for x in xs]).to(device)
-            parts.append(model.forward(batch, batch.shape[1]).transpose(1, 2).to("cpu", torch.float32, copy=True))
+            parts.append(
+                model.forward(Inputs.of(batch, features, model.pack))
+                .transpose(1, 2)
+                .to("cpu", torch.float32, copy=True)
+            )
         for i, logits in enumerate(torch.cat(parts, dim=1).numpy()):  # (pack, examples, classes)
             found[i][split] = logits
     return found

@@ -15,6 +15,7 @@ from kdtune import losses, modules
 from kdtune import table as t
 from kdtune.batches import Batches
 from kdtune.fit import Trainer, cut
+from kdtune.layout import Inputs
 from kdtune.masks import DeviceMasks, Masks
 from kdtune.models import StackedMLP
 from kdtune.modules import StackedModules
@@ -31,13 +32,14 @@ def draw(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def laid_out(x: Tensor, rows: int = 0) -> Tensor:
-    """x (..., batch, features) as stacks take it: a column of ones, padding, some rows that do not count."""
-    features = x.shape[-1]
-    found = torch.cat([x, 100 * torch.ones_like(x[..., :1, :]).expand(-1, rows, -1)], dim=-2)
-    found = nn.functional.pad(found, (0, padded(features + 1) - features))
-    found[..., features] = 1
-    return found
+def laid_out(x: Tensor, pack: int, beyond: int = 0) -> Inputs:
+    """x (1 or pack, batch, features) as stacks take it, with so many examples that do not count."""
+    _, batch, features = x.shape
+    rows = nn.functional.pad(x, (0, padded(features + 1) - features, 0, beyond), value=100.0)
+    rows[:, :, features] = 1
+    rows[:, :, features + 1 :] = 0
+    found = Inputs.of(rows, features, pack)
+    return Inputs(found.rows[:, :batch], found.columns)
 
 
 @given(
@@ -75,10 +77,11 @@ def test_every_derivative_is_autograds(hidden, sizes, dropout, share, beyond, w,
     nets = [modules.mlp(layers, dropout, seed=s, dtype=torch.float64) for s in seeds]
     stacks = StackedMLP(layers, seeds, dropout, torch.float64), StackedModules(nets, features, torch.float64)
     assert all(stack.masked == rates for stack in stacks)
-    rows = laid_out(x, beyond if isinstance(beyond, int) else padded(batch) - batch)
+    inputs = laid_out(x, members, beyond if isinstance(beyond, int) else padded(batch) - batch)
+    of_terms = losses.gradient_weights(T, T**2, weights, batch)
     for stack in stacks:
-        z = stack.forward(rows, batch, drawn())
-        stack.backward(rows, losses.distillation_gradient(z, targets, labels, T, T**2, weights))
+        z = stack.forward(inputs, drawn())
+        stack.backward(inputs, losses.distillation_gradient(z, targets, labels, T, of_terms))
     for i, net in enumerate(nets):
         h = x[0 if share else i].T
         own = drawn()
@@ -147,8 +150,8 @@ def test_an_architecture_of_ones_own_is_stacked():
     masks.start(0)
     drawn = [mask.clone() for mask in masks.draw(5)]
     x, dz = draw(0, 3, 5, 8), draw(1, 3, 4, 5)
-    z = stack.forward(laid_out(x), 5, drawn)
-    stack.backward(laid_out(x), dz)
+    z = stack.forward(laid_out(x, 3), drawn)
+    stack.backward(laid_out(x, 3), dz)
     for i, net in enumerate(nets):
         h = torch.relu(net.conv(x[i].unsqueeze(1))) * drawn[0][i].T.reshape(5, 3, 8)
         h = h.flatten(1)
@@ -158,7 +161,7 @@ def test_an_architecture_of_ones_own_is_stacked():
         for name, parameter in net.named_parameters():
             torch.testing.assert_close(stack.gradients[name][i], parameter.grad, rtol=1e-10, atol=1e-12)
         with torch.no_grad():
-            torch.testing.assert_close(stack.forward(laid_out(x), 5)[i].T, net.eval()(x[i]), rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(stack.forward(laid_out(x, 3))[i].T, net.eval()(x[i]), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("most", [1, 2, 100])
@@ -193,7 +196,8 @@ def test_members_of_several_cells_learn_from_their_own(plan):
     for i, network in enumerate(one.networks):
         alone = Batches(members_of(pack([network])), "cpu", torch.float64, torch.float64)
         for a, b in zip(laid, alone.lay_out(next(alone.epoch(1))), strict=False):
-            assert torch.equal(a.x[i], b.x[0])
+            assert torch.equal(a.x.rows[i], b.x.rows[0])
+            assert torch.equal(a.x.columns[i, :, : len(a.x.rows[i])], b.x.rows[0, :, : a.x.columns.shape[1]].T)
             assert torch.equal(a.targets[i], b.targets[0])
             if b.labels is not None:
                 assert torch.equal(a.labels[i], b.labels[0])

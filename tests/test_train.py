@@ -184,10 +184,12 @@ def test_gradient_is_that_of_the_loss(seed, T, w, scale):
     torch.testing.assert_close(q.sum(dim=1), torch.ones(2, 6, dtype=torch.float64))
     loss = losses.distillation_loss(z, q, labels, Ts, a, ws)
     (expected,) = torch.autograd.grad(loss.sum(), z)
-    found = losses.distillation_gradient(z.detach(), q, labels, Ts, a, ws)
+    found = losses.distillation_gradient(z.detach(), q, labels, Ts, losses.gradient_weights(Ts, a, ws, z.shape[2]))
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
-    bare = losses.distillation_gradient(z.detach(), q, None, Ts, a, torch.zeros_like(ws))
-    plain = losses.distillation_gradient(z.detach(), q, None, Ts, torch.ones_like(a), torch.zeros_like(ws))
+    bare, plain = (
+        losses.distillation_gradient(z.detach(), q, None, Ts, losses.gradient_weights(Ts, weight, 0 * ws, z.shape[2]))
+        for weight in (a, torch.ones_like(a))
+    )
     torch.testing.assert_close(bare, a * plain, rtol=1e-12, atol=0)
 
 
@@ -197,7 +199,8 @@ def test_high_temperature_matches_logits():
     z, v = (torch.randn(1, 10, 8, generator=random, dtype=torch.float64) for _ in range(2))
     z, v = z - z.mean(dim=1, keepdim=True), v - v.mean(dim=1, keepdim=True)
     T = torch.full((1, 1, 1), 1e4, dtype=torch.float64)
-    found = losses.distillation_gradient(z, losses.soft_targets(v, T), None, T, T**2, torch.zeros(1, 1, 1))
+    weights = losses.gradient_weights(T, T**2, torch.zeros(1, 1, 1), 8)
+    found = losses.distillation_gradient(z, losses.soft_targets(v, T), None, T, weights)
     torch.testing.assert_close(found, (z - v) / 10 / 8, rtol=1e-3, atol=1e-6)
 
 
