@@ -98,9 +98,10 @@ class Trainer:
             yield
 
     def stretch(self, picked: Tensor) -> None:
-        """All of them."""
-        for _ in self.steps(picked):
-            pass
+        """All of them. Nothing is kept for autograd, not even versions of tensors, unless it is needed."""
+        with torch.inference_mode(isinstance(self.model, StackedMLP)):
+            for _ in self.steps(picked):
+                pass
 
 
 def fit(members: Members, device: str, dtype: torch.dtype, steps: int | None = None) -> tuple[Stack, list[int | None]]:

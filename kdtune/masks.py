@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,15 @@ from torch import Tensor
 from kdtune.identity import stream
 
 UNITS = 65536  # values of 16 bits
+
+
+class _Layer(NamedTuple):
+    """What the factors of one layer are made of and where they lie."""
+
+    kept: npt.NDArray[np.bool_]  # (pack, units, batch)
+    scale: np.floating[Any]
+    values: npt.NDArray[np.floating[Any]]  # (pack, units, batch), on the memory of
+    factors: Tensor
 
 
 class Masks:
@@ -32,8 +42,7 @@ class Masks:
         self.ids, self.dtype = list(ids), dtype
         self.rates = [rate for rate, _ in masked]
         self.ends = list(itertools.accumulate(units for _, units in masked))
-        self.kept: dict[int, npt.NDArray[np.bool_]] = {}
-        self.factors: dict[tuple[int, int], Tensor] = {}
+        self.spaces: dict[int, tuple[npt.NDArray[np.bool_], list[_Layer]]] = {}
         self.generators: list[np.random.SFC64] = []
 
     def start(self, epoch: int) -> None:
@@ -45,9 +54,7 @@ class Masks:
         Each is overwritten by the next: it is to be used while the cache still has it.
         """
         units = self.ends[-1] * batch
-        if batch not in self.kept:
-            self.kept[batch] = np.empty((len(self.ids), self.ends[-1], batch), np.bool_)
-        kept = self.kept[batch]
+        kept, layers = self._space(batch)
         for generator, member in zip(self.generators, kept, strict=True):
             bits = generator.random_raw(-(-units // 4)).view(np.uint16)[:units].reshape(member.shape)
             if len(set(self.rates)) == 1:
@@ -55,17 +62,23 @@ class Masks:
                 continue
             for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
                 np.greater_equal(bits[start:end], round(rate * UNITS), out=member[start:end])
-        for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
-            yield self._factor(kept[:, start:end], 1 / (1 - rate))
+        for own, scale, values, factors in layers:
+            np.multiply(own, scale, out=values)
+            yield factors.to(self.dtype)
 
-    def _factor(self, kept: npt.NDArray[np.bool_], scale: float) -> Tensor:
-        _, units, batch = kept.shape
-        if (units, batch) not in self.factors:
+    def _space(self, batch: int) -> tuple[npt.NDArray[np.bool_], list[_Layer]]:
+        """Room for what is drawn for batches of this size, made once; layers of one width share their factors'."""
+        if batch not in self.spaces:
             wide = torch.float32 if self.dtype == torch.bfloat16 else self.dtype  # numpy knows no bfloat16
-            self.factors[units, batch] = torch.empty(kept.shape, dtype=wide)
-        factor = self.factors[units, batch].numpy()
-        np.multiply(kept, factor.dtype.type(scale), out=factor)
-        return self.factors[units, batch].to(self.dtype)
+            kept = np.empty((len(self.ids), self.ends[-1], batch), np.bool_)
+            factors: dict[int, Tensor] = {}
+            layers = []
+            for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
+                own = factors.setdefault(end - start, torch.empty(len(self.ids), end - start, batch, dtype=wide))
+                values = own.numpy()
+                layers.append(_Layer(kept[:, start:end], values.dtype.type(1 / (1 - rate)), values, own))
+            self.spaces[batch] = kept, layers
+        return self.spaces[batch]
 
 
 class DeviceMasks:

@@ -132,7 +132,7 @@ def denormals_flushed() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, precision: torch.dtype) -> list[Logits]:
     """Logits of every member on some splits, in evaluation mode."""
     found: list[Logits] = [{} for _ in members.networks]
