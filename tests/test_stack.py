@@ -1,8 +1,6 @@
-"""One step of a stack against autograd; its parts, masks, precision and optimizers."""
+"""One step of a stack against autograd; its layout, masks, precision and optimizers."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,19 +11,15 @@ from torch import Tensor, nn
 
 from kdtune import losses, modules
 from kdtune import table as t
-from kdtune.batches import Batches
-from kdtune.fit import Trainer, cut
-from kdtune.layout import Inputs
+from kdtune.layout import Inputs, with_ones
 from kdtune.masks import DeviceMasks, Masks
 from kdtune.models import StackedMLP
 from kdtune.modules import StackedModules
-from kdtune.network import pack
 from kdtune.optimizer import make_optimizer
-from kdtune.packing import Limits, even, student_packs, teacher_packs
 from kdtune.settings import Train
 from kdtune.sizes import padded
-from kdtune.train import denormals_flushed, train_pack
-from tests.test_train import members_of, results, taught
+from kdtune.train import denormals_flushed
+from tests.test_train import results
 
 
 def draw(seed: int, *shape: int) -> Tensor:
@@ -109,6 +103,25 @@ def gradient(stack: StackedMLP | StackedModules, member: int, name: str) -> Tens
     return own[:, :inputs] if kind == "weight" else own[:, inputs]
 
 
+@given(
+    sizes=st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 5), st.integers(1, 20)),
+    share=st.booleans(),
+)
+def test_batches_are_slices(sizes, share):
+    """Both views of each batch; columns go on to a multiple of 16."""
+    members, size, count, features = sizes
+    rows = count * size + padded(size) - size
+    own = [with_ones(draw(i, rows, features).numpy(), torch.float64) for i in range(1 if share else members)]
+    batches = Inputs.batches(torch.stack(own), features, members, size)
+    assert len(batches) == count
+    for i, batch in enumerate(batches):
+        assert batch.columns.shape == (members, features + 1, padded(size))
+        for member in range(members):
+            expected = own[0 if share else member][i * size : (i + 1) * size]
+            assert torch.equal(batch.rows[member], expected)
+            assert torch.equal(batch.columns[member, :, :size], expected[:, : features + 1].T)
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
@@ -162,54 +175,6 @@ def test_an_architecture_of_ones_own_is_stacked():
             torch.testing.assert_close(stack.gradients[name][i], parameter.grad, rtol=1e-10, atol=1e-12)
         with torch.no_grad():
             torch.testing.assert_close(stack.forward(laid_out(x, 3))[i].T, net.eval()(x[i]), rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize("most", [1, 2, 100])
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_parts_and_threads_change_no_bit(plan, monkeypatch, threads, most):
-    """However a pack is cut for the cache, and whichever thread trains a part."""
-    packs = plan("distill.hard_weight=[0, 0.5]").packs
-    whole = {one.id: results(one) for one in packs}
-    monkeypatch.setattr("kdtune.network.STACK_BYTES", most * packs[0].networks[0].footprint)
-    for one in packs:
-        parts = cut(members_of(one), threads)
-        assert sum(len(part.networks) for part in parts) == len(one.networks)
-        assert len(parts) >= min(threads, len(one.networks))
-        for name, (row, state) in results(one, threads=threads).items():
-            assert row == whole[one.id][name][0]
-            assert all(torch.equal(value, whole[one.id][name][1][key]) for key, value in state.items())
-
-
-def test_threads_change_no_bit_of_other_modules(plan):
-    for one in plan("student.activation=tanh", "teacher.activation=gelu", whole_packs=True).packs:
-        alone, threaded = results(one), results(one, threads=2)
-        for name, (row, state) in threaded.items():
-            assert row == alone[name][0]
-            assert all(torch.equal(value, alone[name][1][key]) for key, value in state.items())
-
-
-def test_members_of_several_cells_learn_from_their_own(plan):
-    """A pack over cells: x, targets and labels of each member are those it has alone."""
-    one = next(p for p in plan("distill.hard_weight=[0, 0.5]").packs if len(p.teachers) == 2)
-    together = Batches(members_of(one), "cpu", torch.float64, torch.float64)
-    laid = list(together.lay_out(next(together.epoch(1))))
-    for i, network in enumerate(one.networks):
-        alone = Batches(members_of(pack([network])), "cpu", torch.float64, torch.float64)
-        for a, b in zip(laid, alone.lay_out(next(alone.epoch(1))), strict=False):
-            assert torch.equal(a.x.rows[i], b.x.rows[0])
-            assert torch.equal(a.x.columns[i, :, : len(a.x.rows[i])], b.x.rows[0, :, : a.x.columns.shape[1]].T)
-            assert torch.equal(a.targets[i], b.targets[0])
-            if b.labels is not None:
-                assert torch.equal(a.labels[i], b.labels[0])
-
-
-def test_every_example_once_an_epoch(plan):
-    batches = Batches(members_of(plan().packs[0]), "cpu", torch.float32, torch.float32)
-    batches.stretch = 3
-    for epoch in (0, 1):
-        picked = torch.cat(list(batches.epoch(epoch)), dim=1)
-        for source, offset in zip(picked, batches.offsets, strict=True):
-            assert sorted((source - offset).tolist()) == list(range(batches.n_train))
 
 
 @pytest.mark.parametrize("kind", ["numpy", "device"])
@@ -274,89 +239,3 @@ def test_denormals_are_flushed_and_left_as_they_were():
     with denormals_flushed(), denormals_flushed():
         assert (tiny * 1).item() == 0
     assert (tiny * 1).item() != 0
-
-
-@given(
-    counts=st.tuples(st.integers(1, 4), st.integers(1, 3)),
-    workers=st.integers(1, 4),
-    limits=st.builds(Limits, networks=st.integers(1, 30), work=st.sampled_from([0.0, 1e7, 4e10])),
-)
-@settings(max_examples=40, deadline=None)
-def test_packs_divide_among_the_workers(everything, counts, workers, limits):
-    temperatures, replicates = counts
-    networks = everything(temperatures, replicates)
-    teachers = teacher_packs([n for n in networks if n.model == t.TEACHER], workers, limits, stacked=True)
-    students = student_packs([n for n in networks if n.model != t.TEACHER], teachers, workers, limits)
-    trained = Counter(n.id for one in (*teachers, *students) for n in one.networks)
-    assert trained == Counter(n.id for n in networks)
-    assert all(len(one.networks) <= limits.networks for one in (*teachers, *students))
-    home = {n.id: one.id for one in teachers for n in one.networks}
-    for one in students:
-        assert len({home[name] for name in one.teachers}) <= 1
-        if len({n.data.id for n in one.networks}) > 1:  # cells share a pack only while it is small
-            assert one.work <= limits.work
-    for packs in (teachers, students):
-        assert [one.work for one in packs[: len(packs) // 2]] == sorted(
-            (one.work for one in packs[: len(packs) // 2]), reverse=True
-        )
-
-
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    from ruamel.yaml import YAML
-
-    from kdtune.plan import all_networks
-    from kdtune.spec import load
-    from tests.conftest import SMALL
-
-    path = tmp_path_factory.mktemp("sweep") / "small.yaml"
-    with path.open("w") as file:
-        YAML(typ="safe", pure=True).dump(SMALL, file)
-
-    def make(temperatures: int, replicates: int):
-        values = [1 + i for i in range(temperatures)]
-        return list(all_networks(load(path, [f"distill.T={values}", f"replicates={replicates}"])))
-
-    return make
-
-
-@given(st.lists(st.integers(), min_size=1, max_size=50), st.integers(1, 60))
-def test_even_parts(items, largest):
-    parts = list(even(items, largest))
-    assert [item for part in parts for item in part] == items
-    assert max(map(len, parts)) <= largest
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
-
-@pytest.mark.gpu
-@needs_gpu
-def test_a_captured_step_is_the_step(plan):
-    """The CUDA graph trains to what the same operations give one by one."""
-    one = plan("train.epochs=4", "teacher.dropout=0.3").packs[0]
-    graphs = train_pack(one, taught, keep_weights=True, device="cuda")
-    members = members_of(one)
-    trainer = Trainer(members, "cuda", torch.float32)
-    for epoch in range(4):
-        if trainer.masks:
-            trainer.masks.start(epoch)
-        for picked in trainer.batches.epoch(epoch):
-            trainer.stretch(picked)
-    for i, result in enumerate(graphs):
-        for key, value in trainer.model.state(i).items():
-            torch.testing.assert_close(result.weights[key], value, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.gpu
-@needs_gpu
-def test_gpu_and_cpu_agree_in_distribution(plan):
-    """Errors over replicates: the paired difference of means is within its own noise."""
-    packs = plan("replicates=10", "train.epochs=20", whole_packs=True).packs
-    on = {
-        device: {r.network.id: r.row[t.NUM_ERROR] for one in packs for r in train_pack(one, taught, device=device)}
-        for device in ("cpu", "cuda")
-    }
-    difference = np.array([on["cpu"][name] - on["cuda"][name] for name in on["cpu"]], float)
-    assert abs(difference.mean()) < 5 * difference.std() / len(difference) ** 0.5 + 0.5
