@@ -72,31 +72,26 @@ def students(kind: str, width: int, pack: int) -> Any:
 
 
 def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
-    from concurrent.futures import ThreadPoolExecutor
-
     import torch
 
     from kdtune.fit import Trainer, cut
 
-    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # before threads are started, which inherit it
+    torch.set_num_threads(threads)
     trainers = [Trainer(part, "cpu", torch.float32) for part in cut(students(kind, width, pack), threads)]
     order = [itertools.cycle(list(trainer.batches.epoch(0))[:-1]) for trainer in trainers]
     for trainer in trainers:
         if trainer.masks:
             trainer.masks.start(0)
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-
-    def train_part(place: int) -> None:
-        torch.set_flush_denormal(True)
-        taken = 0
-        while taken < STEPS:
-            picked = next(order[place])
-            steps = min(picked.shape[1] // BATCH, STEPS - taken)
-            trainers[place].stretch(picked[:, : steps * BATCH])
-            taken += steps
 
     def run() -> int:
-        list(pool.map(train_part, range(len(trainers))))
+        for trainer, picked in zip(trainers, order, strict=True):
+            taken = 0
+            while taken < STEPS:
+                stretch = next(picked)
+                steps = min(stretch.shape[1] // BATCH, STEPS - taken)
+                trainer.stretch(stretch[:, : steps * BATCH])
+                taken += steps
         return STEPS
 
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -57,10 +56,10 @@ def precision_of(network: Network, dtype: torch.dtype) -> torch.dtype:
 
 
 def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
-    """The parts of a pack that are stacked: on a CPU small enough for its cache, as many as there are threads.
+    """The parts of a pack that are stacked: on a CPU small enough for the caches of its threads.
 
-    The numbers of an ``exact`` network do not depend on the part that it is in. Those of others may,
-    in their last bits: their parts do not depend on the threads.
+    The numbers of an ``exact`` network depend neither on the part that it is in nor on the threads.
+    Those of others may, in their last bits: their parts depend on the pack alone.
     """
     count, first = len(members.networks), members.networks[0]
     if device != "cpu":
@@ -69,9 +68,7 @@ def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members
     groups = [list(range(count))]
     if count >= WORTH_SHARING * len(firsts):
         groups = [[i for i in range(count) if of[i] == source] for source in range(len(firsts))]
-    largest = first.stack_size
-    if first.exact:
-        largest = min(largest, math.ceil(count / threads))
+    largest = first.stack_size * (threads if first.exact else 1)
     return [members.pick(part) for group in groups for part in even(group, largest)]
 
 

@@ -41,10 +41,10 @@ class Inputs(NamedTuple):
     columns: Tensor  # (pack, features + 1, batch or more): features, a one; what is beyond the batch does not count
 
     @classmethod
-    def of(cls, x: Tensor, features: int, pack: int) -> Inputs:
-        """All examples of x (1 or pack, examples, padded(features + 1)), as by ``with_ones``."""
+    def of(cls, x: Tensor, features: int, pack: int, batch: int) -> Inputs:
+        """The first ``batch`` examples of x (1 or pack, examples, padded(features + 1)), as by ``with_ones``."""
         x = x.expand(pack, -1, -1)
-        return cls(x, x[:, :, : features + 1].transpose(1, 2))
+        return cls(x[:, :batch], x[:, :, : features + 1].transpose(1, 2))
 
     @classmethod
     def batches(cls, x: Tensor, features: int, pack: int, size: int) -> list[Inputs]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kdtune.threads import softmax
+
 
 def soft_targets(logits: Tensor, T: Tensor) -> Tensor:
     """softmax(v / T): the paper's equation 1.
@@ -27,7 +29,7 @@ def soft_targets(logits: Tensor, T: Tensor) -> Tensor:
     -------
     (pack, classes, batch); sums to 1 over the classes.
     """
-    return torch.softmax(logits / T, dim=-2)
+    return softmax(logits / T)
 
 
 def distillation_loss(z: Tensor, targets: Tensor, labels: Tensor, T: Tensor, a: Tensor, w: Tensor) -> Tensor:
@@ -63,7 +65,7 @@ def distillation_gradient(
     be None when every w is 0.
     """
     soft, hard = weights
-    gradient = torch.softmax(z / T, dim=-2).sub_(targets).mul_(soft)
+    gradient = softmax(z / T).sub_(targets).mul_(soft)
     if labels is not None:
-        gradient += torch.softmax(z.to(T.dtype), dim=-2).sub_(labels).mul_(hard)
+        gradient += softmax(z.to(T.dtype)).sub_(labels).mul_(hard)
     return gradient

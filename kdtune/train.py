@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from kdtune import metrics
 from kdtune.batches import Members
@@ -21,7 +21,9 @@ from kdtune.fit import Stack, cut, fit, precision_of
 from kdtune.layout import Inputs, with_ones
 from kdtune.network import Network, Pack
 from kdtune.rows import failed_row, row
+from kdtune.sizes import padded
 from kdtune.table import DIVERGED, TEACHER
+from kdtune.threads import on_threads
 
 # Examples that are evaluated at once. A constant: the size of a product may change its last bits.
 EVAL_BATCH = 1024
@@ -55,7 +57,7 @@ def train_pack(
     teacher_logits : gives a teacher's logits on the training part, (examples, classes), by its id.
     keep_weights : keep the students' weights too; a teacher's always are.
     device : ``"cpu"`` or ``"cuda"``.
-    threads : parts of the pack that train side by side on a CPU.
+    threads : of the matrix products and elementwise passes on a CPU.
 
     Returns
     -------
@@ -69,11 +71,11 @@ def train_pack(
         teacher_logits=[soft[network.teacher.id] if network.teacher else None for network in pack.networks],
     )
     parts = cut(members, threads, device)
-    if len(parts) == 1 or threads == 1:
-        fitted = [_train_part(part, device, dtype) for part in parts]
-    else:  # each on one thread, for the BLAS gains little from more on matrices as small as these
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            fitted = list(pool.map(lambda part: _train_part(part, device, dtype), parts))
+    fitted = []
+    for part in parts:
+        # Shared out among threads, the product of a stack of one is cut up, and has other last bits.
+        count = min(threads, len(part.networks)) if part.networks[0].exact else threads
+        fitted.append(on_threads(count, partial(_train_part, part, device, dtype)))
     seconds = (time.perf_counter() - start) / len(pack.networks)
     where: dict[str, Any] = {"device": _device_name(device), "host": platform.node(), "seconds": seconds}
     results = {
@@ -110,26 +112,10 @@ class _Fitted:
 
 
 def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
-    with denormals_flushed():
-        model, diverged = fit(members, device, dtype)
+    model, diverged = fit(members, device, dtype)
     splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")
     precision = precision_of(members.networks[0], dtype)
     return _Fitted(members, model, diverged, _logits(model, members, splits, device, precision))
-
-
-@contextmanager
-def denormals_flushed() -> Iterator[None]:
-    """This thread takes denormal numbers for 0.
-
-    Gradients of examples that are learned pass through them on their way to 0, and arithmetic on
-    them is slow: a step of a student was measured to take 107 us without, 140 with them.
-    """
-    before = not (torch.full((), 1e-40) * 1).item()
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
 
 
 @torch.inference_mode()
@@ -144,11 +130,9 @@ def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, 
         parts = []
         for start in range(0, len(xs[0]), EVAL_BATCH):
             batch = torch.stack([x[start : start + EVAL_BATCH] for x in xs]).to(device)
-            parts.append(
-                model.forward(Inputs.of(batch, features, model.pack))
-                .transpose(1, 2)
-                .to("cpu", torch.float32, copy=True)
-            )
+            rows = pad(batch, (0, 0, 0, padded(batch.shape[1]) - batch.shape[1]))
+            z = model.forward(Inputs.of(rows, features, model.pack, batch.shape[1]))  # (pack, classes, examples)
+            parts.append(z.transpose(1, 2).to("cpu", torch.float32, copy=True))
         for i, logits in enumerate(torch.cat(parts, dim=1).numpy()):  # (pack, examples, classes)
             found[i][split] = logits
     return found

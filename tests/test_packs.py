@@ -27,18 +27,30 @@ def test_parts_and_threads_change_no_bit(plan, monkeypatch, threads, most):
     for one in packs:
         parts = cut(members_of(one), threads)
         assert sum(len(part.networks) for part in parts) == len(one.networks)
-        assert len(parts) >= min(threads, len(one.networks))
+        assert all(len(part.networks) <= threads * part.networks[0].stack_size for part in parts)
         for name, (row, state) in results(one, threads=threads).items():
             assert row == whole[one.id][name][0]
             assert all(torch.equal(value, whole[one.id][name][1][key]) for key, value in state.items())
 
 
-def test_threads_change_no_bit_of_other_modules(plan):
+def test_threads_of_large_products_change_no_bit(plan):
+    """Of stacks so large that torch and the BLAS share each operation out among their threads."""
+    temperatures = [1 + i / 2 for i in range(30)]
+    packs = plan(f"distill.T={temperatures}", "student.width=[50, 61]", "teacher.hidden=[90]", "train.batch_size=100")
+    for one in packs.packs:
+        alone = results(one)
+        for threads in (2, 3):
+            for name, (row, state) in results(one, threads=threads).items():
+                assert row == alone[name][0]
+                assert all(torch.equal(value, alone[name][1][key]) for key, value in state.items())
+
+
+def test_threads_change_last_bits_of_other_modules_at_most(plan):
     for one in plan("student.activation=tanh", "teacher.activation=gelu", whole_packs=True).packs:
         alone, threaded = results(one), results(one, threads=2)
-        for name, (row, state) in threaded.items():
-            assert row == alone[name][0]
-            assert all(torch.equal(value, alone[name][1][key]) for key, value in state.items())
+        for name, (_, state) in threaded.items():
+            for key, value in state.items():
+                torch.testing.assert_close(value, alone[name][1][key], rtol=1e-3, atol=1e-4)
 
 
 def test_members_of_several_cells_learn_from_their_own(plan):

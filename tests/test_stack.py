@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from kdtune.modules import StackedModules
 from kdtune.optimizer import make_optimizer
 from kdtune.settings import Train
 from kdtune.sizes import padded
-from kdtune.train import denormals_flushed
+from kdtune.threads import denormals_flushed, on_threads
 from tests.test_train import results
 
 
@@ -32,8 +34,7 @@ def laid_out(x: Tensor, pack: int, beyond: int = 0) -> Inputs:
     rows = nn.functional.pad(x, (0, padded(features + 1) - features, 0, beyond), value=100.0)
     rows[:, :, features] = 1
     rows[:, :, features + 1 :] = 0
-    found = Inputs.of(rows, features, pack)
-    return Inputs(found.rows[:, :batch], found.columns)
+    return Inputs.of(rows, features, pack, batch)
 
 
 @given(
@@ -239,3 +240,14 @@ def test_denormals_are_flushed_and_left_as_they_were():
     with denormals_flushed(), denormals_flushed():
         assert (tiny * 1).item() == 0
     assert (tiny * 1).item() != 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a team of OpenMP threads does not inherit it")
+def test_denormals_are_flushed_on_all_threads():
+    many = torch.full((1_000_000,), 1e-40)
+    assert (many * 1).all()
+    for count in (1, 2, 3):
+        assert not on_threads(count, lambda: (many * 1).any())
+        assert on_threads(count, torch.get_num_threads) == count
+    assert torch.get_num_threads() == 1
+    assert (many * 1).all()
