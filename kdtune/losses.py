@@ -14,7 +14,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kdtune.threads import softmax
+
+def softmax(z: Tensor) -> Tensor:
+    """Over the classes, dim -2.
+
+    Not ``torch.softmax``, which shares a tensor out among threads without regard for its vectors and
+    rounds the elements that are left over differently: numbers would depend on the threads.
+    """
+    powers = torch.sub(z, z.amax(dim=-2, keepdim=True)).exp_()
+    return powers.div_(powers.sum(dim=-2, keepdim=True))
 
 
 def soft_targets(logits: Tensor, T: Tensor) -> Tensor:

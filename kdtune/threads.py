@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 Result = TypeVar("Result")
 
@@ -33,22 +32,6 @@ def on_threads(count: int, work: Callable[[], Result]) -> Result:
         return run()
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(run).result()
-
-
-def softmax(z: Tensor) -> Tensor:
-    """Over dim -2, on one thread of a CPU.
-
-    torch shares a softmax out among threads without regard for vectors, and rounds the elements that are
-    left over on either side differently: numbers would depend on the threads.
-    """
-    count = torch.get_num_threads()
-    if count == 1 or z.device.type != "cpu":
-        return torch.softmax(z, dim=-2)
-    torch.set_num_threads(1)
-    try:
-        return torch.softmax(z, dim=-2)
-    finally:
-        torch.set_num_threads(count)
 
 
 @contextmanager
