@@ -56,6 +56,11 @@ def _varies(column: pd.Series) -> bool:
     return not bool((column == column.iloc[0]).fillna(False).all())
 
 
+def students_only(name: str) -> bool:
+    """Whether a column is of the distilled alone: of their loss or their teacher."""
+    return name in _STUDENTS_ONLY or name.startswith("teacher_")
+
+
 def data_columns(columns: Sequence[str]) -> list[str]:
     """Those of the cell's columns that describe the data: the panels of a figure."""
     known = (t.DATASET, t.CLASS_SEP, t.P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y",
@@ -133,7 +138,7 @@ def baselines(table: pd.DataFrame, columns: Sequence[str], measure: str) -> pd.D
 def baseline_of(found: pd.DataFrame, cell: dict[str, object]) -> float:
     """The mean of a cell's baselines, among all ``baselines``: same data and shape, trained as alike as there are."""
     for name, value in cell.items():
-        if name in _STUDENTS_ONLY or name.startswith("teacher_"):
+        if students_only(name):
             continue
         same = matching(found, {name: value})
         # A training setting that only the distilled have (distill.train) tells baselines apart no further.

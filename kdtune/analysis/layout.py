@@ -1,0 +1,117 @@
+"""A table's cells as arrays, replicates by temperatures: what the statistics work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kdtune import table as t
+from kdtune.analysis.cells import data_columns, done, students_only
+from kdtune.analysis.curves import Array
+from kdtune.errors import RequestError
+
+MEASURES = (t.VAL_NUM_ERROR, t.VAL_NLL, t.NUM_ERROR, t.NLL, t.ECE)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The distilled students that differ in T and replicate alone, and who they are compared with."""
+
+    names: dict[str, Any]  # the columns that name it
+    temperatures: Array  # (k,), ascending
+    replicates: list[Any]  # (R,)
+    students: dict[str, Array]  # of each measure (R, k)
+    baseline: dict[str, Array]  # of each measure (R,), NaN where there is none
+    teacher: dict[str, Array]
+    left_out: list[str] = field(default_factory=list)  # what was incomplete, in words
+
+
+def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[Cell]:
+    """Each cell in turn, with the replicates and temperatures for which the measure ``decide`` is complete.
+
+    Raises
+    ------
+    RequestError
+        If two networks of one cell have the same T and replicate.
+    """
+    good = done(table)
+    students = good[good[t.MODEL] == t.STUDENT]
+    measures = [name for name in MEASURES if name in table.columns]
+    keys = list(columns)
+    code = students.groupby(keys, dropna=False, sort=True).ngroup() if keys else pd.Series(0, students.index)
+    students = students.assign(_cell=code).sort_values(["_cell", t.REPLICATE, t.TEMP], kind="stable")
+    others = {
+        model: _of_others(good, students, keys, measures, model) for model in (t.BASELINE, t.TEACHER)
+    }
+    bounds = np.flatnonzero(np.diff(students["_cell"].to_numpy(), prepend=-1, append=-2))
+    values = {name: students[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
+    temperatures, replicates = students[t.TEMP].to_numpy(np.float64), students[t.REPLICATE].to_numpy()
+    named = students[keys].iloc[bounds[:-1]].to_dict("records") if keys else [{}] * (len(bounds) - 1)
+    for names, start, end in zip(named, bounds, bounds[1:], strict=False):
+        own = slice(start, end)
+        T, column = np.unique(temperatures[own], return_inverse=True)
+        which, first, row = np.unique(replicates[own], return_index=True, return_inverse=True)
+        if len(np.unique(row * len(T) + column)) < end - start:
+            raise RequestError(
+                f"two networks of the cell {words(names)} have the same T and replicate; "
+                f"name the column that tells them apart with --cell"
+            )
+        arrays = {}
+        for name in measures:
+            arrays[name] = np.full((len(which), len(T)), np.nan)
+            arrays[name][row, column] = values[name][own]
+        rows, kept = complete(arrays[decide])
+        yield Cell(
+            {key: None if pd.isna(value) else value for key, value in names.items()},
+            T[kept],
+            [which[i] for i in rows],
+            {name: array[np.ix_(rows, kept)] for name, array in arrays.items()},
+            *({name: array[start + first[rows]] for name, array in others[model].items()} for model in others),
+            _left_out(T, which, rows, kept),
+        )
+
+
+def complete(values: Array) -> tuple[list[int], list[int]]:
+    """Rows and columns of a part without gaps: what lacks most of the rest goes first."""
+    rows, columns = list(range(values.shape[0])), list(range(values.shape[1]))
+    gaps = np.isnan(values)
+    while len(rows) and len(columns) and (inside := gaps[np.ix_(rows, columns)]).any():
+        by_row, by_column = inside.mean(axis=1), inside.mean(axis=0)
+        if by_column.max() >= by_row.max():
+            del columns[int(by_column.argmax())]
+        else:
+            del rows[int(by_row.argmax())]
+    return rows, columns
+
+
+def _left_out(T: Array, replicates: Any, rows: list[int], columns: list[int]) -> list[str]:
+    said = [f"T {value:g}" for i, value in enumerate(T) if i not in columns]
+    return said + [f"replicate {name}" for i, name in enumerate(replicates) if i not in rows]
+
+
+def _of_others(
+    good: pd.DataFrame, students: pd.DataFrame, keys: list[str], measures: list[str], model: str
+) -> dict[str, Array]:
+    """For each student, the measures of its baseline or teacher in the same replicate; NaN where there is none."""
+    rows = good[good[t.MODEL] == model]
+    if model == t.TEACHER and t.TEACHER_ID in students and students[t.TEACHER_ID].notna().any():
+        found = students[[t.TEACHER_ID]].merge(
+            rows[[t.ID, *measures]].drop_duplicates(t.ID), how="left", left_on=t.TEACHER_ID, right_on=t.ID
+        )
+        return {name: found[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
+    # A setting of the teacher or of the distilled alone tells baselines apart no further; of a teacher only data do.
+    shared = data_columns(keys) if model == t.TEACHER else [key for key in keys if not students_only(key)]
+    shared = [key for key in shared if rows[key].isin(students[key]).any()] + [t.REPLICATE]
+    means = rows.groupby(shared, dropna=False)[measures].mean().reset_index()
+    found = students[shared].merge(means, how="left", on=shared)
+    return {name: found[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
+
+
+def words(names: dict[str, Any]) -> str:
+    """A cell in words: class_sep 0.2, width 50."""
+    said = ((name, value) for name, value in names.items() if value is not None and not pd.isna(value))
+    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in said)
