@@ -141,7 +141,7 @@ def plan_of(
         lost_teachers={name for name in teachers if name in without},
         workers=options.workers if options else 1,
         limits=replace(limits, networks=request.pack) if request.pack else limits,
-        # The BLAS of one thread treats each float32 member alike; a GPU, bf16 and modules of any kind may not.
+        # The written-out step in float32 treats each member alike; a GPU, bf16 and modules of any kind may not.
         whole_packs=bool(gpus) or not all(network.exact for network in networks),
     )
 
