@@ -176,7 +176,10 @@ def _factors(usable: list[Cell], columns: Sequence[str]) -> list[str]:
     found = []
     for name in [*columns, TEACHER_ERROR]:
         values = [_value(cell, name) for cell in usable]
-        if all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in values) and len({*values}) > 1:
+        if (
+            all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in values)
+            and len({*values}) > 1
+        ):
             found.append(name)
     return found
 

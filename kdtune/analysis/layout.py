@@ -44,9 +44,7 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
     keys = list(columns)
     code = students.groupby(keys, dropna=False, sort=True).ngroup() if keys else pd.Series(0, students.index)
     students = students.assign(_cell=code).sort_values(["_cell", t.REPLICATE, t.TEMP], kind="stable")
-    others = {
-        model: _of_others(good, students, keys, measures, model) for model in (t.BASELINE, t.TEACHER)
-    }
+    others = {model: _of_others(good, students, keys, measures, model) for model in (t.BASELINE, t.TEACHER)}
     bounds = np.flatnonzero(np.diff(students["_cell"].to_numpy(), prepend=-1, append=-2))
     values = {name: students[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
     temperatures, replicates = students[t.TEMP].to_numpy(np.float64), students[t.REPLICATE].to_numpy()

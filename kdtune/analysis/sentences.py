@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAMES = {
@@ -40,3 +40,28 @@ def number(value: float) -> str:
     if math.isinf(value):
         return "no lower bound" if value < 0 else "no upper bound"
     return f"{value:+.2g}"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval of T: 2.3 to 6.1, at most 3.2, at least 8, anything."""
+    if low <= 0 and math.isinf(high):
+        return "anything"
+    if low <= 0:
+        return f"at most {high:.2g}"
+    return f"at least {low:.2g}" if math.isinf(high) else f"{low:.2g} to {high:.2g}"
+
+
+def temperatures(chosen: Sequence[float], grid: Sequence[float]) -> str:
+    """Temperatures of a grid, runs of them as ranges: 2-5, 10; all; none."""
+    places = sorted(list(grid).index(value) for value in chosen)
+    if not places:
+        return "none"
+    if len(places) == len(grid) > 1:
+        return "all"
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return ", ".join(f"{grid[run[0]]:g}" + (f"-{grid[run[-1]]:g}" if len(run) > 1 else "") for run in runs)

@@ -1,0 +1,59 @@
+"""Write an answer beside the table that it comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from kdtune import __version__
+from kdtune import table as t
+from kdtune.analysis.answer import Answer
+
+
+def write(answer: Answer, folder: Path) -> list[Path]:
+    """``t_opt.parquet``, ``test.parquet``, ``effects.parquet`` and all of them as ``analysis.json``; the files written.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = {"t_opt": answer.t_opt, "test": answer.test, "effects": answer.effects}
+    written = []
+    for name, frame in frames.items():
+        path = folder / f"{name}.parquet"
+        t.write(pa.Table.from_pandas(frame, preserve_index=False), path)
+        written.append(path)
+    about = {
+        "kdtune": __version__,
+        "cell": answer.columns,
+        "T_opt_is_the_minimum_of": answer.decide,
+        "error_margin": answer.margins.error,
+        "effect_margin": answer.margins.effect,
+    }
+    content = about | {name: plain(frame) for name, frame in frames.items()}
+    path = folder / "analysis.json"
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    t.write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return [*written, path]
+
+
+def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON knows them: what is unbounded, undefined or absent is null."""
+    return [{key: _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return None if value is pd.NA else value

@@ -1,0 +1,8 @@
+"""The command line: arguments in, calls, prints out. Knows click, nothing of training."""
+
+from __future__ import annotations
+
+from kdtune.cli import make, read
+from kdtune.cli.group import main
+
+__all__ = ["main", "make", "read"]
