@@ -77,11 +77,11 @@ def optimum_holds(shape: Shape, count: int, noise: float, unequal: bool, tables:
     truth = int(shape.errors(x).argmin())
     for _ in range(tables):
         y = replicates(shape, count, noise, unequal, random)
-        one = curves.smoother(tuple(x), y)
-        found = curves.minimum(one.points, y @ one.values.T, y @ one.slopes.T)
+        one = curves.smoother(tuple(x), [y])
+        tied = best.compare(y).tied
+        found = curves.out_to_grid(curves.minimum(one.points, y @ one.values.T, y @ one.slopes.T), x, tied)
         inside.append(found.low <= shape.optimum <= found.high)
         widths.append(min(found.high, x[-1]) - max(found.low, x[0]))
-        tied = best.compare(y).tied
         held.append(tied[truth])
         sizes.append(tied.sum())
     return {

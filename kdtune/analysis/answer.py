@@ -90,7 +90,7 @@ def _lowest(cell: Cell, decide: str) -> int:
 def smooth(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A cell's smooth curves over log2 T: points (n,), values and slopes (R, n)."""
     y = cell.students[measure]
-    one = curves.smoother(tuple(np.log2(cell.temperatures)), y)
+    one = curves.smoother(tuple(np.log2(cell.temperatures)), [y])
     return one.points, y @ one.values.T, y @ one.slopes.T
 
 
@@ -100,7 +100,7 @@ def _optimum(cell: Cell, place: int, decide: str, margins: Margins) -> dict[str,
     lowest = y.mean(axis=0)[place]
     row: dict[str, Any] = {"T_opt": T[place]}
     if len(T) > 1:
-        found = curves.minimum(*smooth(cell, decide))
+        found = curves.out_to_grid(curves.minimum(*smooth(cell, decide)), np.log2(T), against.tied)
         at, low, high = (2.0**value for value in (found.at, found.low, found.high))
     else:
         at, low, high = T[0], 0.0, math.inf
@@ -124,12 +124,13 @@ def _effects(
     found: list[Cell], t_opt: pd.DataFrame, columns: Sequence[str], decide: str, margins: Margins
 ) -> pd.DataFrame:
     usable = _alike(found)
+    shared = _shared(usable, decide)
     rows = []
     for factor in _factors(usable, columns):
         within = [name for name in columns if name != factor]
         if factor == TEACHER_ERROR:
             within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
-        some = [_curve(cell, decide, _value(cell, factor), within) for cell in usable]
+        some = [_curve(cell, shared, decide, _value(cell, factor), within) for cell in usable]
         moved = effects.effect(some)
         if moved is not None:
             rows.append({"factor": factor, **_effect_row(moved)})
@@ -192,8 +193,18 @@ def _value(cell: Cell, factor: str) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _curve(cell: Cell, decide: str, factor: float, within: Sequence[str]) -> effects.Curve:
-    points, values, slopes = smooth(cell, decide)
-    noise = math.sqrt(curves.residual_variance(cell.students[decide])) or 1.0
+def _shared(usable: list[Cell], decide: str) -> dict[tuple[float, ...], curves.Smoother]:
+    """One smoother for all cells with the same temperatures: its bias is then no difference between them."""
+    alike: dict[tuple[float, ...], list[Any]] = {}
+    for cell in usable:
+        alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
+    return {x: curves.smoother(x, ys) for x, ys in alike.items()}
+
+
+def _curve(
+    cell: Cell, shared: dict[tuple[float, ...], curves.Smoother], decide: str, factor: float, within: Sequence[str]
+) -> effects.Curve:
+    y, one = cell.students[decide], shared[tuple(np.log2(cell.temperatures))]
+    variance = curves.residual_variance(y) or 1.0
     block = tuple(cell.names[name] for name in within)
-    return effects.Curve(points, values / noise**2, slopes / noise**2, math.log2(factor), block)
+    return effects.Curve(one.points, y @ one.values.T / variance, y @ one.slopes.T / variance, math.log2(factor), block)

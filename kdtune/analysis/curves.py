@@ -10,6 +10,7 @@ the percentile bootstrap of five has 126 distinct resamples and covers far too l
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -66,31 +67,47 @@ def smoothers(x: tuple[float, ...]) -> list[Smoother]:
     return [Smoother(points, spline(at), spline(points), spline(points, 1)) for spline in splines]
 
 
-def smoother(x: tuple[float, ...], y: Array) -> Smoother:
-    """The one with the least expected error for the mean of y (replicates, k), by Mallows' C_p, made a little rougher.
+def smoother(x: tuple[float, ...], ys: Sequence[Array]) -> Smoother:
+    """One for several cells: that with the least expected error for their means, by Mallows' C_p, made rougher.
 
-    The noise is that of the replicates about their mean curve, each with a level of its own. Rougher, since
-    an interval needs a bias that is small beside the noise: C_p makes the two alike.
+    Each y is (replicates, k); its noise is that of the replicates about their mean curve, each with a level
+    of its own, and each counts in units of its noise. Rougher, since an interval needs a bias that is small
+    beside the noise: C_p makes the two alike. Without replicates nothing tells noise from shape, and
+    generalized cross-validation guesses.
     """
     all_of_them = smoothers(x)
-    mean = y.mean(axis=0)
-    if len(y) > 1:
-        variance = residual_variance(y) / len(y)
-        costs = [((mean - one.fitted @ mean) ** 2).sum() + 2 * variance * one.freedom for one in all_of_them]
-    else:  # nothing tells noise from shape; generalized cross-validation guesses
-        k = len(mean)
-        costs = [((mean - one.fitted @ mean) ** 2).sum() / max(1 - one.freedom / k, 1e-9) ** 2 for one in all_of_them]
+    costs = np.zeros(len(all_of_them))
+    for y in ys:
+        mean, variance = y.mean(axis=0), residual_variance(y) / len(y)
+        misfits = np.array([((mean - one.fitted @ mean) ** 2).sum() for one in all_of_them])
+        freedom = np.array([one.freedom for one in all_of_them])
+        if len(y) == 1:
+            costs += np.log(misfits / np.maximum(1 - freedom / len(mean), 1e-9) ** 2 + 1e-12)
+        elif variance:
+            costs += misfits / variance + 2 * freedom
     best = int(np.argmin(costs))
-    return all_of_them[max(0, best - ROUGHER * (len(y) > 1))]
+    return all_of_them[max(0, best - ROUGHER)]
 
 
-ROUGHER = 3  # steps of ``smoothers``
+ROUGHER = 1  # steps of ``smoothers``
 
 
 def residual_variance(y: Array) -> float:
     """Of y (replicates, k) after a level for each replicate and each column: (R - 1)(K - 1) degrees of freedom."""
     residuals = y - y.mean(axis=0) - y.mean(axis=1, keepdims=True) + y.mean()
     return float((residuals**2).sum() / max(1, (y.shape[0] - 1) * (y.shape[1] - 1)))
+
+
+def out_to_grid(found: Optimum, x: Array, tied: npt.NDArray[np.bool_]) -> Optimum:
+    """The interval with its ends moved out to the next x (k,), where that one cannot be told from the best.
+
+    Between two x nothing was measured, and a smooth curve rounds a kink off: without this, intervals for
+    curves that fall to a plateau were seen to miss its edge in half of all tables.
+    """
+    below, above = np.searchsorted(x, found.low, side="right") - 1, np.searchsorted(x, found.high)
+    low = x[below] if below >= 0 and math.isfinite(found.low) and tied[below] else found.low
+    high = x[above] if above < len(x) and math.isfinite(found.high) and tied[above] else found.high
+    return Optimum(found.at, float(low), float(high))
 
 
 def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) -> Optimum:

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from kdtune.analysis.curves import Array, Optimum, minimum
@@ -78,19 +79,32 @@ def _profile(block: Sequence[Curve], rules: Array, low: float, high: float) -> t
     for one, x in zip(block, factors, strict=True):
         total += np.interp(levels[None, :] + rules[:, None] * x, one.points, one.values.mean(axis=0))
     best = levels[total.argmin(axis=1)]  # (rules,)
+    step = levels[1] - levels[0]
+    fall, bend = np.zeros(len(rules)), np.zeros(len(rules))
+    for one, x in zip(block, factors, strict=True):  # one step of Newton's, between the levels tried
+        inside, slope, bent = _mean_slope(one, best + rules * x)
+        fall, bend = fall + slope * inside, bend + bent * inside
+    best = best - np.divide(fall, bend, out=np.zeros(len(rules)), where=bend > 0).clip(-step, step)
     costs = np.zeros((len(block[0].values), len(rules)))
     slopes, bends = np.empty((len(block), *costs.shape)), np.empty((len(block), len(rules)))
     for i, (one, x) in enumerate(zip(block, factors, strict=True)):
         at = best + rules * x
-        inside = (at >= one.points[0]) & (at <= one.points[-1])
+        inside, _, bent = _mean_slope(one, at)
         costs += [np.interp(at, one.points, own) for own in one.values]
         slopes[i] = np.array([np.interp(at, one.points, own) for own in one.slopes]) * inside
-        bends[i] = np.interp(at, one.points, np.gradient(one.slopes.mean(axis=0), one.points)).clip(0) * inside
+        bends[i] = bent * inside
     # With the rule, d moves by minus the mean factor that is weighted by curvature. What is left does not depend
     # on how well d is known.
     weight = bends.sum(axis=0)
     moves = np.divide(factors @ bends, weight, out=np.zeros(len(rules)), where=weight > 0)
     return costs, (slopes * (factors[:, None, None] - moves)).sum(axis=0)
+
+
+def _mean_slope(one: Curve, at: Array) -> tuple[npt.NDArray[np.bool_], Array, Array]:
+    """Where ``at`` lies on the grid; slope of the mean curve there; curvature, as far as it is a valley's."""
+    slope = one.slopes.mean(axis=0)
+    inside = (at >= one.points[0]) & (at <= one.points[-1])
+    return inside, np.interp(at, one.points, slope), np.interp(at, one.points, np.gradient(slope, one.points)).clip(0)
 
 
 def _by_replicate(blocks: Sequence[Sequence[Curve]], level: float) -> tuple[float, float, float]:
