@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from statsmodels.stats.power import TTestPower
 
 from kdtune.analysis.curves import Array, residual_variance
 from kdtune.analysis.layout import Cell
+from kdtune.errors import RequestError
 
 MOST = 10_000  # replicates: beyond, the answer is "more than that"
 
@@ -45,9 +46,8 @@ def replicates_for_width(width: float, deviation: float, level: float = 0.95) ->
     return _fewest(reached)
 
 
-def _fewest(reached: object) -> int | None:
+def _fewest(reached: Callable[[int], bool]) -> int | None:
     low, high = 2, MOST
-    assert callable(reached)
     if not reached(high):
         return None
     while low < high:
@@ -56,15 +56,30 @@ def _fewest(reached: object) -> int | None:
     return low
 
 
-def table(cells: Sequence[Cell], measure: str, shares: Sequence[float], widths: bool = False) -> pd.DataFrame:
-    """For differences that are shares of a cell's least mean errors: replicates needed in the median cell and in 9 of 10."""
+def table(cells: Sequence[Cell], measure: str, shares: Sequence[float]) -> pd.DataFrame:
+    """Replicates that differences take which are shares of a cell's least mean errors, a row a share.
+
+    ``to_tell`` has them found in 4 of 5 sweeps, ``to_bound`` gives their interval half their size on either
+    side; both for the median cell, and, with ``_most``, for nine cells of ten.
+
+    Raises
+    ------
+    RequestError
+        If no cell has two replicates and two temperatures.
+    """
     usable = [cell for cell in cells if min(cell.students[measure].shape) > 1]
-    deviations = noise(usable, measure)
+    if not usable:
+        raise RequestError("no cell has two replicates of two temperatures; noise cannot be seen in fewer")
     errors = np.array([cell.students[measure].mean(axis=0).min() for cell in usable])
-    rows = []
-    for share in shares:
-        ratio = deviations / np.maximum(errors, 1e-12)
-        quantiles = np.quantile(ratio, [0.5, 0.9])
-        count = replicates_for_width if widths else replicates_to_tell
-        rows.append((share, share * np.median(errors), *(count(share, ratio) for ratio in quantiles)))
-    return pd.DataFrame(rows, columns=["difference", "errors", "median_cell", "nine_of_ten_cells"])
+    median, most = np.quantile(noise(usable, measure) / np.maximum(errors, 1e-12), [0.5, 0.9])
+    return pd.DataFrame(
+        {
+            "difference": share,
+            "errors": share * float(np.median(errors)),
+            "to_tell": replicates_to_tell(share, median),
+            "to_tell_most": replicates_to_tell(share, most),
+            "to_bound": replicates_for_width(share, median),
+            "to_bound_most": replicates_for_width(share, most),
+        }
+        for share in sorted(shares)
+    )

@@ -111,3 +111,23 @@ def print_answer(answer: Any) -> None:
         click.echo("")
         for sentence in answer.effects["sentence"]:
             click.echo(sentence)
+
+
+def print_power(frame: Any, answer: Any) -> None:
+    """How many replicates what differences take."""
+    import pandas as pd
+
+    counts = answer.t_opt["replicates"]
+    click.echo(
+        f"Replicates to tell two temperatures apart that differ by a share of a cell's fewest errors, from the paired "
+        f"differences of {plural(int((counts > 1).sum()), 'cell')} with up to {plural(int(counts.max()), 'replicate')}:"
+    )
+    shown = pd.DataFrame({"difference": frame["difference"].map("{:.3g}".format), "errors": frame["errors"].round(1)})
+    titles = {
+        "to_tell": "to find it in 4 of 5 sweeps", "to_tell_most": "in 9 of 10 cells",
+        "to_bound": "to bound it by half itself", "to_bound_most": "in 9 of 10 cells ",
+    }  # fmt: skip
+    for name, title in titles.items():
+        shown[title] = ["more than 10,000" if pd.isna(count) else f"{int(count)}" for count in frame[name]]
+    print_table(shown)
+    click.echo("Paired t-test, two-sided at 5 %. The noise is itself an estimate from these replicates.")

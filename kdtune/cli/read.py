@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.printing import print_answer, print_table
+from kdtune.cli.printing import print_answer, print_power, print_table
 from kdtune.errors import RequestError
 
 
@@ -136,3 +136,23 @@ def analyze(
     print_answer(found)
     for written in files.write(found, output or path.parent / "analysis"):
         click.echo(f"Wrote {written}", err=True)
+
+
+@main.command()
+@click.argument("results")
+@click.option("--difference", "differences", multiple=True, type=click.FloatRange(min=0, min_open=True),
+              help="Of mean errors, as a share of the best temperature's. May be repeated. "
+                   "[default: 0.01, 0.02, 0.05, 0.1, 0.2]")  # fmt: skip
+@click.option("--map", "renamed", callback=_pairs, metavar="OURS=THEIRS,...",
+              help="Columns of a table from elsewhere, as in temp=tau,replicate=rep.")  # fmt: skip
+@click.option("--cell", callback=_names, metavar="NAMES", help="The columns that name a cell.")
+def power(results: str, differences: tuple[float, ...], renamed: dict[str, str], cell: list[str] | None) -> None:
+    """How many replicates it takes to tell two temperatures apart, from the noise that RESULTS shows."""
+    from kdtune import showing
+    from kdtune.analysis import answer, foreign
+    from kdtune.analysis import power as replicates
+
+    table = foreign.standard(foreign.read(showing.locate(results)), renamed, cell)
+    found = answer.answer(table, cell)
+    frame = replicates.table(found.cells, found.decide, differences or (0.01, 0.02, 0.05, 0.1, 0.2))
+    print_power(frame, found)
