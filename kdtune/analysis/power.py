@@ -14,6 +14,7 @@ from kdtune.analysis.curves import Array, residual_variance
 from kdtune.analysis.layout import Cell
 from kdtune.errors import RequestError
 
+CERTAIN = 20.0  # standard errors; the noncentral t is not computed for many more
 MOST = 10_000  # replicates: beyond, the answer is "more than that"
 
 
@@ -31,6 +32,8 @@ def replicates_to_tell(difference: float, deviation: float, power: float = 0.8, 
     ratio = abs(difference) / deviation
 
     def reached(count: int) -> bool:
+        if ratio * math.sqrt(count) > CERTAIN:
+            return True
         return bool(test.power(ratio, count, alpha, df=count - 1, alternative="two-sided") >= power)
 
     return _fewest(reached)
