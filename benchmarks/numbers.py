@@ -53,7 +53,7 @@ def errors(overrides: list[str], **options: Any) -> pd.Series:
     with tempfile.TemporaryDirectory() as folder:
         table = kdtune.sweep("fakeset", set=overrides, results=folder, progress=False, **options)
     students = table[table.model != "teacher"]
-    return students.set_index(["replicate", "model", "T"]).num_error.sort_index()
+    return students.set_index(["replicate", "model", "temp"]).num_error.sort_index()
 
 
 if __name__ == "__main__":

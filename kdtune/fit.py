@@ -1,4 +1,4 @@
-"""Train a stack: the loop over epochs and steps, on one thread or as a CUDA graph."""
+"""Train a stack: the loop over epochs and steps, one by one or as a CUDA graph."""
 
 from __future__ import annotations
 

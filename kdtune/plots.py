@@ -40,7 +40,7 @@ def draw_all(table: pd.DataFrame, folder: Path) -> list[Path]:
     written = []
     for name, figure in figures.items():
         with mpl.rc_context(_STYLE):
-            figure.draw_without_rendering()
+            figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
             figure.set_layout_engine(None)  # laid out once, for both kinds of file
         for kind in ("png", "svg"):
             path = folder / f"{name}.{kind}"
@@ -93,7 +93,10 @@ def temperature_figure(table: pd.DataFrame, measure: str) -> Figure:
             for key, curve in _groups(inside, curve_names):
                 color, marker = looks[key]
                 label = f"student, {_words(dict(zip(curve_names, key, strict=True)))}" if key else "student"
-                (handles[label],) = axes.plot(curve[t.TEMP], curve["mean"], color=color, marker=marker, markersize=3.5)
+                every = 1 + len(curve) // 16  # of many points not each is marked
+                (handles[label],) = axes.plot(
+                    curve[t.TEMP], curve["mean"], color=color, marker=marker, markersize=3.5, markevery=every
+                )
                 if curve["replicates"].max() > 1:
                     axes.fill_between(curve[t.TEMP], curve["low"], curve["high"], color=color, alpha=0.2, linewidth=0)
                 baseline = analysis.baseline_of(plain, {**cell, **dict(zip(curve_names, key, strict=True))})
@@ -140,7 +143,8 @@ def _temperature_axis(axes: Axes, temperatures: Sequence[float]) -> None:
         if not shown or T / shown[-1] > 1.18:
             shown.append(T)
     axes.xaxis.set_major_locator(FixedLocator(shown))
-    axes.set_xticklabels([f"{T:g}" for T in shown], fontsize=7)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda T, _: f"{T:g}"))
+    axes.tick_params(axis="x", labelsize=7)
 
 
 def _log_errors(axes: Axes) -> None:

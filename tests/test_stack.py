@@ -245,7 +245,9 @@ def test_denormals_are_flushed_and_left_as_they_were():
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a team of OpenMP threads does not inherit it")
 def test_denormals_are_flushed_on_all_threads():
     many = torch.full((1_000_000,), 1e-40)
+    torch.set_num_threads(3)  # a team that does not flush
     assert (many * 1).all()
+    torch.set_num_threads(1)
     for count in (1, 2, 3):
         assert not on_threads(count, lambda: (many * 1).any())
         assert on_threads(count, torch.get_num_threads) == count

@@ -203,7 +203,7 @@ def test_a_teacher_that_diverges_leaves_its_students_skipped(kdtune, write, ray_
     same(table(tmp_path / "results/small"), found)
 
 
-LONG = ("--set", "train.epochs=100", "--set", "distill.T=[1, 2, 3, 4, 5, 6, 7, 8]", "--pack", "3", "--workers", "2")
+LONG = ("--set", "train.epochs=200", "--set", "distill.T=[1, 2, 3, 4, 5, 6, 7, 8]", "--pack", "3", "--workers", "2")
 
 
 @pytest.fixture(scope="session")
@@ -277,7 +277,8 @@ def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path,
     """Ctrl-C ends cleanly and keeps what is finished; meanwhile a second driver is refused."""
     folder = tmp_path / "results/small"
     run = start("sweep", write(), *LONG)
-    frozen = wait_for(lambda: parts(folder) and workers(run.pid))
+    wait_for(lambda: parts(folder))
+    frozen = wait_for(lambda: workers(run.pid) if len(workers(run.pid)) == 2 else None)
     for worker in frozen:  # or they would be done before the second driver has looked
         os.kill(worker, signal.SIGSTOP)
     second = kdtune("sweep", write(), *LONG)
