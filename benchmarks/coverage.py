@@ -12,12 +12,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.analysis import best, curves, effects
+from kdtune.analysis import best, curves
 
 Array = npt.NDArray[np.float64]
 GRID = np.array([1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 40.0])
@@ -102,7 +101,10 @@ def main() -> None:
                 for unequal in (False, True):
                     found = optimum_holds(shape, count, noise, unequal, asked.tables)
                     said = ", ".join(f"{key} {value:.3g}" for key, value in found.items())
-                    print(f"{name:32s} R {count:2d} noise {noise:3g}{' unequal' if unequal else ' equal  '}: {said}", flush=True)
+                    print(
+                        f"{name:32s} R {count:2d} noise {noise:3g}{' unequal' if unequal else ' equal  '}: {said}",
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

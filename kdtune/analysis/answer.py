@@ -12,7 +12,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from kdtune import table as t
-from kdtune.analysis import best, curves, effects, held_out
+from kdtune.analysis import against, best, curves, effects, held_out
 from kdtune.analysis.cells import cell_columns, data_columns, students_only
 from kdtune.analysis.layout import Cell, cells
 from kdtune.analysis.sentences import effect_sentence
@@ -37,6 +37,7 @@ class Answer:
 
     t_opt: pd.DataFrame  # a row a cell: the best temperature, on the split that decides
     test: pd.DataFrame  # a row a cell: what it is worth on the test split
+    curves: pd.DataFrame  # a row a cell and temperature
     effects: pd.DataFrame  # a row a factor
     cells: list[Cell]
     columns: list[str]  # that name a cell
@@ -63,14 +64,16 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
     found = [cell for cell in cells(table, columns, decide) if cell.replicates]
     if not found:
         raise RequestError("the table has no distilled student with figures")
-    rows, tests = [], []
+    optima, tests, each = [], [], []
     for cell in found:
-        place = _lowest(cell, decide)
-        rows.append({**cell.names, **_optimum(cell, place, decide, margins)})
+        place, compared = _lowest(cell, decide), best.compare(cell.students[decide])
+        optimum = _optimum(cell, place, decide, compared, margins)
+        optima.append({**cell.names, **optimum})
         tests.append({**cell.names, "T": cell.temperatures[place], **held_out.report(cell, place, decide)})
-    t_opt = pd.DataFrame(rows)
+        each += against.rows(cell, place, decide, compared, optimum["good_enough"])
+    t_opt = pd.DataFrame(optima)
     moves = _effects(found, t_opt, columns, decide, margins)
-    return Answer(t_opt, pd.DataFrame(tests), moves, found, list(columns), decide, margins)
+    return Answer(t_opt, pd.DataFrame(tests), pd.DataFrame(each), moves, found, list(columns), decide, margins)
 
 
 def _known(table: pd.DataFrame, name: str) -> bool:
@@ -94,23 +97,22 @@ def smooth(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return one.points, y @ one.values.T, y @ one.slopes.T
 
 
-def _optimum(cell: Cell, place: int, decide: str, margins: Margins) -> dict[str, Any]:
+def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, margins: Margins) -> dict[str, Any]:
     y, T = cell.students[decide], cell.temperatures
-    against = best.compare(y)
     lowest = y.mean(axis=0)[place]
     row: dict[str, Any] = {"T_opt": T[place]}
     if len(T) > 1:
-        found = curves.out_to_grid(curves.minimum(*smooth(cell, decide)), np.log2(T), against.tied)
+        found = curves.out_to_grid(curves.minimum(*smooth(cell, decide)), np.log2(T), compared.tied)
         at, low, high = (2.0**value for value in (found.at, found.low, found.high))
     else:
         at, low, high = T[0], 0.0, math.inf
     row |= {"T_opt_continuous": at, "T_opt_low": low, "T_opt_high": high}
-    row["tied"] = T[against.tied].tolist()
-    row["good_enough"] = T[against.upper <= margins.error * lowest].tolist() if len(T) > 1 else []
+    row["tied"] = T[compared.tied].tolist()
+    row["good_enough"] = T[compared.upper <= margins.error * lowest].tolist() if len(T) > 1 else []
     flags = []
     if place in (0, len(T) - 1) or at in (T[0], T[-1]):
         flags.append(EDGE)
-    if against.tied.all() or not against.p_flat < 0.05:
+    if len(y) > 1 and len(T) > 1 and (compared.tied.all() or compared.p_flat >= 0.05):
         flags.append(FLAT)
     if len(y) < FEW_REPLICATES:
         flags.append(FEW)
@@ -153,7 +155,7 @@ def _effect_row(moved: effects.Effect) -> dict[str, Any]:
 
 
 def _alike(found: list[Cell]) -> list[Cell]:
-    """Cells with the replicates that most have, and several temperatures; curves of one rule need the same replicates."""
+    """Cells with several temperatures and the replicates that most cells have: curves of one rule need the same."""
     counts = pd.Series([name for cell in found for name in cell.replicates]).value_counts()
     common = set(counts.index[counts > len(found) / 2])
     alike = []

@@ -16,7 +16,7 @@ from kdtune.analysis.answer import Answer
 
 
 def write(answer: Answer, folder: Path) -> list[Path]:
-    """``t_opt.parquet``, ``test.parquet``, ``effects.parquet`` and all of them as ``analysis.json``; the files written.
+    """``t_opt``, ``test``, ``curves`` and ``effects`` as Parquet, all of them as ``analysis.json``; the files written.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def write(answer: Answer, folder: Path) -> list[Path]:
         If the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    frames = {"t_opt": answer.t_opt, "test": answer.test, "effects": answer.effects}
+    frames = {"t_opt": answer.t_opt, "test": answer.test, "curves": answer.curves, "effects": answer.effects}
     written = []
     for name, frame in frames.items():
         path = folder / f"{name}.parquet"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.power import TTestPower
 
 from kdtune.analysis.curves import Array, residual_variance
 from kdtune.analysis.layout import Cell
 from kdtune.errors import RequestError
 
-CERTAIN = 20.0  # standard errors; the noncentral t is not computed for many more
 MOST = 10_000  # replicates: beyond, the answer is "more than that"
 
 
@@ -28,13 +27,11 @@ def replicates_to_tell(difference: float, deviation: float, power: float = 0.8, 
     """The fewest with which a paired two-sided t-test finds a true difference so often; None beyond ``MOST``."""
     if deviation == 0:
         return 2
-    test = TTestPower()
-    ratio = abs(difference) / deviation
 
     def reached(count: int) -> bool:
-        if ratio * math.sqrt(count) > CERTAIN:
-            return True
-        return bool(test.power(ratio, count, alpha, df=count - 1, alternative="two-sided") >= power)
+        # The square of a noncentral t is a noncentral F, which scipy computes where its noncentral t is not a number.
+        beyond = stats.f.isf(alpha, 1, count - 1)
+        return bool(stats.ncf.sf(beyond, 1, count - 1, count * (difference / deviation) ** 2) >= power)
 
     return _fewest(reached)
 
@@ -50,20 +47,20 @@ def replicates_for_width(width: float, deviation: float, level: float = 0.95) ->
 
 
 def _fewest(reached: Callable[[int], bool]) -> int | None:
-    low, high = 2, MOST
-    if not reached(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reached(middle) else (middle + 1, high)
-    return low
+    found = bisect.bisect_left(range(MOST + 1), True, lo=2, key=reached)
+    return found if found <= MOST else None
 
 
-def table(cells: Sequence[Cell], measure: str, shares: Sequence[float]) -> pd.DataFrame:
-    """Replicates that differences take which are shares of a cell's least mean errors, a row a share.
+def table(cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: Sequence[float] = ()) -> pd.DataFrame:
+    """Replicates that differences take, a row a difference.
 
-    ``to_tell`` has them found in 4 of 5 sweeps, ``to_bound`` gives their interval half their size on either
-    side; both for the median cell, and, with ``_most``, for nine cells of ten.
+    Parameters
+    ----------
+    shares : differences as shares of a cell's least mean errors.
+    errors : differences in errors.
+
+    ``to_tell`` has a difference found in 4 of 5 sweeps, ``to_bound`` gives its interval half its size on
+    either side; both for the median cell, and, with ``_most``, for nine cells of ten.
 
     Raises
     ------
@@ -73,16 +70,19 @@ def table(cells: Sequence[Cell], measure: str, shares: Sequence[float]) -> pd.Da
     usable = [cell for cell in cells if min(cell.students[measure].shape) > 1]
     if not usable:
         raise RequestError("no cell has two replicates of two temperatures; noise cannot be seen in fewer")
-    errors = np.array([cell.students[measure].mean(axis=0).min() for cell in usable])
-    median, most = np.quantile(noise(usable, measure) / np.maximum(errors, 1e-12), [0.5, 0.9])
-    return pd.DataFrame(
-        {
-            "difference": share,
-            "errors": share * float(np.median(errors)),
-            "to_tell": replicates_to_tell(share, median),
-            "to_tell_most": replicates_to_tell(share, most),
-            "to_bound": replicates_for_width(share, median),
-            "to_bound_most": replicates_for_width(share, most),
-        }
-        for share in sorted(shares)
-    )
+    deviations = noise(usable, measure)
+    least = np.array([cell.students[measure].mean(axis=0).min() for cell in usable])
+    typical = float(np.median(least))
+    rows = [(share, share * typical, share, deviations / np.maximum(least, 1e-12)) for share in sorted(shares)]
+    rows += [(count / typical if typical else math.inf, count, count, deviations) for count in sorted(errors)]
+    return pd.DataFrame([{"difference": share, "errors": count, **_counts(*rest)} for share, count, *rest in rows])
+
+
+def _counts(difference: float, deviations: Array) -> dict[str, int | None]:
+    median, most = np.quantile(deviations, [0.5, 0.9])
+    return {
+        "to_tell": replicates_to_tell(difference, median),
+        "to_tell_most": replicates_to_tell(difference, most),
+        "to_bound": replicates_for_width(difference, median),
+        "to_bound_most": replicates_for_width(difference, most),
+    }

@@ -143,10 +143,15 @@ def analyze(
 @click.option("--difference", "differences", multiple=True, type=click.FloatRange(min=0, min_open=True),
               help="Of mean errors, as a share of the best temperature's. May be repeated. "
                    "[default: 0.01, 0.02, 0.05, 0.1, 0.2]")  # fmt: skip
+@click.option("--errors", multiple=True, type=click.FloatRange(min=0, min_open=True),
+              help="The same in errors. May be repeated.")  # fmt: skip
 @click.option("--map", "renamed", callback=_pairs, metavar="OURS=THEIRS,...",
               help="Columns of a table from elsewhere, as in temp=tau,replicate=rep.")  # fmt: skip
 @click.option("--cell", callback=_names, metavar="NAMES", help="The columns that name a cell.")
-def power(results: str, differences: tuple[float, ...], renamed: dict[str, str], cell: list[str] | None) -> None:
+def power(
+    results: str, differences: tuple[float, ...], errors: tuple[float, ...], renamed: dict[str, str],
+    cell: list[str] | None,
+) -> None:  # fmt: skip
     """How many replicates it takes to tell two temperatures apart, from the noise that RESULTS shows."""
     from kdtune import showing
     from kdtune.analysis import answer, foreign
@@ -154,5 +159,7 @@ def power(results: str, differences: tuple[float, ...], renamed: dict[str, str],
 
     table = foreign.standard(foreign.read(showing.locate(results)), renamed, cell)
     found = answer.answer(table, cell)
-    frame = replicates.table(found.cells, found.decide, differences or (0.01, 0.02, 0.05, 0.1, 0.2))
+    if not differences and not errors:
+        differences = (0.01, 0.02, 0.05, 0.1, 0.2)
+    frame = replicates.table(found.cells, found.decide, differences, errors)
     print_power(frame, found)

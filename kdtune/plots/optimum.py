@@ -1,0 +1,171 @@
+"""Where the best temperature lies: against the student's width, and as a map of all cells."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from kdtune import table as t
+from kdtune.analysis.answer import EDGE, FLAT, Answer
+from kdtune.analysis.cells import data_columns
+from kdtune.plots import style
+
+# Hinton, Vinyals, Dean (2015), section 3: MNIST, two hidden layers; units a layer, T that were best.
+HINTON = {30: (2.5, 4.0), 300: (8.0, math.inf)}
+REACH = 1.6  # open intervals are drawn so far beyond the grid
+
+
+def optimum_figure(answer: Answer) -> Figure:
+    """T_opt with its interval against width, a line for each data set; open ends as arrows, flat cells hollow."""
+    frame, T = answer.t_opt, [float(T) for T in sorted(answer.curves["T"].unique())]
+    if t.WIDTH not in answer.columns or frame[t.WIDTH].nunique() < 2:
+        return _by_cell(answer, T)
+    rest = [name for name in answer.columns if name != t.WIDTH]
+    varying = [name for name in rest if frame[name].nunique(dropna=False) > 1]
+    across, lines = varying[:1], varying[1:]
+    panels = [key for key, _ in style.groups(frame, across)][: style.MOST_PANELS - 1]
+    looks = style.looks([key for key, _ in style.groups(frame, lines)], data=True)
+    width = min(4, len(panels) + 1)
+    rows = math.ceil((len(panels) + 1) / width)
+    with mpl.rc_context(style.STYLE):
+        figure = Figure(figsize=(2.5 * width + 0.8, 2.9 * rows + 0.7), layout="constrained")
+        all_axes: Any = figure.subplots(rows, width, squeeze=False, sharey=True)
+        handles: dict[str, Any] = {}
+        for axes, panel in zip(all_axes.flat, panels, strict=False):
+            own = dict(style.groups(frame, across))[panel]
+            for i, (key, line) in enumerate(style.groups(own, lines)):
+                shift = 1.06 ** (i - (len(looks) - 1) / 2)
+                at = line[t.WIDTH].to_numpy(float) * shift
+                drawn = _intervals(axes, at, line, T, looks[key])
+                handles[style.words(lines, key, "student")] = drawn
+            axes.set_title(style.words(across, panel), fontsize=8)
+            _width_axis(axes, sorted(frame[t.WIDTH].unique()))
+            axes.set_xlabel("student's width", fontsize=8)
+        _hinton(all_axes.flat[len(panels)], T)
+        for axes in all_axes.flat[len(panels) + 1 :]:
+            axes.set_axis_off()
+        _finish(figure, all_axes, T, handles)
+    return figure
+
+
+def _by_cell(answer: Answer, T: list[float]) -> Figure:
+    """Where the width does not vary: a place for each cell."""
+    frame = answer.t_opt.head(style.MOST_PANELS)
+    names = [style.words(answer.columns, key, "all") for key, _ in style.groups(frame, answer.columns)]
+    with mpl.rc_context(style.STYLE):
+        figure = Figure(figsize=(max(3.2, 0.45 * len(frame) + 1.4), 3.6), layout="constrained")
+        all_axes: Any = figure.subplots(1, 1, squeeze=False)
+        _intervals(all_axes[0, 0], np.arange(len(frame)), frame, T, (style.CURVES[0], "o"), line=False)
+        all_axes[0, 0].set_xticks(range(len(frame)), names, rotation=30, ha="right", fontsize=7)
+        _finish(figure, all_axes, T, {})
+    return figure
+
+
+def _intervals(
+    axes: Any, at: Any, frame: pd.DataFrame, T: list[float], look: tuple[str, str], line: bool = True
+) -> Any:
+    color, marker = look
+    best = frame["T_opt_continuous"].to_numpy()
+    low, high = frame["T_opt_low"].to_numpy(), frame["T_opt_high"].to_numpy()
+    bottom, top = T[0] / REACH, T[-1] * REACH
+    unknown = (low <= 0) & np.isinf(high)
+    axes.vlines(at, np.maximum(low, bottom), np.minimum(high, top), color=color, linewidth=1.1,
+                linestyle=[":" if nothing else "-" for nothing in unknown])  # fmt: skip
+    for ends, place, arrow in ((low <= 0, bottom, "v"), (np.isinf(high), top, "^")):
+        axes.plot(at[ends], np.full(ends.sum(), place), arrow, color=color, markersize=4, clip_on=False,
+                  in_layout=False)  # fmt: skip
+    if line:
+        axes.plot(at, best, color=color, linewidth=0.8, alpha=0.6)
+    hollow = frame["flags"].map(lambda flags: FLAT in flags).to_numpy(bool)
+    drawn = None
+    for which, face in ((hollow, "white"), (~hollow, color)):
+        (handle,) = axes.plot(at[which], best[which], marker, color=color, markerfacecolor=face, markersize=4.5)
+        drawn = handle
+    return drawn
+
+
+def _hinton(axes: Any, T: list[float]) -> None:
+    """What the paper says, which has no data set in common with any sweep's."""
+    top = T[-1] * REACH
+    for units, (low, high) in HINTON.items():
+        axes.vlines(units, low, min(high, top), color=style.TEACHER, linewidth=5, alpha=0.5)
+    axes.plot(300, top, "^", color=style.TEACHER, markersize=5, clip_on=False, in_layout=False)
+    axes.text(270, top / 1.4, "300\nand more", fontsize=7, ha="right", va="top", in_layout=False)
+    axes.text(38, 3.2, "30", fontsize=7, va="center", in_layout=False)
+    axes.set_title("published: Hinton et al. 2015,\nMNIST, two hidden layers", fontsize=8)
+    _width_axis(axes, [10, 30, 100, 300, 1000])
+    axes.set_xlabel("units a layer", fontsize=8)
+
+
+def _width_axis(axes: Any, widths: list[float]) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(widths))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(widths[0] / 1.4, widths[-1] * 1.4)
+    axes.tick_params(axis="x", labelsize=7)
+
+
+def _finish(figure: Figure, all_axes: Any, T: list[float], handles: dict[str, Any]) -> None:
+    for axes in all_axes.flat:
+        style.temperature_axis(axes, T, "y")
+        axes.set_ylim(T[0] / REACH, T[-1] * REACH)
+        axes.label_outer(remove_inner_ticks=False) if axes.axison else None
+    figure.supylabel("best temperature", fontsize=9)
+    grey = {"color": "#555555", "linestyle": "none", "markersize": 5}
+    handles = handles | {
+        "flat: no T told apart": mpl.lines.Line2D([], [], marker="o", markerfacecolor="white", **grey),
+        "open: beyond the grid is not excluded": mpl.lines.Line2D([], [], marker="^", **grey),
+    }
+    style.legend(figure, handles, across=3, title="minimum of the mean curve, with its 95 % interval")
+
+
+def map_figure(answer: Answer) -> Figure:
+    """T_opt of every cell: a row for each data set, a column for each student; flat and edge cells hatched."""
+    frame, data = answer.t_opt, data_columns(answer.columns)
+    students = [name for name in answer.columns if name not in data]
+    rows = [key for key, _ in style.groups(frame, data)][: style.MOST_PANELS]
+    columns = [key for key, _ in style.groups(frame, students)][: style.MOST_PANELS]
+    values = np.full((len(rows), len(columns)), np.nan)
+    T = sorted(answer.curves["T"].unique())
+    with mpl.rc_context(style.STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=(0.62 * len(columns) + 3.2, 0.36 * len(rows) + 1.7), layout="constrained")
+        axes: Any = figure.subplots()
+        scale = mpl.colors.LogNorm(T[0], T[-1] if len(T) > 1 else 2 * T[0])
+        for (panel, key), cell in _cells(frame, data, students):
+            if panel not in rows or key not in columns:
+                continue
+            i, j = rows.index(panel), columns.index(key)
+            values[i, j] = cell["T_opt"]
+            hatch = ("////" if FLAT in cell["flags"] else "") + ("...." if EDGE in cell["flags"] else "")
+            axes.add_patch(mpl.patches.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch=hatch, edgecolor="white",
+                                                 linewidth=0.5))  # fmt: skip
+            axes.text(j, i, f"{cell['T_opt']:g}", ha="center", va="center", fontsize=8, bbox={
+                "boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85})  # fmt: skip
+        image = axes.imshow(values, norm=scale, cmap="cividis", aspect="auto")
+        axes.set_xticks(range(len(columns)), [style.words(students, key, "student") for key in columns], fontsize=7,
+                        rotation=30, ha="right")  # fmt: skip
+        axes.set_yticks(range(len(rows)), [style.words(data, key, "the data") for key in rows], fontsize=7)
+        bar = figure.colorbar(image, ax=axes, label="best T on the grid")
+        bar.ax.yaxis.set_major_locator(FixedLocator(T))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        patches = {f"{FLAT}: no T told apart": "////", f"{EDGE} of the grid": "...."}
+        for_legend = {name: mpl.patches.Patch(facecolor="#8a8a8a", edgecolor="white", hatch=hatch)
+                      for name, hatch in patches.items()}  # fmt: skip
+        style.legend(figure, for_legend)
+    return figure
+
+
+def _cells(frame: pd.DataFrame, data: list[str], students: list[str]) -> list[tuple[tuple[Any, Any], Any]]:
+    return [
+        ((panel, key), cell.iloc[0])
+        for panel, whole in style.groups(frame, data)
+        for key, cell in style.groups(whole, students)
+    ]

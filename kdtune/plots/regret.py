@@ -1,0 +1,65 @@
+"""What it costs to use one T everywhere: the decision that most users face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from kdtune.analysis.answer import Answer
+from kdtune.analysis.cells import data_columns
+from kdtune.plots import style
+
+USUAL = (1.0, 2.0, 4.0, 10.0)  # that others use without looking
+MOST = 6
+
+
+def regret_figure(answer: Answer) -> Figure:
+    """Test errors at one fixed T above those at each cell's own T, chosen on the validation split; a point a cell."""
+    curves = answer.curves
+    students = [name for name in answer.columns if name not in data_columns(answer.columns)]
+    looks = style.looks([key for key, _ in style.groups(curves, students)])
+    fixed = _fixed(sorted(curves["T"].unique()))
+    with mpl.rc_context(style.STYLE):
+        figure = Figure(figsize=(1.3 * len(fixed) + 2.2, 3.9), layout="constrained")
+        axes: Any = figure.subplots()
+        handles: dict[str, Any] = {}
+        every: list[float] = []
+        for place, T in enumerate(fixed):
+            at_T = curves[curves["T"] == T]
+            regrets = at_T["regret"] / (at_T["test_errors"] - at_T["regret"])
+            every += regrets.tolist()
+            shifts = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
+            for shift, (key, (color, marker)) in zip(shifts, looks.items(), strict=True):
+                own = regrets[style.chosen(at_T, students, key)]
+                spread = np.linspace(-0.02, 0.02, len(own))
+                (handles[style.student(students, key)],) = axes.plot(
+                    place + shift + spread, own, marker, color=color, markersize=4, alpha=0.8, linestyle="none"
+                )
+            median = float(regrets.median())
+            handles["median of the cells"] = axes.hlines(median, place - 0.4, place + 0.4, color="black", linewidth=1.5)
+            axes.annotate(f"median {median:+.0%}\nworst {regrets.max():+.0%}", (place, 1), fontsize=7, ha="center",
+                          va="bottom", xycoords=("data", "axes fraction"))  # fmt: skip
+        axes.axhline(0, color=style.BASELINE, linewidth=0.8)
+        axes.set_yscale("symlog", linthresh=0.1, linscale=1.5)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.margins(y=0.1)
+        axes.set_yticks(_ticks(every))
+        axes.set_xticks(range(len(fixed)), [f"T = {T:g}" for T in fixed])
+        axes.set_ylabel("test errors above those at the cell's own T")
+        style.legend(figure, handles)
+    return figure
+
+
+def _fixed(grid: list[float]) -> list[float]:
+    """The usual ones that the grid has; some of the grid if it has none."""
+    return [T for T in USUAL if T in grid] or grid[:: max(1, len(grid) // MOST)]
+
+
+def _ticks(values: list[float]) -> list[float]:
+    ticks = [-1, -0.5, -0.2, -0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
+    low, high = min(0, *values, 0), max(0.05, *values, 0)
+    return [tick for tick in ticks if 1.2 * low - 0.02 <= tick <= 1.2 * high + 0.02]

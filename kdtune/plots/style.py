@@ -1,0 +1,142 @@
+"""What all figures share: colours, axes of temperature, panels. The same thing has the same colour everywhere."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart by the colour-blind. Students have it in one order, data in another with
+# other markers, since no figure has both.
+TEACHER, BASELINE = "#000000", "#999999"
+CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+DATA = ("#D55E00", "#009E73", "#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442")
+MARKERS, DATA_MARKERS = "osD^vP*X", "^Dov*sXP"
+STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+         "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
+         "savefig.facecolor": "white", "hatch.linewidth": 0.6}  # fmt: skip
+MOST_PANELS = 60
+
+Key = tuple[Any, ...]
+Cell = dict[str, Any]
+
+
+def groups(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[Key, pd.DataFrame]]:
+    """The rows of each combination of values, a null being None."""
+    if not names:
+        yield (), frame
+        return
+    for key, group in frame.groupby(list(names), dropna=False, sort=True):
+        values: Key = key if isinstance(key, tuple) else (key,)
+        yield tuple(None if pd.isna(value) else value for value in values), group
+
+
+def chosen(frame: pd.DataFrame, names: Sequence[str], key: Key) -> pd.Series:
+    """Which rows have these values, a None being a null."""
+    found = pd.Series(True, frame.index)
+    for name, value in zip(names, key, strict=True):
+        found &= frame[name].isna() if value is None else frame[name] == value
+    return found
+
+
+def looks(keys: Sequence[Key], data: bool = False) -> dict[Key, tuple[str, str]]:
+    """A colour and a marker for each."""
+    colors, markers = (DATA, DATA_MARKERS) if data else (CURVES, MARKERS)
+    return {
+        key: (color, marker)
+        for key, color, marker in zip(keys, itertools.cycle(colors), itertools.cycle(markers), strict=False)
+    }
+
+
+def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
+    """A cell, or a part of one, in words: class_sep 0.2, width 50."""
+    said = ((name, value) for name, value in zip(names, key, strict=True) if value is not None)
+    text = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in said)
+    return text or otherwise
+
+
+def student(names: Sequence[str], key: Key) -> str:
+    """A curve's label."""
+    return f"student, {words(names, key)}" if key else "student"
+
+
+def temperature_axis(axes: Axes, temperatures: Sequence[float], which: str = "x") -> None:
+    """A logarithmic axis with the grid's temperatures on it; labels that would touch are left out."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axes.set(**{f"{which}scale": "log"})
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+    shown: list[float] = []
+    for T in temperatures:
+        if not shown or T / shown[-1] > 1.21:
+            shown.append(T)
+    axis.set_major_locator(FixedLocator(shown))
+    axis.set_major_formatter(FuncFormatter(lambda T, _: f"{T:g}"))
+    axes.tick_params(axis=which, labelsize=7)
+
+
+def panels(frame: pd.DataFrame, names: Sequence[str], across: int = 3) -> list[list[Key | None]]:
+    """Panels in rows and columns: two varying names make a matrix, otherwise they are wrapped."""
+    keys = [key for key, _ in groups(frame, names)]
+    varying = [i for i, name in enumerate(names) if frame[name].nunique(dropna=False) > 1]
+    if len(varying) == 2:
+        first, second = (list(dict.fromkeys(sorted((key[i] for key in keys), key=_nulls_first))) for i in varying)
+        found = {tuple(key[i] for i in varying): key for key in keys}
+        grid: list[list[Key | None]] = [[found.get((a, b)) for b in second] for a in first]
+        if len(first) * len(second) <= MOST_PANELS:
+            return grid
+    keys = keys[:MOST_PANELS]
+    width = min(max(across, math.isqrt(len(keys))), len(keys))
+    padded = [*keys, *[None] * (-len(keys) % width)]
+    return [padded[i : i + width] for i in range(0, len(padded), width)]
+
+
+def _nulls_first(value: Any) -> tuple[bool, Any]:
+    return (value is not None, 0 if value is None else value)
+
+
+def share_axes(all_axes: Any) -> None:
+    """Give all panels the same limits. After drawing: shared before, each line makes matplotlib look at all panels."""
+    first = all_axes[0, 0]
+    for axes in all_axes.flat[1:]:
+        axes.sharex(first)
+        axes.sharey(first)
+    first.autoscale_view()
+    for axes in all_axes.flat:
+        axes.label_outer()
+
+
+def label_lowest(all_axes: Any, text: str) -> None:
+    """Under the lowest panel of each column that is drawn."""
+    for column in np.array(all_axes).T:
+        drawn = [axes for axes in column if axes.axison]
+        if drawn:
+            drawn[-1].set_xlabel(text)
+            drawn[-1].xaxis.set_tick_params(labelbottom=True)
+
+
+def legend(figure: Figure, handles: dict[str, Any], across: int = 3, title: str | None = None) -> None:
+    """Above all panels."""
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper center", ncols=min(across, len(handles)), fontsize=8,
+        title=title, title_fontsize=9,
+    )  # fmt: skip
+
+
+def each_panel(all_axes: Any, grid: Sequence[Sequence[Key | None]]) -> Iterator[tuple[Axes, Key]]:
+    """The panels that have data; the others are switched off."""
+    for row, keys in zip(all_axes, grid, strict=True):
+        for axes, key in zip(row, keys, strict=True):
+            if key is None:
+                axes.set_axis_off()
+            else:
+                yield axes, key
