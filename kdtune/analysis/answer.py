@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from kdtune import table as t
-from kdtune.analysis import against, best, curves, effects, held_out
-from kdtune.analysis.cells import cell_columns, data_columns, students_only
+from kdtune.analysis import against, best, curves, held_out
+from kdtune.analysis.cells import cell_columns
 from kdtune.analysis.layout import Cell, cells
-from kdtune.analysis.sentences import effect_sentence
+from kdtune.analysis.moves import movement
 from kdtune.errors import RequestError
 
 EDGE, FLAT, FEW, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
+LARGE = "larger than its teacher"
 FEW_REPLICATES = 3
-TEACHER_ERROR = "teacher_error"  # a factor that is measured, not set
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,12 @@ class Answer:
     columns: list[str]  # that name a cell
     decide: str  # the measure that T_opt is the minimum of
     margins: Margins
+    redrawn: list[str]  # what replicates differ in: the randomness that intervals cover
+
+    @property
+    def split(self) -> str:
+        """That T was chosen on."""
+        return "validation" if self.decide.startswith("val_") else "test"
 
 
 def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: Margins = Margins()) -> Answer:
@@ -72,8 +77,31 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
         tests.append({**cell.names, "T": cell.temperatures[place], **held_out.report(cell, place, decide)})
         each += against.rows(cell, place, decide, compared, optimum["good_enough"])
     t_opt = pd.DataFrame(optima)
-    moves = _effects(found, t_opt, columns, decide, margins)
-    return Answer(t_opt, pd.DataFrame(tests), pd.DataFrame(each), moves, found, list(columns), decide, margins)
+    flat = t_opt["flags"].map(lambda flags: FLAT in flags)
+    unbounded = np.isinf(t_opt["T_opt_high"]) & (t_opt["T_opt_low"] == 0)
+    moves = movement(found, columns, decide, int((~flat & ~unbounded).sum()), margins.effect)
+    return Answer(
+        t_opt, pd.DataFrame(tests), pd.DataFrame(each), moves, found, list(columns), decide, margins, redrawn(table)
+    )
+
+
+def redrawn(table: pd.DataFrame) -> list[str]:
+    """What the replicates of a sweep's students redraw."""
+    students = table[table[t.MODEL] == t.STUDENT]
+    seeds = {"data set": t.DATA_SEED, "teacher": t.TEACHER_SEED, "student": t.STUDENT_SEED}
+    first, last = (students[students[t.REPLICATE] == which(students[t.REPLICATE])] for which in (min, max))
+    return [
+        what
+        for what, seed in seeds.items()
+        if seed in table.columns
+        and not set(first[seed].dropna()) & set(last[seed].dropna())
+        and first[seed].notna().any()
+    ]
+
+
+def has_students(table: pd.DataFrame) -> bool:
+    """Whether any distilled student has figures."""
+    return bool(((table[t.MODEL] == t.STUDENT) & (table[t.STATUS] == t.DONE)).any())
 
 
 def _known(table: pd.DataFrame, name: str) -> bool:
@@ -116,97 +144,9 @@ def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, mar
         flags.append(FLAT)
     if len(y) < FEW_REPLICATES:
         flags.append(FEW)
+    if t.N_PARAMS in cell.students and np.nanmean(cell.students[t.N_PARAMS]) > np.nanmean(cell.teacher[t.N_PARAMS]):
+        flags.append(LARGE)
     if cell.left_out:
         flags.append(INCOMPLETE)
     row |= {"flags": flags, "left_out": cell.left_out, "replicates": len(y), "temperatures": len(T)}
     return row
-
-
-def _effects(
-    found: list[Cell], t_opt: pd.DataFrame, columns: Sequence[str], decide: str, margins: Margins
-) -> pd.DataFrame:
-    usable = _alike(found)
-    shared = _shared(usable, decide)
-    rows = []
-    for factor in _factors(usable, columns):
-        within = [name for name in columns if name != factor]
-        if factor == TEACHER_ERROR:
-            within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
-        some = [_curve(cell, shared, decide, _value(cell, factor), within) for cell in usable]
-        moved = effects.effect(some)
-        if moved is not None:
-            rows.append({"factor": factor, **_effect_row(moved)})
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
-    bounded = ~(np.isinf(t_opt["T_opt_high"]) & (t_opt["T_opt_low"] == 0))
-    flat = t_opt["flags"].map(lambda flags: FLAT in flags)
-    frame["informative_cells"], frame["cells"] = int((bounded & ~flat).sum()), len(t_opt)
-    frame["p_holm"] = multipletests(frame["p_value"].fillna(1), method="holm")[1]
-    frame["sentence"] = [effect_sentence(row, margins.effect) for row in frame.to_dict("records")]
-    return frame
-
-
-def _effect_row(moved: effects.Effect) -> dict[str, Any]:
-    return {
-        "effect": moved.optimum.at, "low": moved.optimum.low, "high": moved.optimum.high, "p_value": moved.p_value,
-        "check": moved.check, "check_low": moved.check_low, "check_high": moved.check_high,
-    }  # fmt: skip
-
-
-def _alike(found: list[Cell]) -> list[Cell]:
-    """Cells with several temperatures and the replicates that most cells have: curves of one rule need the same."""
-    counts = pd.Series([name for cell in found for name in cell.replicates]).value_counts()
-    common = set(counts.index[counts > len(found) / 2])
-    alike = []
-    for cell in found:
-        if common <= set(cell.replicates) and len(cell.temperatures) > 1:
-            rows = [i for i, name in enumerate(cell.replicates) if name in common]
-            alike.append(_rows(cell, rows))
-    return alike
-
-
-def _rows(cell: Cell, rows: list[int]) -> Cell:
-    return Cell(
-        cell.names, cell.temperatures, [cell.replicates[i] for i in rows],
-        *({name: array[rows] for name, array in part.items()} for part in (cell.students, cell.baseline, cell.teacher)),
-        cell.left_out,
-    )  # fmt: skip
-
-
-def _factors(usable: list[Cell], columns: Sequence[str]) -> list[str]:
-    """What may move T_opt: settings that are positive numbers and vary; the teacher's errors."""
-    found = []
-    for name in [*columns, TEACHER_ERROR]:
-        values = [_value(cell, name) for cell in usable]
-        if (
-            all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in values)
-            and len({*values}) > 1
-        ):
-            found.append(name)
-    return found
-
-
-def _value(cell: Cell, factor: str) -> Any:
-    if factor == TEACHER_ERROR:
-        errors = cell.teacher.get(t.NUM_ERROR, np.full(1, np.nan))
-        return float(np.nanmean(errors)) if not np.isnan(errors).all() else None
-    value = cell.names[factor]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _shared(usable: list[Cell], decide: str) -> dict[tuple[float, ...], curves.Smoother]:
-    """One smoother for all cells with the same temperatures: its bias is then no difference between them."""
-    alike: dict[tuple[float, ...], list[Any]] = {}
-    for cell in usable:
-        alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
-    return {x: curves.smoother(x, ys) for x, ys in alike.items()}
-
-
-def _curve(
-    cell: Cell, shared: dict[tuple[float, ...], curves.Smoother], decide: str, factor: float, within: Sequence[str]
-) -> effects.Curve:
-    y, one = cell.students[decide], shared[tuple(np.log2(cell.temperatures))]
-    variance = curves.residual_variance(y) or 1.0
-    block = tuple(cell.names[name] for name in within)
-    return effects.Curve(one.points, y @ one.values.T / variance, y @ one.slopes.T / variance, math.log2(factor), block)

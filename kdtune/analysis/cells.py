@@ -38,6 +38,7 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
     apart = {t.TEMP, *t.RESULTS, *t.CIRCUMSTANCES, *t.NAMES, *_DERIVED}
     settings = [name for name in table.columns if name not in apart]
     varying = [name for name in settings if _varies(table[name]) and _varies(table[name][is_student])]
+    varying = [name for name in varying if not table[name].is_unique]  # an index, in a table from elsewhere
     always = [name for name in _ALWAYS if name in table.columns and table[name][is_student].notna().any()]
     columns = always + [name for name in varying if name not in always]
     if (

@@ -46,7 +46,7 @@ def write(answer: Answer, folder: Path) -> list[Path]:
 
 def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON knows them: what is unbounded, undefined or absent is null."""
-    return [{key: _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+    return [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from kdtune.analysis.cells import data_columns, done, students_only
 from kdtune.analysis.curves import Array
 from kdtune.errors import RequestError
 
-MEASURES = (t.VAL_NUM_ERROR, t.VAL_NLL, t.NUM_ERROR, t.NLL, t.ECE)
+MEASURES = (t.VAL_NUM_ERROR, t.VAL_NLL, t.NUM_ERROR, t.NLL, t.ECE, t.N_PARAMS)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
     bounds = np.flatnonzero(np.diff(students["_cell"].to_numpy(), prepend=-1, append=-2))
     values = {name: students[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
     temperatures, replicates = students[t.TEMP].to_numpy(np.float64), students[t.REPLICATE].to_numpy()
-    named = students[keys].iloc[bounds[:-1]].to_dict("records") if keys else [{}] * (len(bounds) - 1)
+    named: list[dict[str, Any]] = [{} for _ in bounds[:-1]]
+    if keys:
+        named = students[keys].iloc[bounds[:-1]].to_dict("records")  # type: ignore[assignment]
     for names, start, end in zip(named, bounds, bounds[1:], strict=False):
         own = slice(start, end)
         T, column = np.unique(temperatures[own], return_inverse=True)
@@ -63,12 +65,16 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
             arrays[name] = np.full((len(which), len(T)), np.nan)
             arrays[name][row, column] = values[name][own]
         rows, kept = complete(arrays[decide])
+        baseline, teacher = (
+            {name: array[start + first[rows]] for name, array in others[model].items()} for model in others
+        )
         yield Cell(
             {key: None if pd.isna(value) else value for key, value in names.items()},
             T[kept],
             [which[i] for i in rows],
             {name: array[np.ix_(rows, kept)] for name, array in arrays.items()},
-            *({name: array[start + first[rows]] for name, array in others[model].items()} for model in others),
+            baseline,
+            teacher,
             _left_out(T, which, rows, kept),
         )
 

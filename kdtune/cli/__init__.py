@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdtune.cli import make, read
+from kdtune.cli import answer, make, show
 from kdtune.cli.group import main
 
-__all__ = ["main", "make", "read"]
+__all__ = ["answer", "main", "make", "show"]

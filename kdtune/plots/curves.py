@@ -42,13 +42,12 @@ def excess_figure(answer: Answer) -> Figure:
         style.share_axes(all_axes)
         all_axes[0, 0].set_ylim(-0.12 * _top(curves), _top(curves))
         style.label_lowest(all_axes, "temperature T")
-        split = "validation" if answer.decide.startswith("val_") else "test"
-        figure.supylabel(f"errors above those of the best T, {split} split", fontsize=9)
-        grey = {"color": "#555555", "linestyle": "none", "markersize": 5}
+        figure.supylabel(f"errors above those of the best T, {answer.split} split", fontsize=9)
+        grey: Any = {"color": "#555555", "linestyle": "none", "markersize": 5}
         handles = {
             "not told apart from the best": mpl.lines.Line2D([], [], marker="o", **grey),
             "worse than the best": mpl.lines.Line2D([], [], marker="o", markerfacecolor="white", **grey),
-            f"below: surely within {answer.margins.error:.0%} of the best": mpl.lines.Line2D([], [], marker="s", **grey),
+            f"below: within {answer.margins.error:.0%} of the best": mpl.lines.Line2D([], [], marker="s", **grey),
             "95 % band of the noise within replicates": mpl.patches.Patch(color="#555555", alpha=0.2),
         }  # fmt: skip
         style.legend(figure, handles, across=2)
@@ -97,7 +96,7 @@ def _excess(axes: Any, curve: Any, look: tuple[str, str]) -> None:
 
 
 def gain_figure(answer: Answer) -> Figure:
-    """Share of the baseline's test errors that distillation takes away, against T; bands are 95 % intervals of pairs."""
+    """Share of the baseline's test errors that distillation takes away, against T; bands: 95 % intervals of pairs."""
     curves, data = answer.curves, data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
     looks = style.looks([key for key, _ in style.groups(curves, students)])

@@ -118,7 +118,7 @@ def _finish(figure: Figure, all_axes: Any, T: list[float], handles: dict[str, An
         axes.set_ylim(T[0] / REACH, T[-1] * REACH)
         axes.label_outer(remove_inner_ticks=False) if axes.axison else None
     figure.supylabel("best temperature", fontsize=9)
-    grey = {"color": "#555555", "linestyle": "none", "markersize": 5}
+    grey: Any = {"color": "#555555", "linestyle": "none", "markersize": 5}
     handles = handles | {
         "flat: no T told apart": mpl.lines.Line2D([], [], marker="o", markerfacecolor="white", **grey),
         "open: beyond the grid is not excluded": mpl.lines.Line2D([], [], marker="^", **grey),

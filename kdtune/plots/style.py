@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ def student(names: Sequence[str], key: Key) -> str:
     return f"student, {words(names, key)}" if key else "student"
 
 
-def temperature_axis(axes: Axes, temperatures: Sequence[float], which: str = "x") -> None:
+def temperature_axis(axes: Axes, temperatures: Sequence[float], which: Literal["x", "y"] = "x") -> None:
     """A logarithmic axis with the grid's temperatures on it; labels that would touch are left out."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log"})

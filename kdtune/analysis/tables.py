@@ -1,0 +1,94 @@
+"""An answer's tables in words, for a terminal and for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from kdtune import table as t
+from kdtune.analysis.answer import Answer
+from kdtune.analysis.sentences import interval, temperatures
+
+NOTHING = "-"
+
+
+def optima(answer: Answer) -> pd.DataFrame:
+    """The cells and their best temperatures."""
+    best = answer.t_opt
+    shown = best[answer.columns].copy()
+    shown["T_opt"] = best["T_opt"]
+    shown["interval"] = [interval(low, high) for low, high in zip(best["T_opt_low"], best["T_opt_high"], strict=True)]
+    for name, title in (("tied", "not told apart"), ("good_enough", f"surely within {answer.margins.error:.0%}")):
+        grids = (cell.temperatures.tolist() for cell in answer.cells)
+        shown[title] = [temperatures(found, grid) for found, grid in zip(best[name], grids, strict=True)]
+    said = zip(best["flags"], best["left_out"], strict=True)
+    shown["flags"] = [
+        ", ".join(flags) + (f" (without {', '.join(without)})" if without else "") for flags, without in said
+    ]
+    return shown if shown["flags"].any() else shown.drop(columns="flags")
+
+
+def worth(answer: Answer) -> pd.DataFrame:
+    """Mean errors on the test split at the chosen temperatures, and of what they compare with."""
+    test = answer.test
+    shown = test[[*answer.columns, "T"]].copy()
+    titles = {"student": "student", "at_T1": "at T=1", "baseline": "baseline", "teacher": "teacher",
+              "cross_fitted": "cross-fitted", "chosen_on_test": "chosen on test"}  # fmt: skip
+    for name, title in titles.items():
+        if test[name].notna().any():
+            shown[title] = [NOTHING if pd.isna(errors) else f"{errors:.1f}" for errors in test[name]]
+    if test["gap_closed"].notna().any():
+        bounds = zip(test["gap_closed"], test["gap_low"], test["gap_high"], strict=True)
+        shown["gap closed"] = [
+            NOTHING if pd.isna(share) else f"{share:.0%} ({low:.0%} to {high:.0%})" for share, low, high in bounds
+        ]
+    return shown
+
+
+def differences(answer: Answer) -> pd.DataFrame:
+    """Paired differences in errors on the test split, student minus another, with 95 % intervals."""
+    test = answer.test
+    shown = test[[*answer.columns, "T"]].copy()
+    for name, title in (
+        ("minus_T1", "minus T=1"),
+        ("minus_baseline", "minus baseline"),
+        ("minus_teacher", "minus teacher"),
+    ):
+        if test[name].notna().any():
+            bounds = zip(test[name], test[f"{name}_low"], test[f"{name}_high"], strict=True)
+            shown[title] = [_difference(*three) for three in bounds]
+    return shown
+
+
+def calibration(answer: Answer) -> pd.DataFrame:
+    """Cross-entropy and expected calibration error of the softmax at T = 1 on the test split."""
+    test = answer.test
+    shown = test[[*answer.columns, "T"]].copy()
+    for measure in (t.NLL, t.ECE):
+        for who in ("", "baseline_", "teacher_"):
+            name = f"{who}{measure}"
+            if name in test and test[name].notna().any():
+                shown[f"{measure} {who.rstrip('_') or 'student'}"] = _rounded(test[name])
+    return shown
+
+
+def findings(answer: Answer) -> list[str]:
+    """A sentence for each factor; why there is none."""
+    if len(answer.effects):
+        return list(answer.effects["sentence"])
+    if (answer.t_opt["temperatures"] == 1).all():
+        if answer.t_opt["T_opt"].nunique() > 1:
+            return ["Each cell has one temperature; name the columns that make a cell with --cell."]
+        return ["There is one temperature: nothing to compare it with."]
+    return ["No setting that is a number varies over the cells: nothing that the best T could move with."]
+
+
+def _difference(mean: float, low: float, high: float) -> str:
+    if pd.isna(mean):
+        return NOTHING
+    return f"{mean:+.1f}" if low == -float("inf") else f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _rounded(values: Iterable[float]) -> list[str]:
+    return [NOTHING if pd.isna(value) else f"{value:.4f}" for value in values]

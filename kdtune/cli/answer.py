@@ -1,0 +1,142 @@
+"""The commands that answer from a table: analyze, plot, report, power."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kdtune.cli.group import main
+from kdtune.cli.printing import say_lag
+from kdtune.errors import RequestError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _pairs(_: click.Context, option: click.Parameter, value: str | None) -> dict[str, str]:
+    """OURS=THEIRS,... as a mapping."""
+    found = {}
+    for pair in (value or "").split(","):
+        ours, equals, theirs = (part.strip() for part in pair.partition("="))
+        if pair.strip() and not (ours and equals and theirs):
+            raise click.BadParameter(f"{pair!r} is not OURS=THEIRS", param=option)
+        if pair.strip():
+            found[ours] = theirs
+    return found
+
+
+def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
+    return [name.strip() for name in value.split(",") if name.strip()] if value else None
+
+
+def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all of them ask about the table."""
+    options = [
+        click.argument("results"),
+        click.option("--map", "renamed", callback=_pairs, metavar="OURS=THEIRS,...",
+                     help="Columns of a table from elsewhere, as in temp=tau,replicate=rep."),
+        click.option("--cell", callback=_names, metavar="NAMES", help="The columns that name a cell, with commas "
+                     "between. [default: the settings that vary over the distilled students]"),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _margins(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What counts as no difference that matters."""
+    options = [
+        click.option("--margin", type=click.FloatRange(min=0), default=0.05, show_default=True,
+                     help="Excess errors that do not matter, as a share of the best temperature's."),
+        click.option("--effect-margin", type=click.FloatRange(min=0), default=0.1, show_default=True,
+                     help="Change of log2 T per doubling of a factor that does not matter."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_table_options
+@_margins
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder for the files. [default: analysis/ beside the table]")  # fmt: skip
+def analyze(output: Path | None, **asked: Any) -> None:
+    """The best temperature of every cell with its uncertainty, and what it moves with.
+
+    RESULTS is a sweep's folder, its name under results/, or a Parquet or CSV file from elsewhere.
+    """
+    from kdtune.analysis import files
+    from kdtune.cli.print_answers import print_answer
+
+    path, _, found = _answer(**asked)
+    print_answer(found)
+    folder = output or path.parent / "analysis"
+    with _writing(folder):
+        for written in files.write(found, folder):
+            click.echo(f"Wrote {written}", err=True)
+
+
+@main.command()
+@_table_options
+@_margins
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the figures. "
+              "[default: figures/ beside the table]")  # fmt: skip
+def plot(output: Path | None, **asked: Any) -> None:
+    """Draw what a table says, as PNG and SVG: errors, T_opt, excess errors, regret and gain against T."""
+    from kdtune import plots
+
+    path, table, found = _answer(**asked, needed=False)
+    folder = output or path.parent / "figures"
+    with _writing(folder):
+        for written in plots.draw_all(table, found, folder):
+            click.echo(written)
+    if found is None:
+        click.echo("No distilled student is done: only the softmax figure was drawn.", err=True)
+
+
+@main.command()
+@_table_options
+@click.option("--difference", "differences", multiple=True, type=click.FloatRange(min=0, min_open=True),
+              help="Of mean errors, as a share of the best temperature's. May be repeated. "
+                   "[default: 0.01, 0.02, 0.05, 0.1, 0.2]")  # fmt: skip
+@click.option("--errors", multiple=True, type=click.FloatRange(min=0, min_open=True),
+              help="The same in errors. May be repeated.")  # fmt: skip
+def power(differences: tuple[float, ...], errors: tuple[float, ...], **asked: Any) -> None:
+    """How many replicates it takes to tell two temperatures apart, from the noise that RESULTS shows."""
+    from kdtune.analysis import power as replicates
+    from kdtune.cli.print_answers import print_power
+
+    _, _, found = _answer(**asked)
+    if not differences and not errors:
+        differences = (0.01, 0.02, 0.05, 0.1, 0.2)
+    print_power(replicates.table(found.cells, found.decide, differences, errors), found)
+
+
+def _answer(
+    results: str, renamed: dict[str, str], cell: list[str] | None, margin: float = 0.05, effect_margin: float = 0.1,
+    needed: bool = True,
+) -> tuple[Path, pd.DataFrame, Any]:  # fmt: skip
+    """The table's path, the table, and its answer: None where there can be none and none is needed."""
+    from kdtune import showing
+    from kdtune.analysis import answer, foreign
+
+    path = showing.locate(results)
+    say_lag(results)
+    table = foreign.standard(foreign.read(path), renamed, cell)
+    if not needed and not answer.has_students(table):
+        return path, table, None
+    return path, table, answer.answer(table, cell, answer.Margins(margin, effect_margin))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turns what goes wrong with files into one message."""
+    try:
+        yield
+    except OSError as error:
+        raise RequestError(f"{folder}: cannot write there: {error.strerror}") from None

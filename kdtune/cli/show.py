@@ -1,0 +1,63 @@
+"""The command that reads a table as it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kdtune.cli.group import main
+from kdtune.cli.printing import print_table, say_lag
+from kdtune.errors import RequestError
+
+
+@main.command()
+@click.argument("results")
+@click.option("-c", "--columns", help="Columns to show, with commas between; 'all' for every one.")
+@click.option("-w", "--where", help="Rows to show, as in \"model == 'teacher' and width > 20\".")
+@click.option("-s", "--sort", help="Columns to sort by, with commas between; -NAME sorts downwards.")
+@click.option(
+    "-n",
+    "--rows",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    help="Rows to print as a table; 0 prints all. Other formats have them all.",
+)
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="[default: by the ending of --output, else table]",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+def show(
+    results: str,
+    columns: str | None,
+    where: str | None,
+    sort: str | None,
+    rows: int,
+    format_: str | None,
+    output: Path | None,
+) -> None:
+    """Print the table of a sweep. RESULTS is its folder, its name under results/ or a Parquet file."""
+    from kdtune import showing
+
+    say_lag(results)
+    table = showing.pick(showing.read(results), columns, where, sort)
+    if table.empty:
+        click.echo("No rows.", err=True)
+    ending = output.suffix[1:] if output else ""
+    kind = format_ or (ending if ending in ("csv", "json", "parquet") else "table")
+    if kind == "table" and output is None:
+        print_table(table.head(rows) if rows else table)
+        if rows and len(table) > rows:
+            click.echo(
+                f"... and {len(table) - rows:,} rows more: --rows 0 prints all, -o FILE.csv writes them.", err=True
+            )
+    elif kind == "parquet" and output is None and sys.stdout.isatty():
+        raise RequestError("Parquet is not for a terminal; give a file with -o")
+    else:
+        showing.export(table, kind, output)
