@@ -26,6 +26,7 @@ from kdtune.settings import Resources
 from kdtune.spec import SweepSpec, load
 from kdtune.store import Store
 from kdtune.students import keep
+from kdtune.versions import versions
 
 REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
 
@@ -106,7 +107,8 @@ def _finish(
     """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
     _write_spec(spec, store)
     selected = t.select(rows, [network.id for network in plan.networks])
-    t.write(selected, store.table)
+    made_with = versions() if plan.packs else t.stamp(store.table)
+    t.write(t.stamped(selected, made_with), store.table)
     store.fold()
     if request.keep_students != "none" and not interrupted:
         without = keep(store, selected, best_only=request.keep_students == "best")
@@ -196,7 +198,7 @@ class _Table:
     """Rows as they come, and ``table.parquet`` kept up to date with them."""
 
     def __init__(self, store: Store, plan: Plan, rows: pa.Table) -> None:
-        self.store, self.rows = store, [rows]
+        self.store, self.rows, self.made_with = store, [rows], versions()
         self.ids = [network.id for network in plan.networks]
         self.next_write = 0.0
         self.write()
@@ -215,7 +217,7 @@ class _Table:
 
     def write(self) -> None:
         start = time.monotonic()
-        t.write(self.selected(), self.store.table)
+        t.write(t.stamped(self.selected(), self.made_with), self.store.table)
         # A large table takes long to write: it is written more rarely then, a twentieth of the time at most.
         self.next_write = time.monotonic() + max(REFRESH_SECONDS, 20 * (time.monotonic() - start))
 

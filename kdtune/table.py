@@ -6,6 +6,7 @@ one table of them. What does not apply to a network is null.
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,6 +45,7 @@ _TYPES = {
 # What training gave, and where and how long: everything else in a row is a setting or names the network.
 RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
 CIRCUMSTANCES = (SECONDS, DEVICE, HOST, STATUS, ERROR)
+_STAMP = b"kdtune"
 NAMES = (ID, TEACHER_ID, DATA_SEED, TEACHER_SEED, STUDENT_SEED, REPLICATE, MODEL)
 
 
@@ -137,6 +139,20 @@ def select(table: pa.Table, ids: Sequence[str]) -> pa.Table:
         table = table.take(places)
     settings = sorted(name for name in table.column_names if name not in _TYPES)
     return table.select([*_TYPES, *(name for name in settings if table[name].null_count < len(table))])
+
+
+def stamped(table: pa.Table, made_with: Mapping[str, str]) -> pa.Table:
+    """The table with a note of what it was made with, beside its columns."""
+    return table.replace_schema_metadata({_STAMP: json.dumps(made_with).encode()})
+
+
+def stamp(path: Path) -> dict[str, str]:
+    """What a file of a table was made with: versions by name; nothing if it does not say."""
+    try:
+        noted = (pq.read_schema(path).metadata or {}).get(_STAMP, b"{}")
+        return {str(name): str(value) for name, value in json.loads(noted).items()}
+    except (OSError, ValueError, AttributeError, pa.ArrowException):
+        return {}
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:

@@ -73,6 +73,18 @@ def calibration(answer: Answer) -> pd.DataFrame:
     return shown
 
 
+def effects(answer: Answer) -> pd.DataFrame:
+    """What T_opt moves with; empty where nothing varies."""
+    if answer.effects.empty:
+        return answer.effects
+    names = ["factor", "effect", "low", "high", "p_value", "p_holm", "check", "check_low", "check_high",
+             "informative_cells", "cells", "replicates"]  # fmt: skip
+    shown = {name: answer.effects[name] for name in names}
+    return pd.DataFrame(
+        {name: column.map("{:.3g}".format) if column.dtype.kind == "f" else column for name, column in shown.items()}
+    )
+
+
 def findings(answer: Answer) -> list[str]:
     """A sentence for each factor; why there is none."""
     if len(answer.effects):

@@ -101,6 +101,30 @@ def plot(output: Path | None, **asked: Any) -> None:
 
 @main.command()
 @_table_options
+@_margins
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The page. "
+              "[default: report.html beside the table]")  # fmt: skip
+def report(output: Path | None, **asked: Any) -> None:
+    """Write the whole answer as one page: figures, tables, settings, versions. It loads nothing from anywhere."""
+    from kdtune import report as page
+    from kdtune import table as t
+
+    path, table, found = _answer(**asked)
+    file, sweep = output or path.parent / "report.html", path.parent / "sweep.yaml"
+    own = path.name == "table.parquet" and sweep.is_file()
+    with _writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        page.write(
+            table, found, file, path.parent.resolve().name if own else path.stem,
+            sweep.read_text(encoding="utf-8") if own else None,
+            t.stamp(path) if path.suffix != ".csv" else None,
+            ["kdtune sweep sweep.yaml", f"kdtune report {path.parent.resolve().name}"] if own else [],
+        )  # fmt: skip
+    click.echo(file)
+
+
+@main.command()
+@_table_options
 @click.option("--difference", "differences", multiple=True, type=click.FloatRange(min=0, min_open=True),
               help="Of mean errors, as a share of the best temperature's. May be repeated. "
                    "[default: 0.01, 0.02, 0.05, 0.1, 0.2]")  # fmt: skip
