@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup sweep test check format bench clean
+.PHONY: setup sweep test promises check format bench clean
 
 setup: $(READY)
 
@@ -20,6 +20,9 @@ sweep: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+promises: $(READY)
+	$(BIN)/python -m pytest -m slow
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -120,7 +120,6 @@ def test_parts_are_folded_along_the_way(go, monkeypatch):
     assert t.final_ids(store.rows()) == {n.id for n in plan.networks} == {r[t.ID] for r in ledger.rows}
 
 
-@pytest.mark.slow
 def test_a_crash_is_retried_and_an_error_is_not(go):
     plan, ledger, _ = go(crash_twice)
     assert {r[t.STATUS] for r in ledger.rows} == {t.DONE}
@@ -129,7 +128,6 @@ def test_a_crash_is_retried_and_an_error_is_not(go):
     assert max(times for _, times in ledger.crashes) == 2
 
 
-@pytest.mark.slow
 def test_a_crash_that_stays_ends_in_failed_rows(go):
     plan, ledger, store = go(crash_always, retries=1)
     failed = [r for r in ledger.rows if r[t.STATUS] == t.FAILED]

@@ -218,7 +218,6 @@ def long_reference(tmp_path_factory, request):
     return package.sweep(folder / "small.yaml", set=sets, results=folder / "results", progress=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("victim", "after"), [("driver", 0), ("driver", 3), ("everything", 2), ("worker", 1)])
 def test_killed_and_gone_on_with(kdtune, start, write, long_reference, tmp_path, victim, after):
     """kill -9 of the driver, of everything or of one worker, after some packs."""
@@ -271,7 +270,6 @@ def workers(driver: int) -> list[int]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path, how):
     """Ctrl-C ends cleanly and keeps what is finished; meanwhile a second driver is refused."""
@@ -301,7 +299,6 @@ def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path,
     same(table(folder), long_reference)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small tmpfs")
 def test_a_full_disk_ends_the_sweep_and_loses_nothing(kdtune, write, ray_address, tmp_path, reference):
     small = tmp_path / "tiny"

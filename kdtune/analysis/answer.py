@@ -62,6 +62,8 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
     RequestError
         If the table has no distilled student with figures, or no measure of errors.
     """
+    if not has_students(table):
+        raise RequestError("the table has no distilled student with figures")
     columns = cell_columns(table) if columns is None else list(columns)
     decide = next((name for name in (t.VAL_NUM_ERROR, t.NUM_ERROR) if _known(table, name)), None)
     if decide is None:

@@ -1,0 +1,96 @@
+"""Tables with planted answers: what a sweep would leave if errors followed a known curve of T."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from kdtune import table as t
+
+GRID = (1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 40)
+
+LEAST = 150.0  # errors at the optimum
+Optimum = Callable[[dict[str, float]], float]  # a cell to log2 T
+Shape = Callable[[np.ndarray, dict[str, float]], np.ndarray]  # log2 T and a cell to mean errors
+
+
+def quadratic(optimum: Optimum, bend: float = 0.1) -> Shape:
+    return lambda x, cell: LEAST * (1 + bend * (x - optimum(cell)) ** 2)
+
+
+def asymmetric(optimum: Optimum, steep: float = 0.4, gentle: float = 0.2) -> Shape:
+    """Falls steeply to the optimum and rises slowly beyond, smooth at it."""
+
+    def errors(x: np.ndarray, cell: dict[str, float]) -> np.ndarray:
+        d = x - optimum(cell)
+        return LEAST * (1 + np.where(d < 0, steep, gentle) * (np.exp(-d) - 1 + d))
+
+    return errors
+
+
+def plateau(optimum: Optimum, fall: float = 0.2) -> Shape:
+    """Falls to a level that hardly rises again."""
+
+    def errors(x: np.ndarray, cell: dict[str, float]) -> np.ndarray:
+        d = x - optimum(cell)
+        return LEAST * (1 + fall * np.clip(-d, 0, None) ** 2 + 0.004 * d**2)
+
+    return errors
+
+
+def falling(x: np.ndarray, cell: dict[str, float]) -> np.ndarray:
+    """Least beyond the grid's upper end."""
+    return LEAST * (1 + 0.3 * np.exp(-0.5 * x))
+
+
+def rising(x: np.ndarray, cell: dict[str, float]) -> np.ndarray:
+    """Least beyond the grid's lower end."""
+    return LEAST * (1 + 0.1 * x)
+
+
+def table(
+    shape: Shape,
+    seps: Sequence[float] = (0.2, 1.0),
+    informative: Sequence[float] = (0.5, 1.0),
+    widths: Sequence[int] = (20, 50, 100),
+    temperatures: Sequence[float] = GRID,
+    replicates: int = 5,
+    noise: float = 6,
+    unequal: bool = False,
+    draws: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Teachers, baselines and distilled students; noise of each split on top of a level for each replicate.
+
+    ``unequal`` noise grows threefold over the temperatures. Of several ``draws`` each is a data set of its own.
+    """
+    random = np.random.default_rng(seed)
+    x = np.log2(temperatures)
+    scale = noise * (np.linspace(0.5, 1.5, len(x)) if unequal else np.ones(len(x)))
+    rows = []
+    for draw, sep, share, replicate in itertools.product(range(draws), seps, informative, range(replicates)):
+        data = {t.CLASS_SEP: sep, t.P_INFORMATIVE: share, t.REPLICATE: replicate, t.DATASET: f"draw {draw}"}
+        teacher = f"teacher {draw} {sep} {share} {replicate}"
+        rows.append(data | {t.MODEL: t.TEACHER, t.ID: teacher, t.TEMP: 1.0} | _errors(80 + random.normal(0, 4, 2)))
+        for width in widths:
+            level = random.normal(0, 15)
+            same = data | {t.WIDTH: width}
+            rows.append(same | {t.MODEL: t.BASELINE, t.TEMP: 1.0} | _errors(500 + level + random.normal(0, noise, 2)))
+            cell = {t.CLASS_SEP: sep, t.P_INFORMATIVE: share, t.WIDTH: width}
+            for T, mean, spread in zip(temperatures, shape(x, cell), scale, strict=True):
+                errors = _errors(mean + level + random.normal(0, spread, 2))
+                rows.append(same | {t.MODEL: t.STUDENT, t.TEMP: float(T), t.TEACHER_ID: teacher} | errors)
+    frame = pd.DataFrame(rows).assign(**{t.STATUS: t.DONE, t.ERROR: None, t.HARD_WEIGHT: 0.0})
+    frame[t.ID] = frame[t.ID].where(frame[t.ID].notna(), [f"network {i}" for i in range(len(frame))])
+    return frame.astype({t.WIDTH: "Int64"})
+
+
+def _errors(both: np.ndarray) -> dict[str, float]:
+    validation, test = (float(max(0, round(value))) for value in both)
+    return {
+        t.VAL_NUM_ERROR: validation, t.NUM_ERROR: test, t.ACCURACY: 1 - test / 10_000, t.VAL_NLL: validation / 1000,
+        t.NLL: test / 1000, t.ECE: test / 20_000, t.LOSS: test / 1000,
+    }  # fmt: skip

@@ -1,0 +1,65 @@
+"""What `kdtune analyze` promises, held against many tables with planted answers. A few by default, all with -m slow."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import coverage
+
+# The median width of the interval may be so much, in doublings: a method that always says "anything" has 5.3.
+WIDEST = {
+    "quadratic, T = 4 on the grid": 2.0,
+    "quadratic, T = 6 off the grid": 2.3,
+    "sharp quadratic, T = 6": 1.0,
+    "asymmetric, T = 3": 1.8,
+    "plateau from T = 5": 4.0,
+    "falling throughout": 3.2,
+    "rising throughout": 1.2,
+}
+NOISE = [(4, False), (10, False), (10, True)]
+
+
+@pytest.mark.parametrize("name", coverage.SHAPES)
+def test_intervals_and_tied_sets_hold_the_best(name):
+    found = coverage.cells(name, tables=60, replicates=5, noise=10, unequal=False)
+    assert found["coverage"] >= 0.9
+    assert found["holds the best"] >= 0.88
+    assert found["width"] <= WIDEST[name]
+
+
+def test_a_clear_optimum_leaves_few_temperatures():
+    found = coverage.cells("sharp quadratic, T = 6", tables=60, replicates=5, noise=4, unequal=False)
+    assert found["tied"] <= 3
+
+
+def test_an_effect_that_is_there_is_found_and_one_that_is_not_is_not():
+    assert coverage.effects(1.0, tables=8)["width"] >= 0.8
+    assert coverage.effects(0.0, tables=8)["width"] <= 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicates", [5, 10])
+@pytest.mark.parametrize(("noise", "unequal"), NOISE)
+@pytest.mark.parametrize("name", coverage.SHAPES)
+def test_coverage_over_500_tables(name, replicates, noise, unequal):
+    found = coverage.cells(name, 500, replicates, noise, unequal)
+    assert found["coverage"] >= 0.93
+    assert found["holds the best"] >= 0.93
+    assert found["width"] <= WIDEST[name]
+    if name.startswith("sharp") and not unequal:
+        assert found["tied"] <= 3
+
+
+@pytest.mark.slow
+def test_an_effect_that_is_not_there_is_seldom_found():
+    found = coverage.effects(0.0, 500)
+    assert found["width"] <= 0.07
+    assert found["its interval holds"] >= 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("doublings", [1.0, 2.0])
+def test_a_planted_doubling_is_found(doublings):
+    found = coverage.effects(doublings, 500)
+    assert found["width"] >= 0.8
+    assert found["its interval holds"] >= 0.93

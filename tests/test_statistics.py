@@ -1,0 +1,154 @@
+"""What the statistics must be, whatever the table: known answers, and what must not change them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from benchmarks import planted
+from kdtune.analysis import best, curves, effects, held_out, power
+
+X = tuple(np.log2(planted.GRID))
+LAYOUTS = hnp.arrays(np.float64, st.tuples(st.integers(2, 6), st.just(len(X))), elements=st.integers(50, 500))
+
+
+def optimum(y):
+    one = curves.smoother(X, [y])
+    return curves.minimum(one.points, y @ one.values.T, y @ one.slopes.T)
+
+
+@pytest.mark.parametrize("x", [X, X[:3], X[:4], X[:2]])
+def test_smoothers_keep_straight_lines(x):
+    for one in curves.smoothers(x):
+        line = 3 - 2 * np.array(x)
+        np.testing.assert_allclose(one.values @ line, 3 - 2 * one.points, atol=1e-6)
+        np.testing.assert_allclose(one.slopes @ line, -2, atol=1e-6)
+
+
+def test_the_roughest_smoother_passes_through_all_points():
+    y = np.random.default_rng(0).normal(size=len(X))
+    np.testing.assert_allclose(curves.smoothers(X)[0].fitted @ y, y, atol=0.02)
+
+
+@pytest.mark.parametrize("at", [1.0, 2.0, math.log2(6), 3.3])
+def test_the_minimum_of_a_smooth_curve_without_noise_is_found(at):
+    y = np.tile(150 * (1 + 0.1 * (np.array(X) - at) ** 2), (5, 1))
+    found = optimum(y)
+    assert found.at == pytest.approx(at, abs=0.06)
+    assert found.low - 0.05 <= at <= found.high + 0.05
+    assert found.high - found.low < 0.2
+
+
+@pytest.mark.parametrize(("shape", "ends"), [(planted.rising, (-math.inf, None)), (planted.falling, (None, math.inf))])
+def test_a_minimum_beyond_the_grid_leaves_the_interval_open(shape, ends):
+    y = shape(np.array(X), {}) + np.random.default_rng(0).normal(0, 2, (5, len(X)))
+    found = optimum(y)
+    assert (found.low if ends[0] else found.high) == (ends[0] or ends[1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(LAYOUTS, st.integers(-40, 40), st.integers(2, 9))
+def test_levels_of_replicates_and_units_of_errors_change_nothing(y, shift, scale):
+    moved = (y + shift * np.arange(len(y))[:, None]) * scale
+    before, after = best.compare(y), best.compare(moved)
+    assert before.tied.tolist() == after.tied.tolist()
+    np.testing.assert_allclose(after.upper, before.upper * scale, atol=1e-6 * scale)
+    if curves.residual_variance(y) > 0:
+        one, other = optimum(y), optimum(moved)
+        assert (one.at, one.low, one.high) == pytest.approx((other.at, other.low, other.high), abs=0.02)
+
+
+@settings(max_examples=40, deadline=None)
+@given(LAYOUTS, st.randoms(use_true_random=False))
+def test_the_order_of_replicates_changes_nothing(y, random):
+    order = list(range(len(y)))
+    random.shuffle(order)
+    assert best.compare(y).tied.tolist() == best.compare(y[order]).tied.tolist()
+    assert optimum(y).at == pytest.approx(optimum(y[order]).at, abs=0.02)
+
+
+@settings(max_examples=40, deadline=None)
+@given(LAYOUTS)
+def test_the_least_mean_is_always_among_the_tied_and_never_above_itself(y):
+    found = best.compare(y)
+    assert found.tied[y.mean(axis=0).argmin()]
+    assert (found.upper >= 0).all()
+    assert (found.excess[~found.tied] > 0).all()
+
+
+# Dunnett (1955), JASA 50, table 1a: one-sided 95 %, p comparisons.
+@pytest.mark.parametrize(
+    ("comparisons", "freedom", "value"),
+    [(1, 10, 1.81), (2, 10, 2.15), (5, 10, 2.56), (9, 10, 2.81), (2, 20, 2.03), (5, 20, 2.39), (9, 60, 2.48)],
+)
+def test_critical_values_are_dunnetts(comparisons, freedom, value):
+    assert best.critical(comparisons + 1, freedom) == pytest.approx(value, abs=0.011)
+
+
+def test_fieller_bounds_are_where_the_t_test_turns():
+    random = np.random.default_rng(1)
+    whole = random.normal(40, 5, 5)
+    part = 0.7 * whole + random.normal(0, 3, 5)
+    ratio, low, high = held_out.fieller(part, whole)
+    assert ratio == part.mean() / whole.mean()
+    for bound in (low, high):
+        assert stats.ttest_1samp(part - bound * whole, 0).pvalue == pytest.approx(0.05)
+
+
+def test_a_gap_that_cannot_be_told_from_none_has_no_share_closed():
+    assert all(math.isnan(x) for x in held_out.fieller(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
+
+
+def test_cross_fitting_takes_no_part_of_the_replicate_that_it_reports():
+    decide = np.array([[0.0, 10], [0, 10], [100, 0]])
+    test = np.array([[1.0, 2], [3, 4], [5, 6]])
+    # The others prefer, for the first and the second replicate the second T, for the third the first.
+    assert held_out.cross_fitted(decide, test) == np.mean([2, 4, 5])
+
+
+def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
+    random = np.random.default_rng(0)
+    one = curves.smoothers(X)[5]
+    found = []
+    for block in range(3):
+        for width in widths:
+            y = (np.array(X) - 2 - slope * (math.log2(width) - 4.5)) ** 2 * 0.1 + 1
+            y = y + random.normal(0, noise, (replicates, len(X)))
+            found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, math.log2(width), block))
+    return found
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, -0.5, 1.0])
+def test_an_effect_is_found_with_its_size(slope):
+    found = effects.effect(rule_curves(slope))
+    assert found.optimum.low <= slope <= found.optimum.high
+    assert found.optimum.at == pytest.approx(slope, abs=0.15)
+    assert found.check == pytest.approx(slope, abs=0.25)
+    assert (found.p_value < 0.05) == bool(slope)
+
+
+def test_no_effect_without_two_values_or_two_replicates():
+    assert effects.effect(rule_curves(0.0, widths=(8,))) is None
+    assert effects.effect(rule_curves(0.0, replicates=1)) is None
+
+
+def test_power_is_that_of_the_paired_t_test():
+    count = power.replicates_to_tell(1.0, 1.0)
+    assert count == 10  # the textbook's: 10 pairs for an effect of one standard deviation
+    random = np.random.default_rng(0)
+    found = [stats.ttest_1samp(random.normal(1, 1, count), 0).pvalue < 0.05 for _ in range(2000)]
+    assert 0.78 < np.mean(found) < 0.86
+
+
+@given(st.floats(0.01, 20), st.floats(0.01, 20))
+@settings(max_examples=50, deadline=None)
+def test_more_noise_takes_no_fewer_replicates(deviation, more):
+    for counted in (power.replicates_to_tell, power.replicates_for_width):
+        few, many = counted(1.0, deviation), counted(1.0, deviation + more)
+        assert many is None or (few is not None and few <= many)
