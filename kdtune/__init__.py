@@ -2,12 +2,13 @@
 
 import kdtune
 table = kdtune.sweep("fakeset.yaml")                  # a pandas DataFrame, one row a network
+found = kdtune.analyze("results/fakeset")              # found.t_opt, found.effects: more DataFrames
 student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Module
 """
 
 from __future__ import annotations
 
-from kdtune.api import load, load_data, read_table, sweep
+from kdtune.api import analyze, load, load_data, read_table, sweep
 from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "SweepError",
     "SweepFileError",
     "__version__",
+    "analyze",
     "load",
     "load_data",
     "read_table",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from kdtune.analysis.answer import Answer
     from kdtune.data import Data
 
 
@@ -98,6 +99,42 @@ def sweep(
     if outcome.interrupted:
         raise KeyboardInterrupt
     return to_frame(outcome.rows)
+
+
+def analyze(
+    results: str | Path | pd.DataFrame,
+    *,
+    cell: Sequence[str] | None = None,
+    map: Mapping[str, str] | None = None,
+    margin: float = 0.05,
+    effect_margin: float = 0.1,
+) -> Answer:
+    """The best temperature of every cell with its uncertainty, and what it moves with.
+
+    Parameters
+    ----------
+    results : a sweep's folder, its name under results/, a Parquet or CSV file, or a DataFrame.
+    cell : the columns that name a cell; the settings that vary over the distilled students unless given.
+    map : a table's own names of the columns that kdtune knows, as in ``{"temp": "tau"}``.
+    margin : excess errors that do not matter, as a share of the best temperature's.
+    effect_margin : change of log2 T per doubling of a factor that does not matter.
+
+    Returns
+    -------
+    Its frames ``t_opt``, ``test``, ``curves`` and ``effects`` are those that ``kdtune analyze`` writes.
+
+    Raises
+    ------
+    RequestError
+        If there is no table, a column is not there, or no distilled student has figures.
+    """
+    import pandas as pd
+
+    from kdtune.analysis import answer, foreign
+    from kdtune.showing import locate
+
+    table = results if isinstance(results, pd.DataFrame) else foreign.read(locate(str(results)))
+    return answer.answer(foreign.standard(table, map or {}, cell), cell, answer.Margins(margin, effect_margin))
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:

@@ -40,14 +40,21 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
     varying = [name for name in settings if _varies(table[name]) and _varies(table[name][is_student])]
     varying = [name for name in varying if not table[name].is_unique]  # an index, in a table from elsewhere
     always = [name for name in _ALWAYS if name in table.columns and table[name][is_student].notna().any()]
-    columns = always + [name for name in varying if name not in always]
-    if (
-        t.WIDTH in columns
-        and "hidden" in columns
-        and table.loc[is_student, ["hidden", t.WIDTH]].groupby(t.WIDTH, dropna=False)["hidden"].nunique().max() == 1
-    ):
-        columns.remove("hidden")  # the width says it
-    return columns
+    others = [name for name in varying if name not in always]
+    if not others:
+        return always
+    return always + _without_twins(table.loc[is_student, always + others].drop_duplicates(), always, others)
+
+
+def _without_twins(settings: pd.DataFrame, kept: list[str], others: list[str]) -> list[str]:
+    """Of settings that always change together one is enough: hidden says no more than width, lr than optimizer."""
+    found: list[str] = []
+    for name in sorted(others, key=lambda name: pd.api.types.is_numeric_dtype(settings[name])):  # words first
+        count = settings[name].nunique(dropna=False)
+        same = (other for other in kept + found if settings[other].nunique(dropna=False) == count)
+        if not any(len(settings[[name, other]].drop_duplicates()) == count for other in same):
+            found.append(name)
+    return [name for name in others if name in found]
 
 
 def _varies(column: pd.Series) -> bool:
