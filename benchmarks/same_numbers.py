@@ -1,6 +1,6 @@
 """What packs and bf16 do to the numbers: one cell, 20 replicates, against `--pack 1`, errors compared in pairs.
 
-    python -m benchmarks.numbers [--replicates 20] [--epochs 10]
+    python -m benchmarks.same_numbers [--replicates 20] [--epochs 10]
 
 Data, teacher and student are redrawn in each replicate. Prints the paired mean difference in test
 errors with its 95 % interval (Student's t over the replicates, the students of one averaged), as a
