@@ -47,7 +47,7 @@ def write(
         headline=headline(answer),
         warnings=list(_warnings(table, answer)),
         findings=tables.findings(answer),
-        figures=_figures(table, answer),
+        figures=_figures(answer),
         frames={title: _frame(frame) for title, frame in _frames(table, answer).items()},
         split=answer.split,
         redrawn=answer.redrawn,
@@ -84,9 +84,9 @@ def _cell(value: Any) -> dict[str, Any]:
     return {"text": text, "sort": float(number[1]) if number else None}
 
 
-def _figures(table: pd.DataFrame, answer: Answer) -> dict[str, str]:
+def _figures(answer: Answer) -> dict[str, str]:
     """As images: two figures in one page would share the names of their parts."""
-    made, found = plots.figures(table, answer), {}
+    made, found = plots.figures(answer), {}
     with tempfile.TemporaryDirectory(prefix="kdtune-report-") as folder:
         for name in FIGURES:
             if name in made:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from kdtune import analysis
 from kdtune import table as t
 from kdtune.errors import RequestError
 from kdtune.network import data_draw
@@ -96,12 +95,15 @@ def keep(store: Store, rows: pa.Table, best_only: bool) -> int:
     is trained: one that was trained without keeping them has none.
     """
     table = t.to_frame(rows)
-    students = analysis.done(table)
-    students = students[students[t.MODEL] != t.TEACHER]
+    students = table[(table[t.STATUS] == t.DONE) & (table[t.MODEL] != t.TEACHER)]
     if best_only:
-        columns = analysis.cell_columns(table)
-        students = students.merge(analysis.chosen(table, columns), on=[*columns, t.TEMP])
         students = students[students[t.MODEL] == t.STUDENT]
+    if best_only and len(students):
+        from kdtune.analysis.answer import answer  # a second to import
+
+        found = answer(table)
+        chosen = found.t_opt[[*found.columns, "T_opt"]].rename(columns={"T_opt": t.TEMP})
+        students = students.merge(chosen, on=[*found.columns, t.TEMP])
     wanted = set(students[t.ID])
     for name in table[t.ID]:
         if name not in wanted:

@@ -177,7 +177,8 @@ def test_plot_draws_png_and_svg(call, folder):
     run = call("plot", folder)
     assert run.exit_code == 0, run.output
     drawn = sorted(path.name for path in (folder / "figures").iterdir())
-    assert drawn == sorted(f"{n}.{k}" for n in ("accuracy", "num_error", "softmax") for k in ("png", "svg"))
+    names = ("accuracy", "num_error", "softmax", "excess", "t_opt", "t_opt_map", "regret", "gain")
+    assert drawn == sorted(f"{n}.{k}" for n in names for k in ("png", "svg"))
     assert (folder / "figures/num_error.png").read_bytes()[:4] == b"\x89PNG"
     first = (folder / "figures/num_error.svg").read_bytes()
     call("plot", folder)
@@ -196,7 +197,8 @@ def test_plot_draws_png_and_svg(call, folder):
     ],
 )
 def test_unusual_sweeps_are_summed_up_and_drawn(call, spec, tmp_path, overrides):
-    from kdtune.analysis import summary
+    from kdtune.analysis.answer import answer
+    from kdtune.analysis.tables import summary
 
     random = np.random.default_rng(0)
     networks = list(all_networks(spec(*overrides, "replicates=2")))
@@ -206,7 +208,7 @@ def test_unusual_sweeps_are_summed_up_and_drawn(call, spec, tmp_path, overrides)
     ]
     t.write(t.to_arrow([row(n, **f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet")
     table = pd.read_parquet(tmp_path / "table.parquet")
-    frame = summary(table)
+    frame = summary(answer(table))
     assert frame[["teacher", "baseline", "T", "student"]].notna().all(axis=None)
     assert (frame["replicates"] == 2).all()
     run = call("plot", tmp_path / "table.parquet", "-o", tmp_path / "figures")

@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from kdtune import analysis, metrics
+from kdtune import metrics
 from kdtune import table as t
+from kdtune.analysis.answer import answer, has_students
+from kdtune.analysis.cells import cell_columns
+from kdtune.analysis.tables import summary
 from kdtune.plan import all_networks
 from kdtune.rows import row
 from kdtune.store import Store
@@ -268,30 +271,30 @@ def table(spec):
 
 
 def test_cells_and_the_choice_of_temperature(table):
-    assert analysis.cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH]
-    summary = analysis.summary(table)
-    assert summary["T"].tolist() == [2, 5, 2, 5]
-    assert summary["student"].tolist() == [25.5] * 4
-    assert summary["teacher"].tolist() == [7] * 4
-    assert summary["baseline"].tolist() == [50] * 4
-    assert summary["replicates"].tolist() == [2] * 4
+    assert cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH]
+    found = summary(answer(table))
+    assert found["T"].tolist() == [2, 5, 2, 5]
+    assert found["student"].tolist() == [25.5] * 4
+    assert found["teacher"].tolist() == [7] * 4
+    assert found["baseline"].tolist() == [50] * 4
+    assert found["replicates"].tolist() == [2] * 4
 
 
 def test_ties_go_to_the_lower_nll_then_to_the_lower_temperature(table):
     table[t.VAL_NUM_ERROR] = 20
-    assert set(analysis.summary(table)["T"]) == {1}
+    assert set(summary(answer(table))["T"]) == {1}
     table.loc[table[t.TEMP] == 5, t.VAL_NLL] = 0.1
-    assert set(analysis.summary(table)["T"]) == {5}
+    assert set(summary(answer(table))["T"]) == {5}
 
 
 def test_failed_rows_count_for_nothing(table):
     table.loc[table[t.MODEL] == t.TEACHER, t.STATUS] = t.FAILED
     table.loc[(table[t.MODEL] == t.STUDENT) & (table[t.TEMP] == 2), t.STATUS] = t.FAILED
-    summary = analysis.summary(table)
-    assert summary["teacher"].isna().all()
-    assert 2 not in set(summary["T"])
+    found = summary(answer(table))
+    assert found["teacher"].isna().all()
+    assert 2 not in set(found["T"])
     table[t.STATUS] = t.FAILED
-    assert analysis.summary(table).empty
+    assert not has_students(table)
 
 
 def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
@@ -300,8 +303,8 @@ def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
         errors = {t.TEACHER: 1, t.BASELINE: 9, t.STUDENT: 5}[network.model]
         rows.append(row(network, **{t.NUM_ERROR: errors, t.VAL_NUM_ERROR: errors, t.VAL_NLL: 0.1}))
     table = t.to_arrow(rows).to_pandas()
-    assert analysis.cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.HARD_WEIGHT]
-    summary = analysis.summary(table)
-    assert len(summary) == 2 * 2 * 2
-    assert summary["baseline"].tolist() == [9] * 8
-    assert isinstance(summary, pd.DataFrame)
+    assert cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.HARD_WEIGHT]
+    found = summary(answer(table))
+    assert len(found) == 2 * 2 * 2
+    assert found["baseline"].tolist() == [9] * 8
+    assert isinstance(found, pd.DataFrame)

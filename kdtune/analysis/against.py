@@ -11,7 +11,7 @@ from scipy import stats
 from kdtune import table as t
 from kdtune.analysis.best import Comparison
 from kdtune.analysis.curves import Array, residual_variance
-from kdtune.analysis.held_out import LEVEL, interval
+from kdtune.analysis.held_out import LEVEL, interval, mean_of_known
 from kdtune.analysis.layout import Cell
 
 
@@ -20,8 +20,9 @@ def rows(cell: Cell, place: int, decide: str, against: Comparison, good_enough: 
 
     ``errors`` and ``excess`` over the least mean are of the split that decides. ``band`` is the half width
     of a 95 % interval for a mean from the noise within replicates, once what all temperatures of a
-    replicate share is taken out (Morey 2008). On the test split: ``test_errors``, ``regret`` over the
-    chosen temperature and ``gain`` over the baseline, both in pairs, the gain with its interval.
+    replicate share is taken out (Morey 2008). On the test split: errors and accuracy, mean, lowest and
+    highest, and the baseline's and the teacher's mean; ``regret`` over the chosen temperature and ``gain``
+    over the baseline, both in errors and in pairs, the gain with its interval.
     """
     y, T = cell.students[decide], cell.temperatures
     mean = y.mean(axis=0)
@@ -32,15 +33,21 @@ def rows(cell: Cell, place: int, decide: str, against: Comparison, good_enough: 
         "band": np.full(len(T), _band(y)),
         "tied": against.tied,
         "good_enough": np.isin(T, good_enough),
+        "replicates": np.full(len(T), len(y)),
     }
+    for measure in (t.NUM_ERROR, t.ACCURACY):
+        if measure in cell.students:
+            values = cell.students[measure]
+            found |= {measure: values.mean(axis=0), f"{measure}_low": values.min(axis=0)}
+            found |= {f"{measure}_high": values.max(axis=0)}
+            for who, others in (("baseline", cell.baseline), ("teacher", cell.teacher)):
+                found[f"{who}_{measure}"] = np.full(len(T), mean_of_known(others[measure]))
     if t.NUM_ERROR in cell.students:
         test, baseline = cell.students[t.NUM_ERROR], cell.baseline[t.NUM_ERROR]
-        found |= {"test_errors": test.mean(axis=0), "regret": test.mean(axis=0) - test[:, place].mean()}
+        found["regret"] = test.mean(axis=0) - test[:, place].mean()
         gains = baseline[:, None] - test
-        there = ~np.isnan(baseline)
-        found["gain"] = gains[there].mean(axis=0) if there.any() else np.full(len(T), np.nan)
+        found["gain"] = np.array([mean_of_known(column) for column in gains.T])
         found["gain_low"], found["gain_high"] = np.array([interval(column) for column in gains.T]).T
-        found["baseline"] = np.full(len(T), baseline[there].mean() if there.any() else np.nan)
     return [{**cell.names, **{name: column[i] for name, column in found.items()}} for i in range(len(T))]
 
 

@@ -146,7 +146,7 @@ def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, mar
         flags.append(FLAT)
     if len(y) < FEW_REPLICATES:
         flags.append(FEW)
-    if t.N_PARAMS in cell.students and np.nanmean(cell.students[t.N_PARAMS]) > np.nanmean(cell.teacher[t.N_PARAMS]):
+    if t.N_PARAMS in cell.students and (cell.students[t.N_PARAMS].T > cell.teacher[t.N_PARAMS]).any():
         flags.append(LARGE)
     if cell.left_out:
         flags.append(INCOMPLETE)

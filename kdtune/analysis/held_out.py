@@ -26,12 +26,12 @@ def report(cell: Cell, best: int, decide: str) -> dict[str, Any]:
     student = test[:, best]
     found: dict[str, Any] = {"student": student.mean()}
     found["student_low"], found["student_high"] = interval(student)
-    found["baseline"], found["teacher"] = _mean(baseline), _mean(teacher)
+    found["baseline"], found["teacher"] = mean_of_known(baseline), mean_of_known(teacher)
     one = np.flatnonzero(cell.temperatures == 1)
     at_one = test[:, one[0]] if len(one) else np.full(len(test), np.nan)
-    found["at_T1"] = _mean(at_one)
+    found["at_T1"] = mean_of_known(at_one)
     for name, other in {"baseline": baseline, "teacher": teacher, "T1": at_one}.items():
-        found[f"minus_{name}"] = _mean(student - other)
+        found[f"minus_{name}"] = mean_of_known(student - other)
         found[f"minus_{name}_low"], found[f"minus_{name}_high"] = interval(student - other)
     found["gap_closed"], found["gap_low"], found["gap_high"] = fieller(baseline - student, baseline - teacher)
     found["cross_fitted"] = cross_fitted(cell.students[decide], test)
@@ -40,7 +40,7 @@ def report(cell: Cell, best: int, decide: str) -> dict[str, Any]:
         if measure in cell.students:
             found[measure] = cell.students[measure][:, best].mean()
             found[f"baseline_{measure}"], found[f"teacher_{measure}"] = (
-                _mean(others[measure]) for others in (cell.baseline, cell.teacher)
+                mean_of_known(others[measure]) for others in (cell.baseline, cell.teacher)
             )
     return found
 
@@ -84,6 +84,7 @@ def fieller(part: Array, whole: Array) -> tuple[float, float, float]:
     return float(a / b), float((second - root) / first), float((second + root) / first)
 
 
-def _mean(values: Array) -> float:
+def mean_of_known(values: Array) -> float:
+    """Of those that are there; NaN for none."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else math.nan

@@ -14,7 +14,7 @@ from kdtune.analysis.cells import data_columns, done, students_only
 from kdtune.analysis.curves import Array
 from kdtune.errors import RequestError
 
-MEASURES = (t.VAL_NUM_ERROR, t.VAL_NLL, t.NUM_ERROR, t.NLL, t.ECE, t.N_PARAMS)
+MEASURES = (t.VAL_NUM_ERROR, t.VAL_NLL, t.NUM_ERROR, t.ACCURACY, t.NLL, t.ECE, t.N_PARAMS)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,12 @@ from kdtune.analysis.sentences import interval, temperatures
 NOTHING = "-"
 
 
+def summary(answer: Answer) -> pd.DataFrame:
+    """A row a cell: mean test errors of teacher, baseline and the student at the chosen T; numbers, not words."""
+    found = answer.test.reindex(columns=[*answer.columns, "teacher", "baseline", "T", "student"])
+    return found.assign(replicates=answer.t_opt["replicates"])
+
+
 def optima(answer: Answer) -> pd.DataFrame:
     """The cells and their best temperatures."""
     best = answer.t_opt

@@ -90,10 +90,10 @@ def plot(output: Path | None, **asked: Any) -> None:
     """Draw what a table says, as PNG and SVG: errors, T_opt, excess errors, regret and gain against T."""
     from kdtune import plots
 
-    path, table, found = _answer(**asked, needed=False)
+    path, _, found = _answer(**asked, needed=False)
     folder = output or path.parent / "figures"
     with _writing(folder):
-        for written in plots.draw_all(table, found, folder):
+        for written in plots.draw_all(found, folder):
             click.echo(written)
     if found is None:
         click.echo("No distilled student is done: only the softmax figure was drawn.", err=True)

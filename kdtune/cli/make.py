@@ -76,6 +76,8 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
     print_summary(table)
     print_failures(table, errors)
     click.echo(f"Table: {outcome.store.table}", err=True)
+    if (table["model"] == "distilled_student").any():
+        click.echo(f"How sure that is: kdtune analyze {outcome.store.folder}", err=True)
     if outcome.interrupted:
         left = len(outcome.plan.networks) - int((table["status"] == "done").sum())
         click.echo(f"Interrupted with {left} of {len(outcome.plan.networks)} networks to go; what is finished is kept. "

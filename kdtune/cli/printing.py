@@ -17,11 +17,12 @@ SHOWN_CELLS = 60  # lines of the closing table
 
 def print_summary(table: Any) -> None:
     """Per cell, errors of teacher, baseline and the student at the T chosen on validation."""
-    from kdtune.analysis import summary
+    from kdtune.analysis.answer import answer, has_students
+    from kdtune.analysis.tables import summary
 
-    frame = summary(table)
-    if frame.empty:
+    if not has_students(table):
         return
+    frame = summary(answer(table))
     replicates = int(frame.pop("replicates").max())
     for name in ("teacher", "baseline", "student"):
         frame[name] = frame[name].map(lambda errors: f"{errors:.1f}" if replicates > 1 else f"{errors:.0f}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
 from kdtune import table as t
@@ -20,27 +20,28 @@ from kdtune.plots.tutorial import softmax_figure, temperature_figure
 KINDS = ("png", "svg")
 
 
-def figures(table: pd.DataFrame, answer: Answer | None) -> dict[str, Callable[[], Figure]]:
-    """Every figure that a table bears, by name; ``answer`` is None where no distilled student is done."""
+def figures(answer: Answer | None) -> dict[str, Callable[[], Figure]]:
+    """Every figure of an answer, by name; the softmax alone where there is none, since no distilled student is done."""
     found: dict[str, Callable[[], Figure]] = {"softmax": softmax_figure}
     if answer is None:
         return found
     for measure in (t.ACCURACY, t.NUM_ERROR):
-        if measure in table.columns and table[measure].notna().any():
-            found[measure] = lambda measure=measure: temperature_figure(table, measure)  # type: ignore[misc]
-    found |= {"excess": lambda: excess_figure(answer), "t_opt": lambda: optimum_figure(answer)}
-    found["t_opt_map"] = lambda: map_figure(answer)
+        if measure in answer.curves:
+            found[measure] = partial(temperature_figure, answer, measure)
+    found |= {"excess": partial(excess_figure, answer), "t_opt": partial(optimum_figure, answer)}
+    found["t_opt_map"] = partial(map_figure, answer)
     if "regret" in answer.curves:
-        found["regret"] = lambda: regret_figure(answer)
+        found["regret"] = partial(regret_figure, answer)
         if answer.curves["gain"].notna().any():
-            found["gain"] = lambda: gain_figure(answer)
+            found["gain"] = partial(gain_figure, answer)
     return found
 
 
-def draw_all(table: pd.DataFrame, answer: Answer | None, folder: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
-    """Every figure that the table bears, as PNG and SVG; the files written."""
+def draw_all(answer: Answer | None, folder: Path, kinds: Sequence[str] = KINDS) -> Iterator[Path]:
+    """Every figure, as PNG and SVG; the files as they are written."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [path for name, make in figures(table, answer).items() for path in save(make(), folder / name, kinds)]
+    for name, make in figures(answer).items():
+        yield from save(make(), folder / name, kinds)
 
 
 def save(figure: Figure, path: Path, kinds: Sequence[str] = KINDS) -> list[Path]:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
 from kdtune.plots import style
@@ -110,7 +111,9 @@ def gain_figure(answer: Answer) -> Figure:
             axes.axhline(0, color=style.BASELINE, linewidth=1)
             for key, curve in style.groups(of[panel], students):
                 color, marker = looks[key]
-                gain, low, high = (curve[name] / curve["baseline"] for name in ("gain", "gain_low", "gain_high"))
+                gain, low, high = (
+                    curve[name] / curve[f"baseline_{t.NUM_ERROR}"] for name in ("gain", "gain_low", "gain_high")
+                )
                 (handles[style.student(students, key)],) = axes.plot(
                     curve["T"], gain, color=color, marker=marker, markersize=3.5, markevery=1 + len(curve) // 16
                 )

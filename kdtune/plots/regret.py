@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
 from kdtune.plots import style
@@ -30,7 +31,7 @@ def regret_figure(answer: Answer) -> Figure:
         every: list[float] = []
         for place, T in enumerate(fixed):
             at_T = curves[curves["T"] == T]
-            regrets = at_T["regret"] / (at_T["test_errors"] - at_T["regret"])
+            regrets = at_T["regret"] / (at_T[t.NUM_ERROR] - at_T["regret"])
             every += regrets.tolist()
             shifts = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
             for shift, (key, (color, marker)) in zip(shifts, looks.items(), strict=True):
