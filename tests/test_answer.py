@@ -245,7 +245,9 @@ def test_the_page_needs_no_network_and_escapes_what_is_the_users(call, written, 
     path = written(rising.assign(**{t.DATASET: "<script>alert(1)</script>", "hidden": "[4]"}))
     (path.parent / "sweep.yaml").write_text("name: <b>bold</b>\n")
     failed = rising.iloc[[-1]].assign(**{t.STATUS: t.FAILED, t.ERROR: "<img src=x>", t.ID: "failed"})
-    path = written(pd.concat([rising, failed]).assign(label=lambda frame: frame[t.WIDTH].map(lambda w: f"<i>{w}</i>")))
+    both = pd.concat([rising, failed])
+    label = [f"<i>{width} {sep}</i>" for width, sep in zip(both[t.WIDTH], both[t.CLASS_SEP], strict=True)]
+    path = written(both.assign(label=label))
     run = call("report", path)
     assert run.exit_code == 0, run.output
     page = (path.parent / "report.html").read_text()
