@@ -98,21 +98,24 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     students = distilled(table, [*keys, t.TEACHER_ID, t.NUM_ERROR]).merge(choices, on=keys)
     taught = teachers(good, students, columns)
     plain = baselines(good, columns, t.NUM_ERROR)
-    rows = []
-    for _, choice in choices.iterrows():
-        cell = {name: choice[name] for name in columns}
-        own = matching(students, cell)[t.NUM_ERROR]
-        rows.append(
-            {
-                **cell,
-                "teacher": matching(taught, cell)[t.NUM_ERROR].mean(),
-                "baseline": baseline_of(plain, cell),
-                "T": choice[t.TEMP],
-                "student": own.mean(),
-                "replicates": len(own),
-            }
-        )
-    return pd.DataFrame(rows, columns=[*columns, "teacher", "baseline", "T", "student", "replicates"])
+    found = choices.rename(columns={t.TEMP: "T"})
+    found["teacher"] = _of_each(choices, taught, columns, "mean")
+    found["baseline"] = [baseline_of(plain, dict(zip(columns, cell, strict=True))) for cell in _rows(choices, columns)]
+    found["student"] = _of_each(choices, students, columns, "mean")
+    found["replicates"] = _of_each(choices, students, columns, "count")
+    return found[[*columns, "teacher", "baseline", "T", "student", "replicates"]]
+
+
+def _of_each(cells: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str], how: str) -> list[float]:
+    """Mean or count of the errors of each cell's rows."""
+    if not columns:
+        return [table[t.NUM_ERROR].agg(how)] * len(cells)
+    found = table.groupby(list(columns), dropna=False)[t.NUM_ERROR].agg(how).rename("found").reset_index()
+    return cells[columns].merge(found, how="left", on=list(columns))["found"].tolist()
+
+
+def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[tuple[object, ...]]:
+    return list(table[list(columns)].itertuples(index=False, name=None)) if columns else [()] * len(table)
 
 
 def teachers(table: pd.DataFrame, students: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
