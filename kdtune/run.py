@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -52,12 +53,14 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         If the run broke off; what was finished is on disk.
     """
     spec = load(request.file, request.all_overrides, request.max_networks)
-    networks = networks_of(spec, request)
+    with _no_garbage():
+        networks = networks_of(spec, request)
     store = Store(request.results, spec.name)
     with store.opened():
-        rows = known_rows(networks, request, store)
-        plan = plan_of(networks, request, store, rows)
-        rows = with_skipped(plan, rows)
+        with _no_garbage():
+            rows = known_rows(networks, request, store)
+            plan = plan_of(networks, request, store, rows)
+            rows = with_skipped(plan, rows)
         progress.begin(plan, store)
         if not plan.packs:
             return _finish(spec, request, store, plan, rows, progress)
@@ -72,6 +75,18 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         if interrupted:  # the workers are gone by now: what they finished last is there too
             rows = t.merge([rows, store.rows()])
         return _finish(spec, request, store, plan, rows, progress, interrupted)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """While a million objects are made that all stay, the collector looks for garbage among them again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _train(
@@ -150,6 +165,8 @@ def plan_of(
 
 def with_skipped(plan: Plan, rows: pa.Table) -> pa.Table:
     """The rows, and those of students whose teacher diverged in an earlier run."""
+    if not plan.skipped:
+        return rows
     errors = dict(zip(rows[t.ID].to_pylist(), rows[t.ERROR].to_pylist(), strict=True))
     return t.merge([rows, t.to_arrow([skipped_row(n, errors[n.teacher.id]) for n in plan.skipped if n.teacher])])
 
