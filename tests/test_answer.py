@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from benchmarks import planted
 from kdtune import table as t
-from kdtune.analysis import sentences
+from kdtune.analysis import foreign, sentences, tables
 from kdtune.analysis.answer import EDGE, FEW, FLAT, INCOMPLETE, LARGE, answer
 from kdtune.cli import main
 
@@ -277,3 +277,35 @@ def test_power_needs_replicates(call, written):
 
 def test_an_index_is_no_setting(rising):
     assert "row" not in answer(rising.assign(row=range(len(rising)))).columns
+
+
+def test_rows_that_are_infinite_are_left_out_as_those_without_a_number_are(rising):
+    which = (rising[t.MODEL] == t.STUDENT) & (rising[t.TEMP] == 3) & (rising[t.REPLICATE] == 2)
+    spoiled = rising.assign(**{t.VAL_NUM_ERROR: rising[t.VAL_NUM_ERROR].mask(which, np.inf)})
+    found = answer(foreign.standard(spoiled, {}, None))
+    assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
+    assert np.isfinite(found.curves["errors"]).all()
+
+
+def test_rates_are_printed_as_rates(rising):
+    measures = [t.VAL_NUM_ERROR, t.NUM_ERROR]
+    shown = tables.worth(answer(rising.assign(**{name: rising[name] / 10_000 for name in measures})))
+    counts = tables.worth(answer(rising))
+    assert [float(rate) for rate in shown["student"]] == pytest.approx(
+        [float(count) / 10_000 for count in counts["student"]], abs=1e-4
+    )
+
+
+def test_a_model_of_another_name_is_told_what_is_read(call, written, rising):
+    run = call("analyze", written(rising.assign(**{t.MODEL: rising[t.MODEL].replace(t.STUDENT, "kd")})))
+    assert run.exit_code == 2
+    assert "says kd, where distilled_student is read" in run.output
+
+
+def test_figures_that_are_no_numbers_get_one_message(call, tmp_path, rising):
+    spoiled = rising.astype({t.NUM_ERROR: object})
+    spoiled.loc[spoiled.index[7], t.NUM_ERROR] = "many"
+    spoiled.to_csv(tmp_path / "own.csv", index=False)
+    run = call("analyze", "own.csv")
+    assert run.exit_code == 2
+    assert "num_error: must be a number, not 'many' (1 row)" in run.output

@@ -63,7 +63,9 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
         If the table has no distilled student with figures, or no measure of errors.
     """
     if not has_students(table):
-        raise RequestError("the table has no distilled student with figures")
+        others = sorted({str(value) for value in table[t.MODEL].dropna()} - {t.TEACHER, t.BASELINE, t.STUDENT})
+        called = f"; its column {t.MODEL} says {', '.join(others)}, where {t.STUDENT} is read" if others else ""
+        raise RequestError(f"the table has no distilled student with figures{called}")
     columns = cell_columns(table) if columns is None else list(columns)
     decide = next((name for name in (t.VAL_NUM_ERROR, t.NUM_ERROR) if _known(table, name)), None)
     if decide is None:
@@ -146,7 +148,7 @@ def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, mar
         flags.append(FLAT)
     if len(y) < FEW_REPLICATES:
         flags.append(FEW)
-    if t.N_PARAMS in cell.students and (cell.students[t.N_PARAMS].T > cell.teacher[t.N_PARAMS]).any():
+    if t.N_PARAMS in cell.students and (cell.teacher[t.N_PARAMS] < cell.students[t.N_PARAMS].T).any():
         flags.append(LARGE)
     if cell.left_out:
         flags.append(INCOMPLETE)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from kdtune import table as t
 from kdtune.errors import RequestError
 from kdtune.messages import nearest
+from kdtune.words import plural
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -44,7 +45,7 @@ def standard(table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str
     Raises
     ------
     RequestError
-        If a column is not there, or T is not a positive number.
+        If a column is not there, T is not a positive number, or a measure is no number.
     """
     for ours, theirs in renamed.items():
         if theirs not in table.columns:
@@ -62,8 +63,9 @@ def standard(table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str
         table = table.assign(**{t.MODEL: t.STUDENT})
     _check_temperatures(table)
     measures = [name for name in t.RESULTS if name in table.columns]
+    table = table.assign(**{name: _numbers(table[name]) for name in measures})
     if t.STATUS not in table.columns:
-        there = np.isfinite(table[measures].astype("float64")).any(axis=1) if measures else False
+        there = table[measures].notna().any(axis=1) if measures else False
         table = table.assign(**{t.STATUS: np.where(there, t.DONE, t.FAILED)})
     if t.REPLICATE not in table.columns:
         keys = [t.MODEL, t.TEMP, *(cell or [])]
@@ -71,9 +73,20 @@ def standard(table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str
     return table
 
 
+def _numbers(column: pd.Series) -> pd.Series:
+    """As they are; NaN for what is not finite, which then counts as missing."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = column[numbers.isna() & column.notna()]
+    if len(wrong):
+        raise RequestError(f"{column.name}: must be a number, not {wrong.iloc[0]!r} ({plural(len(wrong), "row")})")
+    if numbers.dtype.kind != "f":
+        return numbers
+    return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
+
+
 def _check_temperatures(table: pd.DataFrame) -> None:
     column = table.loc[table[t.MODEL] == t.STUDENT, t.TEMP]
     values = pd.to_numeric(column, errors="coerce")
     wrong = column[~(values > 0) | ~np.isfinite(values.astype("float64"))]
     if len(wrong):
-        raise RequestError(f"{t.TEMP}: must be a positive number, not {wrong.iloc[0]!r} ({len(wrong)} rows)")
+        raise RequestError(f"{t.TEMP}: must be a positive number, not {wrong.iloc[0]!r} ({plural(len(wrong), "row")})")

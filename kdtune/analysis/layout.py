@@ -102,7 +102,7 @@ def _of_others(
 ) -> dict[str, Array]:
     """For each student, the measures of its baseline or teacher in the same replicate; NaN where there is none."""
     rows = good[good[t.MODEL] == model]
-    if model == t.TEACHER and t.TEACHER_ID in students and students[t.TEACHER_ID].notna().any():
+    if model == t.TEACHER and {t.ID, t.TEACHER_ID} <= {*students} and students[t.TEACHER_ID].notna().any():
         found = students[[t.TEACHER_ID]].merge(
             rows[[t.ID, *measures]].drop_duplicates(t.ID), how="left", left_on=t.TEACHER_ID, right_on=t.ID
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import pandas as pd
@@ -43,7 +44,8 @@ def worth(answer: Answer) -> pd.DataFrame:
               "cross_fitted": "cross-fitted", "chosen_on_test": "chosen on test"}  # fmt: skip
     for name, title in titles.items():
         if test[name].notna().any():
-            shown[title] = [NOTHING if pd.isna(errors) else f"{errors:.1f}" for errors in test[name]]
+            digits = _digits(test[name])
+            shown[title] = [NOTHING if pd.isna(errors) else f"{errors:.{digits}f}" for errors in test[name]]
     if test["gap_closed"].notna().any():
         bounds = zip(test["gap_closed"], test["gap_low"], test["gap_high"], strict=True)
         shown["gap closed"] = [
@@ -63,7 +65,7 @@ def differences(answer: Answer) -> pd.DataFrame:
     ):
         if test[name].notna().any():
             bounds = zip(test[name], test[f"{name}_low"], test[f"{name}_high"], strict=True)
-            shown[title] = [_difference(*three) for three in bounds]
+            shown[title] = [_difference(*three, _digits(test["student"])) for three in bounds]
     return shown
 
 
@@ -102,10 +104,17 @@ def findings(answer: Answer) -> list[str]:
     return ["No setting that is a number varies over the cells: nothing that the best T could move with."]
 
 
-def _difference(mean: float, low: float, high: float) -> str:
+def _difference(mean: float, low: float, high: float, digits: int) -> str:
     if pd.isna(mean):
         return NOTHING
-    return f"{mean:+.1f}" if low == -float("inf") else f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
+    said = f"{mean:+.{digits}f}"
+    return said if math.isinf(low) else f"{said} ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def _digits(errors: pd.Series) -> int:
+    """After the point: one for counts of errors, more for rates, which a table from elsewhere may have."""
+    most = errors.abs().max()
+    return max(1, 2 - math.floor(math.log10(most))) if most else 1
 
 
 def _rounded(values: Iterable[float]) -> list[str]:

@@ -70,7 +70,9 @@ def print_power(frame: pd.DataFrame, answer: Answer) -> None:
         f"{plural(int((counts > 1).sum()), 'cell')} with up to {plural(int(counts.max()), 'replicate')}.\n"
         f"A difference is a share of a cell's fewest errors; in errors, that is for the median cell:"
     )
-    shown = pd.DataFrame({"difference": frame["difference"].map("{:.3g}".format), "errors": frame["errors"].round(1)})
+    shown = pd.DataFrame(
+        {"difference": frame["difference"].map("{:.3g}".format), "errors": frame["errors"].map("{:.3g}".format)}
+    )
     titles = {
         "to_tell": "to find it in 4 of 5 sweeps", "to_tell_most": "in 9 of 10 cells",
         "to_bound": "for an interval as wide", "to_bound_most": "in 9 of 10 cells ",
