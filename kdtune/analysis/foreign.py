@@ -78,7 +78,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = column[numbers.isna() & column.notna()]
     if len(wrong):
-        raise RequestError(f"{column.name}: must be a number, not {wrong.iloc[0]!r} ({plural(len(wrong), "row")})")
+        raise RequestError(f"{column.name}: must be a number, not {wrong.iloc[0]!r} ({plural(len(wrong), 'row')})")
     if numbers.dtype.kind != "f":
         return numbers
     return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
@@ -89,4 +89,4 @@ def _check_temperatures(table: pd.DataFrame) -> None:
     values = pd.to_numeric(column, errors="coerce")
     wrong = column[~(values > 0) | ~np.isfinite(values.astype("float64"))]
     if len(wrong):
-        raise RequestError(f"{t.TEMP}: must be a positive number, not {wrong.iloc[0]!r} ({plural(len(wrong), "row")})")
+        raise RequestError(f"{t.TEMP}: must be a positive number, not {wrong.iloc[0]!r} ({plural(len(wrong), 'row')})")
