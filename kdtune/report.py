@@ -65,6 +65,7 @@ def _frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFrame]:
     found = {"effects": tables.effects(answer), "cells": tables.optima(answer), "failures": _failures(table)}
     if "student" in answer.test:
         found |= {"test": tables.worth(answer), "differences": tables.differences(answer)}
+        found["fixed"] = tables.one_for_all(answer)
         found["calibration"] = tables.calibration(answer)
     return found
 

@@ -309,3 +309,15 @@ def test_figures_that_are_no_numbers_get_one_message(call, tmp_path, rising):
     run = call("analyze", "own.csv")
     assert run.exit_code == 2
     assert "num_error: must be a number, not 'many' (1 row)" in run.output
+
+
+def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
+    found = answer(rising)
+    fixed, own = found.fixed.set_index("T"), found.test.set_index(found.columns)["student"]
+    students = rising[rising[t.MODEL] == t.STUDENT]
+    for T in (1, 4, 40):
+        at_T = students[students[t.TEMP] == T].groupby(found.columns)[t.NUM_ERROR].mean()
+        shares = at_T / own - 1
+        assert fixed.loc[T, "median"] == pytest.approx(shares.median())
+        assert fixed.loc[T, "worst"] == pytest.approx(shares.max())
+        assert fixed.loc[T, "tied"] == sum(T in tied for tied in found.t_opt["tied"])

@@ -13,6 +13,7 @@ import pandas as pd
 from kdtune import table as t
 from kdtune.analysis import against, best, curves, held_out
 from kdtune.analysis.cells import cell_columns
+from kdtune.analysis.fixed import one_for_all
 from kdtune.analysis.layout import Cell, cells
 from kdtune.analysis.moves import movement
 from kdtune.errors import RequestError
@@ -37,6 +38,7 @@ class Answer:
     t_opt: pd.DataFrame  # a row a cell: the best temperature, on the split that decides
     test: pd.DataFrame  # a row a cell: what it is worth on the test split
     curves: pd.DataFrame  # a row a cell and temperature
+    fixed: pd.DataFrame  # a row a temperature: what it costs to use it for all cells
     effects: pd.DataFrame  # a row a factor
     cells: list[Cell]
     columns: list[str]  # that name a cell
@@ -84,9 +86,11 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
     flat = t_opt["flags"].map(lambda flags: FLAT in flags)
     unbounded = np.isinf(t_opt["T_opt_high"]) & (t_opt["T_opt_low"] == 0)
     moves = movement(found, columns, decide, int((~flat & ~unbounded).sum()), margins.effect)
+    each_T = pd.DataFrame(each)
     return Answer(
-        t_opt, pd.DataFrame(tests), pd.DataFrame(each), moves, found, list(columns), decide, margins, redrawn(table)
-    )
+        t_opt, pd.DataFrame(tests), each_T, one_for_all(each_T), moves, found, list(columns), decide, margins,
+        redrawn(table),
+    )  # fmt: skip
 
 
 def redrawn(table: pd.DataFrame) -> list[str]:

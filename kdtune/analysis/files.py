@@ -16,7 +16,7 @@ from kdtune.analysis.answer import Answer
 
 
 def write(answer: Answer, folder: Path) -> list[Path]:
-    """``t_opt``, ``test``, ``curves`` and ``effects`` as Parquet, all of them as ``analysis.json``; the files written.
+    """``t_opt``, ``test``, ``curves``, ``fixed`` and ``effects`` as Parquet, all in ``analysis.json`` too.
 
     Raises
     ------
@@ -24,7 +24,8 @@ def write(answer: Answer, folder: Path) -> list[Path]:
         If the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    frames = {"t_opt": answer.t_opt, "test": answer.test, "curves": answer.curves, "effects": answer.effects}
+    names = ("t_opt", "test", "curves", "fixed", "effects")
+    frames: dict[str, pd.DataFrame] = {name: getattr(answer, name) for name in names}
     written = []
     for name, frame in frames.items():
         path = folder / f"{name}.parquet"

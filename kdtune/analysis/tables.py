@@ -10,6 +10,7 @@ import pandas as pd
 from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.sentences import interval, temperatures
+from kdtune.words import plural
 
 NOTHING = "-"
 
@@ -66,6 +67,20 @@ def differences(answer: Answer) -> pd.DataFrame:
         if test[name].notna().any():
             bounds = zip(test[name], test[f"{name}_low"], test[f"{name}_high"], strict=True)
             shown[title] = [_difference(*three, _digits(test["student"])) for three in bounds]
+    return shown
+
+
+def one_for_all(answer: Answer) -> pd.DataFrame:
+    """What one temperature for all cells costs; empty where there is one cell, or one temperature."""
+    fixed = answer.fixed
+    if len(answer.cells) < 2 or len(fixed) < 2:
+        return pd.DataFrame()
+    shown = pd.DataFrame({"T": fixed["T"]})
+    for name, title in (("median", "median"), ("worst", "worst cell")):
+        shown[title] = [NOTHING if pd.isna(share) else f"{share:+.1%}" for share in fixed[name]]
+    shown["not told apart from the best in"] = [
+        f"{tied} of {plural(cells, 'cell')}" for tied, cells in zip(fixed["tied"], fixed["cells"], strict=True)
+    ]
     return shown
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.sentences import headline
-from kdtune.analysis.tables import calibration, differences, findings, optima, worth
+from kdtune.analysis.tables import calibration, differences, findings, one_for_all, optima, worth
 from kdtune.cli.printing import SHOWN_CELLS, print_table
 from kdtune.words import plural
 
@@ -29,6 +29,9 @@ def print_answer(answer: Answer) -> None:
         if (best["replicates"] > 1).any():
             click.echo("\nPaired differences in errors, the student at that T minus another, with 95 % intervals:")
             _print_cells(differences(answer))
+        if len(fixed := one_for_all(answer)):
+            click.echo("\nOne T for all cells: errors on the test split above those at each cell's own T:")
+            _print_cells(fixed)
         if len(titles := calibration(answer).columns) > len(answer.columns) + 1:
             click.echo(
                 "\nCalibration at T = 1 on the test split: "
@@ -59,7 +62,7 @@ def _replicates(counts: pd.Series) -> str:
 def _print_cells(frame: pd.DataFrame) -> None:
     print_table(frame.head(SHOWN_CELLS))
     if len(frame) > SHOWN_CELLS:
-        click.echo(f"... and {len(frame) - SHOWN_CELLS} cells more, in the files below.")
+        click.echo(f"... and {len(frame) - SHOWN_CELLS} more, in the files below.")
 
 
 def print_power(frame: pd.DataFrame, answer: Answer) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
+from kdtune.analysis.fixed import relative_regret
+from kdtune.analysis.sentences import records
 from kdtune.plots import style
 
 USUAL = (1.0, 2.0, 4.0, 10.0)  # that others use without looking
@@ -20,7 +21,7 @@ MOST = 6
 
 def regret_figure(answer: Answer) -> Figure:
     """Test errors at one fixed T above those at each cell's own T, chosen on the validation split; a point a cell."""
-    curves = answer.curves
+    curves, costs = answer.curves, {row["T"]: row for row in records(answer.fixed)}
     students = [name for name in answer.columns if name not in data_columns(answer.columns)]
     looks = style.looks([key for key, _ in style.groups(curves, students)])
     fixed = _fixed(sorted(curves["T"].unique()))
@@ -31,8 +32,8 @@ def regret_figure(answer: Answer) -> Figure:
         every: list[float] = []
         for place, T in enumerate(fixed):
             at_T = curves[curves["T"] == T]
-            regrets = at_T["regret"] / (at_T[t.NUM_ERROR] - at_T["regret"])
-            every += regrets.tolist()
+            regrets = relative_regret(at_T)
+            every += regrets.dropna().tolist()
             shifts = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
             for shift, (key, (color, marker)) in zip(shifts, looks.items(), strict=True):
                 own = regrets[style.chosen(at_T, students, key)]
@@ -40,9 +41,9 @@ def regret_figure(answer: Answer) -> Figure:
                 (handles[style.student(students, key)],) = axes.plot(
                     place + shift + spread, own, marker, color=color, markersize=4, alpha=0.8, linestyle="none"
                 )
-            median = float(regrets.median())
+            median, worst = costs[T]["median"], costs[T]["worst"]
             handles["median of the cells"] = axes.hlines(median, place - 0.4, place + 0.4, color="black", linewidth=1.5)
-            axes.annotate(f"median {median:+.0%}\nworst {regrets.max():+.0%}", (place, 1), fontsize=7, ha="center",
+            axes.annotate(f"median {median:+.0%}\nworst {worst:+.0%}", (place, 1), fontsize=7, ha="center",
                           va="bottom", xycoords=("data", "axes fraction"))  # fmt: skip
         axes.axhline(0, color=style.BASELINE, linewidth=0.8)
         axes.set_yscale("symlog", linthresh=0.1, linscale=1.5)

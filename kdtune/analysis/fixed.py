@@ -1,0 +1,29 @@
+"""What one temperature for all cells costs: the decision that most users face. Pure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kdtune import table as t
+
+
+def one_for_all(curves: pd.DataFrame) -> pd.DataFrame:
+    """A row a temperature, from a row a cell and temperature (``against.rows``).
+
+    ``median`` and ``worst`` over the cells are of the test errors at that T above those at the cell's own T, as a
+    share of the latter. ``tied`` counts the cells in which that T cannot be told apart from the best, of ``cells``.
+    """
+    if "regret" not in curves:
+        return pd.DataFrame()
+    return (
+        curves.assign(share=relative_regret(curves))
+        .groupby("T")
+        .agg(median=("share", "median"), worst=("share", "max"), tied=("tied", "sum"), cells=("tied", "size"))
+        .reset_index()
+    )
+
+
+def relative_regret(curves: pd.DataFrame) -> pd.Series:
+    """Test errors above those at the cell's own T, as a share of them; NaN where those are none."""
+    own = curves[t.NUM_ERROR] - curves["regret"]
+    return curves["regret"] / own.where(own > 0)
