@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import pandas as pd
 
 from kdtune import table as t
 from kdtune.analysis.best import Comparison
-from kdtune.analysis.curves import Array, residual_variance
+from kdtune.analysis.curves import Array, residual_variance, t_value
 from kdtune.analysis.held_out import LEVEL, interval, mean_of_known
 from kdtune.analysis.layout import Cell
 
 
-def rows(cell: Cell, place: int, decide: str, against: Comparison, good_enough: list[float]) -> list[dict[str, Any]]:
-    """A row a temperature; ``place`` is that of the chosen one.
+def columns(cell: Cell, place: int, decide: str, against: Comparison, good_enough: list[float]) -> dict[str, Any]:
+    """Columns with a value for each temperature; ``place`` is that of the chosen one.
 
     ``errors`` and ``excess`` over the least mean are of the split that decides. ``band`` is the half width
     of a 95 % interval for a mean from the noise within replicates, once what all temperatures of a
@@ -46,13 +47,20 @@ def rows(cell: Cell, place: int, decide: str, against: Comparison, good_enough: 
         test, baseline = cell.students[t.NUM_ERROR], cell.baseline[t.NUM_ERROR]
         found["regret"] = test.mean(axis=0) - test[:, place].mean()
         gains = baseline[:, None] - test
-        found["gain"] = np.array([mean_of_known(column) for column in gains.T])
-        found["gain_low"], found["gain_high"] = np.array([interval(column) for column in gains.T]).T
-    return [{**cell.names, **{name: column[i] for name, column in found.items()}} for i in range(len(T))]
+        found["gain"] = mean_of_known(gains)
+        found["gain_low"], found["gain_high"] = interval(gains)
+    return found
+
+
+def frame(cells: Sequence[Cell], parts: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """A row a cell and temperature, from the columns of each cell."""
+    names = pd.DataFrame([cell.names for cell in cells], index=range(len(cells)))
+    named = names.loc[np.repeat(np.arange(len(cells)), [len(part["T"]) for part in parts])].reset_index(drop=True)
+    return named.assign(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def _band(y: Array) -> float:
     count, k = y.shape
     if count < 2 or k < 2:
         return math.nan
-    return float(stats.t.ppf((1 + LEVEL) / 2, (count - 1) * (k - 1)) * math.sqrt(residual_variance(y) / count))
+    return t_value(LEVEL, (count - 1) * (k - 1)) * math.sqrt(residual_variance(y) / count)

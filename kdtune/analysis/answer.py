@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,10 @@ class Answer:
     margins: Margins
     redrawn: list[str]  # what replicates differ in: the randomness that intervals cover
 
+    def first(self, count: int) -> Answer:
+        """Of the first cells only: for tables of which no more is shown."""
+        return replace(self, t_opt=self.t_opt.head(count), test=self.test.head(count), cells=self.cells[:count])
+
     @property
     def split(self) -> str:
         """That T was chosen on."""
@@ -81,12 +85,12 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
         optimum = _optimum(cell, place, decide, compared, margins)
         optima.append({**cell.names, **optimum})
         tests.append({**cell.names, "T": cell.temperatures[place], **held_out.report(cell, place, decide)})
-        each += against.rows(cell, place, decide, compared, optimum["good_enough"])
+        each.append(against.columns(cell, place, decide, compared, optimum["good_enough"]))
     t_opt = pd.DataFrame(optima)
     flat = t_opt["flags"].map(lambda flags: FLAT in flags)
     unbounded = np.isinf(t_opt["T_opt_high"]) & (t_opt["T_opt_low"] == 0)
     moves = movement(found, columns, decide, int((~flat & ~unbounded).sum()), margins.effect)
-    each_T = pd.DataFrame(each)
+    each_T = against.frame(found, each)
     return Answer(
         t_opt, pd.DataFrame(tests), each_T, one_for_all(each_T), moves, found, list(columns), decide, margins,
         redrawn(table),

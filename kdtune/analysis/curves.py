@@ -43,11 +43,6 @@ class Smoother:
     values: Array  # (n, k): values to the curve at ``points``
     slopes: Array  # (n, k): values to the curve's slopes there
 
-    @property
-    def freedom(self) -> float:
-        """Its degrees of freedom: the trace of the map to fitted values."""
-        return float(np.trace(self.fitted))
-
 
 @lru_cache(maxsize=64)
 def smoothers(x: tuple[float, ...]) -> list[Smoother]:
@@ -75,12 +70,11 @@ def smoother(x: tuple[float, ...], ys: Sequence[Array]) -> Smoother:
     beside the noise: C_p makes the two alike. Without replicates nothing tells noise from shape, and
     generalized cross-validation guesses.
     """
-    all_of_them = smoothers(x)
+    all_of_them, (maps, freedom) = smoothers(x), _fits(x)
     costs = np.zeros(len(all_of_them))
     for y in ys:
         mean, variance = y.mean(axis=0), residual_variance(y) / len(y)
-        misfits = np.array([((mean - one.fitted @ mean) ** 2).sum() for one in all_of_them])
-        freedom = np.array([one.freedom for one in all_of_them])
+        misfits = ((mean - maps @ mean) ** 2).sum(axis=1)
         if len(y) == 1:
             costs += np.log(misfits / np.maximum(1 - freedom / len(mean), 1e-9) ** 2 + 1e-12)
         elif variance:
@@ -92,10 +86,23 @@ def smoother(x: tuple[float, ...], ys: Sequence[Array]) -> Smoother:
 ROUGHER = 1  # steps of ``smoothers``
 
 
+@lru_cache(maxsize=64)
+def _fits(x: tuple[float, ...]) -> tuple[Array, Array]:
+    """Of all smoothers: the maps to fitted values (m, k, k) and their degrees of freedom (m,), the maps' traces."""
+    maps = np.stack([one.fitted for one in smoothers(x)])
+    return maps, np.trace(maps, axis1=1, axis2=2)
+
+
 def residual_variance(y: Array) -> float:
     """Of y (replicates, k) after a level for each replicate and each column: (R - 1)(K - 1) degrees of freedom."""
     residuals = y - y.mean(axis=0) - y.mean(axis=1, keepdims=True) + y.mean()
     return float((residuals**2).sum() / max(1, (y.shape[0] - 1) * (y.shape[1] - 1)))
+
+
+@lru_cache(maxsize=1024)
+def t_value(level: float, freedom: float) -> float:
+    """Student's t that bounds so much of the distribution between it and its negative."""
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def out_to_grid(found: Optimum, x: Array, tied: npt.NDArray[np.bool_]) -> Optimum:
@@ -125,7 +132,7 @@ def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) ->
     slope, slope_error = slopes.mean(axis=0), slopes.std(axis=0, ddof=1) / math.sqrt(count)
     excess = values - values[:, [best]]
     excess_error = excess.std(axis=0, ddof=1) / math.sqrt(count)
-    width = stats.t.ppf((1 + level) / 2, count - 1)
+    width = t_value(level, count - 1)
     level_there = excess.mean(axis=0) <= width * excess_error
     falling, rising = slope < -width * slope_error, slope > width * slope_error
     inside = np.flatnonzero(level_there & ~falling & ~rising)

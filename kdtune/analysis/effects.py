@@ -15,12 +15,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from kdtune.analysis.curves import Array, Optimum, minimum
+from kdtune.analysis.curves import POINTS, Array, Optimum, minimum, t_value
 
-SLOPES, LEVELS = 241, 241  # of the rules tried
+RULES = 241  # that are tried
+EVERY = 8  # points of the axis from one level that is tried to the next
 REACH = 2.0  # the steepest rule crosses the whole grid of temperatures in 1 / REACH of the factor's range
 
 
@@ -46,75 +46,109 @@ class Effect:
     check_high: float
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Cells that differ in the factor alone, on one axis of evenly spaced points."""
+
+    factors: Array  # (C,), centred
+    values: Array  # (R, C, n)
+    slopes: Array  # (R, C, n); 0 beyond a cell's own grid
+    bends: Array  # (C, n): curvature of the mean, as far as it is a valley's
+
+
 def effect(curves: Sequence[Curve], level: float = 0.95) -> Effect | None:
     """None if no two cells differ in the factor alone, or there are fewer than two replicates."""
-    blocks = [own for own in _blocks(curves) if len({c.factor for c in own}) > 1]
-    if not blocks or len(blocks[0][0].values) < 2:
+    together = [own for own in _together(curves) if len({c.factor for c in own}) > 1]
+    if not together or len(together[0][0].values) < 2:
         return None
     low, high = min(c.points[0] for c in curves), max(c.points[-1] for c in curves)
-    spread = max(max(c.factor for c in own) - min(c.factor for c in own) for own in blocks)
+    axis = np.linspace(low, high, POINTS)
+    spread = max(max(c.factor for c in own) - min(c.factor for c in own) for own in together)
     steepest = REACH * (high - low) / spread
-    rules = np.linspace(-steepest, steepest, SLOPES)
-    costs, scores = (sum(parts) for parts in zip(*(_profile(own, rules, low, high) for own in blocks), strict=True))
+    rules = np.linspace(-steepest, steepest, RULES)
+    blocks = [_block(own, axis) for own in together]
+    costs, scores = np.zeros((2, len(blocks[0].values), RULES))
+    for block in blocks:
+        cost, score = _profile(block, rules, axis[1] - axis[0])
+        costs, scores = costs + cost, scores + score
     found = minimum(rules, costs, scores, level)
-    none = scores[:, SLOPES // 2]
+    none = scores[:, RULES // 2]
     p_value = float(stats.ttest_1samp(none, 0).pvalue) if none.std() else math.nan
-    return Effect(found, p_value, *_by_replicate(blocks, level))
+    return Effect(found, p_value, *_by_replicate(blocks, axis, level))
 
 
-def _blocks(curves: Sequence[Curve]) -> list[list[Curve]]:
+def _together(curves: Sequence[Curve]) -> list[list[Curve]]:
     found: dict[Hashable, list[Curve]] = {}
     for one in curves:
         found.setdefault(one.block, []).append(one)
     return list(found.values())
 
 
-def _profile(block: Sequence[Curve], rules: Array, low: float, high: float) -> tuple[Array, Array]:
-    """Costs and their derivatives, (replicates, rules), each rule with the level d that is best for the mean."""
-    factors = np.array([one.factor for one in block])
-    factors = factors - factors.mean()
-    half = (high - low) / 2
-    levels = np.linspace(low - half, high + half, LEVELS)
-    total = np.zeros((len(rules), len(levels)))
-    for one, x in zip(block, factors, strict=True):
-        total += np.interp(levels[None, :] + rules[:, None] * x, one.points, one.values.mean(axis=0))
-    best = levels[total.argmin(axis=1)]  # (rules,)
-    step = levels[1] - levels[0]
-    fall, bend = np.zeros(len(rules)), np.zeros(len(rules))
-    for one, x in zip(block, factors, strict=True):  # one step of Newton's, between the levels tried
-        inside, slope, bent = _mean_slope(one, best + rules * x)
-        fall, bend = fall + slope * inside, bend + bent * inside
-    best = best - np.divide(fall, bend, out=np.zeros(len(rules)), where=bend > 0).clip(-step, step)
-    costs = np.zeros((len(block[0].values), len(rules)))
-    slopes, bends = np.empty((len(block), *costs.shape)), np.empty((len(block), len(rules)))
-    for i, (one, x) in enumerate(zip(block, factors, strict=True)):
-        at = best + rules * x
-        inside, _, bent = _mean_slope(one, at)
-        costs += [np.interp(at, one.points, own) for own in one.values]
-        slopes[i] = np.array([np.interp(at, one.points, own) for own in one.slopes]) * inside
-        bends[i] = bent * inside
+def _block(own: Sequence[Curve], axis: Array) -> _Block:
+    """Beyond the ends of its grid a curve is level."""
+    factors = np.array([one.factor for one in own])
+    inside = np.array([(axis >= one.points[0]) & (axis <= one.points[-1]) for one in own])
+    values = np.stack([_on(axis, one.points, one.values) for one in own], axis=1)
+    slopes = np.stack([_on(axis, one.points, one.slopes) for one in own], axis=1)
+    bends = np.gradient(slopes.mean(axis=0), axis[1] - axis[0], axis=1).clip(0)
+    return _Block(factors - factors.mean(), values, slopes * inside, bends * inside)
+
+
+def _on(axis: Array, points: Array, ys: Array) -> Array:
+    return ys if np.array_equal(axis, points) else np.array([np.interp(axis, points, y) for y in ys])
+
+
+def _profile(block: _Block, rules: Array, step: float) -> tuple[Array, Array]:
+    """Costs and their derivatives, (replicates, rules), each rule with the level d that is best for the mean.
+
+    Places on the axis are reckoned in points, of which each is ``step`` wide.
+    """
+    shifts = block.factors[:, None] * rules / step  # (C, rules)
+    best = _best_levels(block.values.mean(axis=0), shifts)  # (rules,)
+    mean_slopes = block.slopes.mean(axis=0)
+    fall, bend = (_at(curves, best + shifts).sum(axis=0) for curves in (mean_slopes, block.bends))
+    newton = np.divide(fall, bend, out=np.zeros(len(rules)), where=bend > 0) / step  # between the levels tried
+    at = best - newton.clip(-EVERY, EVERY) + shifts
+    slopes, bends = _at(block.slopes, at), _at(block.bends, at)
     # With the rule, d moves by minus the mean factor that is weighted by curvature. What is left does not depend
     # on how well d is known.
     weight = bends.sum(axis=0)
-    moves = np.divide(factors @ bends, weight, out=np.zeros(len(rules)), where=weight > 0)
-    return costs, (slopes * (factors[:, None, None] - moves)).sum(axis=0)
+    moves = np.divide(block.factors @ bends, weight, out=np.zeros(len(rules)), where=weight > 0)
+    return _at(block.values, at, beyond=1).sum(axis=1), (slopes * (block.factors[:, None] - moves)).sum(axis=1)
 
 
-def _mean_slope(one: Curve, at: Array) -> tuple[npt.NDArray[np.bool_], Array, Array]:
-    """Where ``at`` lies on the grid; slope of the mean curve there; curvature, as far as it is a valley's."""
-    slope = one.slopes.mean(axis=0)
-    inside = (at >= one.points[0]) & (at <= one.points[-1])
-    return inside, np.interp(at, one.points, slope), np.interp(at, one.points, np.gradient(slope, one.points)).clip(0)
+def _best_levels(means: Array, shifts: Array) -> Array:
+    """For each rule the place of the level at which the cells' mean curves (C, n), shifted (C, rules), sum to least.
+
+    To whole points. Over the levels that are tried a shifted curve is every so many of its points, from one on.
+    """
+    n = means.shape[1]
+    half, shifts = (n - 1) // 2, shifts.round().astype(int)  # levels reach half the axis beyond either end
+    before = half + abs(shifts).max()
+    padded = np.pad(means, ((0, 0), (before, before)), mode="edge")
+    total = np.zeros((shifts.shape[1], 4 * half // EVERY + 1))
+    for curve, first in zip(padded, shifts + before - half, strict=True):
+        total += np.lib.stride_tricks.sliding_window_view(curve, 4 * half + 1)[:, ::EVERY][first]
+    best: Array = total.argmin(axis=1) * float(EVERY) - half
+    return best
 
 
-def _by_replicate(blocks: Sequence[Sequence[Curve]], level: float) -> tuple[float, float, float]:
+def _at(curves: Array, places: Array, beyond: float = 0) -> Array:
+    """Curves (..., C, n) between their points at places (C, rules); beyond their ends their end's value times that."""
+    last = curves.shape[-1] - 1
+    inside = (places >= 0) & (places <= last)
+    places = places.clip(0, last)
+    whole = np.minimum(places.astype(int), last - 1)
+    part = places - whole
+    index = np.broadcast_to(whole, (*curves.shape[:-1], places.shape[-1]))
+    below, above = (np.take_along_axis(curves, index + i, axis=-1) for i in (0, 1))
+    between: Array = (below + part * (above - below)) * np.where(inside, 1.0, beyond)
+    return between
+
+
+def _by_replicate(blocks: Sequence[_Block], axis: Array, level: float) -> tuple[float, float, float]:
     """A second method: the slope of each replicate's own optima on the factor, within blocks; t over replicates."""
-    above, below = 0.0, 0.0
-    for own in blocks:
-        factors = np.array([one.factor for one in own])
-        optima = np.array([one.points[one.values.argmin(axis=1)] for one in own])  # (cells, R)
-        centred = factors - factors.mean()
-        above, below = above + centred @ optima, below + centred @ centred
-    slopes = np.asarray(above / below)
-    half = stats.t.ppf((1 + level) / 2, len(slopes) - 1) * slopes.std(ddof=1) / math.sqrt(len(slopes))
+    above = np.sum([axis[block.values.argmin(axis=2)] @ block.factors for block in blocks], axis=0)
+    slopes = above / sum(block.factors @ block.factors for block in blocks)
+    half = t_value(level, len(slopes) - 1) * slopes.std(ddof=1) / math.sqrt(len(slopes))
     return float(slopes.mean()), float(slopes.mean() - half), float(slopes.mean() + half)

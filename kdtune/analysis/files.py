@@ -16,7 +16,7 @@ from kdtune.analysis.answer import Answer
 
 
 def write(answer: Answer, folder: Path) -> list[Path]:
-    """``t_opt``, ``test``, ``curves``, ``fixed`` and ``effects`` as Parquet, all in ``analysis.json`` too.
+    """Parquet files, and all but the curves in ``analysis.json`` too; the files written.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def write(answer: Answer, folder: Path) -> list[Path]:
         "error_margin": answer.margins.error,
         "effect_margin": answer.margins.effect,
     }
-    content = about | {name: plain(frame) for name, frame in frames.items()}
+    content = about | {name: plain(frame) for name, frame in frames.items() if name != "curves"}
     path = folder / "analysis.json"
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     t.write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -8,7 +8,7 @@ from kdtune import table as t
 
 
 def one_for_all(curves: pd.DataFrame) -> pd.DataFrame:
-    """A row a temperature, from a row a cell and temperature (``against.rows``).
+    """A row a temperature, from a row a cell and temperature (``against.frame``).
 
     ``median`` and ``worst`` over the cells are of the test errors at that T above those at the cell's own T, as a
     share of the latter. ``tied`` counts the cells in which that T cannot be told apart from the best, of ``cells``.

@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from kdtune import table as t
-from kdtune.analysis.curves import Array
+from kdtune.analysis.curves import Array, t_value
 from kdtune.analysis.layout import Cell
 
 LEVEL = 0.95
@@ -54,13 +53,15 @@ def cross_fitted(decide: Array, test: Array) -> float:
     return float(test[np.arange(count), others.argmin(axis=1)].mean())
 
 
-def interval(values: Array) -> tuple[float, float]:
-    """Student's t for the mean of values (replicates,), those that are there; infinite for fewer than two."""
-    values = values[~np.isnan(values)]
+def interval(values: Array) -> tuple[Any, Any]:
+    """Student's t for the mean of values (replicates, ...), those that are there; infinite for fewer than two."""
+    values = values[~np.isnan(values.reshape(len(values), -1)).any(axis=1)]
     if len(values) < 2:
-        return (-math.inf, math.inf) if len(values) else (math.nan, math.nan)
-    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+        nothing = np.full(values.shape[1:], math.inf if len(values) else math.nan)[()]
+        return -nothing, nothing
+    half = t_value(LEVEL, len(values) - 1) * values.std(axis=0, ddof=1) / math.sqrt(len(values))
+    mean = values.mean(axis=0)
+    return mean - half, mean + half
 
 
 def fieller(part: Array, whole: Array) -> tuple[float, float, float]:
@@ -73,8 +74,7 @@ def fieller(part: Array, whole: Array) -> tuple[float, float, float]:
     count = len(part)
     if count < 2:
         return math.nan, math.nan, math.nan
-    square = stats.t.ppf((1 + LEVEL) / 2, count - 1) ** 2 / count
-    (aa, ab), (_, bb) = np.cov(part, whole) * square
+    (aa, ab), (_, bb) = np.cov(part, whole) * t_value(LEVEL, count - 1) ** 2 / count
     a, b = part.mean(), whole.mean()
     # The ratios r with (a - r b)^2 <= aa - 2 r ab + r^2 bb.
     first, second, third = b**2 - bb, a * b - ab, a**2 - aa
@@ -84,7 +84,7 @@ def fieller(part: Array, whole: Array) -> tuple[float, float, float]:
     return float(a / b), float((second - root) / first), float((second + root) / first)
 
 
-def mean_of_known(values: Array) -> float:
-    """Of those that are there; NaN for none."""
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else math.nan
+def mean_of_known(values: Array) -> Any:
+    """Over replicates (replicates, ...), those that are there; NaN for none."""
+    values = values[~np.isnan(values.reshape(len(values), -1)).any(axis=1)]
+    return values.mean(axis=0) if len(values) else np.full(values.shape[1:], math.nan)[()]

@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from kdtune import table as t
 from kdtune.analysis import curves, effects
 from kdtune.analysis.cells import data_columns, students_only
+from kdtune.analysis.curves import Array
 from kdtune.analysis.layout import Cell
 from kdtune.analysis.sentences import TEACHER_ERROR, effect_sentence, records
 
@@ -30,13 +31,16 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     margin : a change that does not matter.
     """
     usable = _alike(found)
-    shared = _shared(usable, decide)
+    smooth = _curves(usable, decide)
     rows = []
     for factor in _factors(usable, columns):
         within = [name for name in columns if name != factor]
         if factor == TEACHER_ERROR:
             within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
-        some = [_curve(cell, shared, decide, _value(cell, factor), within) for cell in usable]
+        some = [
+            effects.Curve(*curve, math.log2(_value(cell, factor)), tuple(cell.names[name] for name in within))
+            for cell, curve in zip(usable, smooth, strict=True)
+        ]
         values = [curve.factor for curve in some]
         rows.append({"factor": factor, "doublings": max(values) - min(values), **_row(effects.effect(some))})
     frame = pd.DataFrame(rows)
@@ -100,18 +104,15 @@ def _value(cell: Cell, factor: str) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _shared(usable: list[Cell], decide: str) -> dict[tuple[float, ...], curves.Smoother]:
-    """One smoother for all cells with the same temperatures: its bias is then no difference between them."""
-    alike: dict[tuple[float, ...], list[Any]] = {}
+def _curves(usable: list[Cell], decide: str) -> list[tuple[Array, Array, Array]]:
+    """Of each cell points, values and slopes. Cells of one grid share a smoother: its bias is no difference then."""
+    alike: dict[tuple[float, ...], list[Array]] = {}
     for cell in usable:
         alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
-    return {x: curves.smoother(x, ys) for x, ys in alike.items()}
-
-
-def _curve(
-    cell: Cell, shared: dict[tuple[float, ...], curves.Smoother], decide: str, factor: float, within: Sequence[str]
-) -> effects.Curve:
-    y, one = cell.students[decide], shared[tuple(np.log2(cell.temperatures))]
-    variance = curves.residual_variance(y) or 1.0
-    block = tuple(cell.names[name] for name in within)
-    return effects.Curve(one.points, y @ one.values.T / variance, y @ one.slopes.T / variance, math.log2(factor), block)
+    shared = {x: curves.smoother(x, ys) for x, ys in alike.items()}
+    found = []
+    for cell in usable:
+        y, one = cell.students[decide], shared[tuple(np.log2(cell.temperatures))]
+        y = y / (curves.residual_variance(y) or 1.0)
+        found.append((one.points, y @ one.values.T, y @ one.slopes.T))
+    return found

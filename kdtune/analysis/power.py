@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from kdtune.analysis.curves import Array, residual_variance
+from kdtune.analysis.curves import Array, residual_variance, t_value
 from kdtune.analysis.layout import Cell
 from kdtune.errors import RequestError
 
@@ -40,7 +40,7 @@ def replicates_for_width(width: float, deviation: float, level: float = 0.95) ->
     """The fewest with which the interval of a mean paired difference is at most so wide; None beyond ``MOST``."""
 
     def reached(count: int) -> bool:
-        half = stats.t.ppf((1 + level) / 2, count - 1) * deviation / math.sqrt(count)
+        half = t_value(level, count - 1) * deviation / math.sqrt(count)
         return bool(2 * half <= width)
 
     return _fewest(reached)

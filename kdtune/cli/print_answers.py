@@ -17,22 +17,23 @@ from kdtune.words import plural
 def print_answer(answer: Answer) -> None:
     """The best temperature of every cell, what it is worth on the test split, what it moves with."""
     click.echo(headline(answer) + "\n")
-    best = answer.t_opt
+    best, shown = answer.t_opt, answer.first(SHOWN_CELLS)
+    more = len(answer.cells) - len(shown.cells)
     click.echo(f"Fewest errors on the {answer.split} split, {_replicates(best['replicates'])}{_redrawn(answer)}. "
                f"The interval is 95 %, for the minimum of the mean curve:")  # fmt: skip
-    _print_cells(optima(answer))
+    _print_cells(optima(shown), more)
     if "student" in answer.test:
         fair = "which had no part in choosing it" if answer.split == "validation" else (
             "which chose it too: too low by that; cross-fitted is fair")  # fmt: skip
         click.echo(f"\nErrors at that T on the test split, {fair}:")
-        _print_cells(worth(answer))
+        _print_cells(worth(shown), more)
         if (best["replicates"] > 1).any():
             click.echo("\nPaired differences in errors, the student at that T minus another, with 95 % intervals:")
-            _print_cells(differences(answer))
+            _print_cells(differences(shown), more)
         if len(fixed := one_for_all(answer)):
             click.echo("\nOne T for all cells: errors on the test split above those at each cell's own T:")
-            _print_cells(fixed)
-        if len(titles := calibration(answer).columns) > len(answer.columns) + 1:
+            print_table(fixed)
+        if len(titles := calibration(shown).columns) > len(answer.columns) + 1:
             click.echo(
                 "\nCalibration at T = 1 on the test split: "
                 + " and ".join(
@@ -40,7 +41,7 @@ def print_answer(answer: Answer) -> None:
                 )
                 + ":"
             )
-            _print_cells(calibration(answer))
+            _print_cells(calibration(shown), more)
     click.echo("")
     for sentence in findings(answer):
         click.echo(sentence)
@@ -59,10 +60,10 @@ def _replicates(counts: pd.Series) -> str:
     return f"{counts.min()} to {counts.max()} replicates"
 
 
-def _print_cells(frame: pd.DataFrame) -> None:
-    print_table(frame.head(SHOWN_CELLS))
-    if len(frame) > SHOWN_CELLS:
-        click.echo(f"... and {len(frame) - SHOWN_CELLS} more, in the files below.")
+def _print_cells(frame: pd.DataFrame, more: int) -> None:
+    print_table(frame)
+    if more:
+        click.echo(f"... and {plural(more, 'cell')} more, in the files below.")
 
 
 def print_power(frame: pd.DataFrame, answer: Answer) -> None:
