@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from kdtune import table as t
 from kdtune.analysis import against, best, curves, held_out
@@ -39,7 +41,6 @@ class Answer:
     test: pd.DataFrame  # a row a cell: what it is worth on the test split
     curves: pd.DataFrame  # a row a cell and temperature
     fixed: pd.DataFrame  # a row a temperature: what it costs to use it for all cells
-    effects: pd.DataFrame  # a row a factor
     cells: list[Cell]
     columns: list[str]  # that name a cell
     decide: str  # the measure that T_opt is the minimum of
@@ -49,6 +50,15 @@ class Answer:
     def first(self, count: int) -> Answer:
         """Of the first cells only: for tables of which no more is shown."""
         return replace(self, t_opt=self.t_opt.head(count), test=self.test.head(count), cells=self.cells[:count])
+
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """A row a factor. Reckoned when it is first asked for: figures and closing tables do without."""
+        flat = self.t_opt["flags"].map(lambda flags: FLAT in flags)
+        unbounded = np.isinf(self.t_opt["T_opt_high"]) & (self.t_opt["T_opt_low"] == 0)
+        informative = int((~flat & ~unbounded).sum())
+        with threadpool_limits(1):
+            return movement(self.cells, self.columns, self.decide, informative, self.margins.effect)
 
     @property
     def split(self) -> str:
@@ -79,22 +89,22 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
     found = [cell for cell in cells(table, columns, decide) if cell.replicates]
     if not found:
         raise RequestError("the table has no distilled student with figures")
-    optima, tests, each = [], [], []
-    for cell in found:
-        place, compared = _lowest(cell, decide), best.compare(cell.students[decide])
-        optimum = _optimum(cell, place, decide, compared, margins)
-        optima.append({**cell.names, **optimum})
-        tests.append({**cell.names, "T": cell.temperatures[place], **held_out.report(cell, place, decide)})
-        each.append(against.columns(cell, place, decide, compared, optimum["good_enough"]))
-    t_opt = pd.DataFrame(optima)
-    flat = t_opt["flags"].map(lambda flags: FLAT in flags)
-    unbounded = np.isinf(t_opt["T_opt_high"]) & (t_opt["T_opt_low"] == 0)
-    moves = movement(found, columns, decide, int((~flat & ~unbounded).sum()), margins.effect)
+    with threadpool_limits(1):  # the products are small: threads would only wait for each other
+        optima, tests, each = zip(*(_of_cell(cell, decide, margins) for cell in found), strict=True)
     each_T = against.frame(found, each)
     return Answer(
-        t_opt, pd.DataFrame(tests), each_T, one_for_all(each_T), moves, found, list(columns), decide, margins,
+        pd.DataFrame(optima), pd.DataFrame(tests), each_T, one_for_all(each_T), found, list(columns), decide, margins,
         redrawn(table),
     )  # fmt: skip
+
+
+def _of_cell(cell: Cell, decide: str, margins: Margins) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """A cell's row of ``t_opt``, its row of ``test``, its columns of ``curves``."""
+    place, compared = _lowest(cell, decide), best.compare(cell.students[decide])
+    optimum = _optimum(cell, place, decide, compared, margins)
+    test = {"T": cell.temperatures[place], **held_out.report(cell, place, decide)}
+    curve = against.columns(cell, place, decide, compared, optimum["good_enough"])
+    return {**cell.names, **optimum}, {**cell.names, **test}, curve
 
 
 def redrawn(table: pd.DataFrame) -> list[str]:

@@ -38,6 +38,20 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
     return always + _without_twins(table.loc[is_student, always + others].drop_duplicates(), always, others)
 
 
+def first_cells(table: pd.DataFrame, columns: Sequence[str], count: int) -> tuple[pd.DataFrame, int]:
+    """The table with the distilled students of the first cells only, and how many cells were left out."""
+    students = table[t.MODEL] == t.STUDENT
+    if not columns:
+        return table, 0
+    grouped = table.loc[students & (table[t.STATUS] == t.DONE)].groupby(list(columns), dropna=False, sort=True)
+    if grouped.ngroups <= count:
+        return table, 0
+    code = grouped.ngroup()
+    kept = ~students
+    kept[code.index[code < count]] = True
+    return table[kept], grouped.ngroups - count
+
+
 def _without_twins(settings: pd.DataFrame, kept: list[str], others: list[str]) -> list[str]:
     """Of settings that always change together one is enough: hidden says no more than width, lr than optimizer."""
     found: list[str] = []

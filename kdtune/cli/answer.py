@@ -16,6 +16,8 @@ from kdtune.errors import RequestError
 if TYPE_CHECKING:
     import pandas as pd
 
+FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain")
+
 
 def _pairs(_: click.Context, option: click.Parameter, value: str | None) -> dict[str, str]:
     """OURS=THEIRS,... as a mapping."""
@@ -86,14 +88,18 @@ def analyze(output: Path | None, **asked: Any) -> None:
 @_margins
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the figures. "
               "[default: figures/ beside the table]")  # fmt: skip
-def plot(output: Path | None, **asked: Any) -> None:
+@click.option("-f", "--figure", "names", multiple=True, type=click.Choice(FIGURES),
+              help="Only this one. May be repeated.")  # fmt: skip
+def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
     """Draw what a table says, as PNG and SVG: errors, T_opt, excess errors, regret and gain against T."""
     from kdtune import plots
 
     path, _, found = _answer(**asked, needed=False)
     folder = output or path.parent / "figures"
+    if lacking := [name for name in names if name not in plots.figures(found)]:
+        raise RequestError(f"{path}: has not what the figure {lacking[0]} shows")
     with _writing(folder):
-        for written in plots.draw_all(found, folder):
+        for written in plots.draw(found, folder, names or FIGURES):
             click.echo(written)
     if found is None:
         click.echo("No distilled student is done: only the softmax figure was drawn.", err=True)

@@ -18,19 +18,21 @@ SHOWN_CELLS = 60  # lines of the closing table
 def print_summary(table: Any) -> None:
     """Per cell, errors of teacher, baseline and the student at the T chosen on validation."""
     from kdtune.analysis.answer import answer, has_students
+    from kdtune.analysis.cells import cell_columns, first_cells
     from kdtune.analysis.tables import summary
 
     if not has_students(table):
         return
-    frame = summary(answer(table))
+    table, more = first_cells(table, columns := cell_columns(table), SHOWN_CELLS)
+    frame = summary(answer(table, columns))
     replicates = int(frame.pop("replicates").max())
     for name in ("teacher", "baseline", "student"):
         frame[name] = frame[name].map(lambda errors: f"{errors:.1f}" if replicates > 1 else f"{errors:.0f}")
     means = f", means over {replicates} replicates" if replicates > 1 else ", one replicate"
     click.echo(f"Errors on the test split{means}; T chosen on the validation split:")
-    print_table(frame.head(SHOWN_CELLS))
-    if len(frame) > SHOWN_CELLS:
-        click.echo(f"... and {len(frame) - SHOWN_CELLS} cells more.")
+    print_table(frame)
+    if more:
+        click.echo(f"... and {plural(more, 'cell')} more.")
 
 
 def print_table(frame: Any) -> None:

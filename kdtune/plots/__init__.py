@@ -37,11 +37,12 @@ def figures(answer: Answer | None) -> dict[str, Callable[[], Figure]]:
     return found
 
 
-def draw_all(answer: Answer | None, folder: Path, kinds: Sequence[str] = KINDS) -> Iterator[Path]:
-    """Every figure, as PNG and SVG; the files as they are written."""
+def draw(answer: Answer | None, folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Those of the figures that the answer has, as PNG and SVG; the files as they are written."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in figures(answer).items():
-        yield from save(make(), folder / name, kinds)
+        if name in names:
+            yield from save(make(), folder / name)
 
 
 def save(figure: Figure, path: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
