@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,6 +20,9 @@ Shape = Callable[[np.ndarray, dict[str, float]], np.ndarray]  # log2 T and a cel
 
 def quadratic(optimum: Optimum, bend: float = 0.1) -> Shape:
     return lambda x, cell: LEAST * (1 + bend * (x - optimum(cell)) ** 2)
+
+
+RISES = quadratic(lambda cell: 2 + math.log2(cell["width"] / 50))  # T = 4 at width 50, twice that at width 100
 
 
 def asymmetric(optimum: Optimum, steep: float = 0.4, gentle: float = 0.2) -> Shape:

@@ -157,7 +157,9 @@ def stamp(path: Path) -> dict[str, str]:
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """As pandas; whole numbers stay whole where some are null (a seed would lose its last digits)."""
-    frame: pd.DataFrame = table.to_pandas()
+    # An index that pandas wrote is a column like any other, or nothing if it only numbers rows.
+    table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for name in table.column_names:
         if table[name].type == _INT and table[name].null_count:
             frame[name] = table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype())

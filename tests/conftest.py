@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 
+from benchmarks import planted
+from kdtune.cli import main
 from kdtune.plan import Plan, all_networks, make_plan
 from kdtune.spec import SweepSpec, load
 
@@ -64,6 +68,21 @@ def spec(write: Callable[..., Path]) -> Callable[..., SweepSpec]:
 def plan(spec: Callable[..., SweepSpec]) -> Callable[..., Plan]:
     """The small sweep, planned."""
     return lambda *overrides, **options: make_plan(list(all_networks(spec(*overrides))), **options)
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run the command line in this process, in an empty folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="session")
+def rising() -> pd.DataFrame:
+    """A table whose best T is 4 at width 50 and doubles with the width."""
+    return planted.table(planted.RISES)
 
 
 @pytest.fixture(scope="session")

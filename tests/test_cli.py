@@ -10,24 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from kdtune import __version__
 from kdtune import table as t
-from kdtune.cli import main
 from kdtune.packaged import FOLDER, sweeps
 from kdtune.plan import all_networks
 from kdtune.rows import failed_row, row
 from kdtune.spec import load
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch):
-    """Run the command line in this process, in an empty folder."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *arguments: CliRunner().invoke(main, [str(a) for a in arguments])
 
 
 @pytest.fixture

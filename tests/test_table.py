@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -308,3 +309,10 @@ def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
     assert len(found) == 2 * 2 * 2
     assert found["baseline"].tolist() == [9] * 8
     assert isinstance(found, pd.DataFrame)
+
+
+def test_an_index_of_pandas_neither_moves_values_nor_is_a_column(tmp_path):
+    written = pd.DataFrame({"width": pd.array([1, None, 3, 4], "Int64"), "temp": [1.0, 2, 3, 4]}).iloc[[1, 3, 2]]
+    written.to_parquet(tmp_path / "rows.parquet")
+    read = t.to_frame(pq.read_table(tmp_path / "rows.parquet"))
+    pd.testing.assert_frame_equal(read, written.reset_index(drop=True))
