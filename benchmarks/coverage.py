@@ -28,6 +28,12 @@ SHAPES = {
     "rising throughout": (planted.rising, -math.inf),
 }
 WIDTHS = (10, 20, 40)
+MOVING = {  # curves whose optimum at the middle width is T = 4; of the last, T = 1.2
+    "quadratic": lambda optimum: planted.quadratic(lambda cell: 2 + optimum(cell)),
+    "asymmetric": lambda optimum: planted.asymmetric(lambda cell: 2 + optimum(cell)),
+    "plateau": lambda optimum: planted.plateau(lambda cell: 2 + optimum(cell)),
+    "quadratic, at the grid's end": lambda optimum: planted.quadratic(lambda cell: 0.3 + optimum(cell)),
+}
 
 
 def cells(name: str, tables: int, replicates: int, noise: float, unequal: bool) -> dict[str, float]:
@@ -47,10 +53,12 @@ def cells(name: str, tables: int, replicates: int, noise: float, unequal: bool) 
     }
 
 
-def effects(doublings: float, tables: int, replicates: int = 5, noise: float = 6.0) -> dict[str, float]:
+def effects(
+    doublings: float, tables: int, curve: str = "quadratic", replicates: int = 5, noise: float = 6.0
+) -> dict[str, float]:
     """Over tables in which T_opt rises so many doublings over the widths: how often that is found, and what else is."""
     slope = doublings / math.log2(WIDTHS[-1] / WIDTHS[0])
-    shape = planted.quadratic(lambda cell: 2 + slope * math.log2(cell["width"] / 20), 0.1)
+    shape = MOVING[curve](lambda cell: slope * math.log2(cell["width"] / WIDTHS[1]))
     found, held, other = [], [], []
     for seed in range(tables):
         table = planted.table(shape, widths=WIDTHS, replicates=replicates, noise=noise, seed=seed)
@@ -78,11 +86,18 @@ def main() -> None:
                 figures = (f"{found['coverage']:.1%}", f"{found['width']:.2f}", f"{found['holds the best']:.1%}",
                            f"{found['tied']:g}")  # fmt: skip
                 print("| " + " | ".join([name, str(replicates), said, *figures]) + " |", flush=True)
-    columns = ["T_opt over the widths", "found to move with width", "interval holds", "with another factor, wrongly"]
+    columns = [
+        "curve",
+        "T_opt over the widths",
+        "found to move with width",
+        "interval holds",
+        "with another factor, wrongly",
+    ]
     print("\n| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
-    for doublings, said in ((0.0, "the same"), (1.0, "doubles"), (2.0, "doubles twice")):
-        shares = [f"{share:.1%}" for share in effects(doublings, asked.tables).values()]
-        print("| " + " | ".join([said, *shares]) + " |", flush=True)
+    for curve in MOVING:
+        for doublings, said in ((0.0, "the same"), (1.0, "doubles"), (2.0, "doubles twice")):
+            shares = [f"{share:.1%}" for share in effects(doublings, asked.tables, curve).values()]
+            print("| " + " | ".join([curve, said, *shares]) + " |", flush=True)
 
 
 if __name__ == "__main__":

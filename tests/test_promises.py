@@ -51,8 +51,9 @@ def test_coverage_over_500_tables(name, replicates, noise, unequal):
 
 
 @pytest.mark.slow
-def test_an_effect_that_is_not_there_is_seldom_found():
-    found = coverage.effects(0.0, 500)
+@pytest.mark.parametrize("curve", coverage.MOVING)
+def test_an_effect_that_is_not_there_is_seldom_found(curve):
+    found = coverage.effects(0.0, 500, curve)
     assert found["width"] <= 0.07
     assert found["its interval holds"] >= 0.93
 

@@ -17,7 +17,7 @@ from kdtune.analysis import curves, effects
 from kdtune.analysis.cells import data_columns, students_only
 from kdtune.analysis.curves import Array
 from kdtune.analysis.layout import Cell
-from kdtune.analysis.sentences import TEACHER_ERROR, effect_sentence, records
+from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, effect_sentence, records
 
 
 def movement(found: list[Cell], columns: Sequence[str], decide: str, informative: int, margin: float) -> pd.DataFrame:
@@ -41,14 +41,18 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
             effects.Curve(*curve, math.log2(_value(cell, factor)), tuple(cell.names[name] for name in within))
             for cell, curve in zip(usable, smooth, strict=True)
         ]
-        values = [curve.factor for curve in some]
-        rows.append({"factor": factor, "doublings": max(values) - min(values), **_row(effects.effect(some))})
+        doublings = max(curve.factor for curve in some) - min(curve.factor for curve in some)
+        asked = factor != TEACHER_ERROR or doublings >= LEAST_DOUBLINGS
+        rows.append({"factor": factor, "doublings": doublings, **_row(effects.effect(some) if asked else None)})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
     frame["informative_cells"], frame["cells"] = informative, len(found)
     frame["replicates"] = len(usable[0].replicates)
-    frame["p_holm"] = multipletests(frame["p_value"].fillna(1), method="holm")[1]
+    tested = frame["p_value"].notna()
+    frame["p_holm"] = math.nan
+    if tested.any():
+        frame.loc[tested, "p_holm"] = multipletests(frame.loc[tested, "p_value"], method="holm")[1]
     frame["sentence"] = [effect_sentence(row, margin) for row in records(frame)]
     return frame
 

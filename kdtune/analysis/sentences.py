@@ -28,12 +28,12 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     low, high, p = row["low"], row["high"], row["p_holm"]
     if row["replicates"] < 2:
         return f"{cannot}: one replicate shows no noise to judge by."
+    if row["factor"] == TEACHER_ERROR and row["doublings"] < LEAST_DOUBLINGS:
+        return f"{cannot}: they differ by a factor of {2 ** row['doublings']:.2g} at most."
     if math.isnan(row["effect"]):
         return f"{cannot}: no two cells differ in it alone."
     if row["informative_cells"] < row["cells"] / 2:
         return f"{cannot}: only {row['informative_cells']} of {row['cells']} cells say where their best T is."
-    if row["factor"] == TEACHER_ERROR and row["doublings"] < LEAST_DOUBLINGS:
-        return f"{cannot}: they differ by a factor of {2 ** row['doublings']:.2g} at most."
     between = f"95 % interval {number(low)} to {number(high)}"
     change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, p = {p:.2g} after Holm)"
     if -margin <= low and high <= margin:

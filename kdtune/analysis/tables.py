@@ -104,7 +104,7 @@ def effects(answer: Answer) -> pd.DataFrame:
              "informative_cells", "cells", "replicates"]  # fmt: skip
     shown = {name: answer.effects[name] for name in names}
     return pd.DataFrame(
-        {name: column.map("{:.3g}".format) if column.dtype.kind == "f" else column for name, column in shown.items()}
+        {name: column.map(_short) if column.dtype.kind == "f" else column for name, column in shown.items()}
     )
 
 
@@ -130,6 +130,10 @@ def _digits(errors: pd.Series) -> int:
     """After the point: one for counts of errors, more for rates, which a table from elsewhere may have."""
     most = errors.abs().max()
     return max(1, 2 - math.floor(math.log10(most))) if most else 1
+
+
+def _short(value: float) -> str:
+    return NOTHING if pd.isna(value) else f"{value:.3g}"
 
 
 def _rounded(values: Iterable[float]) -> list[str]:
