@@ -152,7 +152,7 @@ def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, mar
     lowest = y.mean(axis=0)[place]
     row: dict[str, Any] = {"T_opt": T[place]}
     if len(T) > 1:
-        found = curves.out_to_grid(curves.minimum(*smooth(cell, decide)), np.log2(T), compared.tied)
+        found = curves.to_grid(curves.minimum(*smooth(cell, decide)), np.log2(T), compared.tied)
         at, low, high = (2.0**value for value in (found.at, found.low, found.high))
     else:
         at, low, high = T[0], 0.0, math.inf

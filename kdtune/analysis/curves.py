@@ -105,16 +105,21 @@ def t_value(level: float, freedom: float) -> float:
     return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
-def out_to_grid(found: Optimum, x: Array, tied: npt.NDArray[np.bool_]) -> Optimum:
-    """The interval with its ends moved out to the next x (k,), where that one cannot be told from the best.
+def to_grid(found: Optimum, x: Array, tied: npt.NDArray[np.bool_]) -> Optimum:
+    """The interval in agreement with what was measured: which x (k,) cannot be told from the best.
 
-    Between two x nothing was measured, and a smooth curve rounds a kink off: without this, intervals for
-    curves that fall to a plateau were seen to miss its edge in half of all tables.
+    Its ends move out to the next x that cannot: between two x nothing was measured, and a smooth curve
+    rounds a kink off. (Without this, intervals for curves that fall to a plateau were seen to miss its
+    edge in half of all tables.) They move in to the second x beyond all that cannot: the noise of all x
+    together tells more than that of replicates at one point, but takes it to be equal.
     """
+    places = np.flatnonzero(tied)
     below, above = np.searchsorted(x, found.low, side="right") - 1, np.searchsorted(x, found.high)
     low = x[below] if below >= 0 and math.isfinite(found.low) and tied[below] else found.low
     high = x[above] if above < len(x) and math.isfinite(found.high) and tied[above] else found.high
-    return Optimum(found.at, float(low), float(high))
+    least = x[places[0] - 2] if places[0] > 1 else -math.inf
+    most = x[places[-1] + 2] if places[-1] + 2 < len(x) else math.inf
+    return Optimum(found.at, float(max(low, least)), float(min(high, most)))
 
 
 def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) -> Optimum:
