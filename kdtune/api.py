@@ -134,7 +134,8 @@ def analyze(
     from kdtune.showing import locate
 
     table = results if isinstance(results, pd.DataFrame) else foreign.read(locate(str(results)))
-    return answer.answer(foreign.standard(table, map or {}, cell), cell, answer.Margins(margin, effect_margin))
+    table, cell = foreign.standard(table, map or {}, cell)
+    return answer.answer(table, cell, answer.Margins(margin, effect_margin))
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:

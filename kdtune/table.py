@@ -45,6 +45,7 @@ _TYPES = {
 # What training gave, and where and how long: everything else in a row is a setting or names the network.
 RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
 CIRCUMSTANCES = (SECONDS, DEVICE, HOST, STATUS, ERROR)
+TRAINING = (EPOCHS, "batch_size", "optimizer", "lr", "momentum", "weight_decay", "precision")  # settings of a fit
 _STAMP = b"kdtune"
 NAMES = (ID, TEACHER_ID, DATA_SEED, TEACHER_SEED, STUDENT_SEED, REPLICATE, MODEL)
 

@@ -80,19 +80,42 @@ def test_few_replicates_are_flagged(replicates):
         assert (found.t_opt["T_opt_low"] == 0).all()
         assert np.isinf(found.t_opt["T_opt_high"]).all()
         assert found.t_opt["tied"].map(len).eq(len(planted.GRID)).all()
-        assert found.effects["sentence"].str.contains("one replicate").all()
+        asked = found.effects["factor"] != "teacher_error"
+        assert found.effects["sentence"][asked].str.contains("one replicate").all()
 
 
-def test_a_gap_in_a_cell_leaves_out_what_lacks_and_says_so(rising):
-    students = rising[t.MODEL] == t.STUDENT
-    hole = students & (rising[t.WIDTH] == 20) & (rising[t.TEMP] == 40) & (rising[t.REPLICATE] == 1)
-    found = answer(rising.mask(hole & (rising[t.CLASS_SEP] == 0.2), np.nan).assign(
-        **{t.MODEL: rising[t.MODEL], t.STATUS: rising[t.STATUS].where(~(hole & (rising[t.CLASS_SEP] == 0.2)), t.FAILED)}
-    )).t_opt  # fmt: skip
-    lacking = found[found["flags"].map(lambda flags: INCOMPLETE in flags)]
-    assert len(lacking) == 2
-    assert all(out in (["T 40"], ["replicate 1"]) for out in lacking["left_out"])
-    assert (found.drop(lacking.index)["temperatures"] == len(planted.GRID)).all()
+def hole(table, replicates, **cell):
+    """Which distilled students of a cell at T = 40 these replicates hold."""
+    students = (table[t.MODEL] == t.STUDENT) & (table[t.TEMP] == 40) & table[t.REPLICATE].isin(replicates)
+    return students & (table[[*cell]] == list(cell.values())).all(axis=1)
+
+
+@pytest.mark.parametrize(("lost", "left_out"), [([1], ["replicate 1"]), ([0, 1, 3], ["T 40"])])
+def test_a_gap_in_a_cell_leaves_out_what_lacks_and_says_so(rising, lost, left_out):
+    which = hole(rising, lost, class_sep=0.2, width=20)
+    found = answer(rising.assign(**{t.STATUS: rising[t.STATUS].mask(which, t.FAILED)}))
+    lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
+    assert lacking["left_out"].tolist() == [left_out] * 2
+    assert (found.t_opt.drop(lacking.index)["temperatures"] == len(planted.GRID)).all()
+
+
+def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
+    one, three = (hole(rising, lost, width=20) for lost in ([1], [1, 2, 3]))
+    for which, cells, replicates in ((one, 12, 4), (three, 12, 5)):
+        moves = answer(rising.assign(**{t.STATUS: rising[t.STATUS].mask(which, t.FAILED)})).effects
+        assert (moves["used_cells"] == cells).all()
+        assert (moves["replicates"] == replicates).all()
+    few = (rising[t.WIDTH] == 20) & (rising[t.REPLICATE] > 1)
+    moves = answer(rising[~few]).effects
+    assert (moves["used_cells"] == 8).all()
+    asked = moves[moves["effect"].notna()]
+    assert asked["sentence"].str.contains("8 of 12 cells").all()
+
+
+def test_replicates_with_names_of_their_own_are_taken_in_order(rising):
+    names = rising[t.CLASS_SEP].astype(str) + rising[t.WIDTH].astype(str) + rising[t.REPLICATE].astype(str)
+    found = answer(rising.assign(**{t.REPLICATE: names})).effects.set_index("factor")
+    assert "rises with the student's width" in found.loc["width", "sentence"]
 
 
 def test_a_missing_cell_is_missing_and_no_more(rising):
@@ -123,7 +146,7 @@ def test_an_index_is_no_setting(rising):
 def test_rows_that_are_infinite_are_left_out_as_those_without_a_number_are(rising):
     which = (rising[t.MODEL] == t.STUDENT) & (rising[t.TEMP] == 3) & (rising[t.REPLICATE] == 2)
     spoiled = rising.assign(**{t.VAL_NUM_ERROR: rising[t.VAL_NUM_ERROR].mask(which, np.inf)})
-    found = answer(foreign.standard(spoiled, {}, None))
+    found = answer(foreign.standard(spoiled, {}, None)[0])
     assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
     assert np.isfinite(found.curves["errors"]).all()
 

@@ -170,7 +170,7 @@ def test_power_needs_replicates(call, written):
 def test_a_model_of_another_name_is_told_what_is_read(call, written, rising):
     run = call("analyze", written(rising.assign(**{t.MODEL: rising[t.MODEL].replace(t.STUDENT, "kd")})))
     assert run.exit_code == 2
-    assert "says kd, where distilled_student is read" in run.output
+    assert "says kd, where distilled_student, student, teacher are read" in run.output
 
 
 def test_figures_that_are_no_numbers_get_one_message(call, tmp_path, rising):

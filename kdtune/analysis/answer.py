@@ -16,7 +16,7 @@ from kdtune import table as t
 from kdtune.analysis import against, best, curves, held_out
 from kdtune.analysis.cells import cell_columns
 from kdtune.analysis.fixed import one_for_all
-from kdtune.analysis.layout import Cell, cells
+from kdtune.analysis.layout import Cell, cells, words
 from kdtune.analysis.moves import movement
 from kdtune.errors import RequestError
 
@@ -46,6 +46,7 @@ class Answer:
     decide: str  # the measure that T_opt is the minimum of
     margins: Margins
     redrawn: list[str]  # what replicates differ in: the randomness that intervals cover
+    without: list[str]  # cells without complete figures, in words
 
     def first(self, count: int) -> Answer:
         """Of the first cells only: for tables of which no more is shown."""
@@ -78,24 +79,33 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
     RequestError
         If the table has no distilled student with figures, or no measure of errors.
     """
-    if not has_students(table):
-        others = sorted({str(value) for value in table[t.MODEL].dropna()} - {t.TEACHER, t.BASELINE, t.STUDENT})
-        called = f"; its column {t.MODEL} says {', '.join(others)}, where {t.STUDENT} is read" if others else ""
-        raise RequestError(f"the table has no distilled student with figures{called}")
-    columns = cell_columns(table) if columns is None else list(columns)
     decide = next((name for name in (t.VAL_NUM_ERROR, t.NUM_ERROR) if _known(table, name)), None)
-    if decide is None:
+    if decide is None and not {t.VAL_NUM_ERROR, t.NUM_ERROR} & {*table.columns}:
         raise RequestError(f"the table has no errors: it needs the column {t.VAL_NUM_ERROR}, or {t.NUM_ERROR}")
-    found = [cell for cell in cells(table, columns, decide) if cell.replicates]
+    if decide is None or not has_students(table):
+        raise RequestError(f"the table has no distilled student with figures{_instead(table)}")
+    columns = cell_columns(table) if columns is None else list(columns)
+    every = list(cells(table, columns, decide))
+    found = [cell for cell in every if cell.replicates]
     if not found:
-        raise RequestError("the table has no distilled student with figures")
+        raise RequestError(f"no distilled student has a number in {decide}")
     with threadpool_limits(1):  # the products are small: threads would only wait for each other
         optima, tests, each = zip(*(_of_cell(cell, decide, margins) for cell in found), strict=True)
     each_T = against.frame(found, each)
     return Answer(
-        pd.DataFrame(optima), pd.DataFrame(tests), each_T, one_for_all(each_T), found, list(columns), decide, margins,
-        redrawn(table),
+        t_opt=pd.DataFrame(optima), test=pd.DataFrame(tests), curves=each_T, fixed=one_for_all(each_T, len(found)),
+        cells=found, columns=list(columns), decide=decide, margins=margins, redrawn=redrawn(table),
+        without=[words(cell.names) for cell in every if not cell.replicates],
     )  # fmt: skip
+
+
+def _instead(table: pd.DataFrame) -> str:
+    """What the table says of models and ends in words that are not ours."""
+    for name, ours in ((t.MODEL, {t.TEACHER, t.BASELINE, t.STUDENT}), (t.STATUS, {t.DONE, t.FAILED, t.SKIPPED})):
+        theirs = sorted({str(value) for value in table[name].dropna()} - ours)
+        if theirs:
+            return f"; its column {name} says {', '.join(theirs[:5])}, where {', '.join(sorted(ours))} are read"
+    return ""
 
 
 def _of_cell(cell: Cell, decide: str, margins: Margins) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -149,26 +159,23 @@ def smooth(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, margins: Margins) -> dict[str, Any]:
     y, T = cell.students[decide], cell.temperatures
-    lowest = y.mean(axis=0)[place]
-    row: dict[str, Any] = {"T_opt": T[place]}
+    x = np.log2(T)
+    found = curves.Optimum(x[0], -math.inf, math.inf)
     if len(T) > 1:
-        found = curves.to_grid(curves.minimum(*smooth(cell, decide)), np.log2(T), compared.tied)
-        at, low, high = (2.0**value for value in (found.at, found.low, found.high))
-    else:
-        at, low, high = T[0], 0.0, math.inf
-    row |= {"T_opt_continuous": at, "T_opt_low": low, "T_opt_high": high}
+        found = curves.to_grid(curves.minimum(*smooth(cell, decide)), x, place, compared.tied)
+    row: dict[str, Any] = {"T_opt": T[place]}
+    for name, value in (("continuous", found.at), ("low", found.low), ("high", found.high)):
+        on_grid = np.flatnonzero(x == value)  # 2 to the power of log2(5) is not quite 5
+        row[f"T_opt_{name}"] = T[on_grid[0]] if len(on_grid) else 2.0**value
     row["tied"] = T[compared.tied].tolist()
+    lowest = y.mean(axis=0)[place]
     row["good_enough"] = T[compared.upper <= margins.error * lowest].tolist() if len(T) > 1 else []
-    flags = []
-    if place in (0, len(T) - 1) or at in (T[0], T[-1]):
-        flags.append(EDGE)
-    if len(y) > 1 and len(T) > 1 and (compared.tied.all() or compared.p_flat >= 0.05):
-        flags.append(FLAT)
-    if len(y) < FEW_REPLICATES:
-        flags.append(FEW)
-    if t.N_PARAMS in cell.students and (cell.teacher[t.N_PARAMS] < cell.students[t.N_PARAMS].T).any():
-        flags.append(LARGE)
-    if cell.left_out:
-        flags.append(INCOMPLETE)
-    row |= {"flags": flags, "left_out": cell.left_out, "replicates": len(y), "temperatures": len(T)}
-    return row
+    flags = {
+        EDGE: place in (0, len(T) - 1) or found.at in (x[0], x[-1]),
+        FLAT: len(y) > 1 and len(T) > 1 and bool(compared.tied.all()),
+        FEW: len(y) < FEW_REPLICATES,
+        LARGE: t.N_PARAMS in cell.students and bool((cell.teacher[t.N_PARAMS] < cell.students[t.N_PARAMS].T).any()),
+        INCOMPLETE: bool(cell.left_out),
+    }
+    row["flags"] = [name for name, true in flags.items() if true]
+    return row | {"left_out": cell.left_out, "replicates": len(y), "temperatures": len(T)}

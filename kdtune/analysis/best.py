@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import integrate, optimize, stats
 
-from kdtune.analysis.curves import Array, residual_variance
+from kdtune.analysis.curves import ROUNDING, Array, residual_variance
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,6 @@ class Comparison:
     excess: Array  # (k,): mean minus the least mean of the others
     upper: Array  # (k,): simultaneous upper bounds of how far each lies above the best, 0 or more
     tied: npt.NDArray[np.bool_]  # (k,): cannot be told apart from the best
-    p_flat: float  # of the F-test that all treatments are alike
 
 
 def compare(y: Array, level: float = 0.95) -> Comparison:
@@ -36,16 +35,14 @@ def compare(y: Array, level: float = 0.95) -> Comparison:
     count, k = y.shape
     mean = y.mean(axis=0)
     if k == 1:
-        return Comparison(np.zeros(1), np.zeros(1), np.ones(1, bool), math.nan)
+        return Comparison(np.zeros(1), np.zeros(1), np.ones(1, bool))
     lowest, second = np.partition(mean, 1)[:2]
-    excess = mean - np.where(mean == lowest, second if (mean == lowest).sum() == 1 else lowest, lowest)
+    excess = mean - np.where(mean == lowest, second, lowest)
     if count == 1:
-        return Comparison(excess, np.full(k, math.inf), np.ones(k, bool), math.nan)
+        return Comparison(excess, np.full(k, math.inf), np.ones(k, bool))
     variance = residual_variance(y)
-    margin = critical(k, (count - 1) * (k - 1), level) * math.sqrt(2 * variance / count)
-    between = count * ((mean - mean.mean()) ** 2).sum() / (k - 1)
-    p_flat = float(stats.f.sf(between / variance, k - 1, (count - 1) * (k - 1))) if variance else float(between == 0)
-    return Comparison(excess, np.maximum(0, excess + margin), excess <= margin, p_flat)
+    margin = critical(k, (count - 1) * (k - 1), level) * math.sqrt(2 * variance / count) + ROUNDING * abs(mean).max()
+    return Comparison(excess, np.maximum(0, excess + margin), excess <= margin)
 
 
 @lru_cache(maxsize=256)

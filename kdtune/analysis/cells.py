@@ -11,8 +11,8 @@ from kdtune import table as t
 # A setting of the loss or of the teacher, which a baseline does not have.
 _STUDENTS_ONLY = (t.HARD_WEIGHT, "scale_T2")
 _ALWAYS = (t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH)
-# Other names for what another column says.
-_DERIVED = (t.N_PARAMS, "depth", "n_features", "n_classes", "seed", "teacher_depth")
+# What other columns mostly say already; named where they do not.
+_DERIVED = ("depth", "n_features", "n_classes", "teacher_depth", t.N_PARAMS)
 
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
@@ -27,15 +27,21 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
     Data quality and width are among them wherever they apply.
     """
     is_student = table[t.MODEL] == t.STUDENT
-    apart = {t.TEMP, *t.RESULTS, *t.CIRCUMSTANCES, *t.NAMES, *_DERIVED}
-    settings = [name for name in table.columns if name not in apart]
-    varying = [name for name in settings if _varies(table[name]) and _varies(table[name][is_student])]
+    apart = {t.TEMP, "seed", *t.RESULTS, *t.CIRCUMSTANCES, *t.NAMES}
+    candidates = [name for name in table.columns if name not in apart]
+    varying = [name for name in candidates if _varies(table[name]) and _varies(table[name][is_student])]
     varying = [name for name in varying if not table[name].is_unique]  # an index, in a table from elsewhere
     always = [name for name in _ALWAYS if name in table.columns and table[name][is_student].notna().any()]
-    others = [name for name in varying if name not in always]
-    if not others:
+    others = [name for name in varying if name not in (*always, *_DERIVED)]
+    derived = [name for name in _DERIVED if name in varying]
+    if not others and not derived:
         return always
-    return always + _without_twins(table.loc[is_student, always + others].drop_duplicates(), always, others)
+    settings = table.loc[is_student, always + others + derived].drop_duplicates()
+    found = always + _without_twins(settings, always, others)
+    for name in derived:
+        if not found or len(settings[[*found, name]].drop_duplicates()) > len(settings[found].drop_duplicates()):
+            found.append(name)
+    return found
 
 
 def first_cells(table: pd.DataFrame, columns: Sequence[str], count: int) -> tuple[pd.DataFrame, int]:

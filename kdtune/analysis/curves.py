@@ -21,6 +21,7 @@ from scipy.interpolate import make_smoothing_spline
 
 Array = npt.NDArray[np.float64]
 
+ROUNDING = 1e-10  # differences below this share of the values are none
 POINTS = 401  # at which smooth curves are evaluated
 SPLINE_FROM = 5  # points that make_smoothing_spline needs
 
@@ -96,7 +97,8 @@ def _fits(x: tuple[float, ...]) -> tuple[Array, Array]:
 def residual_variance(y: Array) -> float:
     """Of y (replicates, k) after a level for each replicate and each column: (R - 1)(K - 1) degrees of freedom."""
     residuals = y - y.mean(axis=0) - y.mean(axis=1, keepdims=True) + y.mean()
-    return float((residuals**2).sum() / max(1, (y.shape[0] - 1) * (y.shape[1] - 1)))
+    found = float((residuals**2).sum() / max(1, (y.shape[0] - 1) * (y.shape[1] - 1)))
+    return found if found > (ROUNDING * abs(y).max()) ** 2 else 0.0
 
 
 @lru_cache(maxsize=1024)
@@ -105,21 +107,25 @@ def t_value(level: float, freedom: float) -> float:
     return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
-def to_grid(found: Optimum, x: Array, tied: npt.NDArray[np.bool_]) -> Optimum:
-    """The interval in agreement with what was measured: which x (k,) cannot be told from the best.
+def to_grid(found: Optimum, x: Array, lowest: int, tied: npt.NDArray[np.bool_]) -> Optimum:
+    """The interval in agreement with what was measured, at x (k,).
 
-    Its ends move out to the next x that cannot: between two x nothing was measured, and a smooth curve
-    rounds a kink off. (Without this, intervals for curves that fall to a plateau were seen to miss its
-    edge in half of all tables.) They move in to the second x beyond all that cannot: the noise of all x
-    together tells more than that of replicates at one point, but takes it to be equal.
+    Its ends move out to the next x: between two of them nothing was measured, and a smooth curve rounds
+    off what turns sharply. (Without this, intervals missed the edge of a plateau in half of all tables,
+    and a sharp minimum between sparse x in more.) They move in to the second x beyond all that are
+    ``tied``, not told apart from the best: the noise of all x together tells more than that of the
+    replicates at one point, but takes it to be equal. The minimum itself and x[lowest] stay inside.
     """
-    places = np.flatnonzero(tied)
-    below, above = np.searchsorted(x, found.low, side="right") - 1, np.searchsorted(x, found.high)
-    low = x[below] if below >= 0 and math.isfinite(found.low) and tied[below] else found.low
-    high = x[above] if above < len(x) and math.isfinite(found.high) and tied[above] else found.high
-    least = x[places[0] - 2] if places[0] > 1 else -math.inf
-    most = x[places[-1] + 2] if places[-1] + 2 < len(x) else math.inf
-    return Optimum(found.at, float(max(low, least)), float(min(high, most)))
+    low, high, places = found.low, found.high, np.flatnonzero(tied)
+    if math.isfinite(low):
+        low = x[max(0, int(np.searchsorted(x, low, side="right")) - 1)]
+    if math.isfinite(high):
+        high = x[min(len(x) - 1, int(np.searchsorted(x, high)))]
+    if places[0] > 1:
+        low = max(low, x[places[0] - 2])
+    if places[-1] + 2 < len(x):
+        high = min(high, x[places[-1] + 2])
+    return Optimum(found.at, float(min(low, found.at, x[lowest])), float(max(high, found.at, x[lowest])))
 
 
 def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) -> Optimum:
@@ -138,11 +144,12 @@ def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) ->
     excess = values - values[:, [best]]
     excess_error = excess.std(axis=0, ddof=1) / math.sqrt(count)
     width = t_value(level, count - 1)
-    level_there = excess.mean(axis=0) <= width * excess_error
-    falling, rising = slope < -width * slope_error, slope > width * slope_error
+    level_there = excess.mean(axis=0) <= width * excess_error + ROUNDING * abs(mean).max()
+    least = width * slope_error + ROUNDING * abs(mean).max()
+    falling, rising = slope < -least, slope > least
     inside = np.flatnonzero(level_there & ~falling & ~rising)
     below, above = bool(level_there[0] and not falling[0]), bool(level_there[-1] and not rising[-1])
-    first, last = (inside[0], inside[-1]) if len(inside) else (best, best)
+    first, last = min((best, *inside)), max((best, *inside))
     return Optimum(
         float(points[best]),
         -math.inf if below else float(points[max(first - 1, 0)]),

@@ -2,8 +2,8 @@
 
 The model is a rule: log2 T = d + e log2(factor), one e for all cells and a d for each block of cells that
 differ in the factor alone. The rule's cost is the mean smooth curve at the T that it gives each cell,
-summed over the cells; beyond the ends of a grid a curve stays at its end's value, so that an optimum
-there is only known to lie there or beyond (censored). e is where the cost, minimal over the d's, has its
+summed over the cells; beyond the ends of its grid a curve levels off, so that an optimum there is only
+known to lie there or beyond (censored). e is where the cost, minimal over the d's, has its
 minimum; replicates are the unit, and interval and test are those of ``curves.minimum``, for a
 replicate's cost along the best d's is one curve of e.
 """
@@ -17,10 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from kdtune.analysis.curves import POINTS, Array, Optimum, minimum, t_value
+from kdtune.analysis.curves import POINTS, ROUNDING, Array, Optimum, minimum, t_value
 
 RULES = 241  # that are tried
 EVERY = 8  # points of the axis from one level that is tried to the next
+# Doublings beyond the ends of its grid over which a curve's slope goes to zero: no rule hangs on a kink there.
+LEVELS_OFF = 0.25
 REACH = 2.0  # the steepest rule crosses the whole grid of temperatures in 1 / REACH of the factor's range
 
 
@@ -52,8 +54,9 @@ class _Block:
 
     factors: Array  # (C,), centred
     values: Array  # (R, C, n)
-    slopes: Array  # (R, C, n); 0 beyond a cell's own grid
-    bends: Array  # (C, n): curvature of the mean, as far as it is a valley's
+    slopes: Array  # (R, C, n); 0 at both ends
+    bends: Array  # (C, n): curvature of the mean, as far as it is a valley's; 0 at both ends
+    optima: Array  # (R, C): where each replicate's own curve is least
 
 
 def effect(curves: Sequence[Curve], level: float = 0.95) -> Effect | None:
@@ -62,19 +65,24 @@ def effect(curves: Sequence[Curve], level: float = 0.95) -> Effect | None:
     if not together or len(together[0][0].values) < 2:
         return None
     low, high = min(c.points[0] for c in curves), max(c.points[-1] for c in curves)
-    axis = np.linspace(low, high, POINTS)
     spread = max(max(c.factor for c in own) - min(c.factor for c in own) for own in together)
     steepest = REACH * (high - low) / spread
     rules = np.linspace(-steepest, steepest, RULES)
+    axis = np.linspace(low - LEVELS_OFF, high + LEVELS_OFF, POINTS)
     blocks = [_block(own, axis) for own in together]
     costs, scores = np.zeros((2, len(blocks[0].values), RULES))
     for block in blocks:
         cost, score = _profile(block, rules, axis[1] - axis[0])
         costs, scores = costs + cost, scores + score
     found = minimum(rules, costs, scores, level)
-    none = scores[:, RULES // 2]
-    p_value = float(stats.ttest_1samp(none, 0).pvalue if none.std() else none.mean() == 0)  # replicates without noise
-    return Effect(found, p_value, *_by_replicate(blocks, axis, level))
+    return Effect(found, _p_value(scores[:, RULES // 2]), *_by_replicate(blocks, level))
+
+
+def _p_value(scores: Array) -> float:
+    """Of the t-test that the mean of scores (R,) is zero."""
+    if scores.std() <= ROUNDING * abs(scores).max():  # replicates without noise
+        return float(not scores.any())
+    return float(stats.ttest_1samp(scores, 0).pvalue)
 
 
 def _together(curves: Sequence[Curve]) -> list[list[Curve]]:
@@ -85,17 +93,33 @@ def _together(curves: Sequence[Curve]) -> list[list[Curve]]:
 
 
 def _block(own: Sequence[Curve], axis: Array) -> _Block:
-    """Beyond the ends of its grid a curve is level."""
     factors = np.array([one.factor for one in own])
-    inside = np.array([(axis >= one.points[0]) & (axis <= one.points[-1]) for one in own])
-    values = np.stack([_on(axis, one.points, one.values) for one in own], axis=1)
-    slopes = np.stack([_on(axis, one.points, one.slopes) for one in own], axis=1)
+    optima = np.stack([one.points[one.values.argmin(axis=1)] for one in own], axis=1)
+    values, slopes = (np.stack(parts, axis=1) for parts in zip(*(_levelled(one, axis) for one in own), strict=True))
     bends = np.gradient(slopes.mean(axis=0), axis[1] - axis[0], axis=1).clip(0)
-    return _Block(factors - factors.mean(), values, slopes * inside, bends * inside)
+    bends[:, [0, -1]] = 0
+    return _Block(factors - factors.mean(), values, slopes, bends, optima)
+
+
+def _levelled(one: Curve, axis: Array) -> tuple[Array, Array]:
+    """Values and slopes (R, n) on the axis. Beyond the ends of its grid the slope goes to zero, linearly, and stays."""
+    low, high = one.points[0], one.points[-1]
+    inside = axis.clip(low, high)
+    beyond = (axis - inside).clip(-LEVELS_OFF, LEVELS_OFF)
+    slopes = _on(inside, one.points, one.slopes)
+    values = _on(inside, one.points, one.values) + slopes * (beyond - beyond * abs(beyond) / (2 * LEVELS_OFF))
+    slopes = slopes * (1 - abs(beyond) / LEVELS_OFF)
+    slopes[:, [0, -1]] = 0
+    return values, slopes
 
 
 def _on(axis: Array, points: Array, ys: Array) -> Array:
-    return ys if np.array_equal(axis, points) else np.array([np.interp(axis, points, y) for y in ys])
+    """Curves (R, n) at other places: linear between points, which are evenly spaced."""
+    places = (axis - points[0]) / (points[1] - points[0])
+    whole = places.astype(int).clip(0, len(points) - 2)
+    part = places - whole
+    between: Array = ys[:, whole] * (1 - part) + ys[:, whole + 1] * part
+    return between
 
 
 def _profile(block: _Block, rules: Array, step: float) -> tuple[Array, Array]:
@@ -114,7 +138,7 @@ def _profile(block: _Block, rules: Array, step: float) -> tuple[Array, Array]:
     # on how well d is known.
     weight = bends.sum(axis=0)
     moves = np.divide(block.factors @ bends, weight, out=np.zeros(len(rules)), where=weight > 0)
-    return _at(block.values, at, beyond=1).sum(axis=1), (slopes * (block.factors[:, None] - moves)).sum(axis=1)
+    return _at(block.values, at).sum(axis=1), (slopes * (block.factors[:, None] - moves)).sum(axis=1)
 
 
 def _best_levels(means: Array, shifts: Array) -> Array:
@@ -133,22 +157,20 @@ def _best_levels(means: Array, shifts: Array) -> Array:
     return best
 
 
-def _at(curves: Array, places: Array, beyond: float = 0) -> Array:
-    """Curves (..., C, n) between their points at places (C, rules); beyond their ends their end's value times that."""
+def _at(curves: Array, places: Array) -> Array:
+    """Curves (..., C, n) at places (C, rules) between their points; beyond their ends the ends' values."""
     last = curves.shape[-1] - 1
-    inside = (places >= 0) & (places <= last)
     places = places.clip(0, last)
     whole = np.minimum(places.astype(int), last - 1)
-    part = places - whole
     index = np.broadcast_to(whole, (*curves.shape[:-1], places.shape[-1]))
     below, above = (np.take_along_axis(curves, index + i, axis=-1) for i in (0, 1))
-    between: Array = (below + part * (above - below)) * np.where(inside, 1.0, beyond)
+    between: Array = below + (places - whole) * (above - below)
     return between
 
 
-def _by_replicate(blocks: Sequence[_Block], axis: Array, level: float) -> tuple[float, float, float]:
+def _by_replicate(blocks: Sequence[_Block], level: float) -> tuple[float, float, float]:
     """A second method: the slope of each replicate's own optima on the factor, within blocks; t over replicates."""
-    above = np.sum([axis[block.values.argmin(axis=2)] @ block.factors for block in blocks], axis=0)
+    above = np.sum([block.optima @ block.factors for block in blocks], axis=0)
     slopes = above / sum(block.factors @ block.factors for block in blocks)
     half = t_value(level, len(slopes) - 1) * slopes.std(ddof=1) / math.sqrt(len(slopes))
     return float(slopes.mean()), float(slopes.mean() - half), float(slopes.mean() + half)

@@ -26,11 +26,6 @@ def write(answer: Answer, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     names = ("t_opt", "test", "curves", "fixed", "effects")
     frames: dict[str, pd.DataFrame] = {name: getattr(answer, name) for name in names}
-    written = []
-    for name, frame in frames.items():
-        path = folder / f"{name}.parquet"
-        t.write(pa.Table.from_pandas(frame, preserve_index=False), path)
-        written.append(path)
     about = {
         "kdtune": __version__,
         "cell": answer.columns,
@@ -39,10 +34,11 @@ def write(answer: Answer, folder: Path) -> list[Path]:
         "effect_margin": answer.margins.effect,
     }
     content = about | {name: plain(frame) for name, frame in frames.items() if name != "curves"}
-    path = folder / "analysis.json"
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    t.write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    return [*written, path]
+    for name, frame in frames.items():
+        t.write(pa.Table.from_pandas(frame, preserve_index=False), folder / f"{name}.parquet")
+    t.write_whole(folder / "analysis.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return [*(folder / f"{name}.parquet" for name in frames), folder / "analysis.json"]
 
 
 def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,20 +7,22 @@ import pandas as pd
 from kdtune import table as t
 
 
-def one_for_all(curves: pd.DataFrame) -> pd.DataFrame:
-    """A row a temperature, from a row a cell and temperature (``against.frame``).
+def one_for_all(curves: pd.DataFrame, count: int) -> pd.DataFrame:
+    """A row a temperature, from a row a cell and temperature (``against.frame``) of so many cells.
 
     ``median`` and ``worst`` over the cells are of the test errors at that T above those at the cell's own T, as a
-    share of the latter. ``tied`` counts the cells in which that T cannot be told apart from the best, of ``cells``.
+    share of the latter. ``tied`` counts the cells in which that T cannot be told apart from the best, of ``cells``:
+    all of them, for a T that some cells lack has no row.
     """
     if "regret" not in curves:
         return pd.DataFrame()
-    return (
+    found = (
         curves.assign(share=relative_regret(curves))
         .groupby("T")
         .agg(median=("share", "median"), worst=("share", "max"), tied=("tied", "sum"), cells=("tied", "size"))
         .reset_index()
     )
+    return found[found["cells"] == count].reset_index(drop=True)
 
 
 def relative_regret(curves: pd.DataFrame) -> pd.Series:

@@ -10,29 +10,42 @@ import pandas as pd
 import pyarrow as pa
 
 from kdtune import table as t
+from kdtune.analysis.cells import cell_columns
 from kdtune.errors import RequestError
 from kdtune.messages import nearest
 from kdtune.words import plural
 
+# What the frames of an answer and their tables call their own columns.
+RESERVED = {
+    "T", "T_opt", "T_opt_continuous", "T_opt_low", "T_opt_high", "tied", "good_enough", "flags", "left_out",
+    "replicates", "temperatures", "student", "student_low", "student_high", "teacher", "baseline", "at_T1",
+    "gap_closed", "gap_low", "gap_high", "cross_fitted", "chosen_on_test", "errors", "excess", "band", "regret",
+    "gain", "gain_low", "gain_high", "interval", "_cell",
+}  # fmt: skip
+
 
 def read(path: Path) -> pd.DataFrame:
-    """A Parquet or CSV file as it is.
+    """A Parquet, CSV or TSV file (compressed, too) as it is.
 
     Raises
     ------
     RequestError
-        If it is neither.
+        If it is none of them.
     """
+    kinds = [suffix.lower() for suffix in path.suffixes]
     try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path)
+        if ".csv" in kinds or ".tsv" in kinds:
+            table = pd.read_csv(path, sep="\t" if ".tsv" in kinds else ",", encoding="utf-8-sig")
+            return table.rename(columns=lambda name: str(name).strip())
         return t.to_frame(pa.parquet.read_table(path))
     except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
         raise RequestError(f"{path}: is no table: {str(error).splitlines()[0]}") from None
 
 
-def standard(table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str] | None) -> pd.DataFrame:
-    """The table with the columns that the analysis needs.
+def standard(
+    table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str] | None
+) -> tuple[pd.DataFrame, list[str] | None]:
+    """The table with the columns that the analysis needs, and the columns that name a cell as they are called there.
 
     Parameters
     ----------
@@ -40,7 +53,8 @@ def standard(table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str
     cell : the columns that name a cell, in our names.
 
     A table without ``model`` holds distilled students; without ``status``, all that have errors are done;
-    without ``replicate``, networks of one cell and T are its replicates in their order.
+    without ``replicate``, networks of one cell and T are its replicates in their order. A setting that is
+    called what the answer calls one of its figures is renamed: student becomes "student (setting)".
 
     Raises
     ------
@@ -52,33 +66,64 @@ def standard(table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str
             raise RequestError(
                 f"--map {ours}={theirs}: there is no column {theirs!r}; {nearest(theirs, table.columns)}"
             )
+    if len({*renamed.values()}) < len(renamed):
+        raise RequestError(f"--map: {' and '.join(renamed)} cannot be one column of the table")
     table = table.drop(columns=[ours for ours in renamed if ours in table.columns and ours not in renamed.values()])
     table = table.rename(columns={theirs: ours for ours, theirs in renamed.items()})
+    cell = None if cell is None else list(dict.fromkeys(cell))
     for name in cell or []:
         if name not in table.columns:
             raise RequestError(f"--cell: there is no column {name!r}; {nearest(name, table.columns)}")
+        if name in (t.MODEL, t.TEMP, t.REPLICATE, t.STATUS, t.ID, *t.RESULTS):
+            raise RequestError(f"--cell: {name} does not name a cell: networks of one cell differ in it")
     if t.TEMP not in table.columns:
         raise RequestError(f"the table has no column {t.TEMP!r}; name the one with the temperatures: --map temp=NAME")
     if t.MODEL not in table.columns:
         table = table.assign(**{t.MODEL: t.STUDENT})
     _check_temperatures(table)
     measures = [name for name in t.RESULTS if name in table.columns]
-    table = table.assign(**{name: _numbers(table[name]) for name in measures})
+    table = table.assign(**{name: _numbers(table[name]) for name in (*measures, t.N_PARAMS) if name in table.columns})
     if t.STATUS not in table.columns:
         there = table[measures].notna().any(axis=1) if measures else False
         table = table.assign(**{t.STATUS: np.where(there, t.DONE, t.FAILED)})
-    if t.REPLICATE not in table.columns:
-        keys = [t.MODEL, t.TEMP, *(cell or [])]
-        table = table.assign(**{t.REPLICATE: table.groupby(keys, dropna=False).cumcount()})
-    return table
+    taken = {name: f"{name} (setting)" for name in table.columns if name in RESERVED}
+    table = table.rename(columns=taken)
+    cell = None if cell is None else [taken.get(name, name) for name in cell]
+    table = table.assign(**{name: _plain(table[name]) for name in table.columns if table[name].dtype.kind in "OMm"})
+    return _with_replicates(table, cell), cell
+
+
+def _with_replicates(table: pd.DataFrame, cell: list[str] | None) -> pd.DataFrame:
+    students = table[t.MODEL] == t.STUDENT
+    if t.REPLICATE in table.columns and table.loc[students, t.REPLICATE].notna().any():
+        unnamed = int(table.loc[students, t.REPLICATE].isna().sum())
+        if unnamed:
+            raise RequestError(f"{t.REPLICATE}: {plural(unnamed, 'row')} of distilled students have none")
+        return table
+    table = table.drop(columns=t.REPLICATE, errors="ignore")
+    keys = [t.MODEL, t.TEMP, *(cell_columns(table.assign(**{t.REPLICATE: 0})) if cell is None else cell)]
+    return table.assign(**{t.REPLICATE: table.groupby(keys, dropna=False).cumcount()})
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Text in place of what is neither text, number, truth nor nothing: dates, lists, exact decimals."""
+    if column.dtype.kind == "O":
+        strange = column.map(lambda value: not isinstance(value, (str, int, float, bool, type(None), type(pd.NA))))
+        return column.where(~strange, column.map(str)) if strange.any() else column
+    return column.astype(str).where(column.notna(), None)
 
 
 def _numbers(column: pd.Series) -> pd.Series:
     """As they are; NaN for what is not finite, which then counts as missing."""
+    if column.dtype.kind == "b":
+        raise RequestError(f"{column.name}: must be a number, not {column.iloc[0]}")
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = column[numbers.isna() & column.notna()]
     if len(wrong):
         raise RequestError(f"{column.name}: must be a number, not {wrong.iloc[0]!r} ({plural(len(wrong), 'row')})")
+    negative = numbers < 0
+    if negative.any() and column.name in (t.NUM_ERROR, t.VAL_NUM_ERROR):
+        raise RequestError(f"{column.name}: must not be negative, as in {plural(int(negative.sum()), 'row')}")
     if numbers.dtype.kind != "f":
         return numbers
     return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
@@ -89,4 +134,5 @@ def _check_temperatures(table: pd.DataFrame) -> None:
     values = pd.to_numeric(column, errors="coerce")
     wrong = column[~(values > 0) | ~np.isfinite(values.astype("float64"))]
     if len(wrong):
-        raise RequestError(f"{t.TEMP}: must be a positive number, not {wrong.iloc[0]!r} ({plural(len(wrong), 'row')})")
+        first = wrong.tolist()[0]
+        raise RequestError(f"{t.TEMP}: must be a positive number, not {first!r} ({plural(len(wrong), 'row')})")

@@ -14,6 +14,7 @@ from kdtune.analysis.cells import data_columns, done, students_only
 from kdtune.analysis.curves import Array
 from kdtune.errors import RequestError
 
+FEW = 3  # replicates: fewer show little
 MEASURES = (t.VAL_NUM_ERROR, t.VAL_NLL, t.NUM_ERROR, t.ACCURACY, t.NLL, t.ECE, t.N_PARAMS)
 
 
@@ -57,8 +58,8 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
         which, first, row = np.unique(replicates[own], return_index=True, return_inverse=True)
         if len(np.unique(row * len(T) + column)) < end - start:
             raise RequestError(
-                f"two networks of the cell {words(names)} have the same T and replicate; "
-                f"name the column that tells them apart with --cell"
+                f"two networks of {f'the cell {words(names)}' if names else 'the table'} have the same T and "
+                f"replicate; name the column that tells them apart with --cell"
             )
         arrays = {}
         for name in measures:
@@ -80,16 +81,20 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
 
 
 def complete(values: Array) -> tuple[list[int], list[int]]:
-    """Rows and columns of a part without gaps: what lacks most of the rest goes first."""
+    """Rows (replicates) and columns (temperatures) of a part without gaps.
+
+    A temperature that most replicates lack goes. Otherwise a replicate goes before a temperature, for
+    that might be the best one; unless few are left.
+    """
     rows, columns = list(range(values.shape[0])), list(range(values.shape[1]))
     gaps = np.isnan(values)
     while len(rows) and len(columns) and (inside := gaps[np.ix_(rows, columns)]).any():
         by_row, by_column = inside.mean(axis=1), inside.mean(axis=0)
-        if by_column.max() >= by_row.max():
+        if by_column.max() > 0.5 or (len(rows) <= FEW and by_column.max() >= by_row.max()):
             del columns[int(by_column.argmax())]
         else:
             del rows[int(by_row.argmax())]
-    return rows, columns
+    return (rows, columns) if rows and columns else ([], [])
 
 
 def _left_out(T: Array, replicates: Any, rows: list[int], columns: list[int]) -> list[str]:
@@ -109,10 +114,20 @@ def _of_others(
         return {name: found[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
     # A setting of the teacher or of the distilled alone tells baselines apart no further; of a teacher only data do.
     shared = data_columns(keys) if model == t.TEACHER else [key for key in keys if not students_only(key)]
-    shared = [key for key in shared if rows[key].isin(students[key]).any()] + [t.REPLICATE]
+    unknown = model == t.TEACHER and any(key.startswith("teacher_") for key in keys)  # several, and no ids
+    if rows.empty or unknown:
+        return {name: np.full(len(students), np.nan) for name in measures}
+    shared = [key for key in shared if _applies(rows[key], students[key])]
+    shared += [t.REPLICATE] if rows[t.REPLICATE].notna().any() or not shared else []
     means = rows.groupby(shared, dropna=False)[measures].mean().reset_index()
     found = students[shared].merge(means, how="left", on=shared)
     return {name: found[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
+
+
+def _applies(theirs: pd.Series, own: pd.Series) -> bool:
+    """Whether a setting tells baselines apart: not if they have none, or if the distilled train in another way."""
+    trained_otherwise = theirs.name in t.TRAINING and not theirs.isin(own).any()
+    return bool(theirs.notna().any()) and not trained_otherwise
 
 
 def words(names: dict[str, Any]) -> str:

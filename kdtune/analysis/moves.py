@@ -16,8 +16,10 @@ from kdtune import table as t
 from kdtune.analysis import curves, effects
 from kdtune.analysis.cells import data_columns, students_only
 from kdtune.analysis.curves import Array
-from kdtune.analysis.layout import Cell
-from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, effect_sentence, records
+from kdtune.analysis.layout import FEW, Cell
+from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, effect_sentence, records, verdict
+
+LEAST_NOISE = 0.1  # of the median cell's: a cell that happens to show less would outweigh all others
 
 
 def movement(found: list[Cell], columns: Sequence[str], decide: str, informative: int, margin: float) -> pd.DataFrame:
@@ -33,28 +35,41 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     usable = _alike(found)
     smooth = _curves(usable, decide)
     rows = []
-    for factor in _factors(usable, columns):
+    for factor in _factors(found, columns):
+        values = [_value(cell, factor) for cell in usable]
+        why_not = _why_not(factor, values, usable)
         within = [name for name in columns if name != factor]
         if factor == TEACHER_ERROR:
             within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
         some = [
-            effects.Curve(*curve, math.log2(_value(cell, factor)), tuple(cell.names[name] for name in within))
-            for cell, curve in zip(usable, smooth, strict=True)
+            effects.Curve(*curve, math.log2(value), tuple(cell.names[name] for name in within))
+            for cell, curve, value in zip(usable, smooth, [] if why_not else values, strict=False)
         ]
-        doublings = max(curve.factor for curve in some) - min(curve.factor for curve in some)
-        asked = factor != TEACHER_ERROR or doublings >= LEAST_DOUBLINGS
-        rows.append({"factor": factor, "doublings": doublings, **_row(effects.effect(some) if asked else None)})
+        rows.append({"factor": factor, "why_not": why_not, **_row(None if why_not else effects.effect(some))})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
-    frame["informative_cells"], frame["cells"] = informative, len(found)
-    frame["replicates"] = len(usable[0].replicates)
+    frame["informative_cells"], frame["cells"], frame["used_cells"] = informative, len(found), len(usable)
+    frame["replicates"] = len(usable[0].replicates) if usable else 0
     tested = frame["p_value"].notna()
     frame["p_holm"] = math.nan
     if tested.any():
         frame.loc[tested, "p_holm"] = multipletests(frame.loc[tested, "p_value"], method="holm")[1]
+    frame["verdict"] = [verdict(row, margin) for row in records(frame)]
     frame["sentence"] = [effect_sentence(row, margin) for row in records(frame)]
-    return frame
+    return frame.drop(columns="why_not")
+
+
+def _why_not(factor: str, values: Sequence[Any], usable: Sequence[Cell]) -> str:
+    """Why the effect of a factor is not asked, in words; empty if it is."""
+    if not usable:
+        return f"no cell has {curves.SPLINE_FROM} temperatures, which a curve takes"
+    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 for value in values):
+        return "it is no number above 0 in every cell, so that nothing doubles; compare its cells"
+    least, most = min(values), max(values)
+    if factor == TEACHER_ERROR and most / least < 2**LEAST_DOUBLINGS:
+        return f"they differ by a factor of {most / least:.2g} at most"
+    return ""
 
 
 def _row(moved: effects.Effect | None) -> dict[str, Any]:
@@ -68,36 +83,31 @@ def _row(moved: effects.Effect | None) -> dict[str, Any]:
 
 
 def _alike(found: list[Cell]) -> list[Cell]:
-    """Cells with several temperatures and the replicates that most cells have: curves of one rule need the same."""
-    counts = Counter(name for cell in found for name in cell.replicates)
-    common = {name for name, count in counts.items() if count > len(found) / 2}
-    alike = []
-    for cell in found:
-        if common <= set(cell.replicates) and len(cell.temperatures) > 1:
-            rows = [i for i, name in enumerate(cell.replicates) if name in common]
-            alike.append(_rows(cell, rows))
-    return alike
+    """Cells with a curve, and the same replicates of each: those that all have, or most if those are few."""
+    curved = [cell for cell in found if len(cell.temperatures) >= curves.SPLINE_FROM]
+    counts = Counter(name for cell in curved for name in cell.replicates)
+    common = [name for name, count in counts.items() if count == len(curved)]
+    if len(common) < min(FEW, len(counts)):
+        common = [name for name, count in counts.items() if count > len(curved) / 2]
+    if len(common) < 2 <= min((len(cell.replicates) for cell in curved), default=0):
+        least = min(len(cell.replicates) for cell in curved)  # names of their own in each cell: no pairs to keep
+        return [_rows(cell, range(least)) for cell in curved]
+    return [
+        _rows(cell, [cell.replicates.index(name) for name in common])
+        for cell in curved
+        if {*common} <= {*cell.replicates} and common
+    ]
 
 
-def _rows(cell: Cell, rows: list[int]) -> Cell:
-    students, baseline, teacher = (
-        {name: array[rows] for name, array in part.items()} for part in (cell.students, cell.baseline, cell.teacher)
-    )
-    some = [cell.replicates[i] for i in rows]
-    return replace(cell, replicates=some, students=students, baseline=baseline, teacher=teacher)
+def _rows(cell: Cell, rows: Sequence[int]) -> Cell:
+    rows = list(rows)
+    students, teacher = ({name: array[rows] for name, array in part.items()} for part in (cell.students, cell.teacher))
+    return replace(cell, replicates=[cell.replicates[i] for i in rows], students=students, teacher=teacher)
 
 
-def _factors(usable: list[Cell], columns: Sequence[str]) -> list[str]:
-    """What may move T_opt: settings that are positive numbers and vary; the teacher's errors."""
-    found = []
-    for name in [*columns, TEACHER_ERROR]:
-        values = [_value(cell, name) for cell in usable]
-        if (
-            all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in values)
-            and len({*values}) > 1
-        ):
-            found.append(name)
-    return found
+def _factors(found: list[Cell], columns: Sequence[str]) -> list[str]:
+    """What may move T_opt: settings that vary; the teacher's errors."""
+    return [name for name in [*columns, TEACHER_ERROR] if len({_value(cell, name) for cell in found}) > 1]
 
 
 def _value(cell: Cell, factor: str) -> Any:
@@ -109,14 +119,16 @@ def _value(cell: Cell, factor: str) -> Any:
 
 
 def _curves(usable: list[Cell], decide: str) -> list[tuple[Array, Array, Array]]:
-    """Of each cell points, values and slopes. Cells of one grid share a smoother: its bias is no difference then."""
+    """Of each cell points, values and slopes, in units of its noise. Cells of one grid share a smoother."""
     alike: dict[tuple[float, ...], list[Array]] = {}
     for cell in usable:
         alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
     shared = {x: curves.smoother(x, ys) for x, ys in alike.items()}
+    noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
+    least = LEAST_NOISE * np.median(noise) if len(noise) else 0.0
     found = []
-    for cell in usable:
-        y, one = cell.students[decide], shared[tuple(np.log2(cell.temperatures))]
-        y = y / (curves.residual_variance(y) or 1.0)
+    for cell, own in zip(usable, noise, strict=True):
+        one, unit = shared[tuple(np.log2(cell.temperatures))], max(own, least) or 1.0
+        y = cell.students[decide] / unit
         found.append((one.points, y @ one.values.T, y @ one.slopes.T))
     return found

@@ -31,7 +31,8 @@ def replicates_to_tell(difference: float, deviation: float, power: float = 0.8, 
     def reached(count: int) -> bool:
         # The square of a noncentral t is a noncentral F, which scipy computes where its noncentral t is not a number.
         beyond = stats.f.isf(alpha, 1, count - 1)
-        return bool(stats.ncf.sf(beyond, 1, count - 1, count * (difference / deviation) ** 2) >= power)
+        found = stats.ncf.sf(beyond, 1, count - 1, count * (difference / deviation) ** 2)
+        return not found < power  # beyond what scipy computes it is no number: certain
 
     return _fewest(reached)
 

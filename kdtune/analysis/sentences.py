@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,30 +20,64 @@ TEACHER_ERROR = "teacher_error"  # a factor that is measured, not set
 LEAST_DOUBLINGS = 0.5  # of what is measured: over less, noise in it would pass for a steep rule
 
 
-def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
-    """What a row of the effects says."""
-    name = NAMES.get(row["factor"], row["factor"])
-    cannot = f"Cannot tell whether the best T moves with {name}"
-    low, high, p = row["low"], row["high"], row["p_holm"]
-    if row["replicates"] < 2:
-        return f"{cannot}: one replicate shows no noise to judge by."
-    if row["factor"] == TEACHER_ERROR and row["doublings"] < LEAST_DOUBLINGS:
-        return f"{cannot}: they differ by a factor of {2 ** row['doublings']:.2g} at most."
-    if math.isnan(row["effect"]):
-        return f"{cannot}: no two cells differ in it alone."
+RISES, FALLS, STAYS, UNKNOWN = "rises", "falls", "stays", "cannot tell"
+
+
+def verdict(row: Mapping[str, Any], margin: float) -> str:
+    """What a row of the effects allows to say."""
+    low, high = row["low"], row["high"]
+    if row["why_not"] or row["replicates"] < 2 or math.isnan(row["effect"]):
+        return UNKNOWN
     if row["informative_cells"] < row["cells"] / 2:
-        return f"{cannot}: only {row['informative_cells']} of {row['cells']} cells say where their best T is."
-    between = f"95 % interval {number(low)} to {number(high)}"
-    change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, p = {p:.2g} after Holm)"
+        return UNKNOWN
     if -margin <= low and high <= margin:
-        return f"The best T does not move with {name} by more than {margin:g} doublings per doubling ({between})."
-    if (low >= 0 or high <= 0) and p < LEVEL:
-        verb = "rises" if low >= 0 else "falls"
-        agrees = "agrees" if row["check_low"] > 0 or row["check_high"] < 0 else "does not settle it"
+        return STAYS
+    if (low >= 0 or high <= 0) and row["p_holm"] < LEVEL:
+        return RISES if low >= 0 else FALLS
+    return UNKNOWN
+
+
+def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
+    """The same in words, with what is behind it."""
+    low, high = row["low"], row["high"]
+    between = f"95 % interval {number(low)} to {number(high)}"
+    basis = f"{row['replicates']} replicates"
+    if row["used_cells"] < row["cells"]:
+        basis += f" of {row['used_cells']} of {row['cells']} cells, which are alike in temperatures and replicates"
+    change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, p = {row['p_holm']:.2g} after Holm)"
+    said = brief(row, margin).rstrip(".")
+    if row["verdict"] == STAYS:
+        return f"{said} ({between}; {basis})."
+    if row["verdict"] != UNKNOWN:
+        agrees = "does not settle it" if row["check_low"] <= 0 <= row["check_high"] else "agrees"
         if row["check"] * row["effect"] < 0:
             agrees = "disagrees"
-        return f"The best T {verb} with {name}: {change}; a second method {agrees}."
-    return f"{cannot}: {change}."
+        text = f"{said.partition(',')[0]}: {change}, from {basis}; a second method {agrees}."
+        if row["factor"] == TEACHER_ERROR:
+            text += " That compares data sets, as the effects of their settings do: it is no evidence besides."
+        return text
+    if row["why_not"]:
+        return f"{said}: {row['why_not']}."
+    if row["replicates"] < 2:
+        return f"{said}: one replicate shows no noise to judge by."
+    if math.isnan(row["effect"]):
+        return f"{said}: no two cells differ in it alone."
+    if row["informative_cells"] < row["cells"] / 2:
+        return f"{said}: only {row['informative_cells']} of {row['cells']} cells say where their best T is."
+    if math.isinf(low) and math.isinf(high):
+        return f"{said}: no change is excluded."
+    return f"{said}: {change}, from {basis}."
+
+
+def brief(row: Mapping[str, Any], margin: float) -> str:
+    """What a row of the effects says, in short."""
+    name = NAMES.get(row["factor"], row["factor"])
+    if row["verdict"] == STAYS:
+        return f"The best T does not move with {name} by more than {margin:g} doublings per doubling."
+    if row["verdict"] == UNKNOWN:
+        return f"Cannot tell whether the best T moves with {name}."
+    doubt = ", but a second method disagrees" if row["check"] * row["effect"] < 0 else ""
+    return f"The best T {row['verdict']} with {name}{doubt}."
 
 
 def headline(answer: Answer) -> str:
@@ -55,24 +88,18 @@ def headline(answer: Answer) -> str:
         tied = temperatures(best["tied"][0], answer.cells[0].temperatures.tolist())
         smooth = best["T_opt_continuous"][0]
         return (
-            f"Best temperature: {best['T_opt'][0]:g} of the grid, {smooth:.2g} on the smooth curve (95 % interval: "
+            f"Best temperature: {best['T_opt'][0]:g} of the grid, {short(smooth)} on the smooth curve (95 % interval: "
             f"{told[0]}). Not told apart from the best: {tied}."
         )
     known = sum(text != "anything" for text in told)
     low, high = best["T_opt"].min(), best["T_opt"].max()
     text = f"Best temperature: {low:g} to {high:g} over {len(best)} cells, median {best['T_opt'].median():g}"
     text += f". The intervals of {known} cells exclude some T."
-    moves = answer.effects
-    if len(moves):
-        clear = [row for row in records(moves) if row["sentence"].startswith("The best T")]
-        said = " ".join(brief(row) for row in clear)
-        return f"{text} {said}" if clear else f"{text} Whether it moves with anything cannot be told."
-    return text
-
-
-def brief(row: Mapping[str, Any]) -> str:
-    """The sentence of an effect up to its figures."""
-    return re.split(r": | by more than", str(row["sentence"]))[0].rstrip(".") + "."
+    rows = records(answer.effects)
+    clear = [brief(row, answer.margins.effect) for row in rows if row["verdict"] != UNKNOWN]
+    if clear:
+        return " ".join([text, *clear])
+    return f"{text} Whether it moves with anything cannot be told." if rows else text
 
 
 def records(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
@@ -92,8 +119,13 @@ def interval(low: float, high: float) -> str:
     if low <= 0 and math.isinf(high):
         return "anything"
     if low <= 0:
-        return f"at most {high:.2g}"
-    return f"at least {low:.2g}" if math.isinf(high) else f"{low:.2g} to {high:.2g}"
+        return f"at most {short(high)}"
+    return f"at least {short(low)}" if math.isinf(high) else f"{short(low)} to {short(high)}"
+
+
+def short(T: float) -> str:
+    """With two digits, or all before the point."""
+    return f"{T:.0f}" if T >= 100 else f"{T:.2g}"
 
 
 def temperatures(chosen: Sequence[float], grid: Sequence[float]) -> str:

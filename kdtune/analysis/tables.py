@@ -27,7 +27,7 @@ def optima(answer: Answer) -> pd.DataFrame:
     shown = best[answer.columns].copy()
     shown["T_opt"] = best["T_opt"]
     shown["interval"] = [interval(low, high) for low, high in zip(best["T_opt_low"], best["T_opt_high"], strict=True)]
-    for name, title in (("tied", "not told apart"), ("good_enough", f"surely within {answer.margins.error:.0%}")):
+    for name, title in (("tied", "not told apart"), ("good_enough", f"within {answer.margins.error:.0%}, 95 % sure")):
         grids = (cell.temperatures.tolist() for cell in answer.cells)
         shown[title] = [temperatures(found, grid) for found, grid in zip(best[name], grids, strict=True)]
     said = zip(best["flags"], best["left_out"], strict=True)
@@ -61,6 +61,7 @@ def differences(answer: Answer) -> pd.DataFrame:
     shown = test[[*answer.columns, "T"]].copy()
     for name, title in (
         ("minus_T1", "minus T=1"),
+        ("cross_fitted_minus_T1", "cross-fitted minus T=1"),
         ("minus_baseline", "minus baseline"),
         ("minus_teacher", "minus teacher"),
     ):
@@ -110,13 +111,13 @@ def effects(answer: Answer) -> pd.DataFrame:
 
 def findings(answer: Answer) -> list[str]:
     """A sentence for each factor; why there is none."""
-    if len(answer.effects):
-        return list(answer.effects["sentence"])
     if (answer.t_opt["temperatures"] == 1).all():
         if answer.t_opt["T_opt"].nunique() > 1:
             return ["Each cell has one temperature; name the columns that make a cell with --cell."]
         return ["There is one temperature: nothing to compare it with."]
-    return ["No setting that is a number varies over the cells: nothing that the best T could move with."]
+    if len(answer.effects):
+        return list(answer.effects["sentence"])
+    return ["No setting varies over the cells: nothing that the best T could move with."]
 
 
 def _difference(mean: float, low: float, high: float, digits: int) -> str:
@@ -129,7 +130,7 @@ def _difference(mean: float, low: float, high: float, digits: int) -> str:
 def _digits(errors: pd.Series) -> int:
     """After the point: one for counts of errors, more for rates, which a table from elsewhere may have."""
     most = errors.abs().max()
-    return max(1, 2 - math.floor(math.log10(most))) if most else 1
+    return max(1, 2 - math.floor(math.log10(most))) if most > 0 else 1  # no number is not above 0
 
 
 def _short(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,13 @@ def _pairs(_: click.Context, option: click.Parameter, value: str | None) -> dict
     return found
 
 
+def _finite(_: click.Context, option: click.Parameter, value: Any) -> Any:
+    for one in value if isinstance(value, tuple) else (value,):
+        if not math.isfinite(one):
+            raise click.BadParameter(f"{one} is no finite number", param=option)
+    return value
+
+
 def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
     return [name.strip() for name in value.split(",") if name.strip()] if value else None
 
@@ -52,9 +60,9 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _margins(command: Callable[..., Any]) -> Callable[..., Any]:
     """What counts as no difference that matters."""
     options = [
-        click.option("--margin", type=click.FloatRange(min=0), default=0.05, show_default=True,
+        click.option("--margin", type=click.FloatRange(min=0), default=0.05, show_default=True, callback=_finite,
                      help="Excess errors that do not matter, as a share of the best temperature's."),
-        click.option("--effect-margin", type=click.FloatRange(min=0), default=0.1, show_default=True,
+        click.option("--effect-margin", type=click.FloatRange(min=0), default=0.1, show_default=True, callback=_finite,
                      help="Change of log2 T per doubling of a factor that does not matter."),
     ]  # fmt: skip
     for option in reversed(options):
@@ -118,12 +126,14 @@ def report(output: Path | None, **asked: Any) -> None:
     path, table, found = _answer(**asked)
     file, sweep = output or path.parent / "report.html", path.parent / "sweep.yaml"
     own = path.name == "table.parquet" and sweep.is_file()
+    if file.exists() and not file.is_file():
+        raise RequestError(f"{file}: is no ordinary file")
     with _writing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         page.write(
             table, found, file, path.parent.resolve().name if own else path.stem,
-            sweep.read_text(encoding="utf-8") if own else None,
-            t.stamp(path) if path.suffix != ".csv" else None,
+            sweep.read_text(encoding="utf-8", errors="replace") if own else None,
+            t.stamp(path) if path.suffix == ".parquet" else None,
             ["kdtune sweep sweep.yaml", f"kdtune report {path.parent.resolve().name}"] if own else [],
         )  # fmt: skip
     click.echo(file)
@@ -131,10 +141,11 @@ def report(output: Path | None, **asked: Any) -> None:
 
 @main.command()
 @_table_options
-@click.option("--difference", "differences", multiple=True, type=click.FloatRange(min=0, min_open=True),
+@click.option("--difference", "differences", multiple=True, callback=_finite,
+              type=click.FloatRange(min=0, min_open=True),
               help="Of mean errors, as a share of the best temperature's. May be repeated. "
                    "[default: 0.01, 0.02, 0.05, 0.1, 0.2]")  # fmt: skip
-@click.option("--errors", multiple=True, type=click.FloatRange(min=0, min_open=True),
+@click.option("--errors", multiple=True, type=click.FloatRange(min=0, min_open=True), callback=_finite,
               help="The same in errors. May be repeated.")  # fmt: skip
 def power(differences: tuple[float, ...], errors: tuple[float, ...], **asked: Any) -> None:
     """How many replicates it takes to tell two temperatures apart, from the noise that RESULTS shows."""
@@ -157,7 +168,7 @@ def _answer(
 
     path = showing.locate(results)
     say_lag(results)
-    table = foreign.standard(foreign.read(path), renamed, cell)
+    table, cell = foreign.standard(foreign.read(path), renamed, cell)
     if not needed and not answer.has_students(table):
         return path, table, None
     return path, table, answer.answer(table, cell, answer.Margins(margin, effect_margin))

@@ -21,15 +21,17 @@ def print_answer(answer: Answer) -> None:
     more = len(answer.cells) - len(shown.cells)
     click.echo(f"Fewest errors on the {answer.split} split, {_replicates(best['replicates'])}{_redrawn(answer)}. "
                f"The interval is 95 %, for the minimum of the mean curve:")  # fmt: skip
-    _print_cells(optima(shown), more)
+    _print_cells(optima(shown), len(answer.columns), more)
     if "student" in answer.test:
-        fair = "which had no part in choosing it" if answer.split == "validation" else (
-            "which chose it too: too low by that; cross-fitted is fair")  # fmt: skip
+        fair = "which chose it too: too low by that; cross-fitted is fair"
+        if answer.split == "validation":
+            fair = "which had no part in choosing it (though the networks are the same)"
         click.echo(f"\nErrors at that T on the test split, {fair}:")
-        _print_cells(worth(shown), more)
-        if (best["replicates"] > 1).any():
-            click.echo("\nPaired differences in errors, the student at that T minus another, with 95 % intervals:")
-            _print_cells(differences(shown), more)
+        _print_cells(worth(shown), len(answer.columns), more)
+        if (best["replicates"] > 1).any() and len((paired := differences(shown)).columns) > len(answer.columns) + 1:
+            click.echo("\nPaired differences in errors, of replicates that have both, with 95 % intervals: the student "
+                       "at that T minus another:")  # fmt: skip
+            _print_cells(paired, len(answer.columns), more)
         if len(fixed := one_for_all(answer)):
             click.echo("\nOne T for all cells: errors on the test split above those at each cell's own T:")
             print_table(fixed)
@@ -41,7 +43,9 @@ def print_answer(answer: Answer) -> None:
                 )
                 + ":"
             )
-            _print_cells(calibration(shown), more)
+            _print_cells(calibration(shown), len(answer.columns), more)
+    for cell in answer.without:
+        click.echo(f"\nLeft out, without figures of one T in one replicate: {cell}")
     click.echo("")
     for sentence in findings(answer):
         click.echo(sentence)
@@ -60,8 +64,8 @@ def _replicates(counts: pd.Series) -> str:
     return f"{counts.min()} to {counts.max()} replicates"
 
 
-def _print_cells(frame: pd.DataFrame, more: int) -> None:
-    print_table(frame)
+def _print_cells(frame: pd.DataFrame, keys: int, more: int) -> None:
+    print_table(frame, keys)
     if more:
         click.echo(f"... and {plural(more, 'cell')} more, in the files below.")
 
@@ -69,9 +73,10 @@ def _print_cells(frame: pd.DataFrame, more: int) -> None:
 def print_power(frame: pd.DataFrame, answer: Answer) -> None:
     """How many replicates differences take."""
     counts = answer.t_opt["replicates"]
+    usable = (counts > 1) & (answer.t_opt["temperatures"] > 1)
     click.echo(
         f"Replicates that it takes to tell two temperatures apart, from the paired differences of "
-        f"{plural(int((counts > 1).sum()), 'cell')} with up to {plural(int(counts.max()), 'replicate')}.\n"
+        f"{plural(int(usable.sum()), 'cell')} with up to {plural(int(counts.max()), 'replicate')}.\n"
         f"A difference is a share of a cell's fewest errors; in errors, that is for the median cell:"
     )
     shown = pd.DataFrame(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from kdtune.words import plural
 
+NOTHING = "-"
 SHOWN_CELLS = 60  # lines of the closing table
 
 
@@ -27,31 +30,50 @@ def print_summary(table: Any) -> None:
     frame = summary(answer(table, columns))
     replicates = int(frame.pop("replicates").max())
     for name in ("teacher", "baseline", "student"):
-        frame[name] = frame[name].map(lambda errors: f"{errors:.1f}" if replicates > 1 else f"{errors:.0f}")
+        digits = 1 if replicates > 1 else 0
+        frame[name] = [f"{errors:.{digits}f}" if errors == errors else NOTHING for errors in frame[name]]
     means = f", means over {replicates} replicates" if replicates > 1 else ", one replicate"
     click.echo(f"Errors on the test split{means}; T chosen on the validation split:")
-    print_table(frame)
+    print_table(frame, list(frame.columns).index("teacher"))
     if more:
         click.echo(f"... and {plural(more, 'cell')} more.")
 
 
-def print_table(frame: Any) -> None:
-    """A frame as wide as the terminal; where there is none, as wide as it is."""
-    console = Console() if sys.stdout.isatty() else Console(width=max(80, 40 * len(frame.columns)))
-    table = Table(box=None, pad_edge=False)
-    for name in frame.columns:
-        text = frame[name].dtype.kind not in "iuf" and name not in ("teacher", "baseline", "student")
-        table.add_column(escape(str(name)), justify="left" if text else "right", overflow="fold")
-    for values in frame.itertuples(index=False):
-        table.add_row(*(escape(_cell(value)) for value in values))
-    console.print(table)
+def print_table(frame: Any, keys: int = 0) -> None:
+    """A frame as wide as it is. On a terminal that is narrower: parts of it, each with the first ``keys`` columns."""
+    cells = {str(name): [_cell(value) for value in frame[name]] for name in frame.columns}
+    widths = {name: 2 + max(map(cell_len, [name, *column])) for name, column in cells.items()}
+    width = None if sys.stdout.isatty() else sum(widths.values()) + 2
+    console = Console(emoji=False, markup=False, highlight=False, width=width)
+    for place, part in enumerate(_parts(widths, keys, console.width)):
+        if place:
+            console.print()
+        table = Table(box=None, pad_edge=False)
+        for name in part:
+            number = frame[name].dtype.kind in "iuf" or name in ("teacher", "baseline", "student")
+            table.add_column(name, justify="right" if number else "left", overflow="fold")
+        for row in zip(*(cells[name] for name in part), strict=True):
+            table.add_row(*row)
+        console.print(table)
+
+
+def _parts(widths: dict[str, int], keys: int, room: int) -> Iterator[list[str]]:
+    """Names of columns that fit side by side."""
+    first, rest = list(widths)[:keys], list(widths)[keys:]
+    part = list(first)
+    for name in rest:
+        if len(part) > len(first) and sum(widths[one] for one in [*part, name]) > room + 1:
+            yield part
+            part = list(first)
+        part.append(name)
+    yield part
 
 
 def _cell(value: Any) -> str:
     import pandas as pd
 
-    if pd.isna(value) or value == "nan":
-        return "-"
+    if pd.isna(value):
+        return NOTHING
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

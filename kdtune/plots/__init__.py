@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,10 +31,10 @@ def figures(answer: Answer | None) -> dict[str, Callable[[], Figure]]:
             found[measure] = partial(temperature_figure, answer, measure)
     found |= {"excess": partial(excess_figure, answer), "t_opt": partial(optimum_figure, answer)}
     found["t_opt_map"] = partial(map_figure, answer)
-    if "regret" in answer.curves:
+    if len(answer.fixed):
         found["regret"] = partial(regret_figure, answer)
-        if answer.curves["gain"].notna().any():
-            found["gain"] = partial(gain_figure, answer)
+    if "gain" in answer.curves and answer.curves["gain"].notna().any():
+        found["gain"] = partial(gain_figure, answer)
     return found
 
 
@@ -47,7 +48,8 @@ def draw(answer: Answer | None, folder: Path, names: Sequence[str]) -> Iterator[
 
 def save(figure: Figure, path: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
     """One figure, a file for each kind."""
-    with mpl.rc_context(style.STYLE):
+    with mpl.rc_context(style.STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in a script that the font lacks
         figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
         figure.set_layout_engine(None)  # laid out once, for all kinds of file
         written = [path.with_suffix(f".{kind}") for kind in kinds]

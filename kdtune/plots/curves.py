@@ -27,7 +27,7 @@ def excess_figure(answer: Answer) -> Figure:
             style.groups(whole, students)}  # fmt: skip
     grid = _matrix(list(dict.fromkeys(panel for panel, _ in keys)), list(looks))
     with mpl.rc_context(style.STYLE):
-        figure = Figure(figsize=(1.75 * len(grid[0]) + 1.2, 1.3 * len(grid) + 1.3), layout="constrained")
+        figure = style.sized(1.75 * len(grid[0]) + 1.2, 1.3 * len(grid) + 1.3)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
         for row, places in zip(all_axes, grid, strict=True):
             for axes, place in zip(row, places, strict=True):
@@ -103,7 +103,7 @@ def gain_figure(answer: Answer) -> Figure:
     looks = style.looks([key for key, _ in style.groups(curves, students)])
     grid = style.panels(curves, data)
     with mpl.rc_context(style.STYLE):
-        figure = Figure(figsize=(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9), layout="constrained")
+        figure = style.sized(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
         handles: dict[str, Any] = {}
         of = dict(style.groups(curves, data))

@@ -24,7 +24,7 @@ REACH = 1.6  # open intervals are drawn so far beyond the grid
 def optimum_figure(answer: Answer) -> Figure:
     """T_opt with its interval against width, a line for each data set; open ends as arrows, flat cells hollow."""
     frame, T = answer.t_opt, [float(T) for T in sorted(answer.curves["T"].unique())]
-    if t.WIDTH not in answer.columns or frame[t.WIDTH].nunique() < 2:
+    if t.WIDTH not in answer.columns or not _are_widths(frame[t.WIDTH]):
         return _by_cell(answer, T)
     rest = [name for name in answer.columns if name != t.WIDTH]
     varying = [name for name in rest if frame[name].nunique(dropna=False) > 1]
@@ -34,7 +34,7 @@ def optimum_figure(answer: Answer) -> Figure:
     width = min(4, len(panels) + 1)
     rows = math.ceil((len(panels) + 1) / width)
     with mpl.rc_context(style.STYLE):
-        figure = Figure(figsize=(2.5 * width + 0.8, 2.9 * rows + 0.7), layout="constrained")
+        figure = style.sized(2.5 * width + 0.8, 2.9 * rows + 0.7)
         all_axes: Any = figure.subplots(rows, width, squeeze=False, sharey=True)
         handles: dict[str, Any] = {}
         for axes, panel in zip(all_axes.flat, panels, strict=False):
@@ -54,12 +54,16 @@ def optimum_figure(answer: Answer) -> Figure:
     return figure
 
 
+def _are_widths(column: pd.Series) -> bool:
+    return bool((pd.to_numeric(column, errors="coerce") > 0).all() and column.nunique() > 1)
+
+
 def _by_cell(answer: Answer, T: list[float]) -> Figure:
     """Where the width does not vary: a place for each cell."""
     frame = answer.t_opt.head(style.MOST_PANELS)
     names = [style.words(answer.columns, key, "all") for key, _ in style.groups(frame, answer.columns)]
     with mpl.rc_context(style.STYLE):
-        figure = Figure(figsize=(max(3.2, 0.45 * len(frame) + 1.4), 3.6), layout="constrained")
+        figure = style.sized(max(3.2, 0.45 * len(frame) + 1.4), 3.6)
         all_axes: Any = figure.subplots(1, 1, squeeze=False)
         _intervals(all_axes[0, 0], np.arange(len(frame)), frame, T, (style.CURVES[0], "o"), line=False)
         all_axes[0, 0].set_xticks(range(len(frame)), names, rotation=30, ha="right", fontsize=7)
@@ -120,7 +124,7 @@ def _finish(figure: Figure, all_axes: Any, T: list[float], handles: dict[str, An
     figure.supylabel("best temperature", fontsize=9)
     grey: Any = {"color": "#555555", "linestyle": "none", "markersize": 5}
     handles = handles | {
-        "flat: no T told apart": mpl.lines.Line2D([], [], marker="o", markerfacecolor="white", **grey),
+        f"{FLAT}: no T told apart": mpl.lines.Line2D([], [], marker="o", markerfacecolor="white", **grey),
         "open: beyond the grid is not excluded": mpl.lines.Line2D([], [], marker="^", **grey),
     }
     style.legend(figure, handles, across=3, title="minimum of the mean curve, with its 95 % interval")
@@ -135,7 +139,7 @@ def map_figure(answer: Answer) -> Figure:
     values = np.full((len(rows), len(columns)), np.nan)
     T = sorted(answer.curves["T"].unique())
     with mpl.rc_context(style.STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(0.62 * len(columns) + 3.2, 0.36 * len(rows) + 1.7), layout="constrained")
+        figure = style.sized(0.62 * len(columns) + 3.2, 0.36 * len(rows) + 1.7)
         axes: Any = figure.subplots()
         scale = mpl.colors.LogNorm(T[0], T[-1] if len(T) > 1 else 2 * T[0])
         for (panel, key), cell in _cells(frame, data, students):

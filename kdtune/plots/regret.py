@@ -24,9 +24,9 @@ def regret_figure(answer: Answer) -> Figure:
     curves, costs = answer.curves, {row["T"]: row for row in records(answer.fixed)}
     students = [name for name in answer.columns if name not in data_columns(answer.columns)]
     looks = style.looks([key for key, _ in style.groups(curves, students)])
-    fixed = _fixed(sorted(curves["T"].unique()))
+    fixed = _fixed(sorted(costs))
     with mpl.rc_context(style.STYLE):
-        figure = Figure(figsize=(1.3 * len(fixed) + 2.2, 3.9), layout="constrained")
+        figure = style.sized(1.3 * len(fixed) + 2.2, 3.9)
         axes: Any = figure.subplots()
         handles: dict[str, Any] = {}
         every: list[float] = []

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by the colour-blind. Students have it in one order, data in another with
 # other markers, since no figure has both.
@@ -25,8 +27,18 @@ STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": Fal
          "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
          "savefig.facecolor": "white", "hatch.linewidth": 0.6}  # fmt: skip
 MOST_PANELS = 60
+MOST_LETTERS = 60  # of a label
+MOST_ENTRIES = 20  # of a legend
+LEAST_SIZE = 4.4, 3.2  # inches: what legends and labels take
 
 Key = tuple[Any, ...]
+
+
+def sized(width: float, height: float) -> Figure:
+    """An empty figure of about so many inches."""
+    return Figure(figsize=(max(width, LEAST_SIZE[0]), max(height, LEAST_SIZE[1])), layout="constrained")
+
+
 Cell = dict[str, Any]
 
 
@@ -61,7 +73,8 @@ def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
     """A cell, or a part of one, in words: class_sep 0.2, width 50."""
     said = ((name, value) for name, value in zip(names, key, strict=True) if value is not None)
     text = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in said)
-    return text or otherwise
+    text = textwrap.shorten(text, MOST_LETTERS, placeholder=" ...") if len(text) > MOST_LETTERS else text
+    return text.replace("$", r"\$") or otherwise
 
 
 def student(names: Sequence[str], key: Key) -> str:
@@ -125,9 +138,16 @@ def label_lowest(all_axes: Any, text: str) -> None:
 
 
 def legend(figure: Figure, handles: dict[str, Any], across: int = 3, title: str | None = None) -> None:
-    """Above all panels."""
+    """Above all panels, as wide as they are; of very many entries the first."""
+    if len(handles) > MOST_ENTRIES:
+        left = len(handles) - MOST_ENTRIES + 1
+        handles = dict(list(handles.items())[: MOST_ENTRIES - 1])
+        handles[f"... and {left} more"] = Line2D([], [], linestyle="none")
+    longest = max(len(name) for name in handles)
+    fits = int(figure.get_size_inches()[0] / (0.062 * longest + 0.45))  # inches of a letter, and of a mark
+    across = max(1, min(across, fits, len(handles)))
     figure.legend(
-        handles.values(), handles.keys(), loc="outside upper center", ncols=min(across, len(handles)), fontsize=8,
+        handles.values(), handles.keys(), loc="outside upper center", ncols=across, fontsize=8,
         title=title, title_fontsize=9,
     )  # fmt: skip
 

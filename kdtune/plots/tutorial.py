@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def softmax_figure(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
     """One set of logits through the softmax at several temperatures: how soft targets get soft."""
     logits = np.random.RandomState(0).rand(10) * 50  # the tutorial's: ten classes, uniform on 0..50
     with mpl.rc_context(style.STYLE):
-        figure = Figure(figsize=(6, 3.6), layout="constrained")
+        figure = style.sized(6, 3.6)
         axes = figure.subplots()
         for T, color, marker in zip(temperatures, style.CURVES, style.MARKERS, strict=False):
             axes.plot(softmax(logits / T), color=color, marker=marker, markersize=4, label=f"T = {T:g}")
@@ -47,7 +48,7 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
     looks = style.looks([key for key, _ in style.groups(curves, students)])
     of = dict(style.groups(curves, data))
     with mpl.rc_context(style.STYLE):
-        figure = Figure(figsize=(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9), layout="constrained")
+        figure = style.sized(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
         handles: dict[str, Any] = {}
         for axes, panel in style.each_panel(all_axes, grid):
@@ -61,13 +62,14 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
                     low, high = curve[f"{measure}_low"], curve[f"{measure}_high"]
                     axes.fill_between(curve["T"], low, high, color=color, alpha=0.2, linewidth=0)
                 axes.axhline(curve[f"baseline_{measure}"].iloc[0], color=color, linestyle=":", linewidth=1.2)
-            teacher = of[panel][f"teacher_{measure}"].mean()
-            handles["teacher"] = axes.axhline(teacher, color=style.TEACHER, linewidth=1.2)
+            if not math.isnan(teacher := of[panel][f"teacher_{measure}"].mean()):
+                handles["teacher"] = axes.axhline(teacher, color=style.TEACHER, linewidth=1.2)
             axes.set_title(style.words(data, panel), fontsize=8)
             style.temperature_axis(axes, sorted(curves["T"].unique()))
-        handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
-            [], [], color=style.BASELINE, linestyle=":"
-        )
+        if curves[f"baseline_{measure}"].notna().any():
+            handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
+                [], [], color=style.BASELINE, linestyle=":"
+            )
         style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         if measure == t.NUM_ERROR and 0 < 8 * curves[f"{measure}_low"].min() < curves[f"{measure}_high"].max():
