@@ -10,8 +10,11 @@ import pytest
 
 from benchmarks import planted
 from kdtune import table as t
-from kdtune.analysis import foreign, tables
-from kdtune.analysis.answer import EDGE, FEW, FLAT, INCOMPLETE, LARGE, answer
+from kdtune.analysis import foreign, sentences, tables
+from kdtune.analysis.answer import COPIES, EDGE, FEW, FLAT, INCOMPLETE, LARGE, Margins, answer
+
+RISES = planted.RISES
+STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 
 
 def test_the_planted_answer_comes_out(rising):
@@ -74,7 +77,7 @@ def test_few_informative_cells_say_that_nothing_can_be_told():
 
 @pytest.mark.parametrize("replicates", [1, 2])
 def test_few_replicates_are_flagged(replicates):
-    found = answer(planted.table(planted.RISES, replicates=replicates))
+    found = answer(planted.table(RISES, replicates=replicates))
     assert found.t_opt["flags"].map(lambda flags: FEW in flags).all()
     if replicates == 1:
         assert (found.t_opt["T_opt_low"] == 0).all()
@@ -170,3 +173,66 @@ def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
         assert fixed.loc[T, "median"] == pytest.approx(shares.median())
         assert fixed.loc[T, "worst"] == pytest.approx(shares.max())
         assert fixed.loc[T, "tied"] == sum(T in tied for tied in found.t_opt["tied"])
+
+
+def test_the_headline_never_says_that_nothing_moves_without_the_margin():
+    found = answer(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
+    assert found.effects.set_index("factor").loc["width", "verdict"] == sentences.STAYS
+    assert "does not move with the student's width by more than 0.3 doublings" in sentences.headline(found)
+
+
+def test_the_edge_is_seen_on_the_smooth_curve_too():
+    table = planted.table(planted.falling, noise=1, temperatures=(1, 2, 3, 5, 10, 20, 40))
+    assert answer(table).t_opt["flags"].map(lambda flags: EDGE in flags).all()
+    for name in ("T_opt_continuous", "T_opt_low", "T_opt_high"):
+        inside = answer(table).t_opt[name]
+        near = [T for T in (5, 10, 20, 40) for value in inside if 0 < abs(value - T) < 1e-9]
+        assert not near  # a value of the grid is that value
+
+
+def test_copies_are_no_replicates():
+    table = planted.table(RISES, replicates=1)
+    students = table[table[t.MODEL] == t.STUDENT]
+    found = answer(pd.concat([students.assign(**{t.REPLICATE: i}) for i in range(3)]))
+    assert found.t_opt["flags"].map(lambda flags: COPIES in flags).all()
+    assert found.effects["sentence"].str.contains("copies").all()
+
+
+def test_the_baseline_of_another_cell_is_not_this_ones(rising):
+    others = rising.assign(**{t.WIDTH: rising[t.WIDTH].where(rising[t.MODEL] != t.BASELINE, rising[t.WIDTH] + 1000)})
+    assert answer(others).test["baseline"].isna().all()
+
+
+def test_baselines_that_train_in_another_way_are_compared_with(rising):
+    lr = np.where(rising[t.MODEL] == t.BASELINE, 0.1, 0.2)
+    assert answer(rising.assign(lr=lr)).test["baseline"].notna().all()
+
+
+def test_networks_without_replicates_are_numbered_within_their_cells(rising):
+    unnamed = answer(foreign.standard(rising.drop(columns=t.REPLICATE), {}, None)[0])
+    named = answer(rising)
+    pd.testing.assert_frame_equal(unnamed.test, named.test)
+    pd.testing.assert_frame_equal(unnamed.t_opt, named.t_opt)
+
+
+def test_settings_that_are_called_like_figures_keep_their_values(rising):
+    own = rising.rename(columns={t.WIDTH: "student", t.CLASS_SEP: "T_opt", t.P_INFORMATIVE: "errors"})
+    found = answer(foreign.standard(own, {}, None)[0])
+    assert {*found.columns} == {"student (setting)", "T_opt (setting)", "errors (setting)"}
+    named = answer(rising)
+    assert found.test["student"].tolist() == pytest.approx(named.test["student"].tolist())
+
+
+def test_no_figure_of_an_answer_can_be_overwritten_by_a_setting(rising):
+    found = answer(rising)
+    frames = (found.t_opt, found.test, found.curves)
+    names = {name for frame in frames for name in frame.columns} - {*found.columns}
+    ours = {name for name in names if name not in foreign.RESERVED}
+    assert all(any(part in name for part in ("minus", *t.RESULTS)) for name in ours), ours
+
+
+def test_a_factor_that_cannot_double_is_named(rising):
+    dropout = rising[t.P_INFORMATIVE].map({0.5: 0.0, 1.0: 0.3})
+    moves = answer(rising.drop(columns=t.P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
+    assert "no number above 0" in moves.loc["dropout", "sentence"]
+    assert "rises" in moves.loc["width", "sentence"]

@@ -75,11 +75,28 @@ def test_the_order_of_replicates_changes_nothing(y, random):
 
 @settings(max_examples=40, deadline=None)
 @given(LAYOUTS)
-def test_the_least_mean_is_always_among_the_tied_and_never_above_itself(y):
-    found = best.compare(y)
-    assert found.tied[y.mean(axis=0).argmin()]
-    assert (found.upper >= 0).all()
-    assert (found.excess[~found.tied] > 0).all()
+def test_tied_and_upper_bounds_are_hsus(y):
+    count, k = y.shape
+    found, mean = best.compare(y), y.mean(axis=0)
+    margin = best.critical(k, (count - 1) * (k - 1)) * math.sqrt(2 * curves.residual_variance(y) / count)
+    for i in range(k):
+        above = mean[i] - np.delete(mean, i).min()
+        assert found.upper[i] == pytest.approx(max(0, above + margin), abs=1e-6)
+        assert found.tied[i] == (above <= margin + 1e-9) or above == pytest.approx(margin)
+
+
+@settings(max_examples=100, deadline=None)
+@given(hnp.arrays(np.float64, st.tuples(st.integers(2, 10), st.integers(2, 7)), elements=st.integers(50, 500)))
+def test_an_interval_holds_both_minima_and_reaches_to_neighbours(y):
+    x = np.log2(planted.GRID[: y.shape[1]])
+    one, lowest = curves.smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
+    found = curves.minimum(one.points, y @ one.values.T, y @ one.slopes.T)
+    found = curves.to_grid(found, x, lowest, best.compare(y).tied)
+    assert found.low <= min(found.at, x[lowest])
+    assert found.high >= max(found.at, x[lowest])
+    below, above = x[x < found.at - 1e-9], x[x > found.at + 1e-9]
+    assert not len(below) or found.low <= below[-1] + 1e-9 or found.at in x
+    assert not len(above) or found.high >= above[0] - 1e-9 or found.at in x
 
 
 # Dunnett (1955), JASA 50, table 1a: one-sided 95 %, p comparisons.
@@ -103,6 +120,11 @@ def test_fieller_bounds_are_where_the_t_test_turns():
 
 def test_a_gap_that_cannot_be_told_from_none_has_no_share_closed():
     assert all(math.isnan(x) for x in held_out.fieller(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
+
+
+def test_there_is_no_share_of_a_gap_to_a_worse_teacher():
+    part, whole = np.array([-50.0, -51, -49]), np.array([-115.0, -116, -114])
+    assert all(math.isnan(x) for x in held_out.fieller(part, whole))
 
 
 def test_cross_fitting_takes_no_part_of_the_replicate_that_it_reports():
@@ -133,9 +155,51 @@ def test_an_effect_is_found_with_its_size(slope):
     assert (found.p_value < 0.05) == bool(slope)
 
 
+@pytest.mark.parametrize("at", [0.2, 2.5, 5.2, 7.0])
+@pytest.mark.parametrize("slope", [0.0, 0.6])
+def test_an_effect_in_a_mirror_is_its_negative(at, slope):
+    """Temperatures from the other end, T to 1 / T: also where optima lie at the ends of the grid or beyond."""
+    random, x = np.random.default_rng(3), np.linspace(0, X[-1], 12)
+    one = curves.smoothers(tuple(x))[6]
+    seen, mirrored = [], []
+    for width in (8, 16, 32, 64):
+        depth = 0.05 * math.log2(width)
+        y = depth * (x - at - slope * (math.log2(width) - 4.5)) ** 2 + random.normal(0, 0.05, (5, len(x)))
+        for found, values in ((seen, y), (mirrored, y[:, ::-1])):
+            curve = one.points, values @ one.values.T, values @ one.slopes.T
+            found.append(effects.Curve(*curve, math.log2(width), 0))
+    there, back = effects.effect(seen), effects.effect(mirrored)
+    assert there.p_value == pytest.approx(back.p_value, abs=0.02)
+    assert there.check == pytest.approx(-back.check, abs=0.05)
+    if not math.isinf(there.optimum.low - there.optimum.high):
+        assert there.optimum.at == pytest.approx(-back.optimum.at, abs=0.1)
+        assert there.optimum.low == pytest.approx(-back.optimum.high, abs=0.1)
+
+
+def test_the_second_method_looks_within_each_cells_own_grid():
+    found = []
+    for width, first in ((8, 0), (16, 4), (32, 0), (64, 4)):
+        x = tuple(X[first:])
+        one = curves.smoothers(x)[4]
+        y = np.tile((np.array(x) - 1) ** 2, (3, 1)) + np.random.default_rng(width).normal(0, 0.01, (3, len(x)))
+        found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, math.log2(width), first))
+    assert effects.effect(found).check == pytest.approx(0, abs=0.02)
+
+
 def test_no_effect_without_two_values_or_two_replicates():
     assert effects.effect(rule_curves(0.0, widths=(8,))) is None
     assert effects.effect(rule_curves(0.0, replicates=1)) is None
+
+
+def test_replicates_for_an_interval_are_the_fewest_that_are_narrow_enough():
+    count = power.replicates_for_width(1.0, 1.0)
+    full = [2 * stats.t.ppf(0.975, n - 1) / math.sqrt(n) for n in (count - 1, count)]
+    assert full[0] > 1 >= full[1]
+
+
+def test_copies_take_two_replicates_and_so_does_what_is_far_apart():
+    assert power.replicates_to_tell(1.0, 0.0) == 2
+    assert power.replicates_to_tell(1e9, 1.0) == 2
 
 
 def test_power_is_that_of_the_paired_t_test():

@@ -21,9 +21,10 @@ def columns(cell: Cell, place: int, decide: str, against: Comparison, good_enoug
 
     ``errors`` and ``excess`` over the least mean are of the split that decides. ``band`` is the half width
     of a 95 % interval for a mean from the noise within replicates, once what all temperatures of a
-    replicate share is taken out (Morey 2008). On the test split: errors and accuracy, mean, lowest and
-    highest, and the baseline's and the teacher's mean; ``regret`` over the chosen temperature and ``gain``
-    over the baseline, both in errors and in pairs, the gain with its interval.
+    replicate share is taken out, that of all temperatures together (Loftus and Masson 1994). On the test
+    split: errors and accuracy, mean, lowest and highest, and the baseline's and the teacher's mean;
+    ``regret`` over the chosen temperature and ``gain`` over the baseline, both in errors and in pairs, the
+    gain with its interval.
     """
     y, T = cell.students[decide], cell.temperatures
     mean = y.mean(axis=0)
@@ -38,14 +39,14 @@ def columns(cell: Cell, place: int, decide: str, against: Comparison, good_enoug
     }
     for measure in (t.NUM_ERROR, t.ACCURACY):
         if measure in cell.students:
-            values = cell.students[measure]
-            found |= {measure: values.mean(axis=0), f"{measure}_low": values.min(axis=0)}
-            found |= {f"{measure}_high": values.max(axis=0)}
+            known = cell.students[measure][~np.isnan(cell.students[measure]).any(axis=1)]
+            for name, reckon in (("", np.mean), ("_low", np.min), ("_high", np.max)):
+                found[measure + name] = reckon(known, axis=0) if len(known) else np.full(len(T), np.nan)
             for who, others in (("baseline", cell.baseline), ("teacher", cell.teacher)):
                 found[f"{who}_{measure}"] = np.full(len(T), mean_of_known(others[measure]))
     if t.NUM_ERROR in cell.students:
         test, baseline = cell.students[t.NUM_ERROR], cell.baseline[t.NUM_ERROR]
-        found["regret"] = test.mean(axis=0) - test[:, place].mean()
+        found["regret"] = mean_of_known(test - test[:, [place]])
         gains = baseline[:, None] - test
         found["gain"] = mean_of_known(gains)
         found["gain_low"], found["gain_high"] = interval(gains)

@@ -21,7 +21,7 @@ from kdtune.analysis.moves import movement
 from kdtune.errors import RequestError
 
 EDGE, FLAT, FEW, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
-LARGE = "larger than its teacher"
+LARGE, COPIES = "larger than its teacher", "replicates are copies"
 FEW_REPLICATES = 3
 
 
@@ -176,6 +176,7 @@ def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, mar
         FEW: len(y) < FEW_REPLICATES,
         LARGE: t.N_PARAMS in cell.students and bool((cell.teacher[t.N_PARAMS] < cell.students[t.N_PARAMS].T).any()),
         INCOMPLETE: bool(cell.left_out),
+        COPIES: len(y) > 1 and len(T) > 1 and curves.residual_variance(y) == 0,
     }
     row["flags"] = [name for name, true in flags.items() if true]
     return row | {"left_out": cell.left_out, "replicates": len(y), "temperatures": len(T)}

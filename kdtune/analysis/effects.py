@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -74,7 +74,9 @@ def effect(curves: Sequence[Curve], level: float = 0.95) -> Effect | None:
     for block in blocks:
         cost, score = _profile(block, rules, axis[1] - axis[0])
         costs, scores = costs + cost, scores + score
-    found = minimum(rules, costs, scores, level)
+    mean = costs.mean(axis=0)
+    alike = rules[mean <= mean.min() + ROUNDING * abs(mean).max()]  # where all optima lie beyond their grids, many
+    found = replace(minimum(rules, costs, scores, level), at=float(alike[abs(alike).argmin()]))
     return Effect(found, _p_value(scores[:, RULES // 2]), *_by_replicate(blocks, level))
 
 

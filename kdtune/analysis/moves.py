@@ -37,7 +37,7 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     rows = []
     for factor in _factors(found, columns):
         values = [_value(cell, factor) for cell in usable]
-        why_not = _why_not(factor, values, usable)
+        why_not = _why_not(factor, values, usable, decide)
         within = [name for name in columns if name != factor]
         if factor == TEACHER_ERROR:
             within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
@@ -60,10 +60,13 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     return frame.drop(columns="why_not")
 
 
-def _why_not(factor: str, values: Sequence[Any], usable: Sequence[Cell]) -> str:
+def _why_not(factor: str, values: Sequence[Any], usable: Sequence[Cell], decide: str) -> str:
     """Why the effect of a factor is not asked, in words; empty if it is."""
     if not usable:
         return f"no cell has {curves.SPLINE_FROM} temperatures, which a curve takes"
+    noise = [curves.residual_variance(cell.students[decide]) for cell in usable]
+    if len(usable[0].replicates) > 1 and np.median(noise) == 0:
+        return "the replicates of most cells are copies, which show no noise to judge by"
     if not all(isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 for value in values):
         return "it is no number above 0 in every cell, so that nothing doubles; compare its cells"
     least, most = min(values), max(values)
