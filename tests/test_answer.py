@@ -236,3 +236,11 @@ def test_a_factor_that_cannot_double_is_named(rising):
     moves = answer(rising.drop(columns=t.P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
     assert "no number above 0" in moves.loc["dropout", "sentence"]
     assert "rises" in moves.loc["width", "sentence"]
+
+
+def test_teachers_are_found_by_number_whatever_the_type_of_it(rising):
+    number = {name: i for i, name in enumerate(rising[t.ID])}
+    ids = rising[t.ID].map(number).astype(str)
+    own = rising.assign(**{t.ID: ids, t.TEACHER_ID: rising[t.TEACHER_ID].map(number)})
+    found = answer(foreign.standard(own, {}, None)[0])
+    assert found.test["teacher"].tolist() == answer(rising).test["teacher"].tolist()

@@ -81,7 +81,10 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
     """
     decide = next((name for name in (t.VAL_NUM_ERROR, t.NUM_ERROR) if _known(table, name)), None)
     if decide is None and not {t.VAL_NUM_ERROR, t.NUM_ERROR} & {*table.columns}:
-        raise RequestError(f"the table has no errors: it needs the column {t.VAL_NUM_ERROR}, or {t.NUM_ERROR}")
+        raise RequestError(
+            f"the table has no errors: it needs the column {t.VAL_NUM_ERROR}, or {t.NUM_ERROR} (--map num_error=NAME); "
+            f"it has {', '.join(map(str, table.columns[:12]))}"
+        )
     if decide is None or not has_students(table):
         raise RequestError(f"the table has no distilled student with figures{_instead(table)}")
     columns = cell_columns(table) if columns is None else list(columns)
@@ -102,9 +105,11 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
 def _instead(table: pd.DataFrame) -> str:
     """What the table says of models and ends in words that are not ours."""
     for name, ours in ((t.MODEL, {t.TEACHER, t.BASELINE, t.STUDENT}), (t.STATUS, {t.DONE, t.FAILED, t.SKIPPED})):
-        theirs = sorted({str(value) for value in table[name].dropna()} - ours)
-        if theirs:
-            return f"; its column {name} says {', '.join(theirs[:5])}, where {', '.join(sorted(ours))} are read"
+        needed = t.STUDENT if name == t.MODEL else t.DONE
+        theirs = sorted({str(value) for value in table[name].dropna()})
+        if needed not in theirs:
+            said = ", ".join(theirs[:5]) or "nothing"
+            return f"; its column {name} says {said}, where {', '.join(sorted(ours))} are read"
     return ""
 
 

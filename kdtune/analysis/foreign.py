@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,16 @@ def standard(
     table = table.rename(columns=taken)
     cell = None if cell is None else [taken.get(name, name) for name in cell]
     table = table.assign(**{name: _plain(table[name]) for name in table.columns if table[name].dtype.kind in "OMm"})
+    if {t.ID, t.TEACHER_ID} <= {*table.columns} and table[t.ID].dtype != table[t.TEACHER_ID].dtype:
+        table = table.assign(**{name: table[name].map(_as_text) for name in (t.ID, t.TEACHER_ID)})
     return _with_replicates(table, cell), cell
+
+
+def _as_text(name: Any) -> str | None:
+    """An id: 7, 7.0 (beside a null) and "7" are the same."""
+    if pd.isna(name):
+        return None
+    return str(int(name)) if isinstance(name, float) and name.is_integer() else str(name)
 
 
 def _with_replicates(table: pd.DataFrame, cell: list[str] | None) -> pd.DataFrame:
