@@ -16,7 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from kdtune import plots
 from kdtune import table as t
 from kdtune.analysis import tables
-from kdtune.analysis.answer import LARGE, Answer
+from kdtune.analysis.answer import Answer
+from kdtune.analysis.optimum import LARGE
 from kdtune.analysis.sentences import headline
 from kdtune.versions import versions
 from kdtune.words import plural

@@ -11,7 +11,8 @@ import pytest
 from benchmarks import planted
 from kdtune import table as t
 from kdtune.analysis import foreign, sentences, tables
-from kdtune.analysis.answer import COPIES, EDGE, FEW, FLAT, INCOMPLETE, LARGE, Margins, answer
+from kdtune.analysis.answer import Margins, answer
+from kdtune.analysis.optimum import COPIES, EDGE, FEW, FLAT, INCOMPLETE, LARGE
 
 RISES = planted.RISES
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,16 +12,13 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from kdtune import table as t
-from kdtune.analysis import against, best, curves, held_out
+from kdtune.analysis import against, best, held_out
 from kdtune.analysis.cells import cell_columns
 from kdtune.analysis.fixed import one_for_all
 from kdtune.analysis.layout import Cell, cells, words
 from kdtune.analysis.moves import movement
+from kdtune.analysis.optimum import FLAT, lowest, optimum
 from kdtune.errors import RequestError
-
-EDGE, FLAT, FEW, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
-LARGE, COPIES = "larger than its teacher", "replicates are copies"
-FEW_REPLICATES = 3
 
 
 @dataclass(frozen=True)
@@ -115,11 +111,11 @@ def _instead(table: pd.DataFrame) -> str:
 
 def _of_cell(cell: Cell, decide: str, margins: Margins) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """A cell's row of ``t_opt``, its row of ``test``, its columns of ``curves``."""
-    place, compared = _lowest(cell, decide), best.compare(cell.students[decide])
-    optimum = _optimum(cell, place, decide, compared, margins)
+    place, compared = lowest(cell, decide), best.compare(cell.students[decide])
+    found = optimum(cell, place, decide, compared, margins.error)
     test = {"T": cell.temperatures[place], **held_out.report(cell, place, decide)}
-    curve = against.columns(cell, place, decide, compared, optimum["good_enough"])
-    return {**cell.names, **optimum}, {**cell.names, **test}, curve
+    curve = against.columns(cell, place, decide, compared, found["good_enough"])
+    return {**cell.names, **found}, {**cell.names, **test}, curve
 
 
 def redrawn(table: pd.DataFrame) -> list[str]:
@@ -143,45 +139,3 @@ def has_students(table: pd.DataFrame) -> bool:
 
 def _known(table: pd.DataFrame, name: str) -> bool:
     return name in table.columns and bool(table.loc[table[t.MODEL] == t.STUDENT, name].notna().any())
-
-
-def _lowest(cell: Cell, decide: str) -> int:
-    """The T of the least mean; ties go to the lower validation nll, then to the lower T."""
-    mean = cell.students[decide].mean(axis=0)
-    tied = np.flatnonzero(mean == mean.min())
-    if decide == t.VAL_NUM_ERROR and len(tied) > 1 and t.VAL_NLL in cell.students:
-        nll = cell.students[t.VAL_NLL][:, tied].mean(axis=0)
-        tied = tied[nll == np.nanmin(nll)] if not np.isnan(nll).all() else tied
-    return int(tied[0])
-
-
-def smooth(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A cell's smooth curves over log2 T: points (n,), values and slopes (R, n)."""
-    y = cell.students[measure]
-    one = curves.smoother(tuple(np.log2(cell.temperatures)), [y])
-    return one.points, y @ one.values.T, y @ one.slopes.T
-
-
-def _optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, margins: Margins) -> dict[str, Any]:
-    y, T = cell.students[decide], cell.temperatures
-    x = np.log2(T)
-    found = curves.Optimum(x[0], -math.inf, math.inf)
-    if len(T) > 1:
-        found = curves.to_grid(curves.minimum(*smooth(cell, decide)), x, place, compared.tied)
-    row: dict[str, Any] = {"T_opt": T[place]}
-    for name, value in (("continuous", found.at), ("low", found.low), ("high", found.high)):
-        on_grid = np.flatnonzero(x == value)  # 2 to the power of log2(5) is not quite 5
-        row[f"T_opt_{name}"] = T[on_grid[0]] if len(on_grid) else 2.0**value
-    row["tied"] = T[compared.tied].tolist()
-    lowest = y.mean(axis=0)[place]
-    row["good_enough"] = T[compared.upper <= margins.error * lowest].tolist() if len(T) > 1 else []
-    flags = {
-        EDGE: place in (0, len(T) - 1) or found.at in (x[0], x[-1]),
-        FLAT: len(y) > 1 and len(T) > 1 and bool(compared.tied.all()),
-        FEW: len(y) < FEW_REPLICATES,
-        LARGE: t.N_PARAMS in cell.students and bool((cell.teacher[t.N_PARAMS] < cell.students[t.N_PARAMS].T).any()),
-        INCOMPLETE: bool(cell.left_out),
-        COPIES: len(y) > 1 and len(T) > 1 and curves.residual_variance(y) == 0,
-    }
-    row["flags"] = [name for name, true in flags.items() if true]
-    return row | {"left_out": cell.left_out, "replicates": len(y), "temperatures": len(T)}

@@ -14,7 +14,7 @@ from kdtune.analysis.cells import data_columns, done, students_only
 from kdtune.analysis.curves import Array
 from kdtune.errors import RequestError
 
-FEW = 3  # replicates: fewer show little
+FEW_REPLICATES = 3  # replicates: fewer show little
 MEASURES = (t.VAL_NUM_ERROR, t.VAL_NLL, t.NUM_ERROR, t.ACCURACY, t.NLL, t.ECE, t.N_PARAMS)
 
 
@@ -90,7 +90,7 @@ def complete(values: Array) -> tuple[list[int], list[int]]:
     gaps = np.isnan(values)
     while len(rows) and len(columns) and (inside := gaps[np.ix_(rows, columns)]).any():
         by_row, by_column = inside.mean(axis=1), inside.mean(axis=0)
-        if by_column.max() > 0.5 or (len(rows) <= FEW and by_column.max() >= by_row.max()):
+        if by_column.max() > 0.5 or (len(rows) <= FEW_REPLICATES and by_column.max() >= by_row.max()):
             del columns[int(by_column.argmax())]
         else:
             del rows[int(by_row.argmax())]

@@ -16,7 +16,7 @@ from kdtune import table as t
 from kdtune.analysis import curves, effects
 from kdtune.analysis.cells import data_columns, students_only
 from kdtune.analysis.curves import Array
-from kdtune.analysis.layout import FEW, Cell
+from kdtune.analysis.layout import FEW_REPLICATES, Cell
 from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, effect_sentence, records, verdict
 
 LEAST_NOISE = 0.1  # of the median cell's: a cell that happens to show less would outweigh all others
@@ -90,7 +90,7 @@ def _alike(found: list[Cell]) -> list[Cell]:
     curved = [cell for cell in found if len(cell.temperatures) >= curves.SPLINE_FROM]
     counts = Counter(name for cell in curved for name in cell.replicates)
     common = [name for name, count in counts.items() if count == len(curved)]
-    if len(common) < min(FEW, len(counts)):
+    if len(common) < min(FEW_REPLICATES, len(counts)):
         common = [name for name, count in counts.items() if count > len(curved) / 2]
     if len(common) < 2 <= min((len(cell.replicates) for cell in curved), default=0):
         least = min(len(cell.replicates) for cell in curved)  # names of their own in each cell: no pairs to keep

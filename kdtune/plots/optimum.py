@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from kdtune import table as t
-from kdtune.analysis.answer import EDGE, FLAT, Answer
+from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
+from kdtune.analysis.optimum import EDGE, FLAT
 from kdtune.plots import style
 
 # Hinton, Vinyals, Dean (2015), section 3: MNIST, two hidden layers; units a layer, T that were best.
