@@ -41,9 +41,9 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     """The same in words, with what is behind it."""
     low, high = row["low"], row["high"]
     between = f"95 % interval {number(low)} to {number(high)}"
-    basis = f"{row['replicates']} replicates"
-    if row["used_cells"] < row["cells"]:
-        basis += f" of {row['used_cells']} of {row['cells']} cells, which are alike in temperatures and replicates"
+    among = f" of {row['used_cells']} of {row['cells']} cells, which have the same replicates"
+    among = among if row["used_cells"] < row["cells"] else ""
+    basis = f"{row['replicates']} replicates{among}"
     change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, p = {row['p_holm']:.2g} after Holm)"
     said = brief(row, margin).rstrip(".")
     if row["verdict"] == STAYS:
@@ -61,7 +61,7 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     if row["replicates"] < 2:
         return f"{said}: one replicate shows no noise to judge by."
     if math.isnan(row["effect"]):
-        return f"{said}: no two cells differ in it alone."
+        return f"{said}: no two{f'{among},' if among else ' cells'} differ in it alone."
     if row["informative_cells"] < row["cells"] / 2:
         return f"{said}: only {row['informative_cells']} of {row['cells']} cells say where their best T is."
     if math.isinf(low) and math.isinf(high):

@@ -27,6 +27,7 @@ STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": Fal
          "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
          "savefig.facecolor": "white", "hatch.linewidth": 0.6}  # fmt: skip
 MOST_PANELS = 60
+MOST_TICKS = 16
 MOST_LETTERS = 60  # of a label
 MOST_ENTRIES = 20  # of a legend
 LEAST_SIZE = 4.4, 3.2  # inches: what legends and labels take
@@ -89,8 +90,9 @@ def temperature_axis(axes: Axes, temperatures: Sequence[float], which: Literal["
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
     shown: list[float] = []
+    apart = 1.21 if len(temperatures) <= MOST_TICKS else 1.6
     for T in temperatures:
-        if not shown or T / shown[-1] > 1.21:
+        if not shown or T / shown[-1] > apart:
             shown.append(T)
     axis.set_major_locator(FixedLocator(shown))
     axis.set_major_formatter(FuncFormatter(lambda T, _: f"{T:g}"))
