@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kdtune import plots
 from kdtune import table as t
 from kdtune.analysis import tables
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.optimum import LARGE
 from kdtune.analysis.sentences import headline
+from kdtune.plots import drawing
 from kdtune.versions import versions
 from kdtune.words import plural
 
@@ -88,11 +88,11 @@ def _cell(value: Any) -> dict[str, Any]:
 
 def _figures(answer: Answer) -> dict[str, str]:
     """As images: two figures in one page would share the names of their parts."""
-    made, found = plots.figures(answer), {}
+    made, found = drawing.figures(answer), {}
     with tempfile.TemporaryDirectory(prefix="kdtune-report-") as folder:
         for name in FIGURES:
             if name in made:
-                (path,) = plots.save(made[name](), Path(folder) / name, ["svg"])
+                (path,) = drawing.save(made[name](), Path(folder) / name, ["svg"])
                 found[name] = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
     return found
 

@@ -100,14 +100,14 @@ def analyze(output: Path | None, **asked: Any) -> None:
               help="Only this one. May be repeated.")  # fmt: skip
 def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
     """Draw what a table says, as PNG and SVG: errors, T_opt, excess errors, regret and gain against T."""
-    from kdtune import plots
+    from kdtune.plots import drawing
 
     path, _, found = _answer(**asked, needed=False)
     folder = output or path.parent / "figures"
-    if lacking := [name for name in names if name not in plots.figures(found)]:
+    if lacking := [name for name in names if name not in drawing.figures(found)]:
         raise RequestError(f"{path}: has not what the figure {lacking[0]} shows")
     with _writing(folder):
-        for written in plots.draw(found, folder, names or FIGURES):
+        for written in drawing.draw(found, folder, names or FIGURES):
             click.echo(written)
     if found is None:
         click.echo("No distilled student is done: only the softmax figure was drawn.", err=True)
