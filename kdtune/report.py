@@ -20,7 +20,7 @@ from kdtune.analysis.optimum import LARGE
 from kdtune.analysis.sentences import headline
 from kdtune.plots import drawing
 from kdtune.versions import versions
-from kdtune.words import plural
+from kdtune.words import NOTHING, plural
 
 MOST_ROWS = 1000  # of a table in the page
 FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", t.NUM_ERROR, t.ACCURACY)
@@ -80,7 +80,7 @@ def _frame(frame: pd.DataFrame) -> dict[str, Any]:
 def _cell(value: Any) -> dict[str, Any]:
     """Its text, and the number that it sorts by, if it starts with one."""
     if value is None or pd.isna(value):
-        return {"text": tables.NOTHING, "sort": None}
+        return {"text": NOTHING, "sort": None}
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     number = _NUMBER.match(text)
     return {"text": text, "sort": float(number[1]) if number else None}

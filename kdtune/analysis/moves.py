@@ -33,11 +33,12 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     margin : a change that does not matter.
     """
     usable = _alike(found)
-    smooth = _curves(usable, decide)
+    noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
+    smooth = _curves(usable, noise, decide)
     rows = []
     for factor in _factors(found, columns):
         values = [_value(cell, factor) for cell in usable]
-        why_not = _why_not(factor, values, usable, decide)
+        why_not = _why_not(factor, values, usable, noise)
         within = [name for name in columns if name != factor]
         if factor == TEACHER_ERROR:
             within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
@@ -60,11 +61,10 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     return frame.drop(columns="why_not")
 
 
-def _why_not(factor: str, values: Sequence[Any], usable: Sequence[Cell], decide: str) -> str:
+def _why_not(factor: str, values: Sequence[Any], usable: Sequence[Cell], noise: Array) -> str:
     """Why the effect of a factor is not asked, in words; empty if it is."""
     if not usable:
         return f"no cell has {curves.SPLINE_FROM} temperatures, which a curve takes"
-    noise = [curves.residual_variance(cell.students[decide]) for cell in usable]
     if len(usable[0].replicates) > 1 and np.median(noise) == 0:
         return "the replicates of most cells are copies, which show no noise to judge by"
     if not all(isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 for value in values):
@@ -121,13 +121,12 @@ def _value(cell: Cell, factor: str) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _curves(usable: list[Cell], decide: str) -> list[tuple[Array, Array, Array]]:
+def _curves(usable: list[Cell], noise: Array, decide: str) -> list[tuple[Array, Array, Array]]:
     """Of each cell points, values and slopes, in units of its noise. Cells of one grid share a smoother."""
     alike: dict[tuple[float, ...], list[Array]] = {}
     for cell in usable:
         alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
     shared = {x: curves.smoother(x, ys) for x, ys in alike.items()}
-    noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
     least = LEAST_NOISE * np.median(noise) if len(noise) else 0.0
     found = []
     for cell, own in zip(usable, noise, strict=True):

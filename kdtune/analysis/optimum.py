@@ -33,6 +33,7 @@ def smooth(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, margin: float) -> dict[str, Any]:
+    """The columns of its row of ``t_opt``; ``place`` is that of the least mean."""
     y, T = cell.students[decide], cell.temperatures
     x = np.log2(T)
     found = curves.Optimum(x[0], -math.inf, math.inf)

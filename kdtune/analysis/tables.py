@@ -10,9 +10,7 @@ import pandas as pd
 from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.sentences import interval, temperatures
-from kdtune.words import plural
-
-NOTHING = "-"
+from kdtune.words import NOTHING, plural
 
 
 def summary(answer: Answer) -> pd.DataFrame:

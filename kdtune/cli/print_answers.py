@@ -35,7 +35,7 @@ def print_answer(answer: Answer) -> None:
         if len(fixed := one_for_all(answer)):
             click.echo("\nOne T for all cells: errors on the test split above those at each cell's own T:")
             print_table(fixed)
-        if len(titles := calibration(shown).columns) > len(answer.columns) + 1:
+        if len(titles := (calibrated := calibration(shown)).columns) > len(answer.columns) + 1:
             click.echo(
                 "\nCalibration at T = 1 on the test split: "
                 + " and ".join(
@@ -43,7 +43,7 @@ def print_answer(answer: Answer) -> None:
                 )
                 + ":"
             )
-            _print_cells(calibration(shown), len(answer.columns), more)
+            _print_cells(calibrated, len(answer.columns), more)
     for cell in answer.without:
         click.echo(f"\nLeft out, without figures of one T in one replicate: {cell}")
     click.echo("")

@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kdtune.words import plural
+from kdtune.words import NOTHING, plural
 
-NOTHING = "-"
 SHOWN_CELLS = 60  # lines of the closing table
 
 
