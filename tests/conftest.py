@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from ruamel.yaml import YAML
 
 from benchmarks import planted
 from kdtune.cli import main
@@ -40,19 +41,22 @@ SMALL: dict[str, Any] = {
 }
 
 
+def write_small(path: Path, **blocks: Any) -> Path:
+    """The small sweep with some blocks replaced, as a file."""
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump({**SMALL, **blocks}, file)
+    return path
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     """Write a sweep file: the small one with some blocks replaced, or any text."""
 
     def write_file(text: str | None = None, name: str = "small.yaml", **blocks: Any) -> Path:
-        from ruamel.yaml import YAML
-
         path = tmp_path / name
-        if text is not None:
-            path.write_text(text, encoding="utf-8")
-        else:
-            with path.open("w", encoding="utf-8") as file:
-                YAML(typ="safe", pure=True).dump({**SMALL, **blocks}, file)
+        if text is None:
+            return write_small(path, **blocks)
+        path.write_text(text, encoding="utf-8")
         return path
 
     return write_file

@@ -14,6 +14,7 @@ from benchmarks import planted
 from kdtune import table as t
 from kdtune.analysis import sentences
 from kdtune.analysis.answer import answer
+from kdtune.plots import curves, tutorial
 
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain")
@@ -118,6 +119,29 @@ def test_plot_draws_the_figures_that_are_asked_for(call, written, rising):
     run = call("plot", path, "--figure", "gain")
     assert run.exit_code == 2
     assert "has not what the figure gain shows" in run.output
+
+
+def test_panels_without_data_change_nothing_for_the_others(rising):
+    """Two widths lack in the first data set, the first width in the second: those panels are empty."""
+    first = rising[t.CLASS_SEP] == rising[t.CLASS_SEP].min()
+    poor = rising[t.P_INFORMATIVE] == rising[t.P_INFORMATIVE].min()
+    lacks = first & (rising[t.WIDTH] == 20) | first & poor & (rising[t.WIDTH] == 100)
+    found = answer(rising[~lacks])
+    for figure in (
+        curves.excess_figure(found),
+        curves.gain_figure(found),
+        tutorial.temperature_figure(found, t.NUM_ERROR),
+    ):
+        drawn = [axes for axes in figure.axes if axes.axison]
+        assert {axes.get_xscale() for axes in drawn} == {"log"}
+        assert len({(axes.get_xlim(), axes.get_ylim()) for axes in drawn}) == 1
+        names = [text.get_text() for text in figure.legends[0].texts]
+        students = [name for name in names if name.startswith("student, width")]
+        assert students == sorted(students, key=lambda name: int(name.split()[-1]))
+    figure = curves.excess_figure(found)
+    columns = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison}
+    titled = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison and axes.get_title()}
+    assert titled == columns
 
 
 @pytest.mark.parametrize("table", [

@@ -17,6 +17,8 @@ from kdtune.rows import failed_row, row
 from kdtune.schedule import run
 from kdtune.store import Store
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 
 class Ledger:
     """A listener that writes down what it hears."""

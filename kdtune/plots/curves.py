@@ -29,6 +29,7 @@ def excess_figure(answer: Answer) -> Figure:
     with mpl.rc_context(style.STYLE):
         figure = style.sized(1.75 * len(grid[0]) + 1.2, 1.3 * len(grid) + 1.3)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
+        titles, labels = {}, {}
         for row, places in zip(all_axes, grid, strict=True):
             for axes, place in zip(row, places, strict=True):
                 if place not in keys:
@@ -36,12 +37,13 @@ def excess_figure(answer: Answer) -> Figure:
                     continue
                 _excess(axes, keys[place], looks[place[1]])
                 style.temperature_axis(axes, _few(sorted(curves["T"].unique())))
-                if axes in all_axes[0]:
-                    axes.set_title(style.words(students, place[1], "student"), fontsize=8)
-                if axes in all_axes[:, 0]:
-                    axes.set_ylabel(style.words(data, place[0]).replace(", ", "\n"), fontsize=7)
-        style.share_axes(all_axes)
-        all_axes[0, 0].set_ylim(-0.12 * _top(curves), _top(curves))
+                titles[axes] = style.words(students, place[1], "student")
+                labels[axes] = style.words(data, place[0]).replace(", ", "\n")
+        for axes in style.outermost(all_axes.T):
+            axes.set_title(titles[axes], fontsize=8)
+        for axes in style.outermost(all_axes):
+            axes.set_ylabel(labels[axes], fontsize=7)
+        style.share_axes(all_axes).set_ylim(-0.12 * _top(curves), _top(curves))
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel(f"errors above those of the best T, {answer.split} split", fontsize=9)
         grey: Any = {"color": "#555555", "linestyle": "none", "markersize": 5}
@@ -125,5 +127,5 @@ def gain_figure(answer: Answer) -> Figure:
         style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel("share of the baseline's test errors taken away", fontsize=9)
-        style.legend(figure, handles)
+        style.legend(figure, style.ordered(handles, (style.student(students, key) for key in looks)))
     return figure

@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -119,24 +118,39 @@ def _nulls_first(value: Any) -> tuple[bool, Any]:
     return (value is not None, 0 if value is None else value)
 
 
-def share_axes(all_axes: Any) -> None:
-    """Give all panels the same limits. After drawing: shared before, each line makes matplotlib look at all panels."""
-    first = all_axes[0, 0]
-    for axes in all_axes.flat[1:]:
+def share_axes(all_axes: Any) -> Any:
+    """Give all panels that are drawn the same limits, and return one of them.
+
+    After drawing: shared before, each line makes matplotlib look at all panels.
+    """
+    first, *others = [axes for axes in all_axes.flat if axes.axison]
+    for axes in others:
         axes.sharex(first)
         axes.sharey(first)
     first.autoscale_view()
     for axes in all_axes.flat:
         axes.label_outer()
+    for axes in outermost(all_axes):
+        axes.yaxis.set_tick_params(labelleft=True)
+    return first
+
+
+def outermost(rows: Any) -> list[Any]:
+    """Of each row the first panel that is drawn; given the transpose, of each column the highest."""
+    drawn = ([axes for axes in row if axes.axison] for row in rows)
+    return [row[0] for row in drawn if row]
 
 
 def label_lowest(all_axes: Any, text: str) -> None:
     """Under the lowest panel of each column that is drawn."""
-    for column in np.array(all_axes).T:
-        drawn = [axes for axes in column if axes.axison]
-        if drawn:
-            drawn[-1].set_xlabel(text)
-            drawn[-1].xaxis.set_tick_params(labelbottom=True)
+    for axes in outermost(all_axes[::-1].T):
+        axes.set_xlabel(text)
+        axes.xaxis.set_tick_params(labelbottom=True)
+
+
+def ordered(handles: dict[str, Any], first: Iterable[str]) -> dict[str, Any]:
+    """Those named first in their order, which may not be that in which panels drew them; then the others."""
+    return {name: handles[name] for name in first if name in handles} | handles
 
 
 def legend(figure: Figure, handles: dict[str, Any], across: int = 3, title: str | None = None) -> None:

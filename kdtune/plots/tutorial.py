@@ -70,14 +70,14 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
             handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
                 [], [], color=style.BASELINE, linestyle=":"
             )
-        style.share_axes(all_axes)
+        first = style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         if measure == t.NUM_ERROR and 0 < 8 * curves[f"{measure}_low"].min() < curves[f"{measure}_high"].max():
-            _log_errors(all_axes[0, 0])  # shared by all panels; linear, the better students would lie flat
+            _log_errors(first)  # shared by all panels; linear, the better students would lie flat
         figure.supylabel(_WORDS.get(measure, measure), fontsize=9)
         replicates = int(curves["replicates"].max())
         said = f"mean of {replicates} replicates; bands: lowest to highest" if replicates > 1 else None
-        style.legend(figure, handles, title=said)
+        style.legend(figure, style.ordered(handles, (style.student(students, key) for key in looks)), title=said)
     return figure
 
 

@@ -1,0 +1,27 @@
+"""A results folder as the tests read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+import kdtune as package
+from kdtune import table as t
+
+# What may differ between an interrupted and an uninterrupted run.
+TIMES_AND_HOSTS = [t.SECONDS, t.DEVICE, t.HOST]
+
+
+def table(folder: Path) -> pd.DataFrame:
+    return package.read_table(folder)
+
+
+def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    # A column of whole numbers is of another dtype where some of them are null; one of nothing else may be absent.
+    one, other = (frame.drop(columns=TIMES_AND_HOSTS).dropna(axis=1, how="all") for frame in (one, other))
+    pd.testing.assert_frame_equal(one, other, check_dtype=False, check_exact=True)
+
+
+def parts(folder: Path) -> list[Path]:
+    return list((folder / "parts").glob("[!.]*.parquet"))

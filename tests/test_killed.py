@@ -1,0 +1,145 @@
+"""Whole sweeps killed and interrupted through the command line, on a Ray of their own, and gone on with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import psutil
+import pytest
+
+import kdtune as package
+from kdtune import table as t
+from tests.conftest import environment, write_small
+from tests.folders import parts, same, table
+
+pytestmark = pytest.mark.xdist_group("killed")  # one long reference for all of them
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the command line in the background, in a process group of its own; kill what is left of it."""
+    started = []
+
+    def run(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kdtune", *map(str, arguments)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=environment(joins=False),
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_for(condition, seconds=90.0, every=0.05):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(every)
+    return found
+
+
+LONG = ("--set", "train.epochs=200", "--set", "distill.T=[1, 2, 3, 4, 5, 6, 7, 8]", "--pack", "3", "--workers", "2")
+
+
+@pytest.fixture(scope="session")
+def long_reference(tmp_path_factory):
+    """The longer sweep without interruption."""
+    folder = tmp_path_factory.mktemp("long")
+    sets = [LONG[i + 1] for i in range(0, len(LONG), 2) if LONG[i] == "--set"]
+    return package.sweep(write_small(folder / "small.yaml"), set=sets, results=folder / "results", progress=False)
+
+
+@pytest.mark.parametrize(("victim", "after"), [("driver", 0), ("everything", 2), ("worker", 1)])
+def test_killed_and_gone_on_with(kdtune, start, write, long_reference, tmp_path, victim, after):
+    """kill -9 of the driver, of everything or of one worker, after some packs."""
+    folder = tmp_path / "results/small"
+    run = start("sweep", write(), *LONG)
+    wait_for(lambda: (folder / "table.parquet").exists())
+    wait_for(lambda: len(parts(folder)) >= after and workers(run.pid))
+    if victim == "worker":
+        os.kill(workers(run.pid)[0], signal.SIGKILL)
+        output, _ = run.communicate(timeout=180)
+        assert run.returncode == 0, output
+        assert "A worker died" in output
+        assert "raylet" not in output
+    else:
+        # Ray's agents, which do nothing, outlive a killed driver by a minute.
+        family = psutil.Process(run.pid).children(recursive=True)
+        os.kill(run.pid, signal.SIGKILL)
+        for process in family if victim == "everything" else ():
+            if process.is_running():
+                process.kill()
+        run.wait()
+        wait_for(lambda: not any(alive(process) for process in family))
+        before = pd.concat([pd.read_parquet(path) for path in parts(folder)]) if parts(folder) else None
+        assert len(parts(folder)) >= after
+        run = kdtune("sweep", write(), *LONG)
+        assert run.returncode == 0, run.stderr
+        if before is not None:  # what was finished is not trained again: its times are the same
+            assert f"{len(before)} of 38 networks are done already" in run.stderr
+            seconds = table(folder).set_index(t.ID)[t.SECONDS]
+            assert (seconds[before[t.ID]].to_numpy() == before[t.SECONDS].to_numpy()).all()
+    same(table(folder), long_reference)
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "Agent" not in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def workers(driver: int) -> list[int]:
+    """Ray workers that hold a pack."""
+    found = []
+    for process in psutil.Process(driver).children(recursive=True):
+        try:
+            if "Trainable.train" in " ".join(process.cmdline()):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path, how):
+    """Ctrl-C ends cleanly and keeps what is finished; meanwhile a second driver is refused."""
+    folder = tmp_path / "results/small"
+    run = start("sweep", write(), *LONG)
+    wait_for(lambda: parts(folder))
+    frozen = wait_for(lambda: workers(run.pid) if len(workers(run.pid)) == 2 else None)
+    for worker in frozen:  # or they would be done before the second driver has looked
+        os.kill(worker, signal.SIGSTOP)
+    second = kdtune("sweep", write(), *LONG)
+    for worker in frozen:
+        os.kill(worker, signal.SIGCONT)
+    assert second.returncode == 2
+    assert f"pid {run.pid}" in second.stderr
+    assert "since" in second.stderr
+    known = {name for path in parts(folder) for name in pd.read_parquet(path)[t.ID]}
+    (os.killpg if how == signal.SIGINT else os.kill)(run.pid, how)
+    output, _ = run.communicate(timeout=30)
+    assert run.returncode == 130, output
+    assert "Run the same command to go on" in output
+    assert "Traceback" not in output
+    finished = table(folder)
+    assert 0 < len(finished) < len(long_reference)
+    assert known <= set(finished[t.ID])
+    same(finished, long_reference[long_reference[t.ID].isin(finished[t.ID])].reset_index(drop=True))
+    assert kdtune("sweep", write(), *LONG).returncode == 0
+    same(table(folder), long_reference)
