@@ -245,3 +245,22 @@ def test_teachers_are_found_by_number_whatever_the_type_of_it(rising):
     own = rising.assign(**{t.ID: ids, t.TEACHER_ID: rising[t.TEACHER_ID].map(number)})
     found = answer(foreign.standard(own, {}, None)[0])
     assert found.test["teacher"].tolist() == answer(rising).test["teacher"].tolist()
+
+
+@pytest.mark.parametrize(("numbers", "said"), [
+    ({}, "The best T rises with the student's width: log2 T changes by +1.7 per doubling (95 % interval +0.5 to +1.9, "
+         "p = 0.03 after Holm), from 5 replicates; a second method gives +0.55 (+0.47 to +0.63)."),
+    ({"check_low": -0.1}, "a second method gives +0.55 (-0.1 to +0.63), which settles nothing."),
+    ({"low": -1.0}, "changes of either sign are not."),
+    ({"low": -1.0, "p_holm": 0.2},
+        "Cannot tell whether the best T moves with the student's width: log2 T changes by +1.7 per doubling (95 % "
+        "interval -1 to +1.9, p = 0.2 after Holm), from 5 replicates."),
+    ({"low": -0.05, "high": 0.05}, "does not move with the student's width by more than 0.1 doublings per doubling"),
+    ({"informative_cells": 4}, "only 4 of 9 cells say where their best T is."),
+])  # fmt: skip
+def test_a_sentence_says_what_its_numbers_allow(numbers, said):
+    row = {"factor": "width", "effect": 1.7, "low": 0.5, "high": 1.9, "p_holm": 0.03, "check": 0.55, "check_low": 0.47,
+           "check_high": 0.63, "informative_cells": 9, "cells": 9, "used_cells": 9, "replicates": 5,
+           "why_not": "", **numbers}  # fmt: skip
+    row["verdict"] = sentences.verdict(row, 0.1)
+    assert said in sentences.effect_sentence(row, 0.1)

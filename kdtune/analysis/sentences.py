@@ -49,10 +49,12 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     if row["verdict"] == STAYS:
         return f"{said} ({between}; {basis})."
     if row["verdict"] != UNKNOWN:
-        agrees = "does not settle it" if row["check_low"] <= 0 <= row["check_high"] else "agrees"
-        if row["check"] * row["effect"] < 0:
-            agrees = "disagrees"
-        text = f"{said.partition(',')[0]}: {change}, from {basis}; a second method {agrees}."
+        second = (
+            f"a second method gives {number(row['check'])} ({number(row['check_low'])} to {number(row['check_high'])})"
+        )
+        if row["check_low"] <= 0 <= row["check_high"]:
+            second += ", which settles nothing"
+        text = f"{said.partition(',')[0]}: {change}, from {basis}; {second}."
         if row["factor"] == TEACHER_ERROR:
             text += " That compares data sets, as the effects of their settings do: it is no evidence besides."
         return text
@@ -66,7 +68,8 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
         return f"{said}: only {row['informative_cells']} of {row['cells']} cells say where their best T is."
     if math.isinf(low) and math.isinf(high):
         return f"{said}: no change is excluded."
-    return f"{said}: {change}, from {basis}."
+    but = "; no change at all is rejected, changes of either sign are not" if row["p_holm"] < LEVEL else ""
+    return f"{said}: {change}, from {basis}{but}."
 
 
 def brief(row: Mapping[str, Any], margin: float) -> str:
