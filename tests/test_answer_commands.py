@@ -7,6 +7,7 @@ import json
 import math
 import re
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
 
@@ -14,7 +15,7 @@ from benchmarks import planted
 from kdtune import table as t
 from kdtune.analysis import sentences
 from kdtune.analysis.answer import answer
-from kdtune.plots import curves, tutorial
+from kdtune.plots import curves, optimum, regret, tutorial
 
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain")
@@ -142,6 +143,17 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
     columns = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison}
     titled = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison and axes.get_title()}
     assert titled == columns
+
+
+def test_figures_say_which_students_are_larger_than_their_teacher(rising):
+    params = rising[t.WIDTH].map({20: 100, 50: 300, 100: 900}).fillna(500)
+    found = answer(rising.assign(**{t.N_PARAMS: params}))
+    drawn = (curves.excess_figure, curves.gain_figure, optimum.optimum_figure, optimum.map_figure, regret.regret_figure)
+    for figure in (draw(found) for draw in drawn):
+        words = [text.get_text().replace("\n", " ") for text in figure.findobj(mpl.text.Text)]
+        said = {text for text in words if "larger than its teacher" in text}
+        assert said in ({"width 100 (larger than its teacher)"}, {"student, width 100 (larger than its teacher)"},
+                        {"shaded: larger than its teacher"})  # fmt: skip
 
 
 @pytest.mark.parametrize("table", [

@@ -23,13 +23,14 @@ def excess_figure(answer: Answer) -> Figure:
     curves, data = answer.curves, data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
     looks = style.looks([key for key, _ in style.groups(curves, students)])
+    labels = style.students(answer.t_opt, students)
     keys = {(panel, key): part for panel, whole in style.groups(curves, data) for key, part in
             style.groups(whole, students)}  # fmt: skip
     grid = _matrix(list(dict.fromkeys(panel for panel, _ in keys)), list(looks))
     with mpl.rc_context(style.STYLE):
         figure = style.sized(1.75 * len(grid[0]) + 1.2, 1.3 * len(grid) + 1.3)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
-        titles, labels = {}, {}
+        titles, sides = {}, {}
         for row, places in zip(all_axes, grid, strict=True):
             for axes, place in zip(row, places, strict=True):
                 if place not in keys:
@@ -37,12 +38,12 @@ def excess_figure(answer: Answer) -> Figure:
                     continue
                 _excess(axes, keys[place], looks[place[1]])
                 style.temperature_axis(axes, _few(sorted(curves["T"].unique())))
-                titles[axes] = style.words(students, place[1], "student")
-                labels[axes] = style.words(data, place[0]).replace(", ", "\n")
+                titles[axes] = style.narrow(labels[place[1]])
+                sides[axes] = style.words(data, place[0]).replace(", ", "\n")
         for axes in style.outermost(all_axes.T):
             axes.set_title(titles[axes], fontsize=8)
         for axes in style.outermost(all_axes):
-            axes.set_ylabel(labels[axes], fontsize=7)
+            axes.set_ylabel(sides[axes], fontsize=7)
         style.share_axes(all_axes).set_ylim(-0.12 * _top(curves), _top(curves))
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel(f"errors above those of the best T, {answer.split} split", fontsize=9)
@@ -103,6 +104,7 @@ def gain_figure(answer: Answer) -> Figure:
     curves, data = answer.curves, data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
     looks = style.looks([key for key, _ in style.groups(curves, students)])
+    labels = style.students(answer.t_opt, students)
     grid = style.panels(curves, data)
     with mpl.rc_context(style.STYLE):
         figure = style.sized(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
@@ -116,7 +118,7 @@ def gain_figure(answer: Answer) -> Figure:
                 gain, low, high = (
                     curve[name] / curve[f"baseline_{t.NUM_ERROR}"] for name in ("gain", "gain_low", "gain_high")
                 )
-                (handles[style.student(students, key)],) = axes.plot(
+                (handles[labels[key]],) = axes.plot(
                     curve["T"], gain, color=color, marker=marker, markersize=3.5, markevery=1 + len(curve) // 16
                 )
                 if np.isfinite(low).all():
@@ -127,5 +129,5 @@ def gain_figure(answer: Answer) -> Figure:
         style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel("share of the baseline's test errors taken away", fontsize=9)
-        style.legend(figure, style.ordered(handles, (style.student(students, key) for key in looks)))
+        style.legend(figure, style.ordered(handles, labels.values()))
     return figure

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
-from kdtune.analysis.optimum import EDGE, FLAT
+from kdtune.analysis.optimum import EDGE, FLAT, LARGE
 from kdtune.plots import style
 
 # Hinton, Vinyals, Dean (2015), section 3: MNIST, two hidden layers; units a layer, T that were best.
@@ -38,6 +38,7 @@ def optimum_figure(answer: Answer) -> Figure:
         figure = style.sized(2.5 * width + 0.8, 2.9 * rows + 0.7)
         all_axes: Any = figure.subplots(rows, width, squeeze=False, sharey=True)
         handles: dict[str, Any] = {}
+        large = _large(frame)
         for axes, panel in zip(all_axes.flat, panels, strict=False):
             own = dict(style.groups(frame, across))[panel]
             for i, (key, line) in enumerate(style.groups(own, lines)):
@@ -47,6 +48,8 @@ def optimum_figure(answer: Answer) -> Figure:
                 handles[style.words(lines, key, "student")] = drawn
             axes.set_title(style.words(across, panel), fontsize=8)
             _width_axis(axes, sorted(frame[t.WIDTH].unique()))
+            if large:
+                handles[f"shaded: {LARGE}"] = axes.axvspan(large, axes.get_xlim()[1], color="#f0f0f0", zorder=0)
             axes.set_xlabel("student's width", fontsize=8)
         _hinton(all_axes.flat[len(panels)], T)
         for axes in all_axes.flat[len(panels) + 1 :]:
@@ -57,6 +60,15 @@ def optimum_figure(answer: Answer) -> Figure:
 
 def _are_widths(column: pd.Series) -> bool:
     return bool((pd.to_numeric(column, errors="coerce") > 0).all() and column.nunique() > 1)
+
+
+def _large(frame: pd.DataFrame) -> float | None:
+    """From where on all students are larger than their teacher: halfway from the widest that is not."""
+    is_large = frame["flags"].map(lambda flags: LARGE in flags).groupby(frame[t.WIDTH]).all()
+    large, others = is_large[is_large].index, is_large[~is_large].index
+    if not len(large) or (len(others) and others.max() > large.min()):
+        return None
+    return math.sqrt(large.min() * others.max()) if len(others) else large.min() / 2
 
 
 def _by_cell(answer: Answer, T: list[float]) -> Figure:
@@ -136,7 +148,8 @@ def map_figure(answer: Answer) -> Figure:
     frame, data = answer.t_opt, data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
     rows = [key for key, _ in style.groups(frame, data)][: style.MOST_PANELS]
-    columns = [key for key, _ in style.groups(frame, students)][: style.MOST_PANELS]
+    labels = style.students(frame, students)
+    columns = list(labels)[: style.MOST_PANELS]
     values = np.full((len(rows), len(columns)), np.nan)
     T = sorted(answer.curves["T"].unique())
     with mpl.rc_context(style.STYLE | {"axes.grid": False}):
@@ -154,7 +167,7 @@ def map_figure(answer: Answer) -> Figure:
             axes.text(j, i, f"{cell['T_opt']:g}", ha="center", va="center", fontsize=8, bbox={
                 "boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85})  # fmt: skip
         image = axes.imshow(values, norm=scale, cmap="cividis", aspect="auto")
-        axes.set_xticks(range(len(columns)), [style.words(students, key, "student") for key in columns], fontsize=7,
+        axes.set_xticks(range(len(columns)), [style.narrow(labels[key]) for key in columns], fontsize=7,
                         rotation=30, ha="right")  # fmt: skip
         axes.set_yticks(range(len(rows)), [style.words(data, key, "the data") for key in rows], fontsize=7)
         bar = figure.colorbar(image, ax=axes, label="best T on the grid")

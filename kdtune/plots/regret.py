@@ -24,6 +24,7 @@ def regret_figure(answer: Answer) -> Figure:
     curves, costs = answer.curves, {row["T"]: row for row in records(answer.fixed)}
     students = [name for name in answer.columns if name not in data_columns(answer.columns)]
     looks = style.looks([key for key, _ in style.groups(curves, students)])
+    labels = style.students(answer.t_opt, students)
     fixed = _fixed(sorted(costs))
     with mpl.rc_context(style.STYLE):
         figure = style.sized(1.3 * len(fixed) + 2.2, 3.9)
@@ -38,7 +39,7 @@ def regret_figure(answer: Answer) -> Figure:
             for shift, (key, (color, marker)) in zip(shifts, looks.items(), strict=True):
                 own = regrets[style.chosen(at_T, students, key)]
                 spread = np.linspace(-0.02, 0.02, len(own))
-                (handles[style.student(students, key)],) = axes.plot(
+                (handles[labels[key]],) = axes.plot(
                     place + shift + spread, own, marker, color=color, markersize=4, alpha=0.8, linestyle="none"
                 )
             median, worst = costs[T]["median"], costs[T]["worst"]

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from kdtune.analysis.optimum import LARGE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -77,9 +79,18 @@ def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
     return text.replace("$", r"\$") or otherwise
 
 
-def student(names: Sequence[str], key: Key) -> str:
-    """A curve's label."""
-    return f"student, {words(names, key)}" if key else "student"
+def students(t_opt: pd.DataFrame, names: Sequence[str]) -> dict[Key, str]:
+    """Each student in words, to label curves with. One that is larger than all its teachers is called so."""
+    found = {}
+    for key, cells in groups(t_opt, names):
+        name = f"student, {words(names, key)}" if words(names, key) else "student"
+        found[key] = f"{name} ({LARGE})" if cells["flags"].map(lambda flags: LARGE in flags).all() else name
+    return found
+
+
+def narrow(student: str) -> str:
+    """A student's label for a narrow place."""
+    return student.removeprefix("student, ").replace(f" ({LARGE})", f"\n({LARGE})")
 
 
 def temperature_axis(axes: Axes, temperatures: Sequence[float], which: Literal["x", "y"] = "x") -> None:

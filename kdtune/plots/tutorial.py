@@ -46,6 +46,7 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
     students = [name for name in answer.columns if name not in data]
     grid = style.panels(curves, data)
     looks = style.looks([key for key, _ in style.groups(curves, students)])
+    labels = style.students(answer.t_opt, students)
     of = dict(style.groups(curves, data))
     with mpl.rc_context(style.STYLE):
         figure = style.sized(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
@@ -55,7 +56,7 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
             for key, curve in style.groups(of[panel], students):
                 color, marker = looks[key]
                 every = 1 + len(curve) // 16  # of many points not each is marked
-                (handles[style.student(students, key)],) = axes.plot(
+                (handles[labels[key]],) = axes.plot(
                     curve["T"], curve[measure], color=color, marker=marker, markersize=3.5, markevery=every
                 )
                 if curve["replicates"].max() > 1:
@@ -77,7 +78,7 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
         figure.supylabel(_WORDS.get(measure, measure), fontsize=9)
         replicates = int(curves["replicates"].max())
         said = f"mean of {replicates} replicates; bands: lowest to highest" if replicates > 1 else None
-        style.legend(figure, style.ordered(handles, (style.student(students, key) for key in looks)), title=said)
+        style.legend(figure, style.ordered(handles, labels.values()), title=said)
     return figure
 
 
