@@ -138,6 +138,16 @@ def test_cross_fitting_takes_no_part_of_the_replicate_that_it_reports():
     assert held_out.cross_fitted(decide, test).tolist() == [2, 4, 5]
 
 
+def effect_over(cells):
+    """The effect over cells, each a curve with its width and its block."""
+    curves_, widths, blocks = zip(*cells, strict=True)
+    return effects.effect(*effects.on_one_axis(curves_), [math.log2(width) for width in widths], blocks)
+
+
+def smoothed(one, y):
+    return effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T)
+
+
 def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
     random = np.random.default_rng(0)
     one = curves.smoothers(X)[5]
@@ -146,13 +156,13 @@ def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
         for width in widths:
             y = (np.array(X) - 2 - slope * (math.log2(width) - 4.5)) ** 2 * 0.1 + 1
             y = y + random.normal(0, noise, (replicates, len(X)))
-            found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, math.log2(width), block))
+            found.append((smoothed(one, y), width, block))
     return found
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, -0.5, 1.0])
 def test_an_effect_is_found_with_its_size(slope):
-    found = effects.effect(rule_curves(slope))
+    found = effect_over(rule_curves(slope))
     assert found.optimum.low <= slope <= found.optimum.high
     assert found.optimum.at == pytest.approx(slope, abs=0.15)
     assert found.check == pytest.approx(slope, abs=0.25)
@@ -170,9 +180,8 @@ def test_an_effect_in_a_mirror_is_its_negative(at, slope):
         depth = 0.05 * math.log2(width)
         y = depth * (x - at - slope * (math.log2(width) - 4.5)) ** 2 + random.normal(0, 0.05, (5, len(x)))
         for found, values in ((seen, y), (mirrored, y[:, ::-1])):
-            curve = one.points, values @ one.values.T, values @ one.slopes.T
-            found.append(effects.Curve(*curve, math.log2(width), 0))
-    there, back = effects.effect(seen), effects.effect(mirrored)
+            found.append((smoothed(one, values), width, 0))
+    there, back = effect_over(seen), effect_over(mirrored)
     assert there.p_value == pytest.approx(back.p_value, abs=0.02)
     assert there.check == pytest.approx(-back.check, abs=0.05)
     if not math.isinf(there.optimum.low - there.optimum.high):
@@ -186,13 +195,13 @@ def test_the_second_method_looks_within_each_cells_own_grid():
         x = tuple(X[first:])
         one = curves.smoothers(x)[4]
         y = np.tile((np.array(x) - 1) ** 2, (3, 1)) + np.random.default_rng(width).normal(0, 0.01, (3, len(x)))
-        found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, math.log2(width), first))
-    assert effects.effect(found).check == pytest.approx(0, abs=0.02)
+        found.append((smoothed(one, y), width, first))
+    assert effect_over(found).check == pytest.approx(0, abs=0.02)
 
 
 def test_no_effect_without_two_values_or_two_replicates():
-    assert effects.effect(rule_curves(0.0, widths=(8,))) is None
-    assert effects.effect(rule_curves(0.0, replicates=1)) is None
+    assert effect_over(rule_curves(0.0, widths=(8,))) is None
+    assert effect_over(rule_curves(0.0, replicates=1)) is None
 
 
 def test_replicates_for_an_interval_are_the_fewest_that_are_narrow_enough():

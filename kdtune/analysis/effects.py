@@ -33,8 +33,15 @@ class Curve:
     points: Array  # (n,): log2 T
     values: Array  # (R, n), in units of the cell's noise
     slopes: Array  # (R, n)
-    factor: float  # log2 of it
-    block: Hashable
+
+
+@dataclass(frozen=True)
+class Levelled:
+    """The same on the axis that all cells share, level beyond the ends of the cell's own grid."""
+
+    values: Array  # (R, n)
+    slopes: Array  # (R, n); 0 at both ends
+    optima: Array  # (R,): where each replicate's own curve is least, within its grid
 
 
 @dataclass(frozen=True)
@@ -59,25 +66,39 @@ class _Block:
     optima: Array  # (R, C): where each replicate's own curve is least
 
 
-def effect(curves: Sequence[Curve], level: float = 0.95) -> Effect | None:
-    """None if no two cells differ in the factor alone, or there are fewer than two replicates."""
-    together = [own for own in _together(curves) if len({c.factor for c in own}) > 1]
-    if not together or len(together[0][0].values) < 2:
-        return None
+def on_one_axis(curves: Sequence[Curve]) -> tuple[Array, list[Levelled]]:
+    """An axis that reaches beyond all curves, (n,) evenly spaced points, and the curves on it."""
     low, high = min(c.points[0] for c in curves), max(c.points[-1] for c in curves)
-    spread = max(max(c.factor for c in own) - min(c.factor for c in own) for own in together)
+    axis = np.linspace(low - LEVELS_OFF, high + LEVELS_OFF, POINTS)
+    return axis, [_levelled(one, axis) for one in curves]
+
+
+def effect(
+    axis: Array, curves: Sequence[Levelled], factors: Sequence[float], blocks: Sequence[Hashable], level: float = 0.95
+) -> Effect | None:
+    """None if no two cells differ in the factor alone, or there are fewer than two replicates.
+
+    Parameters
+    ----------
+    axis, curves : of the cells, from ``on_one_axis``.
+    factors : log2 of each cell's.
+    blocks : cells in one block differ in the factor alone.
+    """
+    together = _together(curves, factors, blocks, axis)
+    if not together or len(curves[0].values) < 2:
+        return None
+    low, high = axis[0] + LEVELS_OFF, axis[-1] - LEVELS_OFF
+    spread = max(block.factors.max() - block.factors.min() for block in together)
     steepest = REACH * (high - low) / spread
     rules = np.linspace(-steepest, steepest, RULES)
-    axis = np.linspace(low - LEVELS_OFF, high + LEVELS_OFF, POINTS)
-    blocks = [_block(own, axis) for own in together]
-    costs, scores = np.zeros((2, len(blocks[0].values), RULES))
-    for block in blocks:
+    costs, scores = np.zeros((2, len(curves[0].values), RULES))
+    for block in together:
         cost, score = _profile(block, rules, axis[1] - axis[0])
         costs, scores = costs + cost, scores + score
     mean = costs.mean(axis=0)
     alike = rules[mean <= mean.min() + ROUNDING * abs(mean).max()]  # where all optima lie beyond their grids, many
     found = replace(minimum(rules, costs, scores, level), at=float(alike[abs(alike).argmin()]))
-    return Effect(found, _p_value(scores[:, RULES // 2]), *_by_replicate(blocks, level))
+    return Effect(found, _p_value(scores[:, RULES // 2]), *_by_replicate(together, level))
 
 
 def _p_value(scores: Array) -> float:
@@ -87,24 +108,31 @@ def _p_value(scores: Array) -> float:
     return float(stats.ttest_1samp(scores, 0).pvalue)
 
 
-def _together(curves: Sequence[Curve]) -> list[list[Curve]]:
-    found: dict[Hashable, list[Curve]] = {}
-    for one in curves:
-        found.setdefault(one.block, []).append(one)
-    return list(found.values())
+def _together(
+    curves: Sequence[Levelled], factors: Sequence[float], blocks: Sequence[Hashable], axis: Array
+) -> list[_Block]:
+    """The blocks in which the factor differs."""
+    found: dict[Hashable, list[int]] = {}
+    for place, block in enumerate(blocks):
+        found.setdefault(block, []).append(place)
+    return [
+        _block([curves[i] for i in own], np.array([factors[i] for i in own]), axis[1] - axis[0])
+        for own in found.values()
+        if len({factors[i] for i in own}) > 1
+    ]
 
 
-def _block(own: Sequence[Curve], axis: Array) -> _Block:
-    factors = np.array([one.factor for one in own])
-    optima = np.stack([one.points[one.values.argmin(axis=1)] for one in own], axis=1)
-    values, slopes = (np.stack(parts, axis=1) for parts in zip(*(_levelled(one, axis) for one in own), strict=True))
-    bends = np.gradient(slopes.mean(axis=0), axis[1] - axis[0], axis=1).clip(0)
+def _block(own: Sequence[Levelled], factors: Array, step: float) -> _Block:
+    values, slopes, optima = (
+        np.stack([getattr(c, name) for c in own], axis=1) for name in ("values", "slopes", "optima")
+    )
+    bends = np.gradient(slopes.mean(axis=0), step, axis=1).clip(0)
     bends[:, [0, -1]] = 0
     return _Block(factors - factors.mean(), values, slopes, bends, optima)
 
 
-def _levelled(one: Curve, axis: Array) -> tuple[Array, Array]:
-    """Values and slopes (R, n) on the axis. Beyond the ends of its grid the slope goes to zero, linearly, and stays."""
+def _levelled(one: Curve, axis: Array) -> Levelled:
+    """Beyond the ends of its grid the slope goes to zero, linearly, and stays."""
     low, high = one.points[0], one.points[-1]
     inside = axis.clip(low, high)
     beyond = (axis - inside).clip(-LEVELS_OFF, LEVELS_OFF)
@@ -112,7 +140,7 @@ def _levelled(one: Curve, axis: Array) -> tuple[Array, Array]:
     values = _on(inside, one.points, one.values) + slopes * (beyond - beyond * abs(beyond) / (2 * LEVELS_OFF))
     slopes = slopes * (1 - abs(beyond) / LEVELS_OFF)
     slopes[:, [0, -1]] = 0
-    return values, slopes
+    return Levelled(values, slopes, one.points[one.values.argmin(axis=1)])
 
 
 def _on(axis: Array, points: Array, ys: Array) -> Array:

@@ -118,6 +118,8 @@ def _with_replicates(table: pd.DataFrame, cell: list[str] | None) -> pd.DataFram
 def _plain(column: pd.Series) -> pd.Series:
     """Text in place of what is neither text, number, truth nor nothing: dates, lists, exact decimals."""
     if column.dtype.kind == "O":
+        if pd.api.types.infer_dtype(column) in ("string", "boolean", "integer", "floating", "empty"):
+            return column
         strange = column.map(lambda value: not isinstance(value, (str, int, float, bool, type(None), type(pd.NA))))
         return column.where(~strange, column.map(str)) if strange.any() else column
     return column.astype(str).where(column.notna(), None)

@@ -61,7 +61,7 @@ def cross_fitted(decide: Array, test: Array) -> Array:
 
 def interval(values: Array) -> tuple[Any, Any]:
     """Student's t for the mean of values (replicates, ...), those that are there; infinite for fewer than two."""
-    values = values[~np.isnan(values.reshape(len(values), -1)).any(axis=1)]
+    values = _known(values)
     if len(values) < 2:
         nothing = np.full(values.shape[1:], math.inf if len(values) else math.nan)[()]
         return -nothing, nothing
@@ -92,5 +92,11 @@ def fieller(part: Array, whole: Array) -> tuple[float, float, float]:
 
 def mean_of_known(values: Array) -> Any:
     """Over replicates (replicates, ...), those that are there; NaN for none."""
-    values = values[~np.isnan(values.reshape(len(values), -1)).any(axis=1)]
+    values = _known(values)
     return values.mean(axis=0) if len(values) else np.full(values.shape[1:], math.nan)[()]
+
+
+def _known(values: Array) -> Array:
+    """Of values (replicates, ...) the replicates of which none is NaN."""
+    missing = np.isnan(values)
+    return values[~missing.reshape(len(values), -1).any(axis=1)] if missing.any() else values

@@ -34,7 +34,7 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     """
     usable = _alike(found)
     noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
-    smooth = _curves(usable, noise, decide)
+    axis, smooth = effects.on_one_axis(_curves(usable, noise, decide)) if usable else (noise, [])
     rows = []
     for factor in _factors(found, columns):
         values = [_value(cell, factor) for cell in usable]
@@ -42,11 +42,11 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
         within = [name for name in columns if name != factor]
         if factor == TEACHER_ERROR:
             within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
-        some = [
-            effects.Curve(*curve, math.log2(value), tuple(cell.names[name] for name in within))
-            for cell, curve, value in zip(usable, smooth, [] if why_not else values, strict=False)
-        ]
-        rows.append({"factor": factor, "why_not": why_not, **_row(None if why_not else effects.effect(some))})
+        moved = None
+        if not why_not:
+            blocks = [tuple(cell.names[name] for name in within) for cell in usable]
+            moved = effects.effect(axis, smooth, [math.log2(value) for value in values], blocks)
+        rows.append({"factor": factor, "why_not": why_not, **_row(moved)})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
@@ -121,8 +121,8 @@ def _value(cell: Cell, factor: str) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _curves(usable: list[Cell], noise: Array, decide: str) -> list[tuple[Array, Array, Array]]:
-    """Of each cell points, values and slopes, in units of its noise. Cells of one grid share a smoother."""
+def _curves(usable: list[Cell], noise: Array, decide: str) -> list[effects.Curve]:
+    """Of each cell in units of its noise. Cells of one grid share a smoother."""
     alike: dict[tuple[float, ...], list[Array]] = {}
     for cell in usable:
         alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
@@ -132,5 +132,5 @@ def _curves(usable: list[Cell], noise: Array, decide: str) -> list[tuple[Array, 
     for cell, own in zip(usable, noise, strict=True):
         one, unit = shared[tuple(np.log2(cell.temperatures))], max(own, least) or 1.0
         y = cell.students[decide] / unit
-        found.append((one.points, y @ one.values.T, y @ one.slopes.T))
+        found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T))
     return found
