@@ -34,11 +34,19 @@ def write(answer: Answer, folder: Path) -> list[Path]:
         "effect_margin": answer.margins.effect,
     }
     content = about | {name: plain(frame) for name, frame in frames.items() if name != "curves"}
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    parts = (f"{json.dumps(name)}: {_text(value)}" for name, value in content.items())
+    text = "{\n" + ",\n".join(parts) + "\n}\n"
     for name, frame in frames.items():
         t.write(pa.Table.from_pandas(frame, preserve_index=False), folder / f"{name}.parquet")
     t.write_whole(folder / "analysis.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return [*(folder / f"{name}.parquet" for name in frames), folder / "analysis.json"]
+
+
+def _text(value: Any) -> str:
+    """JSON, of many rows each on a line: written at once, and a difference between two files is one of rows."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in value) + "\n]"
+    return json.dumps(value, allow_nan=False)
 
 
 def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
