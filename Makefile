@@ -10,9 +10,10 @@ READY := .venv/.ready
 
 setup: $(READY)
 
+# Modules are compiled when first imported: all of them at once would take a minute.
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 sweep: $(READY)
