@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TEACHER, BASELINE = "#000000", "#999999"
 CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 DATA = ("#D55E00", "#009E73", "#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442")
-MARKERS, DATA_MARKERS = "osD^vP*X", "^Dov*sXP"
+MARKERS, DATA_MARKERS = "oD^vPX*h", "^Dov*hXP"  # a square says "within the margin of the best"
 STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
          "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
          "savefig.facecolor": "white", "hatch.linewidth": 0.6}  # fmt: skip
