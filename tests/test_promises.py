@@ -60,7 +60,9 @@ def test_an_effect_that_is_not_there_is_seldom_found(curve):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("doublings", [1.0, 2.0])
-def test_a_planted_doubling_is_found(doublings):
-    found = coverage.effects(doublings, 500)
-    assert found["width"] >= 0.8
+@pytest.mark.parametrize("curve", coverage.MOVING)
+def test_a_planted_doubling_is_found(curve, doublings):
+    found = coverage.effects(doublings, 500, curve)
     assert found["its interval holds"] >= 0.93
+    if curve.startswith("quadratic"):  # on a plateau it is hardly seen where the best T is
+        assert found["width"] >= 0.8

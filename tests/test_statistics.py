@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -144,8 +145,8 @@ def effect_over(cells):
     return effects.effect(*effects.on_one_axis(curves_), [math.log2(width) for width in widths], blocks)
 
 
-def smoothed(one, y):
-    return effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T)
+def smoothed(one, y, x=X):
+    return effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, np.array(x))
 
 
 def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
@@ -180,7 +181,7 @@ def test_an_effect_in_a_mirror_is_its_negative(at, slope):
         depth = 0.05 * math.log2(width)
         y = depth * (x - at - slope * (math.log2(width) - 4.5)) ** 2 + random.normal(0, 0.05, (5, len(x)))
         for found, values in ((seen, y), (mirrored, y[:, ::-1])):
-            found.append((smoothed(one, values), width, 0))
+            found.append((smoothed(one, values, x), width, 0))
     there, back = effect_over(seen), effect_over(mirrored)
     assert there.p_value == pytest.approx(back.p_value, abs=0.02)
     assert there.check == pytest.approx(-back.check, abs=0.05)
@@ -195,7 +196,7 @@ def test_the_second_method_looks_within_each_cells_own_grid():
         x = tuple(X[first:])
         one = curves.smoothers(x)[4]
         y = np.tile((np.array(x) - 1) ** 2, (3, 1)) + np.random.default_rng(width).normal(0, 0.01, (3, len(x)))
-        found.append((smoothed(one, y), width, first))
+        found.append((smoothed(one, y, x), width, first))
     assert effect_over(found).check == pytest.approx(0, abs=0.02)
 
 
@@ -229,3 +230,22 @@ def test_more_noise_takes_no_fewer_replicates(deviation, more):
     for counted in (power.replicates_to_tell, power.replicates_for_width):
         few, many = counted(1.0, deviation), counted(1.0, deviation + more)
         assert many is None or (few is not None and few <= many)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_an_effect_is_less_sure_where_an_optimum_lies_in_the_last_step_of_its_grid(mirrored):
+    """The smooth curves of the narrowest are least in the first step, 0.585 wide, or in a mirror in the last."""
+    cells, x = [], np.array(X if not mirrored else [X[-1] - at for at in reversed(X)])
+    one = curves.smoothers(tuple(x))[5]
+    for width, best in ((8, 0.1), (16, 1.6), (32, 3.1)):
+        y = (
+            1
+            + (x - (X[-1] - best if mirrored else best)) ** 2
+            + np.random.default_rng(width).normal(0, 0.01, (5, len(x)))
+        )
+        cells.append((smoothed(one, y, x), width, 0))
+    sure = [(dataclasses.replace(curve, grid=np.array([-9.0, *x, 9.0])), *rest) for curve, *rest in cells]
+    doubted, plain = effect_over(cells).optimum, effect_over(sure).optimum
+    assert doubted.at == plain.at
+    assert plain.low - doubted.low == pytest.approx(0.585 / 2, abs=0.001)
+    assert doubted.high - plain.high == pytest.approx(0.585 / 2, abs=0.001)

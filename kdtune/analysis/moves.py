@@ -130,7 +130,8 @@ def _curves(usable: list[Cell], noise: Array, decide: str) -> list[effects.Curve
     least = LEAST_NOISE * np.median(noise) if len(noise) else 0.0
     found = []
     for cell, own in zip(usable, noise, strict=True):
-        one, unit = shared[tuple(np.log2(cell.temperatures))], max(own, least) or 1.0
+        x = np.log2(cell.temperatures)
+        one, unit = shared[tuple(x)], max(own, least) or 1.0
         y = cell.students[decide] / unit
-        found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T))
+        found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, x))
     return found
