@@ -237,10 +237,10 @@ def test_an_effect_is_less_sure_where_an_optimum_lies_in_the_last_step_of_its_gr
     """The smooth curves of the narrowest are least in the first step, 0.585 wide, or in a mirror in the last."""
     cells, x = [], np.array(X if not mirrored else [X[-1] - at for at in reversed(X)])
     one = curves.smoothers(tuple(x))[5]
-    for width, best in ((8, 0.1), (16, 1.6), (32, 3.1)):
+    for width, least in ((8, 0.1), (16, 1.6), (32, 3.1)):
         y = (
             1
-            + (x - (X[-1] - best if mirrored else best)) ** 2
+            + (x - (X[-1] - least if mirrored else least)) ** 2
             + np.random.default_rng(width).normal(0, 0.01, (5, len(x)))
         )
         cells.append((smoothed(one, y, x), width, 0))
