@@ -156,6 +156,14 @@ def test_figures_say_which_students_are_larger_than_their_teacher(rising):
                         {"shaded: larger than its teacher"})  # fmt: skip
 
 
+def test_figures_that_cannot_hold_everything_say_so():
+    table = planted.table(STILL, seps=(1.0,), informative=(1.0,), widths=(20, 50), draws=35, replicates=2)
+    found = answer(table, ["dataset", "width"])
+    for draw in (curves.gain_figure, optimum.optimum_figure, curves.excess_figure):
+        words = " ".join(text.get_text() for text in draw(found).findobj(mpl.text.Text))
+        assert re.search(r"the first (30|29|60) of (35 data sets|35 panels|70 cells)", words)
+
+
 @pytest.mark.parametrize("table", [
     planted.table(STILL, widths=(50,), seps=(1.0,), informative=(1.0,)),
     planted.table(STILL, seps=(1.0,), replicates=1),

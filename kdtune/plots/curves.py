@@ -44,6 +44,7 @@ def excess_figure(answer: Answer) -> Figure:
             axes.set_title(titles[axes], fontsize=8)
         for axes in style.outermost(all_axes):
             axes.set_ylabel(sides[axes], fontsize=7)
+        style.say_cut(figure, len(titles), len(keys), "cells")
         style.share_axes(all_axes).set_ylim(-0.12 * _top(curves), _top(curves))
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel(f"errors above those of the best T, {answer.split} split", fontsize=9)
@@ -126,6 +127,7 @@ def gain_figure(answer: Answer) -> Figure:
             axes.set_title(style.words(data, panel), fontsize=8)
             style.temperature_axis(axes, sorted(curves["T"].unique()))
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        style.say_cut(figure, sum(key is not None for row in grid for key in row), len(of))
         style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel("share of the baseline's test errors taken away", fontsize=9)

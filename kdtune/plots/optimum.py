@@ -30,7 +30,8 @@ def optimum_figure(answer: Answer) -> Figure:
     rest = [name for name in answer.columns if name != t.WIDTH]
     varying = [name for name in rest if frame[name].nunique(dropna=False) > 1]
     across, lines = varying[:1], varying[1:]
-    panels = [key for key, _ in style.groups(frame, across)][: style.MOST_PANELS - 1]
+    every = [key for key, _ in style.groups(frame, across)]
+    panels = every[: style.MOST_DATA - 1]
     looks = style.looks([key for key, _ in style.groups(frame, lines)], data=True)
     width = min(4, len(panels) + 1)
     rows = math.ceil((len(panels) + 1) / width)
@@ -54,6 +55,7 @@ def optimum_figure(answer: Answer) -> Figure:
         _hinton(all_axes.flat[len(panels)], T)
         for axes in all_axes.flat[len(panels) + 1 :]:
             axes.set_axis_off()
+        style.say_cut(figure, len(panels), len(every), "panels")
         _finish(figure, all_axes, T, handles)
     return figure
 
@@ -80,6 +82,7 @@ def _by_cell(answer: Answer, T: list[float]) -> Figure:
         all_axes: Any = figure.subplots(1, 1, squeeze=False)
         _intervals(all_axes[0, 0], np.arange(len(frame)), frame, T, (style.CURVES[0], "o"), line=False)
         all_axes[0, 0].set_xticks(range(len(frame)), names, rotation=30, ha="right", fontsize=7)
+        style.say_cut(figure, len(frame), len(answer.t_opt), "cells")
         _finish(figure, all_axes, T, {})
     return figure
 
@@ -147,7 +150,8 @@ def map_figure(answer: Answer) -> Figure:
     """T_opt of every cell: a row for each data set, a column for each student; flat and edge cells hatched."""
     frame, data = answer.t_opt, data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
-    rows = [key for key, _ in style.groups(frame, data)][: style.MOST_PANELS]
+    every = [key for key, _ in style.groups(frame, data)]
+    rows = every[: style.MOST_PANELS]
     labels = style.students(frame, students)
     columns = list(labels)[: style.MOST_PANELS]
     values = np.full((len(rows), len(columns)), np.nan)
@@ -174,6 +178,8 @@ def map_figure(answer: Answer) -> Figure:
         bar.ax.yaxis.set_major_locator(FixedLocator(T))
         bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        style.say_cut(figure, len(rows), len(every))
+        style.say_cut(figure, len(columns), len(labels), "students")
         patches = {f"{FLAT}: no T told apart": "////", f"{EDGE} of the grid": "...."}
         for_legend = {name: mpl.patches.Patch(facecolor="#8a8a8a", edgecolor="white", hatch=hatch)
                       for name, hatch in patches.items()}  # fmt: skip

@@ -27,7 +27,8 @@ MARKERS, DATA_MARKERS = "oD^vPX*h", "^Dov*hXP"  # a square says "within the marg
 STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
          "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
          "savefig.facecolor": "white", "hatch.linewidth": 0.6}  # fmt: skip
-MOST_PANELS = 60
+MOST_PANELS = 60  # small ones, of one curve
+MOST_DATA = 30  # panels of a data set each: more could not be read, and take long to lay out
 MOST_TICKS = 16
 MOST_LETTERS = 60  # of a label
 MOST_ENTRIES = 20  # of a legend
@@ -117,9 +118,9 @@ def panels(frame: pd.DataFrame, names: Sequence[str], across: int = 3) -> list[l
         first, second = (list(dict.fromkeys(sorted((key[i] for key in keys), key=_nulls_first))) for i in varying)
         found = {tuple(key[i] for i in varying): key for key in keys}
         grid: list[list[Key | None]] = [[found.get((a, b)) for b in second] for a in first]
-        if len(first) * len(second) <= MOST_PANELS:
+        if len(first) * len(second) <= MOST_DATA:
             return grid
-    keys = keys[:MOST_PANELS]
+    keys = keys[:MOST_DATA]
     width = min(max(across, math.isqrt(len(keys))), len(keys))
     padded = [*keys, *[None] * (-len(keys) % width)]
     return [padded[i : i + width] for i in range(0, len(padded), width)]
@@ -127,6 +128,12 @@ def panels(frame: pd.DataFrame, names: Sequence[str], across: int = 3) -> list[l
 
 def _nulls_first(value: Any) -> tuple[bool, Any]:
     return (value is not None, 0 if value is None else value)
+
+
+def say_cut(figure: Figure, shown: int, there: int, what: str = "data sets") -> None:
+    """Under a figure that does not hold everything."""
+    if shown < there:
+        figure.supxlabel(f"the first {shown} of {there} {what}", fontsize=8)
 
 
 def share_axes(all_axes: Any) -> Any:

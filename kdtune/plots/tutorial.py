@@ -71,6 +71,7 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
             handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
                 [], [], color=style.BASELINE, linestyle=":"
             )
+        style.say_cut(figure, sum(key is not None for row in grid for key in row), len(of))
         first = style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         if measure == t.NUM_ERROR and 0 < 8 * curves[f"{measure}_low"].min() < curves[f"{measure}_high"].max():
