@@ -247,14 +247,37 @@ def test_teachers_are_found_by_number_whatever_the_type_of_it(rising):
     assert found.test["teacher"].tolist() == answer(rising).test["teacher"].tolist()
 
 
+def test_failed_networks_are_said_to_be_missing(rising):
+    """As those without figures are: a T that failed in all replicates, and a cell of which nothing is done."""
+    students = rising[t.MODEL] == t.STUDENT
+    first = (rising[t.CLASS_SEP] == 1) & (rising[t.P_INFORMATIVE] == 1)
+    failed = students & first & ((rising[t.WIDTH] == 50) | (rising[t.WIDTH] == 20) & (rising[t.TEMP] == 3))
+    found = answer(rising.assign(**{t.STATUS: rising[t.STATUS].mask(failed, t.FAILED)}))
+    assert found.without == ["class_sep 1, p_informative 1, width 50"]
+    cells = found.t_opt.set_index([t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH])
+    assert cells.loc[(1.0, 1.0, 20), "left_out"] == ["T 3"]
+    assert (cells["left_out"].map(len) > 0).sum() == 1
+    # One that failed and was trained again is there.
+    again = pd.concat([rising[failed].assign(**{t.STATUS: t.FAILED, t.ID: "again"}), rising])
+    assert not answer(again).t_opt["left_out"].map(len).any()
+
+
+def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
+    found = answer(rising)
+    taken = {*found.curves, *found.test, *found.t_opt} - {*found.columns, *t.RESULTS}
+    assert taken <= foreign.RESERVED
+
+
 @pytest.mark.parametrize(("numbers", "said"), [
     ({}, "The best T rises with the student's width: log2 T changes by +1.7 per doubling (95 % interval +0.5 to +1.9, "
          "p = 0.03 after Holm), from 5 replicates; a second method gives +0.55 (+0.47 to +0.63)."),
     ({"check_low": -0.1}, "a second method gives +0.55 (-0.1 to +0.63), which settles nothing."),
-    ({"low": -1.0}, "changes of either sign are not."),
+    ({"low": -1.0}, "the test rejects no change, the interval does not exclude it."),
     ({"low": -1.0, "p_holm": 0.2},
         "Cannot tell whether the best T moves with the student's width: log2 T changes by +1.7 per doubling (95 % "
         "interval -1 to +1.9, p = 0.2 after Holm), from 5 replicates."),
+    ({"low": 0.0}, "Cannot tell"),
+    ({"p_holm": 0.2}, "the interval excludes no change, the test does not reject it."),
     ({"low": -0.05, "high": 0.05}, "does not move with the student's width by more than 0.1 doublings per doubling"),
     ({"informative_cells": 4}, "only 4 of 9 cells say where their best T is."),
 ])  # fmt: skip

@@ -140,6 +140,7 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
         students = [name for name in names if name.startswith("student, width")]
         assert students == sorted(students, key=lambda name: int(name.split()[-1]))
     figure = curves.excess_figure(found)
+    assert len([axes for axes in figure.axes if axes.get_ylabel()]) == 4  # one for each data set
     columns = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison}
     titled = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison and axes.get_title()}
     assert titled == columns
@@ -154,6 +155,23 @@ def test_figures_say_which_students_are_larger_than_their_teacher(rising):
         said = {text for text in words if "larger than its teacher" in text}
         assert said in ({"width 100 (larger than its teacher)"}, {"student, width 100 (larger than its teacher)"},
                         {"shaded: larger than its teacher"})  # fmt: skip
+
+
+def test_long_settings_stay_apart(rising):
+    long = {"weight_decay_of_the_second_kind": "0.0001 of the greatest", "optimizer": "stochastic gradient descent"}
+    varied = pd.concat([rising.assign(**long, rate=rate, **{t.ID: rising[t.ID] + rate}) for rate in ("low", "high")])
+    found = answer(varied[varied[t.CLASS_SEP] == 1], [*long, "rate", t.P_INFORMATIVE, t.WIDTH, "momentum"][:5])
+    for figure in (curves.gain_figure(found), regret.regret_figure(found)):
+        names = [text.get_text() for text in figure.legends[0].texts if text.get_text().startswith("student")]
+        assert len(set(names)) == len(names) == 6
+
+
+def test_every_column_of_panels_names_its_widths():
+    table = planted.table(STILL, seps=(0.2, 0.4, 0.6, 0.8, 1.0), informative=(1.0,), widths=(20, 50))
+    for axes in optimum.optimum_figure(answer(table)).axes:
+        if axes.axison:
+            assert [label.get_text() for label in axes.get_xticklabels() if label.get_visible()]
+            assert axes.xaxis.get_tick_params()["labelbottom"]
 
 
 def test_figures_that_cannot_hold_everything_say_so():

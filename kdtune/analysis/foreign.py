@@ -21,8 +21,15 @@ RESERVED = {
     "T", "T_opt", "T_opt_continuous", "T_opt_low", "T_opt_high", "tied", "good_enough", "flags", "left_out",
     "replicates", "temperatures", "student", "student_low", "student_high", "teacher", "baseline", "at_T1",
     "gap_closed", "gap_low", "gap_high", "cross_fitted", "chosen_on_test", "errors", "excess", "band", "regret",
-    "gain", "gain_low", "gain_high", "interval", "_cell",
+    "gain", "gain_low", "gain_high", "interval", "_cell", "_failed",
 }  # fmt: skip
+RESERVED |= {f"{who}_{measure}" for who in ("baseline", "teacher") for measure in t.RESULTS}
+RESERVED |= {f"{measure}_{end}" for measure in t.RESULTS for end in ("low", "high")}
+RESERVED |= {
+    f"{name}{end}"
+    for name in ("minus_baseline", "minus_teacher", "minus_T1", "cross_fitted_minus_T1")
+    for end in ("", "_low", "_high")
+}
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -40,11 +40,12 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
         If two networks of one cell have the same T and replicate.
     """
     good = done(table)
-    students = good[good[t.MODEL] == t.STUDENT]
+    students = table[table[t.MODEL] == t.STUDENT]
     measures = [name for name in MEASURES if name in table.columns]
     keys = list(columns)
     code = students.groupby(keys, dropna=False, sort=True).ngroup() if keys else pd.Series(0, students.index)
     students = students.assign(_cell=code).sort_values(["_cell", t.REPLICATE, t.TEMP], kind="stable")
+    students = _without_failures(students, measures)
     others = {model: _of_others(good, students, keys, measures, model) for model in (t.BASELINE, t.TEACHER)}
     bounds = np.flatnonzero(np.diff(students["_cell"].to_numpy(), prepend=-1, append=-2))
     values = {name: students[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
@@ -78,6 +79,16 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
             teacher,
             _left_out(T, which, rows, kept),
         )
+
+
+def _without_failures(students: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
+    """Networks that failed have no figures; where one of the same T and replicate is done, they are not there."""
+    failed = students[t.STATUS] != t.DONE
+    if not failed.any():
+        return students
+    again = students.assign(_failed=failed).sort_values(["_cell", t.REPLICATE, t.TEMP, "_failed"], kind="stable")
+    again = again[~(again["_failed"] & again.duplicated(["_cell", t.REPLICATE, t.TEMP]))]
+    return again.assign(**{name: again[name].where(~again["_failed"]) for name in measures}).drop(columns="_failed")
 
 
 def complete(values: Array) -> tuple[list[int], list[int]]:

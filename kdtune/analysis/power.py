@@ -72,6 +72,8 @@ def table(cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: 
     if not usable:
         raise RequestError("no cell has two replicates of two temperatures; noise cannot be seen in fewer")
     deviations = noise(usable, measure)
+    if not deviations.any():
+        raise RequestError("the replicates of every cell are copies of each other, which show no noise")
     least = np.array([cell.students[measure].mean(axis=0).min() for cell in usable])
     typical = float(np.median(least))
     rows = [(share, share * typical, share, deviations / np.maximum(least, 1e-12)) for share in sorted(shares)]

@@ -32,8 +32,8 @@ def verdict(row: Mapping[str, Any], margin: float) -> str:
         return UNKNOWN
     if -margin <= low and high <= margin:
         return STAYS
-    if (low >= 0 or high <= 0) and row["p_holm"] < LEVEL:
-        return RISES if low >= 0 else FALLS
+    if not low <= 0 <= high and row["p_holm"] < LEVEL:
+        return RISES if low > 0 else FALLS
     return UNKNOWN
 
 
@@ -68,7 +68,9 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
         return f"{said}: only {row['informative_cells']} of {row['cells']} cells say where their best T is."
     if math.isinf(low) and math.isinf(high):
         return f"{said}: no change is excluded."
-    but = "; no change at all is rejected, changes of either sign are not" if row["p_holm"] < LEVEL else ""
+    but = "; the test rejects no change, the interval does not exclude it" if row["p_holm"] < LEVEL else ""
+    if not low <= 0 <= high:
+        but = "; the interval excludes no change, the test does not reject it"
     return f"{said}: {change}, from {basis}{but}."
 
 

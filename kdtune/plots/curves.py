@@ -40,12 +40,12 @@ def excess_figure(answer: Answer) -> Figure:
                 style.temperature_axis(axes, _few(sorted(curves["T"].unique())))
                 titles[axes] = style.narrow(labels[place[1]])
                 sides[axes] = style.words(data, place[0]).replace(", ", "\n")
-        for axes in style.outermost(all_axes.T):
-            axes.set_title(titles[axes], fontsize=8)
-        for axes in style.outermost(all_axes):
-            axes.set_ylabel(sides[axes], fontsize=7)
         style.say_cut(figure, len(titles), len(keys), "cells")
         style.share_axes(all_axes).set_ylim(-0.12 * _top(curves), _top(curves))
+        for axes in style.outermost(all_axes.T):
+            axes.set_title(titles[axes], fontsize=8)
+        for axes in style.outermost(all_axes):  # sharing takes labels from all but the first column
+            axes.set_ylabel(sides[axes], fontsize=7)
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel(f"errors above those of the best T, {answer.split} split", fontsize=9)
         grey: Any = {"color": "#555555", "linestyle": "none", "markersize": 5}
@@ -60,7 +60,7 @@ def excess_figure(answer: Answer) -> Figure:
 
 
 def _matrix(panels: list[style.Key], students: list[style.Key]) -> list[list[tuple[style.Key, style.Key]]]:
-    students = students[: style.MOST_PANELS]
+    students = students[:MOST_ACROSS]
     return [[(panel, key) for key in students] for panel in panels[: max(1, style.MOST_PANELS // len(students))]]
 
 
@@ -73,6 +73,7 @@ def _few(temperatures: list[float]) -> list[float]:
     return shown
 
 
+MOST_ACROSS = 12
 MOST_EXCESS = 0.5  # that is drawn: where the best lies is seen below
 
 

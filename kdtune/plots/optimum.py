@@ -136,7 +136,8 @@ def _finish(figure: Figure, all_axes: Any, T: list[float], handles: dict[str, An
     for axes in all_axes.flat:
         style.temperature_axis(axes, T, "y")
         axes.set_ylim(T[0] / REACH, T[-1] * REACH)
-        axes.label_outer(remove_inner_ticks=False) if axes.axison else None
+        if axes.axison and not axes.get_subplotspec().is_first_col():
+            axes.tick_params(labelleft=False)
     figure.supylabel("best temperature", fontsize=9)
     grey: Any = {"color": "#555555", "linestyle": "none", "markersize": 5}
     handles = handles | {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 TEACHER, BASELINE = "#000000", "#999999"
 CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 DATA = ("#D55E00", "#009E73", "#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442")
-MARKERS, DATA_MARKERS = "oD^vPX*h", "^Dov*hXP"  # a square says "within the margin of the best"
+MARKERS, DATA_MARKERS = "oD^vPX*h", "oDXPh*pd"  # a square says "within the margin of the best", data's triangles "open"
 STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
          "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
          "savefig.facecolor": "white", "hatch.linewidth": 0.6}  # fmt: skip
@@ -76,15 +75,18 @@ def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
     """A cell, or a part of one, in words: class_sep 0.2, width 50."""
     said = ((name, value) for name, value in zip(names, key, strict=True) if value is not None)
     text = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in said)
-    text = textwrap.shorten(text, MOST_LETTERS, placeholder=" ...") if len(text) > MOST_LETTERS else text
+    if len(text) > MOST_LETTERS:  # names begin alike and values end
+        text = f"{text[: MOST_LETTERS // 2]} ... {text[5 - MOST_LETTERS // 2 :]}"
     return text.replace("$", r"\$") or otherwise
 
 
 def students(t_opt: pd.DataFrame, names: Sequence[str]) -> dict[Key, str]:
     """Each student in words, to label curves with. One that is larger than all its teachers is called so."""
-    found = {}
+    found: dict[Key, str] = {}
     for key, cells in groups(t_opt, names):
         name = f"student, {words(names, key)}" if words(names, key) else "student"
+        alike = sum(other.startswith(name) for other in found.values())
+        name = f"{name} [{alike + 1}]" if alike and len(name) > MOST_LETTERS else name
         found[key] = f"{name} ({LARGE})" if cells["flags"].map(lambda flags: LARGE in flags).all() else name
     return found
 
