@@ -126,13 +126,14 @@ def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path,
     for worker in frozen:  # or they would be done before the second driver has looked
         os.kill(worker, signal.SIGSTOP)
     second = kdtune("sweep", write(), *LONG)
-    for worker in frozen:
-        os.kill(worker, signal.SIGCONT)
     assert second.returncode == 2
     assert f"pid {run.pid}" in second.stderr
     assert "since" in second.stderr
     known = {name for path in parts(folder) for name in pd.read_parquet(path)[t.ID]}
     (os.killpg if how == signal.SIGINT else os.kill)(run.pid, how)
+    for worker in frozen:
+        if psutil.pid_exists(worker):
+            os.kill(worker, signal.SIGCONT)
     output, _ = run.communicate(timeout=30)
     assert run.returncode == 130, output
     assert "Run the same command to go on" in output
