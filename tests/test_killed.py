@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import psutil
@@ -115,30 +116,45 @@ def workers(driver: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path, how):
-    """Ctrl-C ends cleanly and keeps what is finished; meanwhile a second driver is refused."""
-    folder = tmp_path / "results/small"
-    run = start("sweep", write(), *LONG)
+def freeze_between_packs(driver: subprocess.Popen[str], folder: Path) -> set[str]:
+    """Stop a driver as soon as something is finished, so that it hands out no more packs: the ids that it has kept."""
     wait_for(lambda: parts(folder))
-    frozen = wait_for(lambda: workers(run.pid) if len(workers(run.pid)) == 2 else None)
-    for worker in frozen:  # or they would be done before the second driver has looked
-        os.kill(worker, signal.SIGSTOP)
-    second = kdtune("sweep", write(), *LONG)
-    for worker in frozen:
-        os.kill(worker, signal.SIGCONT)
-    assert second.returncode == 2
-    assert f"pid {run.pid}" in second.stderr
-    assert "since" in second.stderr
-    known = {name for path in parts(folder) for name in pd.read_parquet(path)[t.ID]}
-    (os.killpg if how == signal.SIGINT else os.kill)(run.pid, how)
-    output, _ = run.communicate(timeout=30)
-    assert run.returncode == 130, output
+    os.kill(driver.pid, signal.SIGSTOP)
+    return {name for path in parts(folder) for name in pd.read_parquet(path)[t.ID]}
+
+
+def check_ended_cleanly(driver: subprocess.Popen[str], folder: Path, known: set[str], reference: pd.DataFrame) -> None:
+    output, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 130, output
     assert "Run the same command to go on" in output
     assert "Traceback" not in output
     finished = table(folder)
-    assert 0 < len(finished) < len(long_reference)
+    assert known
     assert known <= set(finished[t.ID])
-    same(finished, long_reference[long_reference[t.ID].isin(finished[t.ID])].reset_index(drop=True))
+    assert len(finished) < len(reference)
+    same(finished, reference[reference[t.ID].isin(finished[t.ID])].reset_index(drop=True))
+
+
+def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path):
+    """While one driver is at work a second is refused; Ctrl-C ends the first cleanly and keeps what is finished."""
+    folder = tmp_path / "results/small"
+    run = start("sweep", write(), *LONG)
+    known = freeze_between_packs(run, folder)
+    second = kdtune("sweep", write(), *LONG)
+    assert second.returncode == 2
+    assert f"pid {run.pid}" in second.stderr
+    assert "since" in second.stderr
+    os.killpg(run.pid, signal.SIGINT)
+    os.kill(run.pid, signal.SIGCONT)
+    check_ended_cleanly(run, folder, known, long_reference)
     assert kdtune("sweep", write(), *LONG).returncode == 0
     same(table(folder), long_reference)
+
+
+def test_terminated(start, write, long_reference, tmp_path):
+    """SIGTERM, what batch systems send, does the same."""
+    run = start("sweep", write(), *LONG)
+    known = freeze_between_packs(run, tmp_path / "results/small")
+    os.kill(run.pid, signal.SIGTERM)
+    os.kill(run.pid, signal.SIGCONT)
+    check_ended_cleanly(run, tmp_path / "results/small", known, long_reference)
