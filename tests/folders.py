@@ -8,6 +8,11 @@ import pandas as pd
 
 import kdtune as package
 from kdtune import table as t
+from kdtune.packing import Limits
+from kdtune.plan import all_networks, make_plan
+from kdtune.spec import load
+from kdtune.store import Store
+from kdtune.train import train_pack
 
 # What may differ between an interrupted and an uninterrupted run.
 TIMES_AND_HOSTS = [t.SECONDS, t.DEVICE, t.HOST]
@@ -25,3 +30,13 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
 
 def parts(folder: Path) -> list[Path]:
     return list((folder / "parts").glob("[!.]*.parquet"))
+
+
+def alone(sweep_file: Path, overrides: tuple[str, ...] = ()) -> pd.DataFrame:
+    """A sweep's rows without Ray, files or packs: each network trained alone, in this process."""
+    store = Store(sweep_file.parent, "alone")
+    store.prepare()
+    plan = make_plan(list(all_networks(load(sweep_file, overrides))), limits=Limits(networks=1))
+    for pack in plan.packs:
+        store.save(pack.id, train_pack(pack, store.teacher_logits))
+    return t.to_frame(t.select(store.rows(), [network.id for network in plan.networks]))

@@ -10,27 +10,17 @@ import pytest
 
 import kdtune as package
 from kdtune import table as t
-from kdtune.packing import Limits
-from kdtune.plan import all_networks, make_plan
+from kdtune.plan import all_networks
 from kdtune.spec import load
-from kdtune.store import Store
-from kdtune.train import train_pack
 from tests.conftest import write_small
-from tests.folders import parts, same, table
+from tests.folders import alone, parts, same, table
 
 pytestmark = pytest.mark.xdist_group("ray")  # those that share one cluster run on one worker
 
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The small sweep's rows without Ray, files or packs: each network trained alone, in this process."""
-    path = write_small(tmp_path_factory.mktemp("reference") / "small.yaml")
-    store = Store(path.parent, "reference")
-    store.prepare()
-    plan = make_plan(list(all_networks(load(path))), limits=Limits(networks=1))
-    for pack in plan.packs:
-        store.save(pack.id, train_pack(pack, store.teacher_logits))
-    return t.to_frame(t.select(store.rows(), [network.id for network in plan.networks]))
+    return alone(write_small(tmp_path_factory.mktemp("reference") / "small.yaml"))
 
 
 def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, reference, tmp_path):
