@@ -5,8 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Tests of sweeps mostly wait for Ray: one more process than the smallest machine has cores.
-SIDE_BY_SIDE := -n 3 --dist loadgroup
+# Tests that share a Ray stay together.
+SIDE_BY_SIDE := -n 2 --dist loadgroup
 
 .PHONY: setup sweep test promises check format bench clean
 

@@ -32,7 +32,7 @@ for _name, _value in {
 
 import ray
 
-from kdtune.errors import RequestError
+from kdtune.errors import RequestError, SweepError
 from kdtune.options import Options
 
 OBJECT_STORE_BYTES = 256 << 20  # packs are small: what is large lies in the results folder
@@ -48,6 +48,8 @@ def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
     ------
     RequestError
         If the named cluster does not answer or cannot be joined.
+    SweepError
+        If Ray does not start on this machine.
     """
     if ray.is_initialized():
         raise RequestError("Ray runs in this process already; call ray.shutdown() first, or give its address")
@@ -61,13 +63,7 @@ def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
     on_sigterm = signal.getsignal(signal.SIGTERM)
     with _own_token() if options.address is None else nullcontext():
         if options.address is None:
-            ray.init(
-                address="local",  # never one that an environment variable or a file happens to name
-                num_cpus=max(cores, options.workers * options.cpus_per_worker),
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **quiet,
-            )
+            _start(max(cores, options.workers * options.cpus_per_worker), quiet)
         else:
             _join(options.address, quiet)
         if threading.current_thread() is threading.main_thread():
@@ -103,6 +99,25 @@ def _forget_token() -> None:
     raylet: Any = ray._raylet
     raylet.AuthenticationTokenLoader.instance().reset_cache()
     raylet.Config.initialize("")
+
+
+def _start(cpus: int, quiet: dict[str, Any], goes: int = 2) -> None:
+    """A Ray on this machine. It gives its processes 30 seconds; a second go, if needed, finds their files in memory."""
+    for left in reversed(range(goes)):
+        try:
+            ray.init(
+                address="local",  # never one that an environment variable or a file happens to name
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **quiet,
+            )
+            return
+        except Exception as error:  # Ray raises a bare one
+            ray.shutdown()
+            if not left:
+                reason = str(error).strip().splitlines()[0]
+                raise SweepError(f"Ray does not start on this machine: {reason}") from error
 
 
 def _join(address: str, quiet: dict[str, Any]) -> None:

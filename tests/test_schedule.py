@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import ray
 
+from kdtune import cluster as clusters
 from kdtune import table as t
 from kdtune.cluster import cluster
+from kdtune.errors import SweepError
 from kdtune.options import Options
 from kdtune.rows import failed_row, row
 from kdtune.schedule import run
@@ -155,3 +157,10 @@ def test_a_lost_teacher_skips_its_students_only(go):
     status = {r[t.ID]: r[t.STATUS] for r in ledger.rows}
     expected = {t.TEACHER: t.FAILED, t.BASELINE: t.DONE, t.STUDENT: t.SKIPPED}
     assert status == {n.id: expected[n.model] for n in plan.networks}
+
+
+def test_a_ray_that_does_not_start_is_said(monkeypatch):
+    monkeypatch.setattr(clusters, "OBJECT_STORE_BYTES", 1)
+    with pytest.raises(SweepError, match=r"Ray does not start on this machine: .+"), cluster(Options(workers=1), 1):
+        pass
+    assert not ray.is_initialized()

@@ -23,7 +23,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return alone(write_small(tmp_path_factory.mktemp("reference") / "small.yaml"))
 
 
-def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, reference, tmp_path):
+def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_address, reference, tmp_path):
     run = kdtune("sweep", write(), "--address", ray_address, "--keep-students", "all")
     assert run.returncode == 0, run.stderr
     found = table(tmp_path / "results/small")
@@ -46,23 +46,26 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, 
     with pytest.raises(package.RequestError, match="there is no network"):
         package.load(tmp_path / "results/small", "feedbeef")
 
+    def sweep(*arguments, address=ray_address):  # in this process: a new one imports torch and Ray anew
+        return call("sweep", *arguments, "--address", address, "--results", tmp_path / "results")
+
     # The same command again trains nothing and needs no Ray.
-    again = kdtune("sweep", write(), "--address", "127.0.0.1:1")
-    assert again.returncode == 0, again.stderr
+    again = sweep(write(), address="127.0.0.1:1")
+    assert again.exit_code == 0, again.output
     assert "nothing to train" in again.stderr
     same(table(tmp_path / "results/small"), reference)
 
     # More values: only what is new is trained, the old rows stay to the second.
-    more = kdtune("sweep", write(), "--set", "distill.T=[1, 2, 5, 9]", "--address", ray_address)
-    assert more.returncode == 0, more.stderr
+    more = sweep(write(), "--set", "distill.T=[1, 2, 5, 9]")
+    assert more.exit_code == 0, more.output
     assert "18 of 22 networks are done already; 4 to train" in more.stderr
     larger = table(tmp_path / "results/small").set_index(t.ID)
     pd.testing.assert_frame_equal(larger.loc[found[t.ID]], found.set_index(t.ID), check_dtype=False)
 
     # The earlier file gives its own rows again; a sweep under another name shares the teachers.
-    kdtune("sweep", write(), "--address", ray_address)
+    sweep(write())
     same(table(tmp_path / "results/small"), reference)
-    other = kdtune("sweep", write(), "--set", "name=other", "--set", "student.width=4", "--address", ray_address)
+    other = sweep(write(), "--set", "name=other", "--set", "student.width=4")
     assert "2 of 10 networks are done already" in other.stderr
     shared = table(tmp_path / "results/other")
     pd.testing.assert_frame_equal(shared[shared.model == t.TEACHER], found[found.model == t.TEACHER], check_dtype=False)
@@ -76,8 +79,8 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, 
     teacher = found[found.model == t.TEACHER][t.ID].iloc[0]
     logits = tmp_path / "results/teachers" / teacher / "train.npy"
     logits.write_bytes(logits.read_bytes()[:1000])
-    repaired = kdtune("sweep", write(), "--address", ray_address)
-    assert repaired.returncode == 0, repaired.stderr
+    repaired = sweep(write())
+    assert repaired.exit_code == 0, repaired.output
     assert repaired.stderr.count("set aside") == 3
     assert f"teachers/{teacher} is torn" in repaired.stderr
     same(table(folder), reference)
@@ -89,7 +92,7 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, 
     assert "--yes" in refused.stderr
     # A torn teacher is trained again only where a student that is missing needs it.
     whole = sum((tmp_path / "results/teachers" / name).is_dir() for name in found[found.model == t.TEACHER][t.ID])
-    fresh = kdtune("sweep", write(), "--fresh", "--yes", "--address", ray_address, "--keep-students", "best")
+    fresh = sweep(write(), "--fresh", "--yes", "--keep-students", "best")
     assert f"{whole} of 18 networks are done already" in fresh.stderr
     same(table(folder), reference)
     kept = {path.stem for path in (folder / "students").glob("*.safetensors")}
@@ -98,7 +101,7 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, write, ray_address, 
     assert len(kept) == 4
     assert (students.set_index(t.ID).loc[sorted(kept)].val_num_error.sort_values().to_list()
             == best.val_num_error.sort_values().to_list())  # fmt: skip
-    everything = kdtune("sweep", write(), "--fresh", "--fresh-teachers", "--yes", "--address", ray_address)
+    everything = sweep(write(), "--fresh", "--fresh-teachers", "--yes")
     assert "Training 18 networks" in everything.stderr
     same(table(folder), reference)
 
