@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ RESERVED |= {
     for name in ("minus_baseline", "minus_teacher", "minus_T1", "cross_fitted_minus_T1")
     for end in ("", "_low", "_high")
 }
+
+KNOWN = (t.TEMP, t.N_PARAMS, *t.NAMES, *t.CIRCUMSTANCES, *t.RESULTS)  # by what reads them, whatever the settings
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -70,6 +73,8 @@ def standard(
         If a column is not there, T is not a positive number, or a measure is no number.
     """
     for ours, theirs in renamed.items():
+        if ours not in KNOWN and (meant := get_close_matches(ours, KNOWN, n=1, cutoff=0.7)):
+            raise RequestError(f"--map {ours}={theirs}: {ours} is no column of kdtune's; did you mean {meant[0]!r}?")
         if theirs not in table.columns:
             raise RequestError(
                 f"--map {ours}={theirs}: there is no column {theirs!r}; {nearest(theirs, table.columns)}"
@@ -85,7 +90,10 @@ def standard(
         if name in (t.MODEL, t.TEMP, t.REPLICATE, t.STATUS, t.ID, *t.RESULTS):
             raise RequestError(f"--cell: {name} does not name a cell: networks of one cell differ in it")
     if t.TEMP not in table.columns:
-        raise RequestError(f"the table has no column {t.TEMP!r}; name the one with the temperatures: --map temp=NAME")
+        raise RequestError(
+            f"the table has no column {t.TEMP!r}; name the one with the temperatures: --map temp=NAME; "
+            f"it has {', '.join(map(str, table.columns[:12]))}"
+        )
     if t.MODEL not in table.columns:
         table = table.assign(**{t.MODEL: t.STUDENT})
     _check_temperatures(table)

@@ -12,7 +12,7 @@ import click
 
 from kdtune.cli.group import main
 from kdtune.cli.printing import say_lag
-from kdtune.errors import RequestError
+from kdtune.errors import RequestError, StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,11 +84,12 @@ def analyze(output: Path | None, **asked: Any) -> None:
     from kdtune.cli.print_answers import print_answer
 
     path, _, found = _answer(**asked)
-    print_answer(found)
     folder = output or path.parent / "analysis"
     with _writing(folder):
-        for written in files.write(found, folder):
-            click.echo(f"Wrote {written}", err=True)
+        written = files.write(found, folder)
+    print_answer(found)
+    for file in written:
+        click.echo(f"Wrote {file}", err=True)
 
 
 @main.command()
@@ -126,9 +127,9 @@ def report(output: Path | None, **asked: Any) -> None:
     path, table, found = _answer(**asked)
     file, sweep = output or path.parent / "report.html", path.parent / "sweep.yaml"
     own = path.name == "table.parquet" and sweep.is_file()
-    if file.exists() and not file.is_file():
-        raise RequestError(f"{file}: is no ordinary file")
     with _writing(file.parent):
+        if file.exists() and not file.is_file():
+            raise RequestError(f"{file}: is no ordinary file")
         file.parent.mkdir(parents=True, exist_ok=True)
         page.write(
             table, found, file, path.parent.resolve().name if own else path.stem,
@@ -164,12 +165,13 @@ def _answer(
 ) -> tuple[Path, pd.DataFrame, Any]:  # fmt: skip
     """The table's path, the table, and its answer: None where there can be none and none is needed."""
     from kdtune import showing
+    from kdtune import table as t
     from kdtune.analysis import answer, foreign
 
     path = showing.locate(results)
     say_lag(results)
     table, cell = foreign.standard(foreign.read(path), renamed, cell)
-    if not needed and not answer.has_students(table):
+    if not needed and {*t.RESULTS} & {*table.columns} and not answer.has_students(table):
         return path, table, None
     return path, table, answer.answer(table, cell, answer.Margins(margin, effect_margin))
 
@@ -181,3 +183,5 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RequestError(f"{folder}: cannot write there: {error.strerror}") from None
+    except StorageError as error:
+        raise RequestError(str(error)) from None

@@ -27,7 +27,7 @@ STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": Fal
          "grid.color": "#e6e6e6", "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "kdtune",
          "savefig.facecolor": "white", "hatch.linewidth": 0.6}  # fmt: skip
 MOST_PANELS = 60  # small ones, of one curve
-MOST_DATA = 30  # panels of a data set each: more could not be read, and take long to lay out
+MOST_DATA = 16  # panels of a data set each: more could not be read, and take long to lay out
 MOST_TICKS = 16
 MOST_LETTERS = 60  # of a label
 MOST_ENTRIES = 20  # of a legend
