@@ -12,10 +12,10 @@ SIDE_BY_SIDE := -n 2 --dist loadgroup
 
 setup: $(READY)
 
-# Modules are compiled when first imported: all of them at once would take a minute.
+# pip compiles all modules: where Python writes no bytecode (a setting of many images) each worker would compile torch anew.
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 sweep: $(READY)

@@ -45,7 +45,7 @@ def start(tmp_path):
             process.wait()
 
 
-def wait_for(condition, seconds=90.0, every=0.05):
+def wait_for(condition, seconds=180.0, every=0.05):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not happen in time"
