@@ -176,6 +176,13 @@ def test_figures_say_which_students_are_larger_than_their_teacher(rising):
                         {"shaded: larger than its teacher"})  # fmt: skip
 
 
+def test_a_panel_without_baselines_says_so(rising):
+    lacks = (rising[t.MODEL] == t.BASELINE) & (rising[t.CLASS_SEP] == rising[t.CLASS_SEP].min())
+    said = [[text.get_text() for text in axes.texts] for axes in curves.gain_figure(answer(rising[~lacks])).axes]
+    informative = rising[t.P_INFORMATIVE].nunique()
+    assert said == [["no baseline"]] * informative + [[]] * (len(said) - informative)
+
+
 def test_long_settings_stay_apart(rising):
     long = {"weight_decay_of_the_second_kind": "0.0001 of the greatest", "optimizer": "stochastic gradient descent"}
     varied = pd.concat([rising.assign(**long, rate=rate, **{t.ID: rising[t.ID] + rate}) for rate in ("low", "high")])

@@ -125,6 +125,8 @@ def gain_figure(answer: Answer) -> Figure:
                 )
                 if np.isfinite(low).all():
                     axes.fill_between(curve["T"], low, high, color=color, alpha=0.2, linewidth=0)
+            if of[panel]["gain"].isna().all():
+                axes.text(0.5, 0.5, "no baseline", transform=axes.transAxes, ha="center", fontsize=8)
             axes.set_title(style.words(data, panel), fontsize=8)
             style.temperature_axis(axes, sorted(curves["T"].unique()))
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
