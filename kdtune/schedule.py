@@ -11,12 +11,9 @@ Importing this module takes seconds: do it when there is something to train.
 from __future__ import annotations
 
 import logging
-import signal
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -98,39 +95,11 @@ def run(packs: list[Pack], store: Store, options: Options, listener: Listener, w
             ),
         )
         try:
-            with _noting_interrupts(dispatcher):
-                tuner.fit()
+            tuner.fit()
         except tune.TuneError as error:
-            if not dispatcher.interrupted:
-                raise dispatcher.broken or SweepError(f"Ray Tune broke off: {error}") from error
-    if dispatcher.interrupted:
-        raise KeyboardInterrupt
+            raise dispatcher.broken or SweepError(f"Ray Tune broke off: {error}") from error
     if dispatcher.broken:
         raise dispatcher.broken
-
-
-@contextmanager
-def _noting_interrupts(dispatcher: Dispatcher) -> Iterator[None]:
-    """End the run even where a KeyboardInterrupt is raised in a place of Ray or Tune that loses it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, frame: Any) -> None:
-        dispatcher.interrupted = True
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-
-    taken = [number for number, handler in before.items() if callable(handler)]  # what is ignored stays so
-    for number in taken:
-        signal.signal(number, note)
-    try:
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, before[number])
 
 
 class PackTrainable(tune.Trainable):
@@ -178,15 +147,9 @@ class Dispatcher(Searcher):
         self.crashes: Counter[str] = Counter()
         self.taken: list[str] = []  # parts whose rows are known, since they were folded last
         self.broken: SweepError | None = None
-        self.interrupted = False
-
-    @property
-    def ends(self) -> bool:
-        """Whether nothing more is to be started."""
-        return self.interrupted or self.broken is not None
 
     def suggest(self, trial_id: str) -> Any:
-        if self.ends or (self.agenda.empty and not self.in_flight):
+        if self.broken or (self.agenda.empty and not self.in_flight):
             return Searcher.FINISHED
         if len(self.in_flight) >= self.options.workers or (pack := self.agenda.next()) is None:
             return None
@@ -198,7 +161,7 @@ class Dispatcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pack = self.in_flight.pop(trial_id)
-        if self.ends:
+        if self.broken:
             return  # it was stopped, not finished
         try:
             if error or not result:
@@ -268,7 +231,7 @@ class CountCrashes(tune.Callback):
 
 
 class StopWhenBroken(tune.Stopper):
-    """Ends all trials once nothing more can be stored, or is wanted."""
+    """Ends all trials once nothing more can be stored."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
@@ -277,4 +240,4 @@ class StopWhenBroken(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self.dispatcher.ends
+        return self.dispatcher.broken is not None

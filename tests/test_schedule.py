@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -165,14 +164,3 @@ def test_a_ray_that_does_not_start_is_said(monkeypatch):
     with pytest.raises(SweepError, match=r"Ray does not start on this machine: .+"), cluster(Options(workers=1), 1):
         pass
     assert not ray.is_initialized()
-
-
-def test_an_interrupt_that_is_lost_on_the_way_ends_the_run(go, monkeypatch):
-    """As where it is raised in a finalizer or a callback of Ray, which only print it."""
-    previous = signal.signal(signal.SIGINT, lambda *_: None)
-    monkeypatch.setattr(Ledger, "started", lambda self, _: os.kill(os.getpid(), signal.SIGINT))
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            go(finish)
-    finally:
-        signal.signal(signal.SIGINT, previous)
