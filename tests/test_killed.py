@@ -34,6 +34,8 @@ def start(tmp_path):
             text=True,
             start_new_session=True,
             env=environment(joins=False),
+            # Tests that run in the background of a shell ignore it, and so would what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process
