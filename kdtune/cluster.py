@@ -116,7 +116,7 @@ def _start(cpus: int, quiet: dict[str, Any], goes: int = 2) -> None:
         except Exception as error:  # Ray raises a bare one
             ray.shutdown()
             if not left:
-                reason = str(error).strip().splitlines()[0]
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise SweepError(f"Ray does not start on this machine: {reason}") from error
 
 

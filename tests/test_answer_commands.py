@@ -67,8 +67,9 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
     own = students.rename(columns={t.TEMP: "tau", t.REPLICATE: "rep", t.DATASET: "data"})
     own[["tau", "rep", "data", t.WIDTH, t.CLASS_SEP, t.P_INFORMATIVE, t.NUM_ERROR]].to_csv(tmp_path / "own.csv")
     run = call(
-        "analyze", tmp_path / "own.csv", "--map", "temp=tau,replicate=rep", "--cell", "width,class_sep,p_informative"
-    )
+        "analyze", tmp_path / "own.csv", "--map", "temp=tau,replicate=rep,dataset=data",
+        "--cell", "width,class_sep,p_informative",
+    )  # fmt: skip
     assert run.exit_code == 0, run.output
     assert "rises with the student's width" in run.output
     assert "baseline" not in run.output

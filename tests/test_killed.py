@@ -147,6 +147,8 @@ def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path)
     os.killpg(run.pid, signal.SIGINT)
     os.kill(run.pid, signal.SIGCONT)
     check_ended_cleanly(run, folder, known, long_reference)
+    assert kdtune("sweep", write(), *LONG).returncode == 0
+    same(table(folder), long_reference)
 
 
 def test_terminated(start, write, long_reference, tmp_path):

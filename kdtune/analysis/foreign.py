@@ -32,7 +32,8 @@ RESERVED |= {
     for end in ("", "_low", "_high")
 }
 
-KNOWN = (t.TEMP, t.N_PARAMS, *t.NAMES, *t.CIRCUMSTANCES, *t.RESULTS)  # by what reads them, whatever the settings
+# What makes another answer where it is missing, or called something else.
+NEEDED = (t.TEMP, t.REPLICATE, t.MODEL, t.STATUS, *t.RESULTS)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -73,7 +74,8 @@ def standard(
         If a column is not there, T is not a positive number, or a measure is no number.
     """
     for ours, theirs in renamed.items():
-        if ours not in KNOWN and (meant := get_close_matches(ours, KNOWN, n=1, cutoff=0.7)):
+        lacking = [name for name in NEEDED if name not in renamed and name not in table.columns]
+        if ours not in NEEDED and (meant := get_close_matches(ours, lacking, n=1, cutoff=0.7)):
             raise RequestError(f"--map {ours}={theirs}: {ours} is no column of kdtune's; did you mean {meant[0]!r}?")
         if theirs not in table.columns:
             raise RequestError(
