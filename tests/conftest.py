@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ def ray_address() -> Iterator[str]:
         del os.environ["RAY_AUTH_MODE"]
         family = [child for one in started for child in psutil.Process(one.pid).children(recursive=True)]
         for process in [*family, *started]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # one ends when another that it serves is gone
+                process.kill()
         for process in started:
             process.wait()
 
