@@ -137,6 +137,18 @@ def test_rows_that_are_not_finite_are_left_out(rising):
     assert np.isfinite(found.test["student"]).all()
 
 
+def test_test_errors_that_lack_are_named_and_others_are_compared(rising):
+    which = hole(rising, [3], class_sep=0.2, width=20)
+    found = answer(rising.assign(**{t.NUM_ERROR: rising[t.NUM_ERROR].mask(which)}))
+    lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
+    assert lacking["left_out"].tolist() == [["test errors of replicate 3"]] * 2
+    pd.testing.assert_frame_equal(
+        found.t_opt.drop(columns=["flags", "left_out"]), answer(rising).t_opt.drop(columns=["flags", "left_out"])
+    )
+    nowhere = answer(rising.assign(**{t.NUM_ERROR: np.nan}))
+    assert not nowhere.t_opt["left_out"].map(len).any()
+
+
 def test_a_student_larger_than_its_teacher_is_flagged(rising):
     sizes = rising[t.WIDTH].astype("float64").fillna(60) * 100
     found = answer(rising.assign(**{t.N_PARAMS: sizes})).t_opt

@@ -120,13 +120,13 @@ def _of_cell(cell: Cell, decide: str, margins: Margins) -> tuple[dict[str, Any],
 
 def redrawn(table: pd.DataFrame) -> list[str]:
     """What the replicates of a sweep's students redraw."""
-    students = table[table[t.MODEL] == t.STUDENT]
     seeds = {"data set": t.DATA_SEED, "teacher": t.TEACHER_SEED, "student": t.STUDENT_SEED}
+    students = table.loc[table[t.MODEL] == t.STUDENT, [t.REPLICATE, *({*seeds.values()} & {*table.columns})]]
     first, last = (students[students[t.REPLICATE] == which(students[t.REPLICATE])] for which in (min, max))
     return [
         what
         for what, seed in seeds.items()
-        if seed in table.columns
+        if seed in students.columns
         and not set(first[seed].dropna()) & set(last[seed].dropna())
         and first[seed].notna().any()
     ]

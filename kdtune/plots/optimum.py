@@ -74,40 +74,52 @@ def _large(frame: pd.DataFrame) -> float | None:
 
 
 def _by_cell(answer: Answer, T: list[float]) -> Figure:
-    """Where the width does not vary: a place for each cell."""
+    """Where the width does not vary: a line for each cell, the first on top."""
     frame = answer.t_opt.head(style.MOST_PANELS)
-    names = [style.words(answer.columns, key, "all") for key, _ in style.groups(frame, answer.columns)]
+    varying = [name for name in answer.columns if answer.t_opt[name].nunique(dropna=False) > 1]
+    large = [f" ({LARGE})" if LARGE in flags else "" for flags in frame["flags"]]
+    names = [
+        style.words(varying, key, "all") + mark
+        for (key, _), mark in zip(style.groups(frame, varying), large, strict=True)
+    ]
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(max(3.2, 0.45 * len(frame) + 1.4), 3.6)
-        all_axes: Any = figure.subplots(1, 1, squeeze=False)
-        _intervals(all_axes[0, 0], np.arange(len(frame)), frame, T, (style.CURVES[0], "o"), line=False)
-        all_axes[0, 0].set_xticks(range(len(frame)), names, rotation=30, ha="right", fontsize=7)
+        figure = style.sized(0.06 * max(len(name) for name in names) + 5, 0.22 * len(frame) + 1.5)
+        axes: Any = figure.subplots()
+        _intervals(axes, np.arange(len(frame)), frame, T, (style.CURVES[0], "o"), lying=True)
+        axes.set_yticks(range(len(frame)), names, fontsize=7)
+        axes.set_ylim(len(frame) - 0.5, -0.5)
+        axes.set_xlabel("best temperature")
+        style.temperature_axis(axes, T)
+        axes.set_xlim(T[0] / REACH, T[-1] * REACH)
         style.say_cut(figure, len(frame), len(answer.t_opt), "cells")
-        _finish(figure, all_axes, T, {})
+        _legend(figure, {}, ">")
     return figure
 
 
 def _intervals(
-    axes: Any, at: Any, frame: pd.DataFrame, T: list[float], look: tuple[str, str], line: bool = True
+    axes: Any, at: Any, frame: pd.DataFrame, T: list[float], look: tuple[str, str], lying: bool = False
 ) -> Any:
+    """Temperatures upwards and joined; lying, to the right and each for itself."""
     color, marker = look
     best = frame["T_opt_continuous"].to_numpy()
     low, high = frame["T_opt_low"].to_numpy(), frame["T_opt_high"].to_numpy()
     bottom, top = T[0] / REACH, T[-1] * REACH
     unknown = (low <= 0) & np.isinf(high)
-    axes.vlines(at, np.maximum(low, bottom), np.minimum(high, top), color=color, linewidth=1.1,
-                linestyle=[":" if nothing else "-" for nothing in unknown])  # fmt: skip
-    for ends, place, arrow in ((low <= 0, bottom, "v"), (np.isinf(high), top, "^")):
-        axes.plot(at[ends], np.full(ends.sum(), place), arrow, color=color, markersize=4, clip_on=False,
-                  in_layout=False)  # fmt: skip
-    if line:
-        axes.plot(at, best, color=color, linewidth=0.8, alpha=0.6)
+    spans, arrows = (axes.hlines, "<>") if lying else (axes.vlines, "v^")
+    spans(at, np.maximum(low, bottom), np.minimum(high, top), color=color, linewidth=1.1,
+          linestyle=[":" if nothing else "-" for nothing in unknown])  # fmt: skip
+
+    def plot(which: Any, temperatures: Any, *style: Any, **more: Any) -> Any:
+        places = (temperatures, at[which]) if lying else (at[which], temperatures)
+        return axes.plot(*places, *style, color=color, **more)[0]
+
+    for ends, place, arrow in zip((low <= 0, np.isinf(high)), (bottom, top), arrows, strict=True):
+        plot(ends, np.full(ends.sum(), place), arrow, markersize=4, clip_on=False, in_layout=False)
+    if not lying:
+        plot(slice(None), best, linewidth=0.8, alpha=0.6)
     hollow = frame["flags"].map(lambda flags: FLAT in flags).to_numpy(bool)
-    drawn = None
-    for which, face in ((hollow, "white"), (~hollow, color)):
-        (handle,) = axes.plot(at[which], best[which], marker, color=color, markerfacecolor=face, markersize=4.5)
-        drawn = handle
-    return drawn
+    plot(hollow, best[hollow], marker, markerfacecolor="white", markersize=4.5)
+    return plot(~hollow, best[~hollow], marker, markersize=4.5)
 
 
 def _hinton(axes: Any, T: list[float]) -> None:
@@ -139,10 +151,14 @@ def _finish(figure: Figure, all_axes: Any, T: list[float], handles: dict[str, An
         if axes.axison and not axes.get_subplotspec().is_first_col():
             axes.tick_params(labelleft=False)
     figure.supylabel("best temperature", fontsize=9)
+    _legend(figure, handles)
+
+
+def _legend(figure: Figure, handles: dict[str, Any], arrow: str = "^") -> None:
     grey: Any = {"color": "#555555", "linestyle": "none", "markersize": 5}
     handles = handles | {
         f"{FLAT}: no T told apart": mpl.lines.Line2D([], [], marker="o", markerfacecolor="white", **grey),
-        "open: beyond the grid is not excluded": mpl.lines.Line2D([], [], marker="^", **grey),
+        "open: beyond the grid is not excluded": mpl.lines.Line2D([], [], marker=arrow, **grey),
     }
     style.legend(figure, handles, across=3, title="minimum of the mean curve, with its 95 % interval")
 
