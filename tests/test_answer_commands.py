@@ -175,6 +175,10 @@ def test_figures_say_which_students_are_larger_than_their_teacher(rising):
         said = {text for text in words if "larger than its teacher" in text}
         assert said in ({"width 100 (larger than its teacher)"}, {"student, width 100 (larger than its teacher)"},
                         {"shaded: larger than its teacher"})  # fmt: skip
+    otherwise = rising.assign(**{t.N_PARAMS: params}, units=rising[t.WIDTH])
+    no_widths = optimum.optimum_figure(answer(otherwise, [t.CLASS_SEP, t.P_INFORMATIVE, "units"]))
+    lines = [text.get_text() for text in no_widths.axes[0].get_yticklabels()]
+    assert sum(line.endswith(" (larger than its teacher)") for line in lines) == len(lines) / 3
 
 
 def test_a_panel_without_baselines_says_so(rising):
