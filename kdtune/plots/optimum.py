@@ -109,9 +109,9 @@ def _intervals(
     spans(at, np.maximum(low, bottom), np.minimum(high, top), color=color, linewidth=1.1,
           linestyle=[":" if nothing else "-" for nothing in unknown])  # fmt: skip
 
-    def plot(which: Any, temperatures: Any, *style: Any, **more: Any) -> Any:
+    def plot(which: Any, temperatures: Any, *form: Any, **more: Any) -> Any:
         places = (temperatures, at[which]) if lying else (at[which], temperatures)
-        return axes.plot(*places, *style, color=color, **more)[0]
+        return axes.plot(*places, *form, color=color, **more)[0]
 
     for ends, place, arrow in zip((low <= 0, np.isinf(high)), (bottom, top), arrows, strict=True):
         plot(ends, np.full(ends.sum(), place), arrow, markersize=4, clip_on=False, in_layout=False)
