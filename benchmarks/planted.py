@@ -75,8 +75,10 @@ def table(
     x = np.log2(temperatures)
     scale = noise * (np.linspace(0.5, 1.5, len(x)) if unequal else np.ones(len(x)))
     rows = []
-    for draw, sep, share, replicate in itertools.product(range(draws), seps, informative, range(replicates)):
+    every = itertools.product(range(draws), seps, informative, range(replicates))
+    for data_seed, (draw, sep, share, replicate) in enumerate(every):
         data = {t.CLASS_SEP: sep, t.P_INFORMATIVE: share, t.REPLICATE: replicate, t.DATASET: f"draw {draw}"}
+        data |= {t.DATA_SEED: data_seed}  # no two share one
         teacher = f"teacher {draw} {sep} {share} {replicate}"
         rows.append(data | {t.MODEL: t.TEACHER, t.ID: teacher, t.TEMP: 1.0} | _errors(80 + random.normal(0, 4, 2)))
         for width in widths:

@@ -288,6 +288,7 @@ def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
     ({"low": -1.0, "p_holm": 0.2},
         "Cannot tell whether the best T moves with the student's width: log2 T changes by +1.7 per doubling (95 % "
         "interval -1 to +1.9, p = 0.2 after Holm), from 5 replicates."),
+    ({"independent_sets": 3}, "from 5 replicates of each of 3 independent data sets; a second method"),
     ({"low": 0.0}, "Cannot tell"),
     ({"p_holm": 0.2}, "the interval excludes no change, the test does not reject it."),
     ({"low": -0.05, "high": 0.05}, "does not move with the student's width by more than 0.1 doublings per doubling"),
@@ -296,6 +297,6 @@ def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
 def test_a_sentence_says_what_its_numbers_allow(numbers, said):
     row = {"factor": "width", "effect": 1.7, "low": 0.5, "high": 1.9, "p_holm": 0.03, "check": 0.55, "check_low": 0.47,
            "check_high": 0.63, "informative_cells": 9, "cells": 9, "used_cells": 9, "replicates": 5,
-           "why_not": "", **numbers}  # fmt: skip
+           "independent_sets": 1, "why_not": "", **numbers}  # fmt: skip
     row["verdict"] = sentences.verdict(row, 0.1)
     assert said in sentences.effect_sentence(row, 0.1)

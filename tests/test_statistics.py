@@ -139,10 +139,11 @@ def test_cross_fitting_takes_no_part_of_the_replicate_that_it_reports():
     assert held_out.cross_fitted(decide, test).tolist() == [2, 4, 5]
 
 
-def effect_over(cells):
-    """The effect over cells, each a curve with its width and its block."""
+def effect_over(cells, apart=False):
+    """The effect over cells, each a curve with its width and its block; those of other blocks on data ``apart``."""
     curves_, widths, blocks = zip(*cells, strict=True)
-    return effects.effect(*effects.on_one_axis(curves_), [math.log2(width) for width in widths], blocks)
+    sets = blocks if apart else [0] * len(blocks)
+    return effects.effect(*effects.on_one_axis(curves_), [math.log2(width) for width in widths], blocks, sets)
 
 
 def smoothed(one, y, x=X):
@@ -161,9 +162,40 @@ def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
     return found
 
 
+def test_errors_of_independent_sets_are_those_of_welch():
+    """The sum of one mean and the negative of another is their difference."""
+    random = np.random.default_rng(0)
+    one, other = random.normal(1, 1, 5), random.normal(0, 3, 5)
+    (mean,), (error,), (freedom,) = curves.mean_with_error(np.stack([one, -other])[..., None])
+    expected = stats.ttest_ind(one, other, equal_var=False)
+    assert mean / error == pytest.approx(expected.statistic)
+    assert freedom == pytest.approx(expected.df)
+    low, high = expected.confidence_interval()
+    half = curves.half_interval(np.array([error, error]), np.array([freedom, 4]), 0.95)
+    assert (mean - half[0], mean + half[0]) == pytest.approx((low, high))
+    assert half[1] == pytest.approx(error * stats.t.ppf(0.975, 4))
+
+
+def test_replicates_of_independent_sets_are_no_pairs():
+    """In another order within one set they say the same; where they may be paired they do not."""
+    cells = rule_curves(0.3, noise=0.2)
+    again = [
+        (dataclasses.replace(curve, values=curve.values[::-1], slopes=curve.slopes[::-1]), width, block)
+        if block == 1
+        else (curve, width, block)
+        for curve, width, block in cells
+    ]
+    apart, apart_again = effect_over(cells, apart=True), effect_over(again, apart=True)
+    assert apart.p_value == pytest.approx(apart_again.p_value)
+    assert apart.optimum == apart_again.optimum
+    assert apart.check_low == pytest.approx(apart_again.check_low)
+    assert effect_over(cells).p_value != pytest.approx(effect_over(again).p_value)
+
+
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("slope", [0.0, 0.5, -0.5, 1.0])
-def test_an_effect_is_found_with_its_size(slope):
-    found = effect_over(rule_curves(slope))
+def test_an_effect_is_found_with_its_size(slope, apart):
+    found = effect_over(rule_curves(slope), apart)
     assert found.optimum.low <= slope <= found.optimum.high
     assert found.optimum.at == pytest.approx(slope, abs=0.15)
     assert found.check == pytest.approx(slope, abs=0.25)

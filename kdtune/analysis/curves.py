@@ -63,13 +63,14 @@ def smoothers(x: tuple[float, ...]) -> list[Smoother]:
     return [Smoother(points, spline(at), spline(points), spline(points, 1)) for spline in splines]
 
 
-def smoother(x: tuple[float, ...], ys: Sequence[Array]) -> Smoother:
+def smoother(x: tuple[float, ...], ys: Sequence[Array], sets: int = 1) -> Smoother:
     """One for several cells: that with the least expected error for their means, by Mallows' C_p, made rougher.
 
     Each y is (replicates, k); its noise is that of the replicates about their mean curve, each with a level
     of its own, and each counts in units of its noise. Rougher, since an interval needs a bias that is small
-    beside the noise: C_p makes the two alike. Without replicates nothing tells noise from shape, and
-    generalized cross-validation guesses.
+    beside the noise: C_p makes the two alike. What sums over independent ``sets`` of cells has less noise
+    and the same bias: rougher still, the more there are. Without replicates nothing tells noise from shape,
+    and generalized cross-validation guesses.
     """
     all_of_them, (maps, freedom) = smoothers(x), _fits(x)
     costs = np.zeros(len(all_of_them))
@@ -81,10 +82,11 @@ def smoother(x: tuple[float, ...], ys: Sequence[Array]) -> Smoother:
         elif variance:
             costs += misfits / variance + 2 * freedom
     best = int(np.argmin(costs))
-    return all_of_them[max(0, best - ROUGHER)]
+    return all_of_them[max(0, best - ROUGHER - round(ROUGHER_A_DOUBLING * math.log2(sets)))]
 
 
-ROUGHER = 1  # steps of ``smoothers``
+ROUGHER = 1  # steps of ``smoothers``, each of which divides the penalty by 1.8
+ROUGHER_A_DOUBLING = 1.5  # of the sets; with 1 curves that turn with the width passed for moves too often (simulated)
 
 
 @lru_cache(maxsize=64)
@@ -128,24 +130,46 @@ def to_grid(found: Optimum, x: Array, lowest: int, tied: npt.NDArray[np.bool_]) 
     return Optimum(found.at, float(min(low, found.at, x[lowest])), float(max(high, found.at, x[lowest])))
 
 
+def mean_with_error(y: Array) -> tuple[Array, Array, Array]:
+    """Of y (sets, replicates, n) the sum over sets of the means over replicates, its standard error and its freedom.
+
+    Each (n,). Sets are independent of each other, so that what each of them lies about its own mean tells of
+    the noise: (replicates - 1) degrees of freedom a set (Welch 1938, Biometrika 29; Satterthwaite 1946).
+    """
+    count = y.shape[1]
+    variances = y.var(axis=1, ddof=1) / count
+    total, squares = variances.sum(axis=0), (variances**2).sum(axis=0)
+    freedom = np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0) * (count - 1)
+    return y.mean(axis=1).sum(axis=0), np.sqrt(total), freedom
+
+
+def half_interval(error: Array, freedom: Array, level: float) -> Array:
+    """Half of the t-interval of what has these errors (n,) and degrees of freedom (n,)."""
+    if (freedom == freedom[0]).all():
+        return t_value(level, float(freedom[0])) * error
+    wide: Array = stats.t.ppf((1 + level) / 2, freedom) * error
+    return wide
+
+
 def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) -> Optimum:
     """The minimum of the mean of curves, from their values and slopes (replicates, n) at ``points`` (n,).
+
+    Or of the sum of such means over independent sets: (sets, replicates, n).
 
     The interval holds the points where the mean slope cannot be told from zero and the mean curve cannot
     be told from its minimum, and what lies between them. It is open at an end of ``points`` which the
     minimum may lie beyond. With one replicate it is open at both.
     """
-    mean = values.mean(axis=0)
+    values, slopes = (each.reshape(-1, *each.shape[-2:]) for each in (values, slopes))
+    mean = values.mean(axis=1).sum(axis=0)
     best = int(mean.argmin())
-    count = len(values)
-    if count < 2:
+    if values.shape[1] < 2:
         return Optimum(float(points[best]), -math.inf, math.inf)
-    slope, slope_error = slopes.mean(axis=0), slopes.std(axis=0, ddof=1) / math.sqrt(count)
-    excess = values - values[:, [best]]
-    excess_error = excess.std(axis=0, ddof=1) / math.sqrt(count)
-    width = t_value(level, count - 1)
-    level_there = excess.mean(axis=0) <= width * excess_error + ROUNDING * abs(mean).max()
-    least = width * slope_error + ROUNDING * abs(mean).max()
+    excess, excess_error, freedom = mean_with_error(values - values[..., [best]])
+    rounding = ROUNDING * abs(mean).max()
+    level_there = excess <= half_interval(excess_error, freedom, level) + rounding
+    slope, slope_error, freedom = mean_with_error(slopes)
+    least = half_interval(slope_error, freedom, level) + rounding
     falling, rising = slope < -least, slope > least
     inside = np.flatnonzero(level_there & ~falling & ~rising)
     below, above = bool(level_there[0] and not falling[0]), bool(level_there[-1] and not rising[-1])

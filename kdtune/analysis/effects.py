@@ -10,14 +10,13 @@ replicate's cost along the best d's is one curve of e.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
-from kdtune.analysis.curves import POINTS, ROUNDING, Array, Optimum, minimum, t_value
+from kdtune.analysis.curves import POINTS, ROUNDING, Array, Optimum, half_interval, mean_with_error, minimum
 
 RULES = 241  # that are tried
 EVERY = 8  # points of the axis from one level that is tried to the next
@@ -62,6 +61,7 @@ class _Block:
     """Cells that differ in the factor alone, on one axis of evenly spaced points."""
 
     factors: Array  # (C,), centred
+    sets: list[int]  # (C,): to which independent set each cell belongs
     values: Array  # (R, C, n)
     slopes: Array  # (R, C, n); 0 at both ends
     bends: Array  # (C, n): curvature of the mean, as far as it is a valley's; 0 at both ends
@@ -77,7 +77,12 @@ def on_one_axis(curves: Sequence[Curve]) -> tuple[Array, list[Levelled]]:
 
 
 def effect(
-    axis: Array, curves: Sequence[Levelled], factors: Sequence[float], blocks: Sequence[Hashable], level: float = 0.95
+    axis: Array,
+    curves: Sequence[Levelled],
+    factors: Sequence[float],
+    blocks: Sequence[Hashable],
+    sets: Sequence[int],
+    level: float = 0.95,
 ) -> Effect | None:
     """None if no two cells differ in the factor alone, or there are fewer than two replicates.
 
@@ -86,54 +91,62 @@ def effect(
     axis, curves : of the cells, from ``on_one_axis``.
     factors : log2 of each cell's.
     blocks : cells in one block differ in the factor alone.
+    sets : from 0 on; the replicates of cells in different sets are independent, those in one are paired.
     """
-    together = _together(curves, factors, blocks, axis)
-    if not together or len(curves[0].values) < 2:
+    together = _together(curves, factors, blocks, sets, axis)
+    count = len(curves[0].values) if curves else 0
+    if not together or count < 2:
         return None
     low, high = axis[0] + LEVELS_OFF, axis[-1] - LEVELS_OFF
     spread = max(block.factors.max() - block.factors.min() for block in together)
     steepest = REACH * (high - low) / spread
     rules = np.linspace(-steepest, steepest, RULES)
-    costs, scores = np.zeros((2, len(curves[0].values), RULES))
+    costs, scores = np.zeros((2, max(sets) + 1, count, RULES))
     for block in together:
-        cost, score = _profile(block, rules, axis[1] - axis[0])
-        costs, scores = costs + cost, scores + score
-    mean = costs.mean(axis=0)
+        for total, each in zip((costs, scores), _profile(block, rules, axis[1] - axis[0]), strict=True):
+            np.add.at(total, block.sets, each)
+    mean = costs.mean(axis=1).sum(axis=0)
     alike = rules[mean <= mean.min() + ROUNDING * abs(mean).max()]  # where all optima lie beyond their grids, many
     found = replace(minimum(rules, costs, scores, level), at=float(alike[abs(alike).argmin()]))
     doubt = max(block.doubt for block in together) / spread
     found = replace(found, low=found.low - doubt, high=found.high + doubt)
-    return Effect(found, _p_value(scores[:, RULES // 2]), *_by_replicate(together, level))
+    return Effect(found, _p_value(scores[..., [RULES // 2]]), *_by_replicate(together, level))
 
 
 def _p_value(scores: Array) -> float:
-    """Of the t-test that the mean of scores (R,) is zero."""
-    if scores.std() <= ROUNDING * abs(scores).max():  # replicates without noise
-        return float(not scores.any())
-    return float(stats.ttest_1samp(scores, 0).pvalue)
+    """Of the t-test that the means of scores (sets, R, 1) sum to zero."""
+    (mean,), (error,), (freedom,) = mean_with_error(scores)
+    if error <= ROUNDING * abs(scores).max():  # replicates without noise
+        return float(abs(mean) <= ROUNDING * abs(scores).max())
+    return float(2 * stats.t.sf(abs(mean) / error, freedom))
 
 
 def _together(
-    curves: Sequence[Levelled], factors: Sequence[float], blocks: Sequence[Hashable], axis: Array
+    curves: Sequence[Levelled],
+    factors: Sequence[float],
+    blocks: Sequence[Hashable],
+    sets: Sequence[int],
+    axis: Array,
 ) -> list[_Block]:
     """The blocks in which the factor differs."""
     found: dict[Hashable, list[int]] = {}
     for place, block in enumerate(blocks):
         found.setdefault(block, []).append(place)
     return [
-        _block([curves[i] for i in own], np.array([factors[i] for i in own]), axis[1] - axis[0])
+        _block([curves[i] for i in own], np.array([factors[i] for i in own]), [sets[i] for i in own], axis[1] - axis[0])
         for own in found.values()
         if len({factors[i] for i in own}) > 1
     ]
 
 
-def _block(own: Sequence[Levelled], factors: Array, step: float) -> _Block:
+def _block(own: Sequence[Levelled], factors: Array, sets: Sequence[int], step: float) -> _Block:
     values, slopes, optima = (
         np.stack([getattr(c, name) for c in own], axis=1) for name in ("values", "slopes", "optima")
     )
     bends = np.gradient(slopes.mean(axis=0), step, axis=1).clip(0)
     bends[:, [0, -1]] = 0
-    return _Block(factors - factors.mean(), values, slopes, bends, optima, max(c.doubt for c in own))
+    doubt = max(c.doubt for c in own)
+    return _Block(factors - factors.mean(), list(sets), values, slopes, bends, optima, doubt)
 
 
 def _levelled(one: Curve, axis: Array) -> Levelled:
@@ -170,7 +183,7 @@ def _on(axis: Array, points: Array, ys: Array) -> Array:
 
 
 def _profile(block: _Block, rules: Array, step: float) -> tuple[Array, Array]:
-    """Costs and their derivatives, (replicates, rules), each rule with the level d that is best for the mean.
+    """Each cell's costs and their derivatives, (C, R, rules), each rule with the level d that is best for the mean.
 
     Places on the axis are reckoned in points, of which each is ``step`` wide.
     """
@@ -185,7 +198,8 @@ def _profile(block: _Block, rules: Array, step: float) -> tuple[Array, Array]:
     # on how well d is known.
     weight = bends.sum(axis=0)
     moves = np.divide(block.factors @ bends, weight, out=np.zeros(len(rules)), where=weight > 0)
-    return _at(block.values, at).sum(axis=1), (slopes * (block.factors[:, None] - moves)).sum(axis=1)
+    scores = slopes * (block.factors[:, None] - moves)
+    return _at(block.values, at).swapaxes(0, 1), scores.swapaxes(0, 1)
 
 
 def _best_levels(means: Array, shifts: Array) -> Array:
@@ -216,8 +230,10 @@ def _at(curves: Array, places: Array) -> Array:
 
 
 def _by_replicate(blocks: Sequence[_Block], level: float) -> tuple[float, float, float]:
-    """A second method: the slope of each replicate's own optima on the factor, within blocks; t over replicates."""
-    above = np.sum([block.optima @ block.factors for block in blocks], axis=0)
-    slopes = above / sum(block.factors @ block.factors for block in blocks)
-    half = t_value(level, len(slopes) - 1) * slopes.std(ddof=1) / math.sqrt(len(slopes))
-    return float(slopes.mean()), float(slopes.mean() - half), float(slopes.mean() + half)
+    """A second method: the slope of each replicate's own optima on the factor, within blocks, with its t-interval."""
+    above = np.zeros((max(max(block.sets) for block in blocks) + 1, len(blocks[0].optima), 1))
+    for block in blocks:
+        np.add.at(above, block.sets, (block.optima * block.factors).T[..., None])
+    mean, error, freedom = mean_with_error(above / sum(block.factors @ block.factors for block in blocks))
+    half = half_interval(error, freedom, level)
+    return float(mean[0]), float((mean - half)[0]), float((mean + half)[0])

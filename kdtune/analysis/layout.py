@@ -29,6 +29,7 @@ class Cell:
     baseline: dict[str, Array]  # of each measure (R,), NaN where there is none
     teacher: dict[str, Array]
     left_out: list[str] = field(default_factory=list)  # what was incomplete, in words
+    data_seeds: frozenset[Any] = frozenset()  # of its students' data; none if the table does not say
 
 
 def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[Cell]:
@@ -41,7 +42,7 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
     """
     measures = [name for name in MEASURES if name in table.columns]
     keys = list(columns)
-    used = {*keys, *measures, t.MODEL, t.STATUS, t.REPLICATE, t.TEMP, t.ID, t.TEACHER_ID}
+    used = {*keys, *measures, t.MODEL, t.STATUS, t.REPLICATE, t.TEMP, t.ID, t.TEACHER_ID, t.DATA_SEED}
     table = table[[name for name in table.columns if name in used]]  # sorting whole rows takes long
     good = done(table)
     students = table[table[t.MODEL] == t.STUDENT]
@@ -52,6 +53,9 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
     bounds = np.flatnonzero(np.diff(students["_cell"].to_numpy(), prepend=-1, append=-2))
     values = {name: students[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
     temperatures, replicates = students[t.TEMP].to_numpy(np.float64), students[t.REPLICATE].to_numpy()
+    seeds = students[t.DATA_SEED].to_numpy(object) if t.DATA_SEED in students.columns else None
+    if seeds is not None and pd.isna(seeds).any():
+        seeds = None
     named: list[dict[str, Any]] = [{} for _ in bounds[:-1]]
     if keys:
         named = students[keys].iloc[bounds[:-1]].to_dict("records")  # type: ignore[assignment]
@@ -80,6 +84,7 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
             baseline,
             teacher,
             _left_out(T, which, rows, kept) + _unknown(which[rows], arrays.get(t.NUM_ERROR), rows, kept),
+            frozenset() if seeds is None else frozenset(seeds[own]),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from statsmodels.stats.multitest import multipletests
 
 from kdtune import table as t
@@ -34,7 +35,8 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     """
     usable = _alike(found)
     noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
-    axis, smooth = effects.on_one_axis(_curves(usable, noise, decide)) if usable else (noise, [])
+    sets = _independent(usable)
+    axis, smooth = effects.on_one_axis(_curves(usable, noise, decide, sets)) if usable else (noise, [])
     rows = []
     for factor in _factors(found, columns):
         values = [_value(cell, factor) for cell in usable]
@@ -45,13 +47,14 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
         moved = None
         if not why_not:
             blocks = [tuple(cell.names[name] for name in within) for cell in usable]
-            moved = effects.effect(axis, smooth, [math.log2(value) for value in values], blocks)
+            moved = effects.effect(axis, smooth, [math.log2(value) for value in values], blocks, sets)
         rows.append({"factor": factor, "why_not": why_not, **_row(moved)})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
     frame["informative_cells"], frame["cells"], frame["used_cells"] = informative, len(found), len(usable)
     frame["replicates"] = len(usable[0].replicates) if usable else 0
+    frame["independent_sets"] = max(sets, default=0) + 1
     tested = frame["p_value"].notna()
     frame["p_holm"] = math.nan
     if tested.any():
@@ -102,6 +105,22 @@ def _alike(found: list[Cell]) -> list[Cell]:
     ]
 
 
+def _independent(usable: Sequence[Cell]) -> list[int]:
+    """For each cell the set that it belongs to: cells of different sets have no draw of data in common.
+
+    One set where the table does not say from which seeds its data came: then one replicate of all cells may
+    share what is random, and only replicates are independent.
+    """
+    if not usable or not all(cell.data_seeds for cell in usable):
+        return [0] * len(usable)
+    owners, drawn = zip(*((place, seed) for place, cell in enumerate(usable) for seed in cell.data_seeds), strict=True)
+    seeds = len(usable) + pd.factorize(np.array(drawn, object))[0]  # cells and seeds are the nodes of a graph
+    nodes = int(seeds.max()) + 1
+    graph = sparse.coo_array((np.ones(len(seeds)), (owners, seeds)), shape=(nodes, nodes))
+    components = sparse.csgraph.connected_components(graph, directed=False)[1][: len(usable)]
+    return [int(number) for number in pd.factorize(components)[0]]
+
+
 def _rows(cell: Cell, rows: Sequence[int]) -> Cell:
     rows = list(rows)
     students, teacher = ({name: array[rows] for name, array in part.items()} for part in (cell.students, cell.teacher))
@@ -121,12 +140,12 @@ def _value(cell: Cell, factor: str) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _curves(usable: list[Cell], noise: Array, decide: str) -> list[effects.Curve]:
+def _curves(usable: list[Cell], noise: Array, decide: str, sets: Sequence[int]) -> list[effects.Curve]:
     """Of each cell in units of its noise. Cells of one grid share a smoother."""
     alike: dict[tuple[float, ...], list[Array]] = {}
     for cell in usable:
         alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
-    shared = {x: curves.smoother(x, ys) for x, ys in alike.items()}
+    shared = {x: curves.smoother(x, ys, len({*sets})) for x, ys in alike.items()}
     least = LEAST_NOISE * np.median(noise) if len(noise) else 0.0
     found = []
     for cell, own in zip(usable, noise, strict=True):

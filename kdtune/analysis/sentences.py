@@ -43,7 +43,8 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     between = f"95 % interval {number(low)} to {number(high)}"
     among = f" of {row['used_cells']} of {row['cells']} cells, which have the same replicates"
     among = among if row["used_cells"] < row["cells"] else ""
-    basis = f"{row['replicates']} replicates{among}"
+    drawn = f" of each of {row['independent_sets']} independent data sets" if row["independent_sets"] > 1 else ""
+    basis = f"{row['replicates']} replicates{drawn}{among}"
     change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, p = {row['p_holm']:.2g} after Holm)"
     said = brief(row, margin).rstrip(".")
     if row["verdict"] == STAYS:
