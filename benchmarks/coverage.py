@@ -28,15 +28,16 @@ SHAPES = {
     "rising throughout": (planted.rising, -math.inf),
 }
 WIDTHS = (10, 20, 40)
-SKEWED = {10: (0.1, 0.5), 20: (0.3, 0.3), 40: (0.5, 0.1)}  # how steep on either side: other at every width
-MOVING = {  # curves whose optimum at the middle width is T = 4; of the last, T = 1.2
+TURNING = {10: (0.1, 0.5), 20: (0.3, 0.3), 40: (0.5, 0.1)}  # how steep to the left and to the right of the optimum
+MOVING = {  # curves whose optimum at the middle width is T = 4; of the last two, T = 1.2 and 0.8
     "quadratic": lambda optimum: planted.quadratic(lambda cell: 2 + optimum(cell)),
     "asymmetric": lambda optimum: planted.asymmetric(lambda cell: 2 + optimum(cell)),
     "plateau": lambda optimum: planted.plateau(lambda cell: 2 + optimum(cell)),
     "asymmetric, turning with the width": lambda optimum: (
-        lambda x, cell: planted.asymmetric(lambda cell: 2 + optimum(cell), *SKEWED[int(cell["width"])])(x, cell)
+        lambda x, cell: planted.asymmetric(lambda _: 2 + optimum(cell), *TURNING[cell["width"]])(x, cell)
     ),
     "quadratic, at the grid's end": lambda optimum: planted.quadratic(lambda cell: 0.3 + optimum(cell)),
+    "quadratic, mostly beyond the grid": lambda optimum: planted.quadratic(lambda cell: -0.3 + optimum(cell)),
 }
 
 

@@ -300,3 +300,16 @@ def test_a_sentence_says_what_its_numbers_allow(numbers, said):
            "independent_sets": 1, "why_not": "", **numbers}  # fmt: skip
     row["verdict"] = sentences.verdict(row, 0.1)
     assert said in sentences.effect_sentence(row, 0.1)
+
+
+def test_data_sets_are_independent_where_their_seeds_are(rising):
+    """Students of all widths share the data of theirs: four data sets, not twelve."""
+    known, unknown = answer(rising), answer(rising.drop(columns=t.DATA_SEED))
+    shared = answer(rising.assign(**{t.DATA_SEED: rising[t.REPLICATE]}))
+    gap = answer(rising.assign(**{t.DATA_SEED: rising[t.DATA_SEED].where(rising[t.WIDTH] != 20)}))
+    counts = [set(found.effects["independent_sets"]) for found in (known, unknown, shared, gap)]
+    assert counts == [{4}, {1}, {1}, {1}]
+    width = [found.effects.set_index("factor").loc["width"] for found in (known, unknown, shared)]
+    assert width[1].equals(width[2])
+    assert width[0]["p_value"] < width[1]["p_value"]  # 16 degrees of freedom tell more than 4
+    assert "of each of 4 independent data sets" in width[0]["sentence"]

@@ -222,6 +222,18 @@ def test_an_effect_in_a_mirror_is_its_negative(at, slope):
         assert there.optimum.low == pytest.approx(-back.optimum.high, abs=0.1)
 
 
+def test_a_move_away_from_the_grids_end_is_no_chance():
+    """With no effect all optima lie best below the grid, where costs are level, but dear."""
+    random, one, cells = np.random.default_rng(1), curves.smoothers(X)[5], []
+    for width, at, steep in ((20, -1.0, 5), (50, 2.0, 1)):
+        y = steep * (np.array(X) - at) ** 2 + random.normal(0, 0.1, (5, len(X)))
+        cells.append((smoothed(one, y), width, 0))
+    found = effect_over(cells)
+    assert found.p_value < 0.01
+    assert found.optimum.low > 0
+    assert math.isinf(found.optimum.high)
+
+
 def test_the_second_method_looks_within_each_cells_own_grid():
     found = []
     for width, first in ((8, 0), (16, 4), (32, 0), (64, 4)):

@@ -105,12 +105,16 @@ def effect(
     for block in together:
         for total, each in zip((costs, scores), _profile(block, rules, axis[1] - axis[0]), strict=True):
             np.add.at(total, block.sets, each)
-    mean = costs.mean(axis=1).sum(axis=0)
+    mean, none = costs.mean(axis=1).sum(axis=0), RULES // 2
     alike = rules[mean <= mean.min() + ROUNDING * abs(mean).max()]  # where all optima lie beyond their grids, many
     found = replace(minimum(rules, costs, scores, level), at=float(alike[abs(alike).argmin()]))
     doubt = max(block.doubt for block in together) / spread
     found = replace(found, low=found.low - doubt, high=found.high + doubt)
-    return Effect(found, _p_value(scores[..., [RULES // 2]]), *_by_replicate(together, level))
+    # As in the interval: no effect costs more than the best rule does, or it falls or rises there. Around a minimum the
+    # second sees more; where no effect puts all optima beyond the ends of their grids, only the first sees anything.
+    more = costs[..., [none]] - costs[..., [int(mean.argmin())]]
+    p_value = min(_p_value(more), _p_value(scores[..., [none]]))
+    return Effect(found, p_value, *_by_replicate(together, level))
 
 
 def _p_value(scores: Array) -> float:
