@@ -24,6 +24,7 @@ Array = npt.NDArray[np.float64]
 ROUNDING = 1e-10  # differences below this share of the values are none
 POINTS = 401  # at which smooth curves are evaluated
 SPLINE_FROM = 5  # points that make_smoothing_spline needs
+ROUGHER = 1  # steps of ``smoothers``, each of which divides the penalty by 1.8
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,13 @@ def smoothers(x: tuple[float, ...]) -> list[Smoother]:
     return [Smoother(points, spline(at), spline(points), spline(points, 1)) for spline in splines]
 
 
-def smoother(x: tuple[float, ...], ys: Sequence[Array], sets: int = 1) -> Smoother:
+def smoother(x: tuple[float, ...], ys: Sequence[Array], rougher: int = ROUGHER) -> Smoother:
     """One for several cells: that with the least expected error for their means, by Mallows' C_p, made rougher.
 
     Each y is (replicates, k); its noise is that of the replicates about their mean curve, each with a level
     of its own, and each counts in units of its noise. Rougher, since an interval needs a bias that is small
-    beside the noise: C_p makes the two alike. What sums over independent ``sets`` of cells has less noise
-    and the same bias: rougher still, the more there are. Without replicates nothing tells noise from shape,
-    and generalized cross-validation guesses.
+    beside the noise: C_p makes the two alike. ``rougher`` is by how many steps of ``smoothers``. Without
+    replicates nothing tells noise from shape, and generalized cross-validation guesses.
     """
     all_of_them, (maps, freedom) = smoothers(x), _fits(x)
     costs = np.zeros(len(all_of_them))
@@ -82,11 +82,7 @@ def smoother(x: tuple[float, ...], ys: Sequence[Array], sets: int = 1) -> Smooth
         elif variance:
             costs += misfits / variance + 2 * freedom
     best = int(np.argmin(costs))
-    return all_of_them[max(0, best - ROUGHER - round(ROUGHER_A_DOUBLING * math.log2(sets)))]
-
-
-ROUGHER = 1  # steps of ``smoothers``, each of which divides the penalty by 1.8
-ROUGHER_A_DOUBLING = 1.5  # of the sets; with 1 curves that turn with the width passed for moves too often (simulated)
+    return all_of_them[max(0, best - rougher)]
 
 
 @lru_cache(maxsize=64)

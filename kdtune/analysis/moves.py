@@ -20,6 +20,9 @@ from kdtune.analysis.curves import Array
 from kdtune.analysis.layout import FEW_REPLICATES, Cell
 from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, effect_sentence, records, verdict
 
+# Steps of ``curves.smoothers``: many cells together have less noise than one, and the same bias. With 3 curves that
+# turn with the width passed for moves too often in simulations; with more a move was found more rarely.
+ROUGHER = 4
 LEAST_NOISE = 0.1  # of the median cell's: a cell that happens to show less would outweigh all others
 
 
@@ -36,7 +39,7 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     usable = _alike(found)
     noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
     sets = _independent(usable)
-    axis, smooth = effects.on_one_axis(_curves(usable, noise, decide, sets)) if usable else (noise, [])
+    axis, smooth = effects.on_one_axis(_curves(usable, noise, decide)) if usable else (noise, [])
     rows = []
     for factor in _factors(found, columns):
         values = [_value(cell, factor) for cell in usable]
@@ -140,12 +143,12 @@ def _value(cell: Cell, factor: str) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _curves(usable: list[Cell], noise: Array, decide: str, sets: Sequence[int]) -> list[effects.Curve]:
+def _curves(usable: list[Cell], noise: Array, decide: str) -> list[effects.Curve]:
     """Of each cell in units of its noise. Cells of one grid share a smoother."""
     alike: dict[tuple[float, ...], list[Array]] = {}
     for cell in usable:
         alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
-    shared = {x: curves.smoother(x, ys, len({*sets})) for x, ys in alike.items()}
+    shared = {x: curves.smoother(x, ys, ROUGHER) for x, ys in alike.items()}
     least = LEAST_NOISE * np.median(noise) if len(noise) else 0.0
     found = []
     for cell, own in zip(usable, noise, strict=True):
