@@ -288,6 +288,7 @@ def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
     ({"low": -1.0, "p_holm": 0.2},
         "Cannot tell whether the best T moves with the student's width: log2 T changes by +1.7 per doubling (95 % "
         "interval -1 to +1.9, p = 0.2 after Holm), from 5 replicates."),
+    ({"p_holm": 1e-12}, "(95 % interval +0.5 to +1.9, p < 0.0001 after Holm)"),
     ({"independent_sets": 3}, "from 5 replicates of each of 3 independent data sets; a second method"),
     ({"low": 0.0}, "Cannot tell"),
     ({"p_holm": 0.2}, "the interval excludes no change, the test does not reject it."),

@@ -16,6 +16,7 @@ NAMES = {
     "teacher_error": "the teacher's errors",
 }  # fmt: skip
 LEVEL = 0.05
+LEAST_P = 1e-4  # that is given as a number: so far out in the tails no noise is normal
 TEACHER_ERROR = "teacher_error"  # a factor that is measured, not set
 LEAST_DOUBLINGS = 0.5  # of what is measured: over less, noise in it would pass for a steep rule
 
@@ -45,7 +46,8 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     among = among if row["used_cells"] < row["cells"] else ""
     drawn = f" of each of {row['independent_sets']} independent data sets" if row["independent_sets"] > 1 else ""
     basis = f"{row['replicates']} replicates{drawn}{among}"
-    change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, p = {row['p_holm']:.2g} after Holm)"
+    p_value = f"p = {row['p_holm']:.2g}" if row["p_holm"] >= LEAST_P else f"p < {LEAST_P:g}"
+    change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, {p_value} after Holm)"
     said = brief(row, margin).rstrip(".")
     if row["verdict"] == STAYS:
         return f"{said} ({between}; {basis})."
