@@ -100,7 +100,7 @@ def effects(answer: Answer) -> pd.DataFrame:
     if answer.effects.empty:
         return answer.effects
     names = ["factor", "effect", "low", "high", "p_value", "p_holm", "check", "check_low", "check_high",
-             "informative_cells", "cells", "replicates", "independent_sets"]  # fmt: skip
+             "informative_cells", "cells", "replicates"]  # fmt: skip
     shown = {name: answer.effects[name] for name in names}
     return pd.DataFrame(
         {name: column.map(_short) if column.dtype.kind == "f" else column for name, column in shown.items()}
