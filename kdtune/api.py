@@ -19,6 +19,7 @@ def sweep(
     *,
     set: Sequence[str] = (),
     results: str | Path = "results",
+    data_root: str | Path | None = None,
     workers: int | None = None,
     cpus_per_worker: int | None = None,
     gpus_per_worker: float | None = None,
@@ -40,6 +41,8 @@ def sweep(
     file : a sweep file, or the name of a packaged one.
     set : values that replace those of the file, as in ``["distill.T=[2, 4]"]``.
     results : the folder under which results lie.
+    data_root : where the files of data sets lie, as in ``data_root/MNIST/raw``; the file's ``root`` unless
+        given, else ``$KDTUNE_DATA``, else a cache folder.
     workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``.
     pack : largest pack; 1 trains each network alone.
     precision : of the matrix products, as ``train.precision`` in the file; see the README for its effect.
@@ -84,6 +87,7 @@ def sweep(
         file=find(str(file))[0],
         overrides=set,
         results=Path(results),
+        data_root=None if data_root is None else Path(data_root),
         resources=resources,
         pack=pack,
         precision=precision,
@@ -145,11 +149,11 @@ def load(results: str | Path, id: str) -> nn.Sequential:
     return load_network(results, id)
 
 
-def load_data(results: str | Path, id: str) -> Data:
+def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
     """The data that such a network saw, split and scaled as in the sweep: see ``students.load_data``."""
     from kdtune.students import load_data as load_its_data
 
-    return load_its_data(results, id)
+    return load_its_data(results, id, data_root)
 
 
 def read_table(results: str | Path) -> pd.DataFrame:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kdtune.data import Data
+from kdtune.jitter import Jitter
 from kdtune.layout import Inputs, with_ones
 from kdtune.losses import gradient_weights, soft_targets
 from kdtune.network import Network
@@ -30,21 +31,43 @@ class Members:
     networks: list[Network]
     data: list[Data]  # the same object for members that share it
     teacher_logits: list[Any | None]  # (examples, classes) on the training part; None: from labels alone
+    teacher_nets: list[nn.Module | None] | None = None  # instead of logits, where images are shifted on the fly
 
     def pick(self, places: list[int]) -> Members:
         """Some of them."""
+        nets = self.teacher_nets
         return Members(
-            [self.networks[i] for i in places], [self.data[i] for i in places], [self.teacher_logits[i] for i in places]
+            [self.networks[i] for i in places],
+            [self.data[i] for i in places],
+            [self.teacher_logits[i] for i in places],
+            None if nets is None else [nets[i] for i in places],
         )
 
     @property
     def sources(self) -> tuple[list[int], list[int]]:
-        """(first member of each, source of each member): members of one draw of data share their batches."""
-        firsts: dict[tuple[str, int], int] = {}
+        """(first member of each, source of each member): members of one draw, order and teacher share their batches.
+
+        A baseline, which has no teacher, is in a source of one that has, if there is any.
+        """
+        homes: dict[tuple[str, int], str] = {}
+        for network in self.networks:
+            if network.teacher:
+                homes.setdefault((network.data.id, network.order_seed), network.teacher.id)
+        firsts: dict[tuple[str, int, str | None], int] = {}
+        of = []
         for i, network in enumerate(self.networks):
-            firsts.setdefault((network.data.id, network.order_seed), i)
-        places = {key: place for place, key in enumerate(firsts)}
-        return list(firsts.values()), [places[n.data.id, n.order_seed] for n in self.networks]
+            batches = network.data.id, network.order_seed
+            key = *batches, network.teacher.id if network.teacher else homes.get(batches)
+            firsts.setdefault(key, i)
+            of.append(list(firsts).index(key))
+        return list(firsts.values()), of
+
+    @property
+    def distinct(self) -> tuple[list[Data], list[int]]:
+        """Each data set once, and which is whose."""
+        places: dict[int, int] = {}
+        of = [places.setdefault(id(data), len(places)) for data in self.data]
+        return [self.data[of.index(place)] for place in range(len(places))], of
 
 
 class Batch(NamedTuple):
@@ -77,38 +100,36 @@ class Batches:
         self.mixed = any(d and d.hard_weight for d in distills)
         self.hard = torch.tensor([i for i, d in enumerate(distills) if not d], dtype=torch.long, device=device)
 
-        # All sources one below the other: one gather serves them all.
-        self.offsets = torch.arange(len(firsts)).view(-1, 1) * self.n_train
-        self.x = torch.cat([with_ones(members.data[i].x_train, precision) for i in firsts]).to(device)
-        self.y = torch.cat([torch.from_numpy(members.data[i].y_train) for i in firsts]).to(device)
+        # All data sets one below the other, each once; all sources' logits too: one gather serves them all.
+        distinct, place_of = members.distinct
+        self.offsets = torch.tensor([[place_of[i] * self.n_train] for i in firsts], device=device)
+        self.logit_offsets = torch.arange(len(firsts), device=device).view(-1, 1) * self.n_train
+        self.x = torch.cat([with_ones(data.x_train, precision) for data in distinct]).to(device)
+        self.y = torch.cat([torch.from_numpy(data.y_train) for data in distinct]).to(device)
         self.of = torch.tensor(of, device=device) if len(firsts) not in (1, self.pack) else None
+        self.jitter = Jitter.of([networks[i] for i in firsts], device)
         self.logits = None
-        if len(self.hard) < self.pack:
+        self.nets: list[nn.Module | None] = []
+        taught = len(self.hard) < self.pack
+        if taught and self.jitter and members.teacher_nets:
+            found = [_only(members, of, members.teacher_nets, source) for source in range(len(firsts))]
+            self.nets = [None if net is None else net.to(device, dtype) for net in found]
+        elif taught:
             none = np.zeros((self.n_train, self.n_classes), np.float32)
-            taught = [self._logits(members, of, source) for source in range(len(firsts))]
-            self.logits = torch.cat([torch.tensor(np.asarray(none if v is None else v)) for v in taught])
+            logits = [_only(members, of, members.teacher_logits, source) for source in range(len(firsts))]
+            self.logits = torch.cat([torch.tensor(np.asarray(none if v is None else v)) for v in logits])
             self.logits = self.logits.to(device, dtype)
         row = self.x.shape[1] * self.x.element_size()
         sources = len(firsts) + (self.pack if self.of is not None else 0)
         step_bytes = self.size * (sources * row + self.pack * self.n_classes * self.T.element_size())
         self.stretch = min(STRETCH_STEPS, max(1, STRETCH_BYTES[device.split(":")[0]] // step_bytes))
 
-    @staticmethod
-    def _logits(members: Members, of: list[int], source: int) -> Any | None:
-        """The logits that the students of one draw of data learn from."""
-        found = {
-            network.teacher.id: logits
-            for network, logits, place in zip(members.networks, members.teacher_logits, of, strict=True)
-            if network.teacher and place == source
-        }
-        if len(found) > 1:
-            raise ValueError(f"students that share their data learn from one teacher, not {len(found)}")
-        return next(iter(found.values()), None)
-
     def epoch(self, epoch: int) -> Iterator[Tensor]:
-        """The examples of each stretch of steps, (sources, examples), as rows of ``x``."""
+        """The examples of each stretch of steps, (sources, examples), as rows of their own training parts."""
         orders = [np.random.default_rng([seed, epoch]).permutation(self.n_train) for seed in self.orders]
-        order = (torch.from_numpy(np.stack(orders)) + self.offsets).to(self.device)
+        order = torch.from_numpy(np.stack(orders)).to(self.device)
+        if self.jitter:
+            self.jitter.start(epoch, self.n_train)
         whole = self.n_train - self.n_train % self.size
         for start in range(0, whole, self.stretch * self.size):
             yield order[:, start : min(start + self.stretch * self.size, whole)]
@@ -121,22 +142,36 @@ class Batches:
         size = min(self.size, examples)
         # A batch's rows go on into the next one's, up to a multiple of 16; the last's, into any.
         rows = torch.cat([picked, picked[:, :1].expand(-1, padded(size) - size)], dim=1)
-        x = self.x.index_select(0, rows.reshape(-1)).view(sources, rows.shape[1], -1)
+        x = self.x.index_select(0, (rows + self.offsets).reshape(-1)).view(sources, rows.shape[1], -1)
+        if self.jitter:
+            self.jitter.shift(x, rows)
+        v = self._taught(x, picked)  # (sources, examples, classes)
         if self.of is not None:
             x = x.index_select(0, self.of)
-        picked = picked.view(sources, -1, size).transpose(0, 1)  # (steps, sources, batch)
-        labels = self._one_hot(picked) if self.mixed or len(self.hard) else None
-        if self.logits is None:
+        by_step = (picked + self.offsets).view(sources, -1, size).transpose(0, 1)  # (steps, sources, batch)
+        labels = self._one_hot(by_step) if self.mixed or len(self.hard) else None
+        if v is None:
             assert labels is not None
             targets = labels.expand(-1, self.pack, -1, -1)
         else:
-            v = self._of_members(self.logits[picked].transpose(2, 3))  # (steps, 1 or pack, classes, batch)
+            # (steps, 1 or pack, classes, batch)
+            v = self._of_members(v.view(sources, -1, size, self.n_classes).permute(1, 0, 3, 2))
             targets = soft_targets(v.contiguous(), self.T)
             if labels is not None and len(self.hard):
                 targets[:, self.hard] = labels if labels.shape[1] == 1 else labels[:, self.hard]
         inputs = Inputs.batches(x, self.n_features, self.pack, size)
         weighed = labels.unbind() if self.mixed and labels is not None else [None] * len(inputs)
         return map(Batch, inputs, targets.unbind(), weighed)
+
+    def _taught(self, x: Tensor, picked: Tensor) -> Tensor | None:
+        """The teachers' logits, (sources, examples, classes): cached, or of the shifted images."""
+        if self.logits is not None:
+            return self.logits[picked + self.logit_offsets]
+        if not self.nets:
+            return None
+        own = x[:, : picked.shape[1], : self.n_features].to(self.T.dtype)
+        none = own.new_zeros(picked.shape[1], self.n_classes)
+        return torch.stack([none if net is None else net(one) for net, one in zip(self.nets, own, strict=True)])
 
     def weights(self, size: int) -> tuple[Tensor, Tensor]:
         """Of the two terms of the gradient, for batches of ``size`` examples."""
@@ -151,3 +186,8 @@ class Batches:
     def _of_members(self, values: Tensor) -> Tensor:
         """(steps, sources, ...) as (steps, 1 or pack, ...)."""
         return values if self.of is None else values.index_select(1, self.of)
+
+
+def _only(members: Members, of: list[int], values: Sequence[Any], source: int) -> Any | None:
+    """What the students of a source learn from; they have one teacher."""
+    return next((v for v, place in zip(values, of, strict=True) if place == source and v is not None), None)

@@ -12,6 +12,7 @@ import numpy as np
 
 from kdtune import table as t
 from kdtune.errors import RequestError
+from kdtune.identity import canonical, hashable
 from kdtune.network import Pack
 from kdtune.options import Options
 from kdtune.plan import Plan
@@ -29,7 +30,7 @@ ROW_BYTES = 400
 
 def describe(request: Request) -> Iterator[str]:
     """The lines that `kdtune plan` prints."""
-    spec = load(request.file, request.all_overrides, request.max_networks)
+    spec = load(request.file, request.all_overrides, request.max_networks, request.data_root)
     networks = networks_of(spec, request)
     store = Store(request.results, spec.name)
     rows = known_rows(networks, request, store, repair=False)
@@ -77,7 +78,13 @@ def _seconds(plan: Plan, workers: int) -> tuple[float, str]:
     groups: dict[tuple[object, ...], list[Pack]] = defaultdict(list)
     for pack in plan.packs:
         first = pack.networks[0]
-        key = tuple(first.layers), first.shape.dropout, first.train.batch_size, first.model, len(pack.networks)
+        key = (
+            canonical(hashable(first.shape)),
+            tuple(first.layers),
+            first.train.batch_size,
+            first.model,
+            len(pack.networks),
+        )
         groups[key].append(pack)
     ranked = sorted(groups.values(), key=lambda packs: -sum(pack.work for pack in packs))
     spent = {pack.id: _pack_seconds(packs[0]) for packs in ranked[:TIMED_SHAPES] for pack in packs[:1]}
@@ -102,7 +109,7 @@ def _pack_seconds(pack: Pack) -> float:
     torch.set_num_threads(1)
     network = pack.networks[0]
     settings = network.data.settings
-    n = min(settings.n_train, 4 * network.train.batch_size)
+    n = min(network.n_train, 4 * network.train.batch_size)
     random = np.random.default_rng(0)
     x = random.standard_normal((n, settings.n_features), dtype=np.float32)
     y = random.integers(0, settings.n_classes, n)
@@ -110,7 +117,7 @@ def _pack_seconds(pack: Pack) -> float:
     data = [Data(x, y, x, y, x, y, settings.n_classes)] * len(pack.networks)
     taught = [logits if network.teacher else None for network in pack.networks]
     members = cut(Members(list(pack.networks), data, taught))[0]
-    steps = network.train.epochs * math.ceil(settings.n_train / network.train.batch_size)
+    steps = network.train.epochs * math.ceil(network.n_train / network.train.batch_size)
     fit(members, "cpu", torch.float32, steps=3)  # warm
     start, taken, spent = time.perf_counter(), 0, 0.0
     while spent < TIMED_SECONDS and taken < steps:

@@ -15,8 +15,9 @@ from kdtune.losses import distillation_gradient
 from kdtune.masks import DeviceMasks, Masks
 from kdtune.models import StackedMLP
 from kdtune.network import Network
-from kdtune.optimizer import make_optimizer
+from kdtune.optimizer import constrain, make_optimizer
 from kdtune.packing import even
+from kdtune.settings import MLP
 
 # Members of one draw of data are stacked apart from others once they are this many: a smaller stack
 # costs more for its operations than it saves by sharing its batches.
@@ -30,6 +31,10 @@ class Stack(Protocol):
     flat: Tensor
     gradient: Tensor
     masked: list[tuple[float, int]]  # (rate, units) of each layer with dropout
+    incoming: list[Tensor]  # (pack, units, inputs) of each hidden dense layer: its weights, without biases
+
+    @property
+    def logit_bias(self) -> Tensor: ...  # (pack, classes)
 
     def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor: ...
 
@@ -44,10 +49,11 @@ def stack(networks: Sequence[Network], device: str, dtype: torch.dtype) -> Stack
     """A stack of untrained networks of one shape, by the fastest way that there is for it."""
     first = networks[0]
     shape, seeds, precision = first.shape, [network.weights_seed for network in networks], precision_of(first, dtype)
-    if shape.written_out:
-        return StackedMLP(first.layers, seeds, shape.dropout, dtype, device, precision)
-    members = [modules.mlp(first.layers, shape.dropout, shape.activation, seed, dtype) for seed in seeds]
-    return modules.StackedModules(members, first.layers[0][0], dtype, device, precision)
+    if isinstance(shape, MLP) and shape.written_out:
+        layers = [(layer.inputs, layer.outputs) for layer in first.layers]
+        return StackedMLP(layers, seeds, shape.dropout, dtype, device, precision, shape.init_std)
+    members = [modules.build(shape, first.inputs, first.data.settings.n_classes, seed, dtype) for seed in seeds]
+    return modules.StackedModules(members, first.data.settings.n_features, dtype, device, precision)
 
 
 def precision_of(network: Network, dtype: torch.dtype) -> torch.dtype:
@@ -80,6 +86,11 @@ class Trainer:
         settings, precision = networks[0].train, precision_of(networks[0], dtype)
         self.model = stack(networks, device, dtype)
         self.optimize = make_optimizer(self.model.flat, self.model.gradient, settings)
+        shape = networks[0].shape
+        self.max_norm = shape.max_norm if isinstance(shape, MLP) else None
+        for i, network in enumerate(networks):
+            for label, value in ((network.distill and network.distill.bias_start) or {}).items():
+                self.model.logit_bias[i, label] = value
         self.batches = Batches(members, device, dtype, precision)
         self.masks = _masks(self.model, networks, device, precision)
 
@@ -92,6 +103,8 @@ class Trainer:
             z = self.model.forward(x, masks)  # (pack, classes, batch)
             self.model.backward(x, distillation_gradient(z, targets, labels, T, weights))
             self.optimize()
+            if self.max_norm is not None:
+                constrain(self.model.incoming, self.max_norm)
             yield
 
     def stretch(self, picked: Tensor) -> None:
@@ -101,14 +114,20 @@ class Trainer:
                 pass
 
 
-def fit(members: Members, device: str, dtype: torch.dtype, steps: int | None = None) -> tuple[Stack, list[int | None]]:
-    """Train a stack; ``steps`` stops early, for tests and estimates.
+def fit(
+    members: Members,
+    device: str,
+    dtype: torch.dtype,
+    steps: int | None = None,
+    after_epoch: Callable[[int, Stack], None] = lambda *_: None,
+) -> tuple[Stack, list[int | None]]:
+    """Train a stack; ``steps`` stops early, for tests and estimates. ``after_epoch`` may look at the model.
 
     Returns the model and, for each member, the epoch after which its parameters were not finite.
     """
     trainer = Trainer(members, device, dtype)
     model, masks, batches = trainer.model, trainer.masks, trainer.batches
-    graphs = device != "cpu" and isinstance(model, StackedMLP)
+    graphs = device != "cpu" and isinstance(model, StackedMLP) and not batches.jitter
     stretch = _captured(trainer.stretch) if graphs else trainer.stretch
     diverged: list[int | None] = [None] * model.pack
     taken = 0
@@ -126,6 +145,7 @@ def fit(members: Members, device: str, dtype: torch.dtype, steps: int | None = N
         for i, finite in enumerate(model.finite().tolist()):
             if not finite and diverged[i] is None:
                 diverged[i] = epoch + 1
+        after_epoch(epoch + 1, model)
     return model, diverged
 
 

@@ -33,17 +33,20 @@ def hashable(settings: Settings) -> dict[str, Any]:
     """A block's settings as they enter a hash.
 
     A field declared with ``json_schema_extra={"introduced": value}`` is left out while it has that
-    value, so that networks trained before the field existed keep their ids. Numbers are normalised
+    value, so that networks trained before the field existed keep their ids; one with ``{"hashed": False}``
+    always is, since it changes no number. Numbers are normalised
     by validation: a float setting written as 2 is 2.0 here, a whole number written as 50.0 is 50.
     """
     found = {}
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and "introduced" in extra and value == extra["introduced"]:
+        if isinstance(extra, dict) and (
+            not extra.get("hashed", True) or ("introduced" in extra and value == extra["introduced"])
+        ):
             continue
         found[name] = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
-    return found
+    return found | settings.beside()
 
 
 def stream(*key: Any) -> np.random.SeedSequence:

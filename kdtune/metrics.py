@@ -18,6 +18,12 @@ def num_error(logits: Array, labels: Labels) -> int:
     return int((logits.argmax(axis=1) != labels).sum())
 
 
+def confusion(logits: Array, labels: Labels) -> Labels:
+    """(classes, classes): how many examples of each label, by row, have their argmax where, by column."""
+    classes = logits.shape[1]
+    return np.bincount(labels * classes + logits.argmax(axis=1), minlength=classes**2).reshape(classes, classes)
+
+
 def nll(logits: Array, labels: Labels, T: float = 1.0) -> float:
     """Mean cross-entropy of softmax(z / T) against the label.
 

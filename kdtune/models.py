@@ -14,24 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from kdtune.initial import initial_weights
 from kdtune.layout import Inputs, flat_zeros, matrices
 from kdtune.sizes import padded
 
 threshold = torch.ops.aten.threshold_backward.grad_input
-
-
-def glorot(layers: Sequence[tuple[int, int]], seed: int) -> list[Tensor]:
-    """Initial weights (outputs, inputs) of each layer, float64: Glorot and Bengio (2010), equation 16, as in Keras."""
-    random = np.random.default_rng(seed)
-    limits = [np.sqrt(6 / (inputs + outputs)) for inputs, outputs in layers]
-    return [
-        torch.from_numpy(random.uniform(-limit, limit, (outputs, inputs)))
-        for limit, (inputs, outputs) in zip(limits, layers, strict=True)
-    ]
 
 
 @dataclass(frozen=True)
@@ -60,11 +50,12 @@ class StackedMLP:
     Parameters
     ----------
     layers : (inputs, outputs) of each layer.
-    seeds : one seed a member for its initial weights (see ``glorot``); biases start at zero.
+    seeds : one seed a member for its initial weights (see ``initial_weights``); biases start at zero.
     dropout : rate after each hidden layer, while training.
     dtype : of the parameters.
     precision : of the matrix products and activations, ``dtype`` unless given; with bfloat16 the
         parameters, the loss and the optimizer stay as they are.
+    init_std : of the hidden layers' initial weights.
     """
 
     def __init__(
@@ -75,6 +66,7 @@ class StackedMLP:
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
         precision: torch.dtype | None = None,
+        init_std: float | None = None,
     ) -> None:
         self.layers, self.pack, self.dropout = list(layers), len(seeds), dropout
         self.precision = precision or dtype
@@ -91,8 +83,11 @@ class StackedMLP:
         self._transposed = [matrix[:, :, :-1].transpose(1, 2) for matrix in self._matrices]  # (pack, inputs, outputs)
         self._spaces: dict[tuple[int, int], tuple[list[_Hidden], _Layer]] = {}
         for member, seed in enumerate(seeds):
-            for matrix, weight in zip(self.matrices, glorot(layers, seed), strict=True):
+            weights = initial_weights([(outputs, inputs) for inputs, outputs in layers], seed, init_std)
+            for matrix, weight in zip(self.matrices, weights, strict=True):
                 matrix[member, :, :-1] = weight
+        self.incoming = [matrix[:, :, :-1] for matrix in self.matrices[:-1]]
+        self.logit_bias = self.matrices[-1][:, :, -1]
 
     def _views(self, flat: Tensor, whole: bool = False) -> list[Tensor]:
         """Each layer's matrices, (pack, outputs, inputs + 1); if ``whole``, with their padding."""

@@ -7,15 +7,17 @@ autograd through one batched forward pass of all members. Both offer the same me
 from __future__ import annotations
 
 import copy
+import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from kdtune.initial import initial_weights
 from kdtune.layout import Inputs, flat_zeros
-from kdtune.models import glorot
+from kdtune.settings import CNN, MLP, Shape
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -28,29 +30,69 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def mlp(
-    layers: Sequence[tuple[int, int]],
-    dropout: float = 0.0,
-    activation: str = "relu",
+def build(
+    shape: Shape,
+    inputs: Sequence[int],
+    n_classes: int,
     seed: int | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> nn.Sequential:
-    """A perceptron that maps (batch, features) to logits (batch, classes); ``seed`` gives its initial weights."""
-    parts: OrderedDict[str, nn.Module] = OrderedDict()
-    for i, (inputs, outputs) in enumerate(layers[:-1], start=1):
-        parts[f"hidden_{i}"] = nn.Linear(inputs, outputs)
-        parts[f"{activation}_{i}"] = ACTIVATIONS[activation]()
-        if dropout:
-            parts[f"dropout_{i}"] = nn.Dropout(dropout)
-    parts["logit"] = nn.Linear(*layers[-1])
-    net = nn.Sequential(parts).to(dtype)
+    """A network that maps (batch, features) to logits (batch, classes).
+
+    Parameters
+    ----------
+    inputs : (features,), or (channels, height, width) of images that lie in rows of features.
+    seed : of its initial weights; torch's own unless given.
+    """
+    net = nn.Sequential(OrderedDict(_parts(shape, inputs, n_classes))).to(dtype)
     if seed is not None:
-        linear = [part for part in net if isinstance(part, nn.Linear)]
+        layers = [part for part in net if isinstance(part, nn.Linear | nn.Conv2d)]
+        std = shape.init_std if isinstance(shape, MLP) else None
         with torch.no_grad():
-            for part, weight in zip(linear, glorot(layers, seed), strict=True):
+            weights = initial_weights([tuple(part.weight.shape) for part in layers], seed, std)
+            for part, weight in zip(layers, weights, strict=True):
                 part.weight.copy_(weight)
-                part.bias.zero_()
+                part.bias.zero_()  # type: ignore[union-attr]
     return net
+
+
+def _parts(shape: Shape, inputs: Sequence[int], n_classes: int) -> Iterator[tuple[str, nn.Module]]:
+    activation = ACTIVATIONS[shape.activation]
+    features = math.prod(inputs)
+    if isinstance(shape, CNN):
+        depth, height, width = inputs
+        yield "image", Images(depth, height, width)
+        for i, (channels, window) in enumerate(zip(shape.channels, shape.windows, strict=True), start=1):
+            yield f"conv_{i}", nn.Conv2d(depth, channels, shape.kernel, padding="same")
+            yield f"{shape.activation}_conv_{i}", activation()
+            if window > 1:  # what is left over at the edge makes a window too, as in Keras's "same"
+                yield f"pool_{i}", nn.MaxPool2d(window, ceil_mode=True)
+            depth, height, width = channels, math.ceil(height / window), math.ceil(width / window)
+        yield "flatten", nn.Flatten()
+        if shape.dropout:
+            yield "dropout", nn.Dropout(shape.dropout)
+        features = depth * height * width
+    for i, outputs in enumerate(shape.hidden or [], start=1):
+        yield f"hidden_{i}", nn.Linear(features, outputs)
+        yield f"{shape.activation}_{i}", activation()
+        if shape.dropout:
+            yield f"dropout_{i}", nn.Dropout(shape.dropout)
+        features = outputs
+    yield "logit", nn.Linear(features, n_classes)
+
+
+class Images(nn.Module):
+    """Rows of features as images."""
+
+    def __init__(self, *image: int) -> None:
+        super().__init__()
+        self.image = image
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(len(x), *self.image)
+
+    def extra_repr(self) -> str:
+        return " x ".join(map(str, self.image))
 
 
 class Masked(nn.Module):
@@ -102,7 +144,15 @@ class StackedModules:
             self.parameters[name].copy_(value.detach())
         # Leaves of autograd's graph, on the memory of the flat buffer.
         self.leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
+        self.incoming = [
+            v for name, v in self.parameters.items() if name.startswith("hidden_") and name.endswith("weight")
+        ]
         self._logits = torch.empty(0)
+
+    @property
+    def logit_bias(self) -> Tensor:
+        """(pack, classes)."""
+        return self.parameters["logit.bias"]
 
     @staticmethod
     def _views(flat: Tensor, like: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Adam, AdamW and SGD over one flat buffer, by torch's fused kernels.
+"""Adam, AdamW and SGD over one flat buffer, by torch's fused kernels, and the max-norm constraint.
 
 They are elementwise, so each member of a stack has its own optimizer. ``torch.optim``'s classes call
 the same kernels, after bookkeeping that takes longer than the kernel on a small pack.
@@ -6,7 +6,7 @@ the same kernels, after bookkeeping that takes longer than the kernel on a small
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,15 @@ from torch import Tensor
 from kdtune.settings import Train
 
 EPS = 1e-7  # Adam's, as in Keras; torch's is 1e-8
+
+
+def constrain(weights: Iterable[Tensor], max_norm: float) -> None:
+    """Shrink the incoming weights of units, (..., units, inputs), to this Euclidean norm where theirs is larger.
+
+    Srivastava et al. (2014), section 5.1; Keras's ``MaxNorm`` over a unit's inputs.
+    """
+    for own in weights:
+        own.mul_((max_norm / (torch.linalg.vector_norm(own, dim=-1, keepdim=True) + EPS)).clamp_(max=1))
 
 
 def make_optimizer(flat: Tensor, gradient: Tensor, settings: Train) -> Callable[[], None]:

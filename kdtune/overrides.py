@@ -8,7 +8,7 @@ from typing import get_args, get_origin
 from kdtune.errors import Mistake, SweepFileError
 from kdtune.grid import GRID
 from kdtune.located import Located, read_text
-from kdtune.settings import StudentMLP
+from kdtune.settings import CNN, Distill, StudentMLP, Transfer
 
 
 def override(tree: Located, overrides: Sequence[str]) -> tuple[Located, list[Mistake]]:
@@ -69,6 +69,7 @@ def _moved(node: Located, where: str) -> Located:
 
 _LIST_SETTINGS = {
     name
-    for name, field in StudentMLP.model_fields.items()
+    for block in (StudentMLP, CNN, Distill, Transfer)
+    for name, field in block.model_fields.items()
     if any(get_origin(part) is list for part in (field.annotation, *get_args(field.annotation)))
 }

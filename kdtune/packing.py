@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from kdtune.identity import hashable
+from kdtune.identity import canonical, hashable
 from kdtune.network import Network, Pack, pack
 
 T = TypeVar("T")
@@ -52,17 +52,20 @@ class _Kind:
 def _kinds(networks: Iterable[Network]) -> Callable[[Network], _Kind]:
     """A function that gives a network's kind; equal kinds are one object. Fast for many networks of few kinds."""
     by_settings: dict[Hashable, _Kind] = {}
-    by_block: dict[tuple[int, int, int], _Kind] = {}  # the networks hold the blocks, so that an id stays taken
+    by_block: dict[Hashable, _Kind] = {}  # the networks hold the blocks, so that an id stays taken
 
     def kind(network: Network) -> _Kind:
-        blocks = id(network.shape), id(network.train), id(network.data.settings)
+        # Transfer sets of two draws of the data need not be of one size.
+        transfer = network.transfer and (network.transfer, network.data.id)
+        blocks = id(network.shape), id(network.train), id(network.data.settings), transfer
         found = by_block.get(blocks)
         if found is None:
             data, shape = network.data.settings, network.shape
             settings = (
                 (data.n_train, data.n_features, data.n_classes),
-                (tuple(network.layers), shape.dropout, shape.activation),
+                (type(shape).stacks, canonical(hashable(shape))),
                 tuple(hashable(network.train).items()),
+                transfer,
             )
             own = _Kind(network.work, network.footprint, network.data_bytes, network.stack_size)
             found = by_block[blocks] = by_settings.setdefault(settings, own)

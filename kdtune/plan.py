@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kdtune.identity import SCHEMA, canonical, digest, hashable, seed
-from kdtune.network import DataDraw, Model, Network, Pack, data_draw
+from kdtune.network import Classes, DataDraw, Model, Network, Pack, data_draw
 from kdtune.packing import Limits, student_packs, teacher_packs
-from kdtune.settings import MLP, Digits, MakeClassification, Settings, Train
+from kdtune.settings import AnyDataset, Settings, Shape, Train
 from kdtune.spec import Case, SweepSpec
 
 
@@ -77,7 +77,8 @@ def all_networks(spec: SweepSpec) -> Iterator[Network]:
     teachers: dict[str, Network] = {}
     students: dict[str, Network] = {}
     for case in spec.cases:
-        block, last = build.block(case.student, case.distill_train), build.name(case.distill)
+        transfer = build.transfer(case)
+        block, last = build.block(case.student, case.distill_train, transfer), build.name(case.distill)
         for teacher, baseline in build.replicates(case):
             # A baseline's stream and data are its students' too. In full here: there may be a million of them.
             name = digest(f"{SCHEMA}|distilled_student|{baseline.data.id}|{block}|{baseline.draw}|{last}|{teacher.id}")
@@ -96,6 +97,7 @@ def all_networks(spec: SweepSpec) -> Iterator[Network]:
                 baseline.weights_seed,
                 case.distill,
                 teacher,
+                transfer,
             )
     yield from teachers.values()
     yield from students.values()
@@ -111,11 +113,13 @@ class _Build:
         self.draws: dict[tuple[int, int], DataDraw] = {}
         self.orders: dict[tuple[Hashable, ...], int] = {}
         self.networks: dict[tuple[Hashable, ...], Network] = {}
+        self.transfers: dict[tuple[int, int], Classes | None] = {}
         self.pairs: dict[tuple[int, ...], list[tuple[Network, Network]]] = {}
 
     def replicates(self, case: Case) -> list[tuple[Network, Network]]:
         """Teacher and baseline of each replicate: many cases have the same."""
-        key = id(case.dataset), id(case.teacher), id(case.teacher_train), id(case.student), id(case.student_train)
+        blocks = case.dataset, case.transfer, case.teacher, case.teacher_train, case.student, case.student_train
+        key = tuple(map(id, blocks))
         if key not in self.pairs:
             self.pairs[key] = [self._pair(case, replicate) for replicate in range(self.counts.count)]
         return self.pairs[key]
@@ -123,27 +127,37 @@ class _Build:
     def _pair(self, case: Case, replicate: int) -> tuple[Network, Network]:
         data = self._data(case.dataset, replicate % self.counts.data)
         teacher = self._network("teacher", data, case.teacher, case.teacher_train, replicate % self.counts.teacher)
-        baseline = self._network("student", data, case.student, case.student_train, replicate % self.counts.student)
-        return teacher, baseline
+        draw = replicate % self.counts.student
+        return teacher, self._network("student", data, case.student, case.student_train, draw, self.transfer(case))
 
-    def _data(self, settings: MakeClassification | Digits, draw: int) -> DataDraw:
+    def transfer(self, case: Case) -> Classes | None:
+        """The classes that students see; None for all."""
+        key = id(case.dataset), id(case.transfer)
+        if key not in self.transfers:
+            self.transfers[key] = case.transfer.classes(case.dataset.n_classes)
+        return self.transfers[key]
+
+    def _data(self, settings: AnyDataset, draw: int) -> DataDraw:
         key = id(settings), draw
         if key not in self.draws:
             self.draws[key] = data_draw(settings, draw, self.seed)
         return self.draws[key]
 
-    def _network(self, model: Model, data: DataDraw, shape: MLP, train: Train, draw: int) -> Network:
-        key = model, data.id, id(shape), id(train), draw
+    def _network(
+        self, model: Model, data: DataDraw, shape: Shape, train: Train, draw: int, transfer: Classes | None = None
+    ) -> Network:
+        key = model, data.id, id(shape), id(train), draw, transfer
         if key not in self.networks:
             self.networks[key] = Network(
-                id=digest(f"{SCHEMA}|{model}|{data.id}|{self.block(shape, train)}|{draw}"),
+                id=digest(f"{SCHEMA}|{model}|{data.id}|{self.block(shape, train, transfer)}|{draw}"),
                 model=model,
                 data=data,
                 shape=shape,
                 train=train,
                 draw=draw,
                 order_seed=self._order_seed(model, data, draw),
-                weights_seed=seed("weights", model, data.id, draw, canonical(shape.sizes)),
+                weights_seed=seed("weights", model, data.id, draw, canonical(shape.weights_key())),
+                transfer=transfer,
             )
         return self.networks[key]
 
@@ -153,8 +167,9 @@ class _Build:
             self.orders[key] = seed("order", *key)
         return self.orders[key]
 
-    def block(self, shape: MLP, train: Train) -> str:
-        return f"{self.name(shape)}|{self.name(train)}"
+    def block(self, shape: Shape, train: Train, transfer: Classes | None) -> str:
+        whole = f"{self.name(shape)}|{self.name(train)}"
+        return whole if transfer is None else f"{whole}|transfer {canonical(transfer)}"
 
     def name(self, settings: Settings) -> str:
         """A hash of a block."""

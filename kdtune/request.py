@@ -22,6 +22,7 @@ class Request:
     file: Path
     overrides: Sequence[str] = ()
     results: Path = Path("results")
+    data_root: Path | None = None  # of data sets in files: it goes before the file's
     resources: Resources = field(default_factory=Resources)  # flags: they go before the file's
     pack: int | None = None
     precision: Precision | None = None  # of the whole sweep; the file's own blocks may say otherwise

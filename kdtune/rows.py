@@ -6,7 +6,7 @@ from typing import Any
 
 from kdtune import table as t
 from kdtune.network import Network
-from kdtune.settings import MLP
+from kdtune.settings import Distill, Train
 
 
 def row(network: Network, status: str = t.DONE, error: str | None = None, **figures: Any) -> dict[str, Any]:
@@ -23,8 +23,10 @@ def row(network: Network, status: str = t.DONE, error: str | None = None, **figu
         t.DATA_SEED: network.data.seed,
         t.TEACHER_SEED: network.weights_seed if is_teacher else teacher.weights_seed if teacher else None,
         t.STUDENT_SEED: None if is_teacher else network.weights_seed,
-        t.DATASET: data.kind,
-        t.N_TRAIN: data.n_train,
+        t.DATASET: getattr(data, "name", data.kind),
+        t.N_TRAIN: data.n_train if network.transfer is None else None,  # said when they have been counted
+        t.TRANSFER: _transfer(network),
+        t.SEEN: None if network.transfer is None else list(network.transfer),
         t.N_VAL: data.val_size,
         t.N_TEST: data.test_size,
         t.N_PARAMS: network.n_params,
@@ -34,11 +36,12 @@ def row(network: Network, status: str = t.DONE, error: str | None = None, **figu
         "n_features": data.n_features,
         "n_classes": data.n_classes,
     }
-    found |= {k: v for k, v in data.model_dump(exclude={"kind", "test_size", "val_size"}).items() if k not in found}
-    found |= _shape(network.shape) | network.train.model_dump()
-    found["scale_T2"] = distill.scale_T2 if distill else None
+    apart = {"kind", "name", "root", "test_size", "val_size"}
+    found |= {k: v for k, v in data.model_dump(exclude=apart).items() if k not in found}
+    found |= network.shape.describe() | _train(network.train)
+    found |= _loss(distill)
     if teacher:
-        found |= {f"teacher_{k}": v for k, v in (_shape(teacher.shape) | teacher.train.model_dump()).items()}
+        found |= {f"teacher_{k}": v for k, v in (teacher.shape.describe() | _train(teacher.train)).items()}
     return found | figures
 
 
@@ -53,12 +56,26 @@ def skipped_row(network: Network, reason: str) -> dict[str, Any]:
     return failed_row(network, f"its teacher {network.teacher.id} failed: {reason}", t.SKIPPED)
 
 
-def _shape(shape: MLP) -> dict[str, Any]:
+def _train(train: Train) -> dict[str, Any]:
+    return train.model_dump(exclude={"eval_every"})
+
+
+def _loss(distill: Distill | None) -> dict[str, Any]:
+    """Settings of the loss and of the biases. Lists are text, so that rows can be grouped by them."""
+    if distill is None:
+        return {"scale_T2": None, "bias_start": None, "bias_shift": None}
+    start, shift = distill.bias_start, distill.bias_shift
     return {
-        "architecture": shape.kind,
-        "hidden": "-".join(map(str, shape.sizes)),  # text, so that rows can be grouped by it
-        t.WIDTH: shape.width,
-        "depth": shape.depth,
-        "dropout": shape.dropout,
-        "activation": shape.activation,
+        "scale_T2": distill.scale_T2,
+        "bias_start": ", ".join(f"{label}: {value:g}" for label, value in start.items()) if start else None,
+        "bias_shift": ", ".join(map(str, shift)) if shift else None,
     }
+
+
+def _transfer(network: Network) -> str | None:
+    """A transfer set in the shorter words: omit 3; keep 7, 8."""
+    if network.transfer is None:
+        return None
+    omitted = [label for label in range(network.data.settings.n_classes) if label not in network.transfer]
+    word, classes = ("omit", omitted) if len(omitted) <= len(network.transfer) else ("keep", list(network.transfer))
+    return f"{word} {', '.join(map(str, classes))}"

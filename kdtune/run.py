@@ -52,7 +52,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     SweepError
         If the run broke off; what was finished is on disk.
     """
-    spec = load(request.file, request.all_overrides, request.max_networks)
+    spec = load(request.file, request.all_overrides, request.max_networks, request.data_root)
     with _no_garbage():
         networks = networks_of(spec, request)
     store = Store(request.results, spec.name)
@@ -124,6 +124,7 @@ def _finish(
     selected = t.select(rows, [network.id for network in plan.networks])
     made_with = versions() if plan.packs else t.stamp(store.table)
     t.write(t.stamped(selected, made_with), store.table)
+    store.write_details(t.in_order(rows, selected[t.ID]))
     store.fold()
     if request.keep_students != "none" and not interrupted:
         without = keep(store, selected, best_only=request.keep_students == "best")
@@ -158,8 +159,9 @@ def plan_of(
         lost_teachers={name for name in teachers if name in without},
         workers=options.workers if options else 1,
         limits=replace(limits, networks=request.pack) if request.pack else limits,
-        # The written-out step in float32 treats each member alike; a GPU, bf16 and modules of any kind may not.
-        whole_packs=bool(gpus) or not all(network.exact for network in networks),
+        # The written-out step in float32 treats each member alike; a GPU, bf16 and modules of any kind may not,
+        # unless each is trained alone.
+        whole_packs=bool(gpus) or not all(network.exact or network.stack_size == 1 for network in networks),
     )
 
 

@@ -59,7 +59,8 @@ def train_and_save(pack: Pack, store: Store, options: Options) -> None:
     torch.set_num_threads(1)
     device = "cuda" if options.gpus_per_worker > 0 else "cpu"
     threads = options.cpus_per_worker
-    store.save(pack.id, train_pack(pack, store.teacher_logits, options.keep_weights, device, threads=threads))
+    trained = train_pack(pack, store.teacher_logits, store.teacher_net, options.keep_weights, device, threads=threads)
+    store.save(pack.id, trained)
 
 
 def run(packs: list[Pack], store: Store, options: Options, listener: Listener, work: Work = train_and_save) -> None:

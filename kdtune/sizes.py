@@ -1,8 +1,10 @@
-"""How much memory a stack of perceptrons takes, and how many are stacked best. Pure."""
+"""How much memory a stack of networks takes, and how many are stacked best. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from kdtune.settings import Layer
 
 LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector register
 
@@ -16,8 +18,8 @@ def padded(n: int) -> int:
     return -(-n // LANE) * LANE
 
 
-def footprint(layers: Sequence[tuple[int, int]], batch: int) -> int:
-    """Bytes that one perceptron reads and writes in a step: parameters, gradients, moments, activations."""
-    parameters = sum(outputs * padded(inputs + 1) for inputs, outputs in layers)
-    activations = sum(outputs + padded(outputs + 1) for _, outputs in layers) * padded(batch)
+def footprint(layers: Sequence[Layer], batch: int) -> int:
+    """Bytes that one network reads and writes in a step: parameters, gradients, moments, activations."""
+    parameters = sum(layer.outputs * padded(layer.inputs + 1) for layer in layers)
+    activations = sum((layer.outputs + padded(layer.outputs + 1)) * layer.places for layer in layers) * padded(batch)
     return 4 * (4 * parameters + activations)

@@ -17,8 +17,9 @@ from kdtune.located import Located, read_file
 from kdtune.messages import describe, nearest
 from kdtune.overrides import override
 from kdtune.settings import (
-    MLP,
+    CNN,
     RESERVED,
+    AnyDataset,
     Dataset,
     Digits,
     Distill,
@@ -26,21 +27,34 @@ from kdtune.settings import (
     MakeClassification,
     Replicates,
     Resources,
+    Shape,
+    Student,
     StudentMLP,
+    Teacher,
+    TeacherCNN,
     TeacherMLP,
+    Torchvision,
     Train,
+    Transfer,
 )
+from kdtune.together import mistakes_between
 
 MAX_NETWORKS = 100_000
 
 _BLOCKS: dict[str, Any] = {  # in the order of the grid: the last varies fastest
     "dataset": Dataset,
+    "transfer": Transfer,
     "train": Train,
-    "teacher": TeacherMLP,
-    "student": StudentMLP,
+    "teacher": Teacher,
+    "student": Student,
     "distill": Distill,
 }
-_DATASETS: dict[str, type[BaseModel]] = {"make_classification": MakeClassification, "digits": Digits}
+# Blocks of several kinds; the first stands for one whose kind is wrong or not given.
+_KINDS: dict[str, dict[str, type[BaseModel]]] = {
+    "dataset": {"make_classification": MakeClassification, "digits": Digits, "torchvision": Torchvision},
+    "teacher": {"mlp": TeacherMLP, "cnn": TeacherCNN},
+    "student": {"mlp": StudentMLP, "cnn": CNN},
+}
 _REQUIRED = ("name", "dataset", "teacher", "student", "distill")
 
 
@@ -48,10 +62,11 @@ _REQUIRED = ("name", "dataset", "teacher", "student", "distill")
 class Case:
     """One point of the grid: everything that names a distilled student but its replicate."""
 
-    dataset: MakeClassification | Digits
-    teacher: MLP
+    dataset: AnyDataset
+    transfer: Transfer
+    teacher: Shape
     teacher_train: Train
-    student: MLP
+    student: Shape
     student_train: Train
     distill: Distill
     distill_train: Train
@@ -78,14 +93,17 @@ class SweepSpec:
     source: dict[str, Any]
 
 
-def load(path: Path, overrides: Sequence[str] = (), max_networks: int = MAX_NETWORKS) -> SweepSpec:
-    """Read and validate a sweep file.
+def load(
+    path: Path, overrides: Sequence[str] = (), max_networks: int = MAX_NETWORKS, data_root: Path | None = None
+) -> SweepSpec:
+    """Read and validate a sweep file, and look at the files of its data.
 
     Parameters
     ----------
     path : the file.
     overrides : values that replace those of the file, as in ``"distill.T=[2, 4]"``.
     max_networks : the largest sweep that is accepted.
+    data_root : where the files of data sets lie, whatever the sweep file says.
 
     Raises
     ------
@@ -95,18 +113,19 @@ def load(path: Path, overrides: Sequence[str] = (), max_networks: int = MAX_NETW
     tree = read_file(path)
     if not isinstance(tree.value, dict):
         raise SweepFileError([Mistake(tree.where, "", "must be a mapping of settings, as in `name: fakeset`")])
-    return _Validation(*override(tree, overrides), max_networks).spec()
+    return _Validation(*override(tree, overrides), max_networks, data_root).spec()
 
 
 class _Validation:
     """One walk over a tree, collecting mistakes instead of stopping at the first."""
 
-    def __init__(self, tree: Located, mistakes: list[Mistake], max_networks: int) -> None:
+    def __init__(self, tree: Located, mistakes: list[Mistake], max_networks: int, data_root: Path | None) -> None:
         self.tree = tree
         self.max_networks = max_networks
+        self.context = {"data_root": data_root and str(data_root)}
         self.mistakes = mistakes
         self.trains: dict[tuple[int, ...], Train | None] = {}
-        self.fits: set[tuple[int, int]] = set()
+        self.fits: set[tuple[int, ...]] = set()
 
     def spec(self) -> SweepSpec:
         self._keys()
@@ -176,7 +195,7 @@ class _Validation:
 
     def _cases(self, variants: dict[str, list[Variant]]) -> list[Case]:
         cases = []
-        for data, base, teacher, student, distill in itertools.product(*variants.values()):
+        for data, transfer, base, teacher, student, distill in itertools.product(*variants.values()):
             trains = (
                 self._train(base.node, ("teacher", teacher.train)),
                 self._train(base.node, ("student", student.train)),
@@ -189,10 +208,19 @@ class _Validation:
             ]
             for train, over in zip(trains, layers, strict=True):
                 self._fit(data.settings, train, [("train", base.node), *over])
-            settings = (data.settings, teacher.settings, trains[0], student.settings, trains[1], distill.settings)
-            if all(settings) and trains[2]:
-                cases.append(Case(*settings, trains[2]))  # type: ignore[arg-type]
+            self._together(data, transfer, teacher, student, distill)
+            settings = (data.settings, transfer.settings, teacher.settings, trains[0], student.settings, trains[1])
+            if all(settings) and distill.settings and trains[2]:
+                cases.append(Case(*settings, distill.settings, trains[2]))  # type: ignore[arg-type]
         return cases
+
+    def _together(self, data: Variant, *others: Variant) -> None:
+        """What the other blocks say must be true of the data; each pair is looked at once."""
+        for name, other in zip(("transfer", "teacher", "student", "distill"), others, strict=True):
+            key = id(data), id(other)
+            if data.settings is not None and other.settings is not None and key not in self.fits:
+                self.fits.add(key)
+                self.mistakes += mistakes_between(data.settings, name, other.settings, other.node)
 
     def _train(self, base: Located, *overriding: tuple[str, Located]) -> Train | None:
         """The ``train`` block with the overriding blocks laid over it."""
@@ -231,14 +259,11 @@ class _Validation:
         ``over`` are blocks laid over this one: a mistake that comes from one of them bears its name.
         """
         try:
-            return adapter.validate_python(node.plain())
+            return adapter.validate_python(node.plain(), context=self.context)
         except ValidationError as error:
             for item in error.errors():
-                path = (
-                    item["loc"][1:]
-                    if block == "dataset" and item["loc"][:1] and item["loc"][0] in _DATASETS
-                    else item["loc"]
-                )
+                tagged = item["loc"][:1] and item["loc"][0] in _KINDS.get(block, {})
+                path = item["loc"][1:] if tagged else item["loc"]
                 if node.at(path).value is grid.BROKEN and item["type"] != "extra_forbidden":
                     continue
                 if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
@@ -260,21 +285,25 @@ class _Validation:
             node = self.tree.value.get(name)
             written = node.plain() if node is not None else {}
             settings = self.trains.values() if name == "train" else [variant.settings for variant in found]
-            dumps = [s.model_dump(exclude={"depth", "width"}, exclude_none=True) for s in settings if s is not None]
+            dumps = [
+                s.model_dump(exclude={"depth", "width", "root"}, exclude_none=True) for s in settings if s is not None
+            ]
             if grid.GRID not in written:
                 given = set(written) | ({"hidden"} if {"depth", "width"} & set(written) else set())
                 shared = {k: v for k, v in dumps[0].items() if all(d.get(k) == v for d in dumps[1:])}
                 written = {**written, **{k: v for k, v in shared.items() if k not in given}}
-            filled[name] = written
+            if written or name != "transfer":
+                filled[name] = written
         return filled
 
 
 def _known(block: str, node: Located, path: tuple[int | str, ...]) -> list[str]:
     """The settings that may stand where ``path`` points, for "did you mean"."""
     model: Any = {**_BLOCKS, "": Head}.get(block, Train)
-    if block == "dataset":
+    if block in _KINDS:
         kind = node.value.get("kind") if isinstance(node.value, dict) else None
-        model = _DATASETS.get(kind.value if kind and isinstance(kind.value, str) else "", MakeClassification)
+        kinds = _KINDS[block]
+        model = kinds.get(kind.value if kind and isinstance(kind.value, str) else "", next(iter(kinds.values())))
     if len(path) > 1 and path[0] in model.model_fields:
         inner = model.model_fields[str(path[0])].annotation
         model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model

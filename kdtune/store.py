@@ -1,7 +1,8 @@
 """The results folder: where rows, teachers and students lie, who may write, what to do with torn files.
 
     <root>/teachers/<id>/      train.npy, val.npy, test.npy (logits), weights.safetensors, row.parquet
-    <root>/<name>/             sweep.yaml, table.parquet, parts/, students/<id>.safetensors, figures/
+    <root>/<name>/             sweep.yaml, table.parquet, parts/, students/<id>.safetensors, figures/,
+                               per_class.parquet, confusion.parquet, learning_curves.parquet
 
 Workers write packs, the driver everything else. Nothing is overwritten in place, so that a process
 killed at any moment leaves whole files or temporary ones, which begin with a dot.
@@ -25,10 +26,14 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from kdtune import details
 from kdtune import table as t
 from kdtune.errors import RequestError, StorageError
+from kdtune.weights import is_whole, load_weights, save_weights
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from kdtune.train import Trained
 
 LEFTOVER_SECONDS = 3600  # no write takes that long
@@ -160,6 +165,15 @@ class Store:
         for path in read:
             path.unlink(missing_ok=True)
 
+    def write_details(self, rows: pa.Table) -> None:
+        """What is too long for the table, in files beside it; none for what no network recorded."""
+        for name, make in details.FILES.items():
+            table = make(rows)
+            if len(table):
+                t.write(table, self.folder / name)
+            else:
+                (self.folder / name).unlink(missing_ok=True)
+
     # --- what workers write ---------------------------------------------------------------------
 
     def save(self, pack: str, results: Sequence[Trained]) -> None:
@@ -201,6 +215,10 @@ class Store:
         """A teacher's logits on the training part, (examples, classes), as a memory map."""
         return np.load(self.teachers / name / "train.npy", mmap_mode="r", allow_pickle=False)
 
+    def teacher_net(self, name: str) -> nn.Module:
+        """A teacher itself, in evaluation mode."""
+        return load_weights(self.teachers / name / "weights.safetensors")
+
     def known_teachers(self, names: Iterable[str], repair: bool = True) -> pa.Table:
         """The rows of those teachers that are there and whole; torn ones are set aside, if ``repair``."""
         found = []
@@ -225,7 +243,7 @@ class Store:
                 for split, size in sizes.items()
             )
             return (
-                row if whole and row[t.ID].to_pylist() == [name] and _is_whole(folder / "weights.safetensors") else None
+                row if whole and row[t.ID].to_pylist() == [name] and is_whole(folder / "weights.safetensors") else None
             )
         except (OSError, ValueError, KeyError, EOFError):
             return None
@@ -259,33 +277,6 @@ def _remove_new(made: Iterable[Path], whole: Path | None = None) -> None:
         else:
             with suppress(OSError):
                 path.rmdir()
-
-
-def save_weights(path: Path, result: Trained) -> None:
-    """A network's weights as safetensors, with what it takes to build it again."""
-    from safetensors.torch import save
-
-    network = result.network
-    about = {
-        "id": network.id,
-        "model": network.model,
-        "layers": json.dumps(network.layers),
-        "dropout": json.dumps(network.shape.dropout),
-        "activation": json.dumps(network.shape.activation),
-        "data": network.data.settings.model_dump_json(),
-        "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
-    }
-    t.write_whole(path, lambda temporary: temporary.write_bytes(save(result.weights or {}, metadata=about)))
-
-
-def _is_whole(path: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return bool(file.keys())
-    except (SafetensorError, OSError):
-        return False
 
 
 def _holder(path: Path) -> str:

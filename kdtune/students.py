@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from kdtune import table as t
 from kdtune.errors import RequestError
 from kdtune.network import data_draw
 from kdtune.settings import Dataset
 from kdtune.store import Store
+from kdtune.weights import load_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,29 +41,25 @@ def load(results: str | Path, id: str) -> nn.Sequential:
     RequestError
         If there is no such network, or its weights were not kept.
     """
-    from safetensors import safe_open
-
-    from kdtune.modules import mlp
-
-    path = _weights(Path(results), id)
-    with safe_open(path, framework="pt") as file:
-        about = file.metadata()
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    activation = json.loads(about.get("activation", '"relu"'))
-    net = mlp([tuple(layer) for layer in json.loads(about["layers"])], json.loads(about["dropout"]), activation)
-    net.load_state_dict(state)
-    return net.eval()
+    return load_weights(_weights(Path(results), id))
 
 
-def load_data(results: str | Path, id: str) -> Data:
-    """The data that a network saw: splits and scaling as in the sweep. Arguments and errors as in ``load``."""
+def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
+    """The data that a network saw: splits and scaling as in the sweep. Arguments and errors as in ``load``.
+
+    ``data_root`` is where the files of given data lie now, if no longer where they lay.
+    """
     from safetensors import safe_open
 
     from kdtune.data import load as make
 
     with safe_open(_weights(Path(results), id), framework="np") as file:
         about = file.metadata()
-    settings = TypeAdapter[Any](Dataset).validate_json(about["data"])
+    try:
+        context = {"data_root": data_root and str(data_root)}
+        settings = TypeAdapter[Any](Dataset).validate_json(about["data"], context=context)
+    except ValidationError as error:
+        raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
     draw, seed = json.loads(about["data_draw"])
     return make(data_draw(settings, draw, seed))
 

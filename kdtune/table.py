@@ -28,6 +28,10 @@ CLASS_SEP, P_INFORMATIVE, DATASET, WIDTH, HARD_WEIGHT = "class_sep", "p_informat
 DATA_SEED, TEACHER_SEED, STUDENT_SEED = "data_seed", "teacher_seed", "student_seed"
 EPOCHS, N_PARAMS, N_TRAIN, N_VAL, N_TEST = "epochs", "n_params", "n_train", "n_val", "n_test"
 SECONDS, STATUS, ERROR, DEVICE, HOST = "seconds", "status", "error", "device", "host"
+TRANSFER = "transfer"
+# What a shift of biases after training did: by how much, and the figures that there were before.
+SHIFTED_BY = "bias_shifted_by"
+UNSHIFTED = "unshifted_num_error", "unshifted_accuracy", "unshifted_val_num_error"
 
 TEACHER, BASELINE, STUDENT = "teacher", "student", "distilled_student"  # values of MODEL
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"  # values of STATUS
@@ -42,8 +46,14 @@ _TYPES = {
     DATASET: _TEXT, EPOCHS: _INT, N_PARAMS: _INT, N_TRAIN: _INT, N_VAL: _INT, N_TEST: _INT,
     SECONDS: _FLOAT, DEVICE: _TEXT, HOST: _TEXT,
 }  # fmt: skip
+# Details of a row, too long for the table: they lie in files of their own beside it (see ``details``).
+CONFUSION, SEEN, CURVE = "confusion", "seen_classes", "learning_curve"
+_POINT = pa.struct(
+    {"epoch": _INT, "train_loss": _FLOAT, "train_num_error": _INT, "val_loss": _FLOAT, "val_num_error": _INT}
+)
+DETAILS = {CONFUSION: pa.list_(pa.int32()), SEEN: pa.list_(pa.int32()), CURVE: pa.list_(_POINT)}
 # What training gave, and where and how long: everything else in a row is a setting or names the network.
-RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
+RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL, SHIFTED_BY, *UNSHIFTED)
 CIRCUMSTANCES = (SECONDS, DEVICE, HOST, STATUS, ERROR)
 TRAINING = (EPOCHS, "batch_size", "optimizer", "lr", "momentum", "weight_decay", "precision")  # settings of a fit
 _STAMP = b"kdtune"
@@ -54,7 +64,7 @@ def to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as an Arrow table: the columns of the contract first, typed even where all are null."""
     extra = dict.fromkeys(key for row in rows for key in row if key not in _TYPES)
     columns = {name: pa.array([row.get(name) for row in rows], kind) for name, kind in _TYPES.items()}
-    columns |= {name: pa.array([row.get(name) for row in rows]) for name in extra}
+    columns |= {name: pa.array([row.get(name) for row in rows], DETAILS.get(name)) for name in extra}
     return pa.table(columns)
 
 
@@ -133,13 +143,23 @@ def final_ids(table: pa.Table) -> set[str]:
 def select(table: pa.Table, ids: Sequence[str]) -> pa.Table:
     """The rows of these networks, in this order; those without a row are left out.
 
-    The contract's columns come first, then the other settings by name; of those, what holds nothing goes.
+    The contract's columns come first, then the other settings by name; of those, what holds nothing goes, as do
+    the details.
     """
-    places = pc.index_in(pa.array(ids, pa.string()), value_set=table[ID]).drop_null()
-    if not places.equals(pa.array(np.arange(len(table), dtype=np.int32))):
-        table = table.take(places)
+    table = in_order(table.drop_columns([name for name in DETAILS if name in table.column_names]), ids)
     settings = sorted(name for name in table.column_names if name not in _TYPES)
     return table.select([*_TYPES, *(name for name in settings if table[name].null_count < len(table))])
+
+
+def in_order(table: pa.Table, ids: Sequence[str] | pa.ChunkedArray) -> pa.Table:
+    """The rows of these networks, in this order; those without a row are left out."""
+    wanted = ids if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.string())
+    places = pc.index_in(wanted, value_set=table[ID]).drop_null()
+    if isinstance(places, pa.ChunkedArray):
+        places = places.combine_chunks()
+    if not places.equals(pa.array(np.arange(len(table), dtype=np.int32))):
+        table = table.take(places)
+    return table
 
 
 def stamped(table: pa.Table, made_with: Mapping[str, str]) -> pa.Table:

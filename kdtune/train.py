@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from kdtune import metrics
+from kdtune import bias, metrics
 from kdtune.batches import Members
-from kdtune.data import Data, load
+from kdtune.data import Data, load, of_classes
 from kdtune.fit import Stack, cut, fit, precision_of
 from kdtune.layout import Inputs, with_ones
-from kdtune.network import Network, Pack
+from kdtune.network import Classes, Network, Pack
 from kdtune.rows import failed_row, row
 from kdtune.sizes import padded
-from kdtune.table import DIVERGED, TEACHER
+from kdtune.table import CONFUSION, CURVE, DIVERGED, N_TRAIN, SHIFTED_BY, TEACHER, UNSHIFTED
 from kdtune.threads import on_threads
 
 # Examples that are evaluated at once. A constant: the size of a product may change its last bits.
@@ -37,13 +37,14 @@ class Trained:
 
     network: Network
     row: dict[str, Any]
-    logits: Logits | None = None  # a teacher's
+    logits: Logits | None = None  # a teacher's, on all splits
     weights: dict[str, Tensor] | None = None
 
 
 def train_pack(
     pack: Pack,
     teacher_logits: Callable[[str], Any] = lambda _: None,
+    teacher_net: Callable[[str], nn.Module] | None = None,
     keep_weights: bool = False,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
@@ -55,6 +56,7 @@ def train_pack(
     ----------
     pack : networks that share layers and training settings.
     teacher_logits : gives a teacher's logits on the training part, (examples, classes), by its id.
+    teacher_net : gives a teacher itself, by its id: under jitter its targets are those of the shifted images.
     keep_weights : keep the students' weights too; a teacher's always are.
     device : ``"cpu"`` or ``"cuda"``.
     threads : of the matrix products and elementwise passes on a CPU.
@@ -64,12 +66,7 @@ def train_pack(
     One ``Trained`` a network. A member that diverged has a row of status ``failed`` and nothing else.
     """
     start = time.perf_counter()
-    soft = {name: teacher_logits(name) for name in pack.teachers}
-    members = Members(
-        networks=list(pack.networks),
-        data=[load(network.data) for network in pack.networks],
-        teacher_logits=[soft[network.teacher.id] if network.teacher else None for network in pack.networks],
-    )
+    members = _members(pack, teacher_logits, teacher_net)
     parts = cut(members, threads, device)
     fitted = []
     for part in parts:
@@ -86,6 +83,31 @@ def train_pack(
     return [results[network.id] for network in pack.networks]
 
 
+def _members(
+    pack: Pack, teacher_logits: Callable[[str], Any], teacher_net: Callable[[str], nn.Module] | None
+) -> Members:
+    """What each network of a pack learns from: its transfer set, and its teacher's logits on that or the teacher."""
+    drawn: dict[tuple[str, Classes | None], tuple[Data, Any]] = {}
+    for network in pack.networks:
+        key = network.data.id, network.transfer
+        if key not in drawn:
+            whole = load(network.data)
+            drawn[key] = (whole, slice(None)) if network.transfer is None else of_classes(whole, network.transfer)
+    own = [drawn[network.data.id, network.transfer] for network in pack.networks]
+    data = [one for one, _ in own]
+    if pack.networks[0].data.settings.jitter and pack.teachers:
+        assert teacher_net is not None
+        nets = {name: teacher_net(name) for name in pack.teachers}
+        taught = [nets[network.teacher.id] if network.teacher else None for network in pack.networks]
+        return Members(list(pack.networks), data, [None] * len(data), taught)
+    soft = {name: teacher_logits(name) for name in pack.teachers}
+    logits = [
+        soft[network.teacher.id][places] if network.teacher else None
+        for network, (_, places) in zip(pack.networks, own, strict=True)
+    ]
+    return Members(list(pack.networks), data, logits)
+
+
 @dataclass
 class _Fitted:
     """A part of a pack after training."""
@@ -94,6 +116,7 @@ class _Fitted:
     model: Stack
     diverged: list[int | None]  # the epoch after which a member's numbers were not finite
     logits: list[Logits]
+    curves: list[list[dict[str, Any]]]
 
     def result(self, i: int, keep_weights: bool, where: dict[str, Any]) -> Trained:
         network, epoch, logits = self.members.networks[i], self.diverged[i], self.logits[i]
@@ -102,34 +125,82 @@ class _Fitted:
         if epoch is not None:
             reason = f"{DIVERGED}: numbers are no longer finite after epoch {epoch} of {network.train.epochs}"
             return Trained(network, failed_row(network, reason, **where))
-        teacher = network.model == TEACHER
+        teacher, data = network.model == TEACHER, self.members.data[i]
+        figures = _shift(network, data, logits, self.model, i)
+        figures |= evaluate(network, data, logits)
+        if network.transfer is not None:
+            figures[N_TRAIN] = len(data.y_train)
+        if self.curves[i]:
+            figures[CURVE] = self.curves[i]
         return Trained(
             network,
-            row(network, **evaluate(network, self.members.data[i], logits), **where),
+            row(network, **figures, **where),
             logits=logits if teacher else None,
             weights=self.model.state(i) if teacher or keep_weights else None,
         )
 
 
+def _shift(network: Network, data: Data, logits: Logits, model: Stack, member: int) -> dict[str, Any]:
+    """Shift the biases that the network asks for, in model and logits; by how much, and what there was before."""
+    classes = network.distill.bias_shift if network.distill else None
+    if not classes:
+        return {}
+    by = bias.best_shift(logits["val"], data.y_val, classes)
+    before = {name: metrics.num_error(logits[name], getattr(data, f"y_{name}")) for name in ("val", "test")}
+    model.logit_bias[member, classes] += by
+    for name in before:
+        logits[name] = bias.shifted(logits[name], classes, by)
+    unshifted = before["test"], 1 - before["test"] / len(data.y_test), before["val"]
+    return {SHIFTED_BY: by, **dict(zip(UNSHIFTED, unshifted, strict=True))}
+
+
 def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
-    model, diverged = fit(members, device, dtype)
-    splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")
     precision = precision_of(members.networks[0], dtype)
-    return _Fitted(members, model, diverged, _logits(model, members, splits, device, precision))
+
+    def logits(model: Stack, splits: Sequence[str]) -> list[Logits]:
+        return _logits(model, members, splits, device, precision)
+
+    curves: list[list[dict[str, Any]]] = [[] for _ in members.networks]
+
+    def record(epoch: int, model: Stack) -> None:
+        wanted = [i for i, n in enumerate(members.networks) if _records(n, epoch)]
+        found = logits(model, ("train", "val")) if wanted else []
+        for i in wanted:
+            curves[i].append({"epoch": epoch, **_losses(found[i], members.data[i])})
+
+    model, diverged = fit(members, device, dtype, after_epoch=record)
+    splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")
+    return _Fitted(members, model, diverged, logits(model, splits), curves)
+
+
+def _records(network: Network, epoch: int) -> bool:
+    every = network.train.eval_every
+    return bool(every) and (epoch % every == 0 or epoch == network.train.epochs)
+
+
+def _losses(logits: Logits, data: Data) -> dict[str, Any]:
+    """A point of a learning curve: mean cross-entropy at T = 1 against the labels, and errors; null if not finite."""
+    found: dict[str, Any] = {}
+    for split in ("train", "val"):
+        z, y = logits[split], getattr(data, f"y_{split}")
+        finite = bool(np.isfinite(z).all())
+        found[f"{split}_loss"] = metrics.nll(z, y) if finite else None
+        found[f"{split}_num_error"] = metrics.num_error(z, y) if finite else None
+    return found
 
 
 @torch.inference_mode()
 def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, precision: torch.dtype) -> list[Logits]:
     """Logits of every member on some splits, in evaluation mode."""
     found: list[Logits] = [{} for _ in members.networks]
-    firsts, _ = members.sources
-    data = [members.data[i] for i in firsts] if len(firsts) == 1 else members.data
-    features = data[0].x_train.shape[1]
+    distinct, of = members.distinct
+    features = distinct[0].x_train.shape[1]
     for split in splits:
-        xs = [with_ones(getattr(one, f"x_{split}"), precision) for one in data]
+        xs = [with_ones(getattr(one, f"x_{split}"), precision) for one in distinct]
         parts = []
         for start in range(0, len(xs[0]), EVAL_BATCH):
-            batch = torch.stack([x[start : start + EVAL_BATCH] for x in xs]).to(device)
+            batches = [x[start : start + EVAL_BATCH] for x in xs]
+            batch = torch.stack(batches if len(xs) == 1 else [batches[place] for place in of]).to(device)
             rows = pad(batch, (0, 0, 0, padded(batch.shape[1]) - batch.shape[1]))
             z = model.forward(Inputs.of(rows, features, model.pack, batch.shape[1]))  # (pack, classes, examples)
             parts.append(z.transpose(1, 2).to("cpu", torch.float32, copy=True))
@@ -152,6 +223,7 @@ def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[st
         "val_num_error": val_errors,
         "val_accuracy": 1 - val_errors / len(data.y_val),
         "val_nll": metrics.nll(logits["val"], data.y_val),
+        CONFUSION: metrics.confusion(logits["test"], data.y_test).ravel().tolist(),
     }
 
 

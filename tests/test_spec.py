@@ -98,7 +98,7 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("student.hidden=[3]", "student.hidden: has both hidden and depth or width"),
         ("teacher.dropout=1", "teacher.dropout: must be less than 1, not 1"),
         ("teacher.dropout=-0.1", "teacher.dropout: must be at least 0, not -0.1"),
-        ("teacher.kind=transformer", "teacher.kind: cannot be the text 'transformer'; must be mlp"),
+        ("teacher.kind=transformer", "teacher.kind: unknown kind 'transformer'; must be one of mlp, cnn"),
         ("dataset.kind=mnist", "dataset.kind: unknown kind 'mnist'; must be one of make_classification, digits"),
         ("dataset.p_informative=0", "dataset.p_informative: must be greater than 0"),
         ("dataset.p_informative=1.1", "dataset.p_informative: must be at most 1"),

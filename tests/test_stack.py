@@ -18,7 +18,7 @@ from kdtune.masks import DeviceMasks, Masks
 from kdtune.models import StackedMLP
 from kdtune.modules import StackedModules
 from kdtune.optimizer import make_optimizer
-from kdtune.settings import Train
+from kdtune.settings import MLP, Train
 from kdtune.sizes import padded
 from kdtune.threads import denormals_flushed, on_threads
 from tests.test_train import results
@@ -69,7 +69,8 @@ def test_every_derivative_is_autograds(hidden, sizes, dropout, share, beyond, w,
         return [mask.clone() for mask in masks.draw(batch)]
 
     seeds = [seed + i for i in range(members)]
-    nets = [modules.mlp(layers, dropout, seed=s, dtype=torch.float64) for s in seeds]
+    shape = MLP(hidden=list(hidden), dropout=dropout)
+    nets = [modules.build(shape, [features], classes, s, torch.float64) for s in seeds]
     stacks = StackedMLP(layers, seeds, dropout, torch.float64), StackedModules(nets, features, torch.float64)
     assert all(stack.masked == rates for stack in stacks)
     inputs = laid_out(x, members, beyond if isinstance(beyond, int) else padded(batch) - batch)

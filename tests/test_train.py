@@ -44,9 +44,8 @@ class Masked(nn.Module):
 def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[str, torch.Tensor]:
     """The same network by nn.Linear, autograd and an ordinary optimizer, in float64."""
     data, settings = load(network.data), network.train
-    net = modules.mlp(
-        network.layers, activation=network.shape.activation, seed=network.weights_seed, dtype=torch.float64
-    )
+    plain = network.shape.model_copy(update={"dropout": 0.0})
+    net = modules.build(plain, network.inputs, data.n_classes, network.weights_seed, torch.float64)
     dropouts = []
     if network.shape.dropout:
         layers: list[nn.Module] = []
@@ -208,7 +207,7 @@ def test_the_teacher_is_evaluated_without_dropout_and_left_alone(plan):
     """Its logits are those of the loaded module in evaluation mode; distilling changes none of them."""
     p = plan()
     teacher = next(r for r in train.train_pack(p.packs[0]))
-    net = modules.mlp(teacher.network.layers, teacher.network.shape.dropout)
+    net = modules.build(teacher.network.shape, teacher.network.inputs, teacher.network.data.settings.n_classes)
     net.load_state_dict(teacher.weights)
     data = load(teacher.network.data)
     expected = net.eval()(torch.from_numpy(data.x_test)).detach()

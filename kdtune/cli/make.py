@@ -23,6 +23,9 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="Change a value of the file, as in --set distill.T=[2,4]. May be repeated."),
         click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
                      help="The folder under which results lie."),
+        click.option("--data-root", type=click.Path(path_type=Path, file_okay=False),
+                     help="Where the files of data sets lie, as in DIR/MNIST/raw. "
+                     "[default: the file's root, else $KDTUNE_DATA, else a cache folder]"),
         click.option("--pack", type=click.IntRange(min=1), help="Largest pack; 1 trains each network alone."),
         click.option("--workers", type=click.IntRange(min=1), help="Packs that train at once. [default: all cores]"),
         click.option("--cpus-per-worker", type=click.IntRange(min=1), help="Cores of each worker. [default: 1]"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtune.network import DataDraw
-from kdtune.settings import Digits, MakeClassification
+from kdtune.settings import Digits, MakeClassification, Torchvision
 
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -41,4 +43,20 @@ def load(draw: DataDraw) -> Data:
             from kdtune.data.generated import make
         case Digits():
             from kdtune.data.digits import make  # type: ignore[assignment]
+        case Torchvision():
+            from kdtune.data.pictures import make  # type: ignore[assignment]
     return make(draw.settings, np.random.RandomState(draw.seed))  # type: ignore[arg-type]
+
+
+def of_classes(data: Data, classes: Sequence[int]) -> tuple[Data, Any]:
+    """The data with the training examples of some classes only, and which of all these are: (examples,).
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    places = np.flatnonzero(np.isin(data.y_train, list(classes)))
+    if not len(places):
+        raise ValueError("the transfer set is empty: no training example is of its classes")
+    return replace(data, x_train=data.x_train[places], y_train=data.y_train[places]), places
