@@ -6,13 +6,18 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kdtune import table as t
+from kdtune.analysis.reference import FIGURES, WORDS
 from kdtune.errors import RequestError
 from kdtune.messages import nearest
 
 _SHORT = (t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.TEMP, t.HARD_WEIGHT, t.REPLICATE, t.NUM_ERROR,
           t.ACCURACY, t.VAL_NUM_ERROR, t.STATUS)  # fmt: skip
+
+REFERENCES = Path(__file__).parent / "references"
 
 
 def locate(results: str) -> Path:
@@ -43,6 +48,37 @@ def read(results: str) -> pd.DataFrame:
         return t.to_frame(t.read(path))
     except ValueError as error:
         raise RequestError(str(error).replace(path.name, str(path), 1)) from None
+
+
+def details(results: str, name: str) -> pd.DataFrame | None:
+    """A file of details beside the table; None if there is none."""
+    path = locate(results).with_name(name)
+    try:
+        return t.to_frame(pq.read_table(path)) if path.is_file() else None
+    except (OSError, pa.ArrowException) as error:
+        raise RequestError(f"{path}: is torn: {str(error).splitlines()[0]}; run the sweep again") from None
+
+
+def reference(name: str) -> pd.DataFrame:
+    """Published figures by their name, or from a CSV file; all as text.
+
+    Raises
+    ------
+    RequestError
+        If there are none, or columns are missing.
+    """
+    known = {path.stem: path for path in REFERENCES.glob("*.csv")}
+    path = known.get(name, Path(name))
+    if not path.is_file():
+        raise RequestError(f"--with {name}: there is no such file, and no figures of that name; {nearest(name, known)}")
+    try:
+        found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path}: is no table: {str(error).splitlines()[0]}") from None
+    lacking = [column for column in (*WORDS, *FIGURES) if column not in found.columns]
+    if lacking:
+        raise RequestError(f"{path}: has no column {', '.join(lacking)}")
+    return found
 
 
 def lag(path: Path) -> str | None:

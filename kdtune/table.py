@@ -32,6 +32,7 @@ TRANSFER = "transfer"
 # What a shift of biases after training did: by how much, and the figures that there were before.
 SHIFTED_BY = "bias_shifted_by"
 UNSHIFTED = "unshifted_num_error", "unshifted_accuracy", "unshifted_val_num_error"
+SHIFT = (SHIFTED_BY, *UNSHIFTED)
 
 TEACHER, BASELINE, STUDENT = "teacher", "student", "distilled_student"  # values of MODEL
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"  # values of STATUS
@@ -53,7 +54,7 @@ _POINT = pa.struct(
 )
 DETAILS = {CONFUSION: pa.list_(pa.int32()), SEEN: pa.list_(pa.int32()), CURVE: pa.list_(_POINT)}
 # What training gave, and where and how long: everything else in a row is a setting or names the network.
-RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL, SHIFTED_BY, *UNSHIFTED)
+RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
 CIRCUMSTANCES = (SECONDS, DEVICE, HOST, STATUS, ERROR)
 TRAINING = (EPOCHS, "batch_size", "optimizer", "lr", "momentum", "weight_decay", "precision")  # settings of a fit
 _STAMP = b"kdtune"

@@ -9,10 +9,10 @@ import pandas as pd
 from kdtune import table as t
 
 # A setting of the loss or of the teacher, which a baseline does not have.
-_STUDENTS_ONLY = (t.HARD_WEIGHT, "scale_T2")
+_STUDENTS_ONLY = (t.HARD_WEIGHT, "scale_T2", "bias_start", "bias_shift")
 _ALWAYS = (t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH)
 # What other columns mostly say already; named where they do not.
-_DERIVED = ("depth", "n_features", "n_classes", "teacher_depth", t.N_PARAMS)
+_DERIVED = (t.N_TRAIN, "depth", "n_features", "n_classes", "teacher_depth", t.N_PARAMS)
 
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
     Data quality and width are among them wherever they apply.
     """
     is_student = table[t.MODEL] == t.STUDENT
-    apart = {t.TEMP, "seed", *t.RESULTS, *t.CIRCUMSTANCES, *t.NAMES}
+    apart = {t.TEMP, "seed", *t.RESULTS, *t.SHIFT, *t.CIRCUMSTANCES, *t.NAMES}
     candidates = [name for name in table.columns if name not in apart]
     varying = [name for name in candidates if _varies(table[name]) and _varies(table[name][is_student])]
     varying = [name for name in varying if not table[name].is_unique]  # an index, in a table from elsewhere
@@ -84,5 +84,5 @@ def students_only(name: str) -> bool:
 def data_columns(columns: Sequence[str]) -> list[str]:
     """Those of the cell's columns that describe the data: the panels of a figure."""
     known = (t.DATASET, t.CLASS_SEP, t.P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y",
-             "n_clusters_per_class", t.N_TRAIN, t.N_VAL, t.N_TEST)  # fmt: skip
+             "n_clusters_per_class", "split", "jitter", t.TRANSFER, t.N_TRAIN, t.N_VAL, t.N_TEST)  # fmt: skip
     return [name for name in columns if name in known]
