@@ -171,7 +171,8 @@ class Batches:
             return None
         own = x[:, : picked.shape[1], : self.n_features].to(self.T.dtype)
         none = own.new_zeros(picked.shape[1], self.n_classes)
-        return torch.stack([none if net is None else net(one) for net, one in zip(self.nets, own, strict=True)])
+        with torch.no_grad():
+            return torch.stack([none if net is None else net(one) for net, one in zip(self.nets, own, strict=True)])
 
     def weights(self, size: int) -> tuple[Tensor, Tensor]:
         """Of the two terms of the gradient, for batches of ``size`` examples."""

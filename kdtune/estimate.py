@@ -7,13 +7,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kdtune import table as t
 from kdtune.errors import RequestError
 from kdtune.identity import canonical, hashable
-from kdtune.network import Pack
+from kdtune.network import Network, Pack
 from kdtune.options import Options
 from kdtune.plan import Plan
 from kdtune.request import Request
@@ -21,6 +22,9 @@ from kdtune.run import cores, known_rows, networks_of, plan_of, resources_of
 from kdtune.spec import load
 from kdtune.store import Store
 from kdtune.words import plural
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TIMED_SHAPES = 12  # at most; the rest is scaled by its work
 TIMED_SECONDS = 0.5  # for each
@@ -116,7 +120,11 @@ def _pack_seconds(pack: Pack) -> float:
     logits = random.standard_normal((n, settings.n_classes), dtype=np.float32)
     data = [Data(x, y, x, y, x, y, settings.n_classes)] * len(pack.networks)
     taught = [logits if network.teacher else None for network in pack.networks]
-    members = cut(Members(list(pack.networks), data, taught))[0]
+    nets = None
+    if settings.jitter and pack.teachers:  # whose targets are made anew in each step
+        made = {n.teacher.id: _untrained(n.teacher) for n in pack.networks if n.teacher}
+        nets = [made[n.teacher.id] if n.teacher else None for n in pack.networks]
+    members = cut(Members(list(pack.networks), data, taught, nets))[0]
     steps = network.train.epochs * math.ceil(network.n_train / network.train.batch_size)
     fit(members, "cpu", torch.float32, steps=3)  # warm
     start, taken, spent = time.perf_counter(), 0, 0.0
@@ -125,6 +133,12 @@ def _pack_seconds(pack: Pack) -> float:
         fit(members, "cpu", torch.float32, steps=min(25, steps))
         spent = time.perf_counter() - start
     return spent / taken * steps * len(pack.networks) / len(members.networks)
+
+
+def _untrained(network: Network) -> nn.Module:
+    from kdtune.modules import build
+
+    return build(network.shape, network.inputs, network.data.settings.n_classes).eval()
 
 
 def _disk(plan: Plan, request: Request) -> int:

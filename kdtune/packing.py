@@ -62,7 +62,7 @@ def _kinds(networks: Iterable[Network]) -> Callable[[Network], _Kind]:
         if found is None:
             data, shape = network.data.settings, network.shape
             settings = (
-                (data.n_train, data.n_features, data.n_classes),
+                (data.n_train, data.n_features, data.n_classes, data.jitter),
                 (type(shape).stacks, canonical(hashable(shape))),
                 tuple(hashable(network.train).items()),
                 transfer,

@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdtune import table as t
+from kdtune.analysis.cells import cell_columns
 from kdtune.analysis.reference import FIGURES, WORDS
 from kdtune.errors import RequestError
 from kdtune.messages import nearest
 
-_SHORT = (t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.TEMP, t.HARD_WEIGHT, t.REPLICATE, t.NUM_ERROR,
-          t.ACCURACY, t.VAL_NUM_ERROR, t.STATUS)  # fmt: skip
+_SHORT = (t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.TRANSFER, t.WIDTH, t.TEMP, t.HARD_WEIGHT, "bias_start", "bias_shift")
+_FIGURES = (t.NUM_ERROR, t.ACCURACY, t.VAL_NUM_ERROR, t.STATUS)
+_BY_CLASS = ("class", "n", t.NUM_ERROR, t.ACCURACY, "seen")
 
 REFERENCES = Path(__file__).parent / "references"
 
@@ -111,8 +113,25 @@ def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str 
         chosen = list(dict.fromkeys(name.strip() for name in columns.split(",")))
         _check(chosen, table, "--columns")
     else:
-        chosen = [name for name in _SHORT if name in table.columns and (table[name].notna().any() or name == t.STATUS)]
+        figures = _BY_CLASS if "seen" in table.columns else _FIGURES
+        all_names = dict.fromkeys([*_SHORT, *cell_columns(table), t.REPLICATE, *figures])
+        there = [name for name in all_names if name in table.columns]
+        chosen = [name for name in there if table[name].notna().any() or name == t.STATUS]
     return table[chosen]
+
+
+def by_class(results: str, table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each network and class: its settings, and its errors on that class.
+
+    Raises
+    ------
+    RequestError
+        If they were not kept.
+    """
+    classes = details(results, "per_class.parquet")
+    if classes is None:
+        raise RequestError(f"{results}: no errors by class are kept there; sweeps keep them since they were introduced")
+    return table.drop(columns=[*t.RESULTS, *t.SHIFT], errors="ignore").merge(classes, on=t.ID)
 
 
 def export(table: pd.DataFrame, kind: str, output: Path | None) -> None:

@@ -17,7 +17,8 @@ from kdtune.errors import RequestError, StorageError
 if TYPE_CHECKING:
     import pandas as pd
 
-FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain")
+FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain", "per_class",
+           "confusion", "learning")  # fmt: skip
 
 
 def _pairs(_: click.Context, option: click.Parameter, value: str | None) -> dict[str, str]:
@@ -100,15 +101,18 @@ def analyze(output: Path | None, **asked: Any) -> None:
 @click.option("-f", "--figure", "names", multiple=True, type=click.Choice(FIGURES),
               help="Only this one. May be repeated.")  # fmt: skip
 def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
-    """Draw what a table says, as PNG and SVG: errors, T_opt, excess errors, regret and gain against T."""
+    """Draw what a table says, as PNG and SVG: errors, T_opt, excess errors, regret and gain against T;
+    errors by class, confusions and, where they were recorded, learning curves."""
     from kdtune.plots import drawing
 
-    path, _, found = _answer(**asked, needed=False)
+    path, table, found = _answer(**asked, needed=False)
+    networks = _networks(path, table)
     folder = output or path.parent / "figures"
-    if lacking := [name for name in names if name not in drawing.figures(found)]:
-        raise RequestError(f"{path}: has not what the figure {lacking[0]} shows")
+    if lacking := [name for name in names if name not in drawing.figures(found, networks)]:
+        more = "; `train: {eval_every: 1}` records learning curves" if lacking[0] == "learning" else ""
+        raise RequestError(f"{path}: has not what the figure {lacking[0]} shows{more}")
     with _writing(folder):
-        for written in drawing.draw(found, folder, names or FIGURES):
+        for written in drawing.draw(found, networks, folder, names or FIGURES):
             click.echo(written)
     if found is None:
         click.echo("No distilled student is done: only the softmax figure was drawn.", err=True)
@@ -174,6 +178,18 @@ def _answer(
     if not needed and {*t.RESULTS} & {*table.columns} and not answer.has_students(table):
         return path, table, None
     return path, table, answer.answer(table, cell, answer.Margins(margin, effect_margin))
+
+
+def _networks(path: Path, table: pd.DataFrame) -> Any:
+    """Single networks and what there is of them beside a sweep's own table."""
+    from kdtune import showing
+    from kdtune.analysis.chosen import chosen
+    from kdtune.plots.drawing import Networks
+
+    files = {"per_class": "per_class", "confusion": "confusion", "learning": "learning_curves"}
+    found = {name: showing.details(str(path), f"{file}.parquet") for name, file in files.items()}
+    there = {name: frame for name, frame in found.items() if frame is not None and len(frame)}
+    return Networks(chosen(table), there) if there and path.name == "table.parquet" else None
 
 
 @contextmanager

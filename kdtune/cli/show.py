@@ -32,6 +32,9 @@ from kdtune.errors import RequestError
     type=click.Choice(["table", "csv", "json", "parquet"]),
     help="[default: by the ending of --output, else table]",
 )
+@click.option(
+    "--per-class", is_flag=True, help="A row for each network and class: errors on that class of the test set."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 def show(
     results: str,
@@ -40,13 +43,21 @@ def show(
     sort: str | None,
     rows: int,
     format_: str | None,
+    per_class: bool,
     output: Path | None,
 ) -> None:
-    """Print the table of a sweep. RESULTS is its folder, its name under results/ or a Parquet file."""
+    """Print the table of a sweep. RESULTS is its folder, its name under results/ or a Parquet file.
+
+    With --per-class there are the columns class, n (test examples), num_error, accuracy and seen (whether the
+    network was trained on that class), as in --where "not seen".
+    """
     from kdtune import showing
 
     say_lag(results)
-    table = showing.pick(showing.read(results), columns, where, sort)
+    table = showing.read(results)
+    if per_class:
+        table = showing.by_class(results, table)
+    table = showing.pick(table, columns, where, sort)
     if table.empty:
         click.echo("No rows.", err=True)
     ending = output.suffix[1:] if output else ""

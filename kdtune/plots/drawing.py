@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 
 from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.plots import style
+from kdtune.plots.classes import confusion_figure, per_class_figure
 from kdtune.plots.curves import excess_figure, gain_figure
+from kdtune.plots.learning import learning_figure
 from kdtune.plots.optimum import map_figure, optimum_figure
 from kdtune.plots.regret import regret_figure
 from kdtune.plots.tutorial import softmax_figure, temperature_figure
@@ -21,9 +25,28 @@ from kdtune.plots.tutorial import softmax_figure, temperature_figure
 KINDS = ("png", "svg")
 
 
-def figures(answer: Answer | None) -> dict[str, Callable[[], Figure]]:
-    """Every figure of an answer, by name; the softmax alone where there is none, since no distilled student is done."""
+@dataclass(frozen=True)
+class Networks:
+    """Single networks, chosen out of a table, and details of them: frames by the figure that shows them."""
+
+    chosen: pd.DataFrame
+    details: dict[str, pd.DataFrame]
+
+
+def figures(answer: Answer | None, networks: Networks | None = None) -> dict[str, Callable[[], Figure]]:
+    """Every figure of an answer and of single networks, by name.
+
+    The softmax is always there; without an answer, since no distilled student is done, none of its figures.
+    """
     found: dict[str, Callable[[], Figure]] = {"softmax": softmax_figure}
+    if networks is not None:
+        for name, make in (
+            ("per_class", per_class_figure),
+            ("confusion", confusion_figure),
+            ("learning", learning_figure),
+        ):
+            if name in networks.details:
+                found[name] = partial(make, networks.chosen, networks.details[name])
     if answer is None:
         return found
     for measure in (t.ACCURACY, t.NUM_ERROR):
@@ -38,10 +61,10 @@ def figures(answer: Answer | None) -> dict[str, Callable[[], Figure]]:
     return found
 
 
-def draw(answer: Answer | None, folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """Those of the figures that the answer has, as PNG and SVG; the files as they are written."""
+def draw(answer: Answer | None, networks: Networks | None, folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Those of the figures that there are, as PNG and SVG; the files as they are written."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, make in figures(answer).items():
+    for name, make in figures(answer, networks).items():
         if name in names:
             yield from save(make(), folder / name)
 

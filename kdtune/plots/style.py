@@ -71,6 +71,22 @@ def looks(keys: Sequence[Key], data: bool = False) -> dict[Key, tuple[str, str]]
     }
 
 
+def looks_of_networks(labels: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The same for teachers, baselines and students: the first two have shades and markers of their own."""
+    found: dict[str, tuple[str, str]] = {}
+    for who, colors, markers in (
+        ("teacher", (TEACHER, "#777777", "#BBBBBB"), "*P8"),
+        ("baseline", (BASELINE, "#555555", "#CCCCCC"), "s<>"),
+        ("student", CURVES, MARKERS),
+    ):
+        own = [label for label in labels if label.startswith(who)]
+        found |= {
+            label: (color, marker)
+            for label, color, marker in zip(own, itertools.cycle(colors), itertools.cycle(markers), strict=False)
+        }
+    return found
+
+
 def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
     """A cell, or a part of one, in words: class_sep 0.2, width 50."""
     said = ((name, value) for name, value in zip(names, key, strict=True) if value is not None)

@@ -1,0 +1,91 @@
+"""A few networks out of a table, in words: what figures of single networks show. Pure.
+
+Of each cell the students at the temperature with the fewest mean errors on the validation split, their
+baselines and their teachers, a panel for each data set and transfer set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from kdtune import table as t
+from kdtune.analysis.cells import cell_columns, data_columns, done, students_only
+
+PANEL, SERIES = "panel", "series"
+
+
+def chosen(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of those networks, ``panel`` and ``series`` in words: teachers first, then baselines, then students.
+
+    A teacher is in every panel in which it has students.
+    """
+    table = done(table)
+    columns = cell_columns(table)
+    data = data_columns(columns)
+    own = [name for name in columns if name not in data]
+    parts = []
+    students = _best_on_validation(table[table[t.MODEL] == t.STUDENT], columns)
+    baselines = table[table[t.MODEL] == t.BASELINE]
+    teachers = table[table[t.MODEL] == t.TEACHER]
+    for key, group in _groups(pd.concat([baselines, students]), data):
+        panel = words(data, key)
+        those = teachers[teachers[t.ID].isin(group[t.TEACHER_ID])]
+        of_teacher = [name.removeprefix("teacher_") for name in own if name.startswith("teacher_")]
+        shared = [name for name in own if not students_only(name)]
+        for rows, who, names in (
+            (those, "teacher", [name for name in of_teacher if name in table.columns]),
+            (group[group[t.MODEL] == t.BASELINE], "baseline", shared),
+            (group[group[t.MODEL] == t.STUDENT], "student", [*own, t.TEMP]),
+        ):
+            for values, series in _groups(rows, names):
+                label = ", ".join(part for part in (who, words(names, values)) if part)
+                parts.append(series.assign(**{PANEL: panel, SERIES: label}))
+    return pd.concat(parts) if parts else table.head(0).assign(**{PANEL: "", SERIES: ""})
+
+
+def _best_on_validation(students: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Of several temperatures with equally few errors the lowest."""
+    kept = []
+    for _, cell in _groups(students, columns):
+        errors = cell.groupby(t.TEMP)[t.VAL_NUM_ERROR].mean()
+        kept.append(cell[cell[t.TEMP] == errors.idxmin()] if errors.notna().any() else cell.head(0))
+    return pd.concat(kept) if kept else students
+
+
+def _groups(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+    if frame.empty:
+        return []
+    if not names:
+        return [((), frame)]
+    return [(key, group) for key, group in frame.groupby(list(names), dropna=False, sort=True)]
+
+
+def words(names: Sequence[str], values: Sequence[Any]) -> str:
+    """T 3, hard_weight 0.7; what is null is left out."""
+    said = []
+    for name, value in zip(names, values, strict=True):
+        if not pd.isna(value):
+            short = {t.TEMP: "T", t.TRANSFER: "", "architecture": "", "teacher_architecture": "teacher"}.get(name, name)
+            said.append(f"{short} {value:g}".strip() if isinstance(value, float) else f"{short} {value}".strip())
+    return ", ".join(said)
+
+
+def spread(networks: pd.DataFrame, details: pd.DataFrame, x: str, measures: Sequence[str]) -> pd.DataFrame:
+    """Mean, lowest and highest of each measure over the networks of a series, for each value of ``x``.
+
+    Parameters
+    ----------
+    networks : of ``chosen``.
+    details : rows of several networks (``id``) for each value of ``x``.
+
+    Returns
+    -------
+    Frame of ``panel``, ``series``, ``x``, and ``measure``, ``measure_low``, ``measure_high`` for each measure.
+    """
+    joined = networks[[t.ID, PANEL, SERIES]].merge(details, on=t.ID)
+    ends = {"": "mean", "_low": "min", "_high": "max"}
+    columns: Any = {measure + end: (measure, how) for measure in measures for end, how in ends.items()}
+    return joined.groupby([PANEL, SERIES, x], sort=False).agg(**columns).reset_index()

@@ -1,0 +1,111 @@
+"""Errors by class, and which class is taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from kdtune import table as t
+from kdtune.analysis.chosen import PANEL, SERIES, spread
+from kdtune.plots import style
+
+MOST_CLASSES = 30  # of a matrix; more could not be read
+
+
+def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
+    """Errors on each class of the test set: a panel a transfer set, a mark a kind of network, lines over replicates.
+
+    Classes that the students of a panel never saw are shaded.
+    """
+    frame = spread(networks, per_class, "class", [t.NUM_ERROR])
+    panels = list(dict.fromkeys(frame[PANEL]))[: style.MOST_DATA]
+    labels = list(dict.fromkeys(frame[SERIES]))
+    looks = style.looks_of_networks(labels)
+    classes = sorted(frame["class"].unique())
+    with mpl.rc_context(style.STYLE):
+        figure = style.sized(max(6.5, 0.09 * len(classes) * len(labels) + 2), 2.9 * len(panels) + 1)
+        all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
+        handles: dict[str, Any] = {}
+        for axes, panel in zip(all_axes.flat, panels, strict=True):
+            own = frame[frame[PANEL] == panel]
+            for label in _unseen(networks, per_class, panel):
+                axes.axvspan(label - 0.5, label + 0.5, color="#eeeeee", linewidth=0)
+            for place, (series, rows) in enumerate(own.groupby(SERIES, sort=False)):
+                x = rows["class"] + 0.8 * ((place + 0.5) / own[SERIES].nunique() - 0.5)
+                color, marker = looks[str(series)]
+                y, low, high = (rows[f"{t.NUM_ERROR}{end}"] for end in ("", "_low", "_high"))
+                axes.vlines(x, low, high, color=color, linewidth=1)
+                (handles[str(series)],) = axes.plot(x, y, color=color, marker=marker, markersize=4, linestyle="")
+            axes.set_title(panel, fontsize=8)
+            axes.set_xlim(classes[0] - 0.5, classes[-1] + 0.5)
+            axes.set_xticks(classes[:: 1 + len(classes) // 40])
+            axes.grid(visible=False, axis="x")
+            if frame[f"{t.NUM_ERROR}_high"].max() > 10 * max(1, frame[t.NUM_ERROR].median()):
+                axes.set_yscale("symlog", linthresh=10)
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.set_ylim(bottom=0)
+        all_axes.flat[-1].set_xlabel("class of the test example")
+        figure.supylabel("errors on the test set", fontsize=9)
+        style.say_cut(figure, len(panels), frame[PANEL].nunique())
+        several = networks.groupby([PANEL, SERIES]).size().max() > 1
+        said = "mean over replicates; lines: lowest to highest" if several else None
+        style.legend(figure, style.ordered(handles, labels), title=said)
+    return figure
+
+
+def confusion_figure(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
+    """Which class is taken for which, by each kind of network: mean counts over replicates, what is right left out."""
+    joined = networks[[t.ID, PANEL, SERIES]].merge(confusion, on=t.ID)
+    mean = joined.groupby([PANEL, SERIES, "class", "predicted"], sort=False)["count"].mean()
+    keys = list(dict.fromkeys(zip(joined[PANEL], joined[SERIES], strict=True)))
+    shown = keys[: style.MOST_DATA]
+    across = min(4, len(shown))
+    down = -(-len(shown) // across)
+    with mpl.rc_context({**style.STYLE, "axes.grid": False}):
+        figure = style.sized(2.6 * across + 0.8, 2.6 * down + 0.6)
+        all_axes: Any = figure.subplots(down, across, squeeze=False)
+        for axes in all_axes.flat[len(shown) :]:
+            axes.set_axis_off()
+        images = []
+        matrices = [mean.loc[key].unstack().to_numpy() for key in shown]
+        wrong = [np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix) for matrix in matrices]
+        most = max(1.0, *(np.nanmax(matrix) for matrix in wrong))
+        for axes, (panel, series), matrix in zip(all_axes.flat, shown, wrong, strict=False):
+            norm = mpl.colors.SymLogNorm(1, vmin=0, vmax=most)
+            images.append(axes.imshow(matrix, cmap="viridis_r", norm=norm))
+            axes.set_title("\n".join(_wrapped(part) for part in (panel, series) if part), fontsize=7)
+            axes.set_xticks(range(len(matrix))[:: 1 + len(matrix) // MOST_CLASSES])
+            axes.set_yticks(range(len(matrix))[:: 1 + len(matrix) // MOST_CLASSES])
+            axes.tick_params(labelsize=6)
+            axes.spines[:].set_visible(False)
+        bar = figure.colorbar(images[0], ax=all_axes, shrink=0.6, label="test examples (mean over replicates)")
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        figure.supxlabel(
+            "taken for" if len(shown) == len(keys) else f"taken for (the first {len(shown)} of {len(keys)})"
+        )
+        figure.supylabel("class of the test example")
+    return figure
+
+
+def _wrapped(text: str, letters: int = 34) -> str:
+    lines = [""]
+    for word in text.split(", "):
+        joined = f"{lines[-1]}, {word}" if lines[-1] else word
+        if len(joined) > letters and lines[-1]:
+            lines[-1] += ","
+            lines.append(word)
+        else:
+            lines[-1] = joined
+    return "\n".join(lines)
+
+
+def _unseen(networks: pd.DataFrame, per_class: pd.DataFrame, panel: str) -> Sequence[int]:
+    """Classes that some network of a panel was not trained on."""
+    own = per_class[per_class[t.ID].isin(networks[networks[PANEL] == panel][t.ID])]
+    return sorted(own["class"][~own["seen"]].unique())

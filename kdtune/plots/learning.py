@@ -1,0 +1,54 @@
+"""Learning curves: losses and errors on the training and validation examples against the epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from kdtune.analysis.chosen import PANEL, SERIES, spread
+from kdtune.plots import style
+
+_ROWS = {"loss": "cross-entropy at T = 1, nats", "num_error": "errors"}
+
+
+def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Above losses, below errors; a column for each transfer set and split. Means and ranges over replicates."""
+    frame = spread(networks, curves, "epoch", [f"{split}_{what}" for split in ("train", "val") for what in _ROWS])
+    columns = [(panel, split) for panel in dict.fromkeys(frame[PANEL]) for split in ("train", "val")]
+    shown = columns[: style.MOST_DATA // 2]
+    labels = list(dict.fromkeys(frame[SERIES]))
+    looks = style.looks_of_networks(labels)
+    with mpl.rc_context(style.STYLE):
+        figure = style.sized(3.6 * len(shown) + 0.6, 5.6)
+        all_axes: Any = figure.subplots(2, len(shown), squeeze=False, sharex=True)
+        for (what, words), row in zip(_ROWS.items(), all_axes, strict=True):
+            for axes, (panel, split) in zip(row, shown, strict=True):
+                measure = f"{split}_{what}"
+                for series, rows in frame[frame[PANEL] == panel].groupby(SERIES, sort=False):
+                    color, _ = looks[str(series)]
+                    axes.plot(rows["epoch"], rows[measure], color=color, linewidth=1.2)
+                    axes.fill_between(
+                        rows["epoch"],
+                        rows[f"{measure}_low"],
+                        rows[f"{measure}_high"],
+                        color=color,
+                        alpha=0.2,
+                        linewidth=0,
+                    )
+                axes.set_yscale("log" if (frame[measure] > 0).all() else "symlog")
+                if what == "loss":
+                    name = {"train": "training examples", "val": "validation split"}[split]
+                    axes.set_title(f"{panel}\n{name}" if panel else name, fontsize=8)
+            row[0].set_ylabel(words)
+        for axes in all_axes[-1]:
+            axes.set_xlabel("epoch")
+        style.say_cut(figure, len(shown), len(columns), "columns")
+        handles = {label: Line2D([], [], color=looks[label][0]) for label in labels}
+        several = networks.groupby([PANEL, SERIES]).size().max() > 1
+        said = "means over replicates; bands: lowest to highest" if several else None
+        style.legend(figure, handles, title=said)
+    return figure
