@@ -14,17 +14,17 @@ import pyarrow.compute as pc
 
 from kdtune import table as t
 
-ID, CLASS, N, PREDICTED, COUNT, SEEN = t.ID, "class", "n", "predicted", "count", "seen"
+ID, LABEL, N, PREDICTED, COUNT, SEEN = t.ID, "label", "n", "predicted", "count", "seen"
 
 
 def per_class(rows: pa.Table) -> pa.Table:
-    """For each network and class: test examples, errors, accuracy, whether it was trained on that class."""
-    columns: dict[str, list[Any]] = {name: [] for name in (ID, CLASS, N, t.NUM_ERROR, t.ACCURACY, SEEN)}
+    """For each network and class (``label``): test examples, errors, accuracy, whether it was trained on that class."""
+    columns: dict[str, list[Any]] = {name: [] for name in (ID, LABEL, N, t.NUM_ERROR, t.ACCURACY, SEEN)}
     for name, matrix, seen in _matrices(rows):
         n, classes = matrix.sum(axis=1), np.arange(len(matrix))
         errors = n - matrix.diagonal()
         columns[ID] += [name] * len(matrix)
-        columns[CLASS].append(classes)
+        columns[LABEL].append(classes)
         columns[N].append(n)
         columns[t.NUM_ERROR].append(errors)
         columns[t.ACCURACY].append(np.where(n, 1 - errors / np.maximum(n, 1), np.nan))
@@ -36,9 +36,9 @@ def per_class(rows: pa.Table) -> pa.Table:
 
 
 def confusion(rows: pa.Table) -> pa.Table:
-    """For each network, class and predicted class: the test examples."""
+    """For each network, class (``label``) and predicted class: the test examples."""
     ids: list[str] = []
-    parts: dict[str, list[Any]] = {CLASS: [], PREDICTED: [], COUNT: []}
+    parts: dict[str, list[Any]] = {LABEL: [], PREDICTED: [], COUNT: []}
     for name, matrix, _ in _matrices(rows):
         places = np.indices(matrix.shape)
         ids += [name] * matrix.size

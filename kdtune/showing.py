@@ -17,7 +17,7 @@ from kdtune.messages import nearest
 
 _SHORT = (t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.TRANSFER, t.WIDTH, t.TEMP, t.HARD_WEIGHT, "bias_start", "bias_shift")
 _FIGURES = (t.NUM_ERROR, t.ACCURACY, t.VAL_NUM_ERROR, t.STATUS)
-_BY_CLASS = ("class", "n", t.NUM_ERROR, t.ACCURACY, "seen")
+_BY_CLASS = ("label", "n", t.NUM_ERROR, t.ACCURACY, "seen")
 
 REFERENCES = Path(__file__).parent / "references"
 

@@ -17,6 +17,7 @@ from kdtune.packaged import FOLDER, sweeps
 from kdtune.plan import all_networks
 from kdtune.rows import failed_row, row
 from kdtune.spec import load
+from tests.idx import write_digits
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def test_list_names_the_packaged_sweeps(call):
 
 
 @pytest.mark.parametrize("name", sweeps())
-def test_packaged_sweeps_are_valid(name):
-    assert load(FOLDER / name).cases
+def test_packaged_sweeps_are_valid(name, tmp_path):
+    assert load(FOLDER / name, data_root=write_digits(tmp_path)).cases
 
 
 def test_a_local_file_goes_before_a_packaged_one(call, write):

@@ -88,4 +88,5 @@ def spread(networks: pd.DataFrame, details: pd.DataFrame, x: str, measures: Sequ
     joined = networks[[t.ID, PANEL, SERIES]].merge(details, on=t.ID)
     ends = {"": "mean", "_low": "min", "_high": "max"}
     columns: Any = {measure + end: (measure, how) for measure in measures for end, how in ends.items()}
-    return joined.groupby([PANEL, SERIES, x], sort=False).agg(**columns).reset_index()
+    found: pd.DataFrame = joined.groupby([PANEL, SERIES, x], sort=False).agg(**columns).reset_index()
+    return found

@@ -1,7 +1,7 @@
 """A table beside published figures: the mean and the spread of its replicates, and whether theirs lie inside. Pure.
 
 A reference is a CSV file with a row for each published figure: how many of ``n`` test examples were
-wrong, over all or over one ``class``, and the columns of ours that the network must have ("none":
+wrong, over all or over those of one ``label``, and the columns of ours that the network must have ("none":
 null). A published figure is one run: beside the lowest and the highest replicate stands the interval
 in which one more run of ours would lie with 95 % probability, by Student's t, were the errors normal.
 """
@@ -18,7 +18,7 @@ from scipy import stats
 from kdtune import table as t
 
 WORDS = ("source", "part", "network", "note")
-FIGURES = ("class", "n", t.NUM_ERROR)
+FIGURES = ("label", "n", t.NUM_ERROR)
 NONE = "none"
 LEVEL = 0.95
 INSIDE, BELOW, ABOVE, ONE_RUN = "inside", "below", "above", "one run"
@@ -30,7 +30,7 @@ def compare(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.D
     Parameters
     ----------
     table : one row a network.
-    per_class : errors of each network (``id``) on each ``class``; None if they were not kept.
+    per_class : errors of each network (``id``) on each class (``label``); None if they were not kept.
     reference : all of it as text.
 
     Returns
@@ -44,7 +44,7 @@ def compare(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.D
     found = []
     for _, published in reference.iterrows():
         wanted = {name: published[name] for name in conditions if published[name] != ""}
-        errors = _errors(_matching(done, wanted), per_class, published["class"])
+        errors = _errors(_matching(done, wanted), per_class, published["label"])
         if len(errors):
             theirs = float(published[t.NUM_ERROR])
             words = {name: published[name] for name in ("part", "network", "source")}
@@ -75,7 +75,7 @@ def _errors(networks: pd.DataFrame, per_class: pd.DataFrame | None, label: str) 
         return networks[t.NUM_ERROR].astype(float).tolist()
     if per_class is None:
         return []
-    own = per_class[per_class["class"] == int(label)].merge(networks[[t.ID]], on=t.ID)
+    own = per_class[per_class["label"] == int(label)].merge(networks[[t.ID]], on=t.ID)
     return own[t.NUM_ERROR].astype(float).tolist()
 
 

@@ -39,7 +39,8 @@ def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
                         alpha=0.2,
                         linewidth=0,
                     )
-                axes.set_yscale("log" if (frame[measure] > 0).all() else "symlog")
+                if (frame[f"{measure}_low"] > 0).all():
+                    style.log_scale(axes)
                 if what == "loss":
                     name = {"train": "training examples", "val": "validation split"}[split]
                     axes.set_title(f"{panel}\n{name}" if panel else name, fontsize=8)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from kdtune.analysis.optimum import LARGE
 
@@ -126,6 +126,14 @@ def temperature_axis(axes: Axes, temperatures: Sequence[float], which: Literal["
     axis.set_major_locator(FixedLocator(shown))
     axis.set_major_formatter(FuncFormatter(lambda T, _: f"{T:g}"))
     axes.tick_params(axis=which, labelsize=7)
+
+
+def log_scale(axes: Axes) -> None:
+    """A logarithmic y axis with plain numbers on it."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def panels(frame: pd.DataFrame, names: Sequence[str], across: int = 3) -> list[list[Key | None]]:

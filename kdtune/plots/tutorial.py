@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.special import softmax
 
 from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
 from kdtune.plots import style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _WORDS = {t.NUM_ERROR: "errors on the test set", t.ACCURACY: "accuracy on the test set"}
 
@@ -75,16 +71,9 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
         first = style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         if measure == t.NUM_ERROR and 0 < 8 * curves[f"{measure}_low"].min() < curves[f"{measure}_high"].max():
-            _log_errors(first)  # shared by all panels; linear, the better students would lie flat
+            style.log_scale(first)  # shared by all panels; linear, the better students would lie flat
         figure.supylabel(_WORDS.get(measure, measure), fontsize=9)
         replicates = int(curves["replicates"].max())
         said = f"mean of {replicates} replicates; bands: lowest to highest" if replicates > 1 else None
         style.legend(figure, style.ordered(handles, labels.values()), title=said)
     return figure
-
-
-def _log_errors(axes: Axes) -> None:
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
