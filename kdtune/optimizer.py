@@ -22,7 +22,7 @@ def constrain(weights: Iterable[Tensor], max_norm: float) -> None:
     Srivastava et al. (2014), section 5.1; Keras's ``MaxNorm`` over a unit's inputs.
     """
     for own in weights:
-        own.mul_((max_norm / (torch.linalg.vector_norm(own, dim=-1, keepdim=True) + EPS)).clamp_(max=1))
+        own.mul_((max_norm / torch.linalg.vector_norm(own, dim=-1, keepdim=True)).clamp_(max=1))
 
 
 def make_optimizer(flat: Tensor, gradient: Tensor, settings: Train) -> Callable[[], None]:

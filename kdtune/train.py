@@ -66,7 +66,7 @@ def train_pack(
     One ``Trained`` a network. A member that diverged has a row of status ``failed`` and nothing else.
     """
     start = time.perf_counter()
-    members = _members(pack, teacher_logits, teacher_net)
+    members = members_of(pack, teacher_logits, teacher_net)
     parts = cut(members, threads, device)
     fitted = []
     for part in parts:
@@ -83,7 +83,7 @@ def train_pack(
     return [results[network.id] for network in pack.networks]
 
 
-def _members(
+def members_of(
     pack: Pack, teacher_logits: Callable[[str], Any], teacher_net: Callable[[str], nn.Module] | None
 ) -> Members:
     """What each network of a pack learns from: its transfer set, and its teacher's logits on that or the teacher."""

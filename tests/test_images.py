@@ -193,6 +193,7 @@ class TestWrongFiles:
             ({"distill": {"T": 2, "bias_start": {3: "high"}}}, "distill.bias_start.3: must be a number"),
             ({"teacher": {"kind": "cnn", "pool": [2]}}, "teacher.pool: has 1 windows for 2 convolutions"),
             ({"teacher": {"kind": "cnn", "channels": []}}, "teacher.channels"),
+            ({"teacher": {"kind": "cnn", "kernel": 4}}, "teacher.kernel: must be odd"),
             (
                 {"teacher": {"kind": "cnn", "chanels": [3]}},
                 "chanels: is no setting here; did you mean 'channels'?",

@@ -14,49 +14,63 @@ from torch import nn
 from kdtune import losses, models, modules, train
 from kdtune import table as t
 from kdtune.batches import Members
-from kdtune.data import load
+from kdtune.data import Data, load
 from kdtune.fit import fit
+from kdtune.identity import stream
 from kdtune.masks import Masks
 from kdtune.network import Network, Pack, pack
 
 STEPS = 50
 
 
-def taught(name: str) -> np.ndarray:
-    """Logits of a teacher that was never trained, on the small sweep's training part."""
-    return np.random.default_rng(int(name, 16)).normal(0, 3, (400, 3)).astype(np.float32)
+DIGITS = ("dataset={kind: digits}", "student.width=7", "train.batch_size=64")
+
+
+def taught(name: str, examples: int = 400, classes: int = 3) -> np.ndarray:
+    """Logits of a teacher that was never trained, on the small sweep's training part unless its size is given."""
+    return np.random.default_rng(int(name, 16)).normal(0, 3, (examples, classes)).astype(np.float32)
 
 
 def members_of(one: Pack) -> Members:
-    logits = [taught(n.teacher.id) if n.teacher else None for n in one.networks]
-    return Members(list(one.networks), [load(n.data) for n in one.networks], logits)
+    """What the networks of a pack learn from, with teachers that were never trained."""
+    data = one.networks[0].data.settings
+    teachers = {n.teacher.id: n.teacher for n in one.networks if n.teacher}
+
+    def net(name: str) -> nn.Module:
+        own = teachers[name]
+        return modules.build(own.shape, own.inputs, data.n_classes, own.weights_seed, torch.float64).eval()
+
+    return train.members_of(one, lambda name: taught(name, data.n_train, data.n_classes), net)
 
 
 class Masked(nn.Module):
     """Dropout with given masks, so that a reference drops the units that the stack drops."""
 
     mask: torch.Tensor
+    shape: torch.Size
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.mask.T
+        self.shape = x.shape[1:]
+        return x * self.mask.T.reshape(x.shape) if hasattr(self, "mask") else x
 
 
-def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[str, torch.Tensor]:
-    """The same network by nn.Linear, autograd and an ordinary optimizer, in float64."""
-    data, settings = load(network.data), network.train
-    plain = network.shape.model_copy(update={"dropout": 0.0})
-    net = modules.build(plain, network.inputs, data.n_classes, network.weights_seed, torch.float64)
-    dropouts = []
-    if network.shape.dropout:
-        layers: list[nn.Module] = []
-        for layer in net:
-            layers.append(layer)
-            if not isinstance(layer, nn.Linear):
-                dropouts.append(Masked())
-                layers.append(dropouts[-1])
-        run: nn.Module = nn.Sequential(*layers)
-    else:
-        run = net
+def separately(
+    network: Network, data: Data, logits: np.ndarray | None, teacher: nn.Module | None, steps: int
+) -> dict[str, torch.Tensor]:
+    """The same network by torch's own layers, autograd and an ordinary optimizer, in float64."""
+    settings = network.train
+    net = modules.build(network.shape, network.inputs, data.n_classes, network.weights_seed, torch.float64)
+    for name, layer in list(net.named_children()):
+        if isinstance(layer, nn.Dropout):
+            setattr(net, name, Masked(layer.p))
+    for label, value in ((network.distill and network.distill.bias_start) or {}).items():
+        net.logit.bias.data[label] = value
+    net(torch.zeros(1, data.x_train.shape[1], dtype=torch.float64))
+    dropouts = [layer for layer in net if isinstance(layer, Masked)]
     decay = settings.weight_decay or 0.0
     optimizer: torch.optim.Optimizer
     match settings.optimizer:
@@ -66,11 +80,12 @@ def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[
             optimizer = torch.optim.AdamW(net.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
         case "sgd":
             optimizer = torch.optim.SGD(net.parameters(), settings.lr, settings.momentum, weight_decay=decay)
-    rates = [(network.shape.dropout, units) for units in network.shape.sizes]
+    rates = [(layer.rate, layer.shape.numel()) for layer in dropouts]
     masks = Masks([network.id], rates, torch.float64) if dropouts else None
     taken = 0
     for epoch in range(settings.epochs):
         order = np.random.default_rng([network.order_seed, epoch]).permutation(len(data.y_train))
+        x_train = jittered(network, data.x_train, epoch)
         if masks:
             masks.start(epoch)
         for begin in range(0, len(order), settings.batch_size):
@@ -78,20 +93,42 @@ def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[
             if masks:
                 for layer, mask in zip(dropouts, masks.draw(len(picked)), strict=True):
                     layer.mask = mask[0].clone()
-            z = run(torch.from_numpy(data.x_train[picked]).double())
+            x = torch.from_numpy(x_train[picked]).double()
+            z = net(x)
             loss = nn.functional.cross_entropy(z, torch.from_numpy(data.y_train[picked]))
-            if network.distill and logits is not None:
+            if network.distill:
                 T, w = network.distill.T, network.distill.hard_weight
-                q = torch.softmax(torch.from_numpy(logits[picked]).double() / T, dim=1)
-                soft = nn.functional.cross_entropy(z / T, q)
+                v = teacher(x).detach() if teacher else torch.from_numpy(logits[picked]).double()
+                soft = nn.functional.cross_entropy(z / T, torch.softmax(v / T, dim=1))
                 loss = (T**2 if network.distill.scale_T2 else 1) * soft + w * loss
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            if most := getattr(network.shape, "max_norm", None):
+                for name, weight in net.named_parameters():
+                    if name.startswith("hidden") and name.endswith("weight"):
+                        norm = weight.data.norm(dim=1, keepdim=True)
+                        weight.data = torch.where(norm > most, weight.data * most / norm, weight.data)
             taken += 1
             if taken == steps:
                 return net.state_dict()
     raise AssertionError("too few steps")
+
+
+def jittered(network: Network, x: np.ndarray, epoch: int) -> np.ndarray:
+    """Each image cut out of one with a border of zeros, where its own draw says."""
+    most = network.data.settings.jitter
+    if not most:
+        return x
+    _, height, width = network.data.settings.image
+    key = stream("jitter", network.data.id, network.draw, epoch)
+    drawn = np.random.default_rng(key).integers(0, (2 * most + 1) ** 2, len(x))
+    wide = np.pad(x.reshape(-1, height, width), ((0, 0), (most, most), (most, most)))
+    cut = [
+        image[down : down + height, right : right + width]
+        for image, (down, right) in zip(wide, (divmod(one, 2 * most + 1) for one in drawn), strict=True)
+    ]
+    return np.stack(cut).reshape(len(x), -1)
 
 
 @pytest.mark.parametrize(
@@ -105,17 +142,32 @@ def separately(network: Network, logits: np.ndarray | None, steps: int) -> dict[
         ("student={hidden: {grid_search: [[], [5, 9, 4]]}}", "teacher={hidden: [6]}"),
         ("teacher={hidden: []}",),
         ("student.activation=tanh", "teacher.activation=gelu", "distill.hard_weight=[0, 0.7]"),
+        ("teacher.init_std=0.3", "teacher.max_norm=0.9", "student.max_norm=0.5"),
+        ("teacher={activation: silu, max_norm: 0.5}", "student.activation=tanh"),
+        (*DIGITS, "teacher={kind: cnn, channels: [3, 4], pool: [2, 3], dropout: 0.3, hidden: [6]}"),
+        (*DIGITS, "student={kind: cnn, channels: [2], kernel: {grid_search: [1, 5]}}", "distill.hard_weight=0.5"),
+        (*DIGITS, "teacher={grid_search: [{kind: cnn, channels: [2]}, {hidden: [7]}]}", "replicates={teacher: 2}"),
+        (*DIGITS, "transfer={omit: [3]}", "distill.bias_start={3: 3.5}"),
+        (
+            *DIGITS,
+            "transfer={grid_search: [{keep: [7, 8]}, {}]}",
+            "distill.hard_weight=[0, 0.7]",
+            "train.batch_size=32",
+        ),
+        (*DIGITS, "dataset.jitter=[0, 2]", "teacher.hidden=[9]", "replicates={student: 2}"),
+        (*DIGITS, "dataset.jitter=1", "transfer={omit: [1]}", "teacher={kind: cnn, channels: [2], dropout: 0.2}"),
     ],
 )
 def test_stacked_equals_separate(plan, overrides):
     """To 1e-9 in float64 over 50 steps: teachers with dropout, baselines and distilled students."""
-    packs = plan(*overrides, "train.epochs=5").packs
+    packs = plan(*overrides, "train.epochs=12").packs
     assert {n.model for one in packs for n in one.networks} == {t.TEACHER, t.BASELINE, t.STUDENT}
     for one in packs:
         members = members_of(one)
         model, _ = fit(members, "cpu", torch.float64, steps=STEPS)
         for i, network in enumerate(one.networks):
-            expected = separately(network, members.teacher_logits[i], STEPS)
+            net = members.teacher_nets and members.teacher_nets[i]
+            expected = separately(network, members.data[i], members.teacher_logits[i], net, STEPS)
             for name, value in model.state(i).items():
                 torch.testing.assert_close(value, expected[name], rtol=1e-9, atol=1e-12)
 

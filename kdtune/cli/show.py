@@ -48,8 +48,8 @@ def show(
 ) -> None:
     """Print the table of a sweep. RESULTS is its folder, its name under results/ or a Parquet file.
 
-    With --per-class there are the columns label (the class), n (test examples), num_error, accuracy and seen (whether the
-    network was trained on that class), as in --where "not seen".
+    With --per-class there are the columns label (the class), n (test examples), num_error, accuracy and seen (was the
+    network trained on that class?), as in --where "not seen".
     """
     from kdtune import showing
 

@@ -115,6 +115,8 @@ class CNN(Settings):
 
     @model_validator(mode="after")
     def _resolve(self) -> CNN:
+        if self.kernel % 2 == 0:
+            raise wrong(f"must be odd, so that a window has a middle, not {self.kernel}", "kernel")
         if isinstance(self.pool, int):
             self.pool = [self.pool] * len(self.channels)
         if len(self.pool) != len(self.channels):
