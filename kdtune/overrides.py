@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from kdtune.errors import Mistake, SweepFileError
 from kdtune.grid import GRID
@@ -67,9 +67,13 @@ def _moved(node: Located, where: str) -> Located:
             return Located(node.value, where)
 
 
+def _takes_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_takes_list, get_args(annotation)))
+
+
 _LIST_SETTINGS = {
     name
     for block in (StudentMLP, CNN, Distill, Transfer)
     for name, field in block.model_fields.items()
-    if any(get_origin(part) is list for part in (field.annotation, *get_args(field.annotation)))
+    if _takes_list(field.annotation)
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,16 +33,21 @@ def taught(name: str, examples: int = 400, classes: int = 3) -> np.ndarray:
     return np.random.default_rng(int(name, 16)).normal(0, 3, (examples, classes)).astype(np.float32)
 
 
-def members_of(one: Pack) -> Members:
-    """What the networks of a pack learn from, with teachers that were never trained."""
+def untrained(one: Pack, dtype: torch.dtype = torch.float64) -> tuple[Callable[[str], Any], Callable[[str], nn.Module]]:
+    """What gives logits, and what gives networks, of the teachers of a pack."""
     data = one.networks[0].data.settings
     teachers = {n.teacher.id: n.teacher for n in one.networks if n.teacher}
 
     def net(name: str) -> nn.Module:
         own = teachers[name]
-        return modules.build(own.shape, own.inputs, data.n_classes, own.weights_seed, torch.float64).eval()
+        return modules.build(own.shape, own.inputs, data.n_classes, own.weights_seed, dtype).eval()
 
-    return train.members_of(one, lambda name: taught(name, data.n_train, data.n_classes), net)
+    return lambda name: taught(name, data.n_train, data.n_classes), net
+
+
+def members_of(one: Pack) -> Members:
+    """What the networks of a pack learn from."""
+    return train.members_of(one, *untrained(one))
 
 
 class Masked(nn.Module):
@@ -188,10 +195,82 @@ def test_numbers_do_not_depend_on_the_pack(plan, batch_size, width):
                         assert torch.equal(value, together[name][1][key]), (name, key, size)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("teacher={hidden: [40, 30], max_norm: 0.5, init_std: 0.1, dropout: 0.5}", "distill.bias_shift=[0]"),
+        (
+            *DIGITS,
+            "transfer={omit: [3]}",
+            "distill.bias_start={grid_search: [{3: 3.5}, {3: 1}]}",
+            "replicates={student: 2}",
+        ),
+        (*DIGITS, "teacher={grid_search: [{hidden: [7]}, {hidden: [8]}]}", "replicates={teacher: 2}"),
+        (*DIGITS, "student={kind: cnn, channels: [2]}", "teacher={kind: cnn, channels: [2], dropout: 0.3}"),
+        (*DIGITS, "dataset.jitter=1", "distill.T=[2]", "replicates={student: 2}", "student={kind: cnn, channels: [2]}"),
+    ],
+)
+def test_nor_do_those_of_other_networks_and_data(plan, overrides):
+    """To the bit: networks that are exact or trained alone, in packs of their own and all together."""
+    for one in plan(*overrides, workers=1).packs:
+        together = results(one)
+        for network in one.networks:
+            row, state = results(pack([network]))[network.id]
+            assert row == together[network.id][0]
+            assert all(torch.equal(value, together[network.id][1][key]) for key, value in state.items())
+
+
+def test_recording_changes_no_bit_and_no_id(plan):
+    plain, recorded = (plan(*DIGITS, *more) for more in ((), ("train.eval_every=2", "train.epochs=2")))
+    for one, other in zip(plain.packs, recorded.packs, strict=True):
+        assert one.id == other.id
+        with_curves = results(other)
+        for name, (row, state) in results(one).items():
+            own, own_state = with_curves[name]
+            (point,) = own.pop(t.CURVE)
+            assert own == row
+            assert all(torch.equal(value, own_state[key]) for key, value in state.items())
+            assert point["epoch"] == 2
+            assert (point["val_loss"], point["val_num_error"]) == (row[t.VAL_NLL], row[t.VAL_NUM_ERROR])
+
+
+def test_epochs_that_are_recorded(plan):
+    one = plan(*DIGITS, "train.epochs=5", "train.eval_every=2", "teacher.train.eval_every=0").packs
+    curves = {name: row.get(t.CURVE) for p in one for name, (row, _) in results(p).items()}
+    for network in (n for p in one for n in p.networks):
+        found = curves[network.id]
+        assert found is None if network.model == t.TEACHER else [point["epoch"] for point in found] == [2, 4, 5]
+
+
+def test_a_shift_is_in_the_row_and_in_the_weights(plan):
+    """The row is that of the network that did not shift, after the shift; the weights give the errors of the row."""
+    overrides = (*DIGITS, "transfer={omit: [3]}", "distill.T=[2]", "train.epochs=6")
+    shifted, plain = (
+        next(p for p in plan(*overrides, *more).packs if p.teachers) for more in (("distill.bias_shift=[3]",), ())
+    )
+    (row, state), (before, weights) = (
+        next(r for r in results(p).values() if r[0][t.MODEL] == t.STUDENT) for p in (shifted, plain)
+    )
+    assert row["unshifted_num_error"] == before[t.NUM_ERROR] > row[t.NUM_ERROR]
+    assert row["unshifted_val_num_error"] == before[t.VAL_NUM_ERROR] > row[t.VAL_NUM_ERROR]
+    difference = state["logit.bias"] - weights["logit.bias"]
+    torch.testing.assert_close(difference[3].item(), row["bias_shifted_by"], rtol=1e-5, atol=0)
+    assert difference.count_nonzero() == 1
+    network = shifted.networks[-1]
+    net = modules.build(network.shape, network.inputs, 10)
+    net.load_state_dict(state)
+    data = load(network.data)
+    wrong = net(torch.from_numpy(data.x_test)).argmax(dim=1).numpy() != data.y_test
+    assert wrong.sum() == row[t.NUM_ERROR]
+    matrix = np.array(row[t.CONFUSION]).reshape(10, 10)
+    assert matrix.sum() - matrix.trace() == row[t.NUM_ERROR]
+    assert matrix[3].sum() - matrix[3, 3] == wrong[data.y_test == 3].sum()
+
+
 def results(one: Pack, **options):
     return {
         r.network.id: ({k: v for k, v in r.row.items() if k not in t.CIRCUMSTANCES}, r.weights)
-        for r in train.train_pack(one, taught, keep_weights=True, **options)
+        for r in train.train_pack(one, *untrained(one, torch.float32), keep_weights=True, **options)
     }
 
 
