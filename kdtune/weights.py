@@ -26,7 +26,7 @@ def save_weights(path: Path, result: Trained) -> None:
     about = {
         "id": network.id,
         "model": network.model,
-        "shape": network.shape.model_dump_json(),
+        "shape": network.shape.model_dump_json(exclude={"depth", "width"}),  # hidden says both
         "inputs": json.dumps(network.inputs),
         "n_classes": json.dumps(network.data.settings.n_classes),
         "data": network.data.settings.model_dump_json(),

@@ -1,0 +1,172 @@
+"""Parts I and II of the tutorial in small, through the command line: two teachers, a transfer set, biases, curves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+import kdtune as package
+from kdtune import table as t
+from kdtune.analysis import reference
+from kdtune.analysis.chosen import chosen
+from kdtune.images import files_of
+from tests.conftest import environment, write_small
+from tests.folders import table
+from tests.idx import write_digits, write_idx
+
+pytestmark = pytest.mark.xdist_group("ray")
+
+SWEEP = {
+    "name": "parts",
+    "replicates": {"data": 1, "teacher": 1, "student": 2},
+    "dataset": {"kind": "torchvision", "name": "MNIST"},
+    "transfer": {"omit": [3]},
+    "teacher": {
+        "grid_search": [
+            {"kind": "mlp", "hidden": [32], "dropout": 0.3, "init_std": 0.1, "max_norm": 4},
+            {"kind": "cnn", "channels": [4, 8], "dropout": 0.2, "train": {"epochs": 6}},
+        ]
+    },
+    "student": {"kind": "mlp", "hidden": [12]},
+    "distill": {
+        "grid_search": [
+            {"T": 3},
+            {"T": 3, "bias_start": {3: 2.0}},
+            {"T": 3, "bias_shift": [3]},
+            {"T": 5, "hard_weight": 0.4, "train": {"epochs": 7}},
+        ]
+    },
+    "train": {"epochs": 8, "batch_size": 50, "lr": 0.005, "eval_every": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, ray_address):
+    """The results of the sweep, its data in files of their own."""
+    place = tmp_path_factory.mktemp("parts")
+    root = write_digits(place / "data")
+    command = [sys.executable, "-m", "kdtune", "sweep", write_small(place / "parts.yaml", **SWEEP)]
+    options = ["--data-root", root, "--address", ray_address, "--keep-students", "all"]
+    run = subprocess.run(
+        [*map(str, (*command, *options))], cwd=place, env=environment(True), capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    return place / "results/parts"
+
+
+def test_every_network_is_there(folder):
+    found = table(folder)
+    assert (found[t.STATUS] == t.DONE).all()
+    assert found[t.MODEL].value_counts().to_dict() == {t.TEACHER: 2, t.BASELINE: 2, t.STUDENT: 16}
+    assert set(found[t.DATASET]) == {"MNIST"}
+    students = found[found[t.MODEL] != t.TEACHER]
+    assert set(students[t.TRANSFER]) == {"omit 3"}
+    assert students[t.N_TRAIN].nunique() == 1
+    assert students[t.N_TRAIN].iloc[0] < found[t.N_TRAIN].max() == 1080
+    assert set(found["architecture"]) == {"mlp", "cnn"} == set(found["teacher_architecture"].dropna())
+    assert "root" not in found.columns
+    assert str(folder.parent.parent) not in (folder / "sweep.yaml").read_text()
+
+
+def test_details_are_those_of_the_rows(folder):
+    """Errors by class and confusion matrices add up to the table's; curves end in it."""
+    rows = table(folder).set_index(t.ID)
+    classes, confusion = (pd.read_parquet(folder / f"{name}.parquet") for name in ("per_class", "confusion"))
+    assert classes.groupby(t.ID)[t.NUM_ERROR].sum().eq(rows[t.NUM_ERROR]).all()
+    assert classes.groupby(t.ID)["n"].sum().eq(597).all()
+    wrong = confusion[confusion["label"] != confusion["predicted"]].groupby(t.ID)["count"].sum()
+    assert wrong.eq(rows[t.NUM_ERROR]).all()
+    unseen = classes[~classes["seen"]].set_index(t.ID)
+    assert set(unseen["label"]) == {3}
+    assert set(rows.loc[unseen.index, t.MODEL]) == {t.BASELINE, t.STUDENT}
+    assert (unseen[rows.loc[unseen.index, t.MODEL].eq(t.BASELINE).to_numpy()][t.ACCURACY] == 0).all()
+    curves = pd.read_parquet(folder / "learning_curves.parquet")
+    last = curves.groupby(t.ID).last()
+    assert set(last.index) == set(rows.index)
+    assert last["epoch"].eq(rows[t.EPOCHS]).all()
+    unshifted = rows[rows["bias_shift"].isna()].index
+    assert last.loc[unshifted, "val_num_error"].eq(rows.loc[unshifted, t.VAL_NUM_ERROR]).all()
+
+
+def test_networks_and_their_data_come_back(folder):
+    rows = table(folder)
+    for _, row in rows.groupby(["architecture", t.MODEL]).first().reset_index().iterrows():
+        data = package.load_data(folder, row[t.ID])
+        net = package.load(folder, row[t.ID])
+        wrong = net(torch.from_numpy(data.x_test)).argmax(dim=1).numpy() != data.y_test
+        assert wrong.sum() == row[t.NUM_ERROR]
+
+
+def test_data_that_moved_are_found_where_they_are_now(folder, tmp_path):
+    name = table(folder)[t.ID].iloc[0]
+    moved = write_digits(tmp_path)
+    assert len(package.load_data(folder, name, data_root=moved).y_test) == 597
+    labels = files_of("MNIST", None, moved)[3]
+    labels.unlink()
+    write_idx(labels, package.load_data(folder, name).y_test[:5].astype("uint8"))
+    with pytest.raises(package.RequestError, match="5 labels"):
+        package.load_data(folder, name, data_root=moved)
+
+
+def test_it_is_shown_and_drawn(folder, call, tmp_path):
+    shown = call("show", folder, "--per-class", "--where", "not seen", "--format", "csv", "-o", tmp_path / "unseen.csv")
+    assert shown.exit_code == 0, shown.output
+    unseen = pd.read_csv(tmp_path / "unseen.csv")
+    assert len(unseen) == 18
+    assert set(unseen["label"]) == {3}
+    assert {"transfer", "teacher_architecture", "bias_shift", "accuracy"} <= set(unseen.columns)
+    plotted = call("plot", folder, "-o", tmp_path)
+    assert plotted.exit_code == 0, plotted.output
+    for name in ("per_class", "confusion", "learning"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 20_000
+    series = chosen(table(folder))["series"]
+    assert series.nunique() == 2 + 1 + 8
+    assert series.str.startswith("teacher, ").sum() == 2
+
+
+def test_it_is_compared(folder, call, tmp_path):
+    figures = tmp_path / "mine.csv"
+    columns = "source,part,network,model,teacher_architecture,temp,bias_start,bias_shift,label,n,num_error,note"
+    figures.write_text(
+        f"{columns}\n"
+        "me,A,baseline,student,,,,,,597,0,so few\n"
+        "me,A,soft,distilled_student,cnn,3,none,none,,597,100000,\n"
+        "me,A,shifted on 3s,distilled_student,mlp,3,none,3,3,60,1,\n"
+        "me,A,teacher,teacher,,,,,,597,9,\n"
+        "me,A,nothing like it,distilled_student,cnn,4,,,,597,9,\n"
+    )
+    run = call("compare", folder, "--with", figures, "-o", tmp_path / "out.csv")
+    assert run.exit_code == 0, run.output
+    found = pd.read_csv(tmp_path / "out.csv").set_index("network")
+    assert list(found.index) == ["baseline", "soft", "shifted on 3s", "teacher"]
+    assert found["spread"].to_dict()["baseline"] == reference.BELOW
+    assert found["spread"].to_dict()["soft"] == reference.ABOVE
+    rows = table(folder)
+    own = rows[rows[t.MODEL] == t.BASELINE][t.NUM_ERROR]
+    assert found.loc["baseline", ["mean", "lowest", "highest", "replicates"]].tolist() == [
+        own.mean(),
+        own.min(),
+        own.max(),
+        2,
+    ]
+    assert found.loc["teacher", "replicates"] == 2, "a condition that is not given is none"
+    assert "Wrote" in run.output
+    assert "so few" in run.output
+
+
+def test_what_is_not_there(folder, call, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("source,part,network,dataset,label,n,num_error,note\nme,A,one,KMNIST,,597,9,\n")
+    assert f"has no network that {other} has a figure of" in call("compare", folder, "--with", other).output
+    assert "no figures of that name; did you mean 'tutorial'?" in call("compare", folder, "--with", "tutorail").output
+    assert call("compare", folder, "--with", "tutorail").exit_code == 2
+    lone = tmp_path / "lone"
+    lone.mkdir()
+    (lone / "table.parquet").write_bytes((folder / "table.parquet").read_bytes())
+    assert "no errors by class are kept there" in call("show", lone, "--per-class").output
+    assert "`train: {eval_every: 1}` records learning curves" in call("plot", lone, "-f", "learning").output
