@@ -156,8 +156,13 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     return load_its_data(results, id, data_root)
 
 
-def read_table(results: str | Path) -> pd.DataFrame:
-    """The table of a sweep's folder, or a Parquet file of rows, as a DataFrame."""
-    from kdtune.showing import read
+def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
+    """The table of a sweep's folder, or a Parquet file of rows, as a DataFrame.
 
-    return read(str(results))
+    ``per_class`` gives a row for each network and class (``label``) of the test set instead: its ``n`` examples,
+    ``num_error``, ``accuracy``, and whether the network was trained on that class (``seen``).
+    """
+    from kdtune import showing
+
+    table = showing.read(str(results))
+    return showing.by_class(str(results), table) if per_class else table

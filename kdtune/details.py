@@ -14,37 +14,35 @@ import pyarrow.compute as pc
 
 from kdtune import table as t
 
-ID, LABEL, N, PREDICTED, COUNT, SEEN = t.ID, "label", "n", "predicted", "count", "seen"
-
 
 def per_class(rows: pa.Table) -> pa.Table:
     """For each network and class (``label``): test examples, errors, accuracy, whether it was trained on that class."""
-    columns: dict[str, list[Any]] = {name: [] for name in (ID, LABEL, N, t.NUM_ERROR, t.ACCURACY, SEEN)}
+    columns: dict[str, list[Any]] = {name: [] for name in t.DETAIL_FILES["per_class.parquet"]}
     for name, matrix, seen in _matrices(rows):
         n, classes = matrix.sum(axis=1), np.arange(len(matrix))
         errors = n - matrix.diagonal()
-        columns[ID] += [name] * len(matrix)
-        columns[LABEL].append(classes)
-        columns[N].append(n)
+        columns[t.ID] += [name] * len(matrix)
+        columns[t.LABEL].append(classes)
+        columns[t.N_LABEL].append(n)
         columns[t.NUM_ERROR].append(errors)
         columns[t.ACCURACY].append(np.where(n, 1 - errors / np.maximum(n, 1), np.nan))
-        columns[SEEN].append(np.ones(len(matrix), bool) if seen is None else np.isin(classes, seen))
-    ids = pa.array(columns.pop(ID), pa.string())
-    types = {t.ACCURACY: pa.float64(), SEEN: pa.bool_()}
+        columns[t.SEEN].append(np.ones(len(matrix), bool) if seen is None else np.isin(classes, seen))
+    ids = pa.array(columns.pop(t.ID), pa.string())
+    types = {t.ACCURACY: pa.float64(), t.SEEN: pa.bool_()}
     arrays = {name: _joined(parts, types.get(name, pa.int64())) for name, parts in columns.items()}
-    return pa.table({ID: ids, **arrays})
+    return pa.table({t.ID: ids, **arrays})
 
 
 def confusion(rows: pa.Table) -> pa.Table:
     """For each network, class (``label``) and predicted class: the test examples."""
     ids: list[str] = []
-    parts: dict[str, list[Any]] = {LABEL: [], PREDICTED: [], COUNT: []}
+    parts: dict[str, list[Any]] = {t.LABEL: [], t.PREDICTED: [], t.COUNT: []}
     for name, matrix, _ in _matrices(rows):
         places = np.indices(matrix.shape)
         ids += [name] * matrix.size
         for column, values in zip(parts.values(), (*places, matrix), strict=True):
             column.append(values.ravel())
-    return pa.table({ID: pa.array(ids, pa.string()), **{name: _joined(p, pa.int64()) for name, p in parts.items()}})
+    return pa.table({t.ID: pa.array(ids, pa.string()), **{name: _joined(p, pa.int64()) for name, p in parts.items()}})
 
 
 def learning_curves(rows: pa.Table) -> pa.Table:
@@ -53,7 +51,7 @@ def learning_curves(rows: pa.Table) -> pa.Table:
     curves = rows[t.CURVE].combine_chunks()
     parents, points = pc.list_parent_indices(curves), pc.list_flatten(curves)
     fields = {field.name: pc.struct_field(points, field.name) for field in points.type}
-    return pa.table({ID: rows[ID].take(parents), **fields})
+    return pa.table({t.ID: rows[t.ID].take(parents), **fields})
 
 
 FILES: dict[str, Callable[[pa.Table], pa.Table]] = {
@@ -66,7 +64,7 @@ FILES: dict[str, Callable[[pa.Table], pa.Table]] = {
 def _matrices(rows: pa.Table) -> Iterator[tuple[str, Any, Any]]:
     """(id, confusion matrix, classes that it was trained on) of each network that has one."""
     rows = _with(rows, t.CONFUSION)
-    for name, flat, seen in zip(*(rows[column] for column in (ID, t.CONFUSION, t.SEEN)), strict=True):
+    for name, flat, seen in zip(*(rows[column] for column in (t.ID, t.CONFUSION, t.SEEN_CLASSES)), strict=True):
         counts = flat.values.to_numpy()
         side = round(len(counts) ** 0.5)
         yield name.as_py(), counts.reshape(side, side).astype(np.int64), seen.as_py()

@@ -60,7 +60,7 @@ name: "{name}"               # the folder under results/
 replicates: 3
 
 dataset:
-  kind: make_classification    # or: digits
+  kind: make_classification    # or: digits; or {{kind: torchvision, name: MNIST}}, FashionMNIST, KMNIST, EMNIST
   n_samples: 10000             # training and test; the validation split is generated in addition
   n_features: 40
   n_classes: 10
@@ -70,11 +70,15 @@ dataset:
   test_size: 0.2               # a fraction or a number of examples
   # val_size: 0.2              # T is chosen on it; nothing is trained on it
 
+# transfer: {{omit: [3]}}        # or {{keep: [7, 8]}}: students are trained on these classes only
+
 teacher:
-  kind: mlp
+  kind: mlp                    # of images also: {{kind: cnn, channels: [32, 64], pool: 2, dropout: 0.25}}
   hidden: [100, 100, 100]
   dropout: 0.2
   # train: {{epochs: 30}}        # overrides train, for the teacher only
+  # init_std: 0.01             # normal initial weights instead of Glorot-uniform ones
+  # max_norm: 15               # of a unit's incoming weights
 
 student:
   kind: mlp
@@ -85,12 +89,15 @@ distill:
   T: {{grid_search: [1, 2, 4, 8, 16]}}
   hard_weight: 0.0             # weight of the labels' own loss beside the soft targets
   # scale_T2: true             # the factor T^2 of the paper
+  # bias_start: {{3: 3.5}}       # where output biases start, by class
+  # bias_shift: [3]            # classes whose learned biases are shifted by what is best on the validation split
 
 train:
   epochs: 20
   batch_size: 100
   optimizer: adam              # or: adamw, sgd
   lr: 0.001
+  # eval_every: 1              # records losses and errors every so many epochs: learning curves
 
 # resources: {{cpus_per_worker: 1, gpus_per_worker: 0}}
 """

@@ -23,13 +23,14 @@ from kdtune.versions import versions
 from kdtune.words import NOTHING, plural
 
 MOST_ROWS = 1000  # of a table in the page
-FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", t.NUM_ERROR, t.ACCURACY)
+FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", t.NUM_ERROR, t.ACCURACY, "per_class", "confusion",
+           "learning")  # fmt: skip
 _NUMBER = re.compile(r"(?:at (?:most|least) )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
 def write(
     table: pd.DataFrame, answer: Answer, path: Path, name: str, settings: str | None = None,
-    trained: dict[str, str] | None = None, commands: Iterable[str] = (),
+    trained: dict[str, str] | None = None, commands: Iterable[str] = (), networks: drawing.Networks | None = None,
 ) -> None:  # fmt: skip
     """Write the page.
 
@@ -38,6 +39,7 @@ def write(
     settings : the resolved sweep file's text.
     trained : versions of what the table was made with.
     commands : that make the table again.
+    networks : single networks of the table and their details.
     """
     environment = Environment(
         loader=PackageLoader("kdtune"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -48,7 +50,7 @@ def write(
         headline=headline(answer),
         warnings=list(_warnings(table, answer)),
         findings=tables.findings(answer),
-        figures=_figures(answer),
+        figures=_figures(answer, networks),
         frames={title: _frame(frame) for title, frame in _frames(table, answer).items()},
         split=answer.split,
         redrawn=answer.redrawn,
@@ -86,9 +88,9 @@ def _cell(value: Any) -> dict[str, Any]:
     return {"text": text, "sort": float(number[1]) if number else None}
 
 
-def _figures(answer: Answer) -> dict[str, str]:
+def _figures(answer: Answer, networks: drawing.Networks | None) -> dict[str, str]:
     """As images: two figures in one page would share the names of their parts."""
-    made, found = drawing.figures(answer), {}
+    made, found = drawing.figures(answer, networks), {}
     with tempfile.TemporaryDirectory(prefix="kdtune-report-") as folder:
         for name in FIGURES:
             if name in made:

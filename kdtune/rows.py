@@ -26,7 +26,7 @@ def row(network: Network, status: str = t.DONE, error: str | None = None, **figu
         t.DATASET: getattr(data, "name", data.kind),
         t.N_TRAIN: data.n_train if network.transfer is None else None,  # said when they have been counted
         t.TRANSFER: _transfer(network),
-        t.SEEN: None if network.transfer is None else list(network.transfer),
+        t.SEEN_CLASSES: None if network.transfer is None else list(network.transfer),
         t.N_VAL: data.val_size,
         t.N_TEST: data.test_size,
         t.N_PARAMS: network.n_params,

@@ -126,11 +126,20 @@ def _finish(
     t.write(t.stamped(selected, made_with), store.table)
     store.write_details(t.in_order(rows, selected[t.ID]))
     store.fold()
+    if not interrupted and (silent := _without_curve(plan, rows)):
+        progress.say(f"{silent} networks were trained without recording a learning curve; --fresh trains them again.")
     if request.keep_students != "none" and not interrupted:
         without = keep(store, selected, best_only=request.keep_students == "best")
         if without:
             progress.say(f"{without} students were trained without keeping their weights; --fresh trains them again.")
     return Outcome(selected, plan, store, interrupted)
+
+
+def _without_curve(plan: Plan, rows: pa.Table) -> int:
+    """How many networks are done that should have recorded one: by an earlier run, which recorded none."""
+    wanted = pa.array([network.id for network in plan.networks if network.train.eval_every], pa.string())
+    done = rows.filter(pc.and_(pc.equal(rows[t.STATUS], t.DONE), pc.is_in(rows[t.ID], wanted)))
+    return done[t.CURVE].null_count if t.CURVE in done.column_names else len(done)
 
 
 def networks_of(spec: SweepSpec, request: Request) -> list[Network]:

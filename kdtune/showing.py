@@ -17,7 +17,7 @@ from kdtune.messages import nearest
 
 _SHORT = (t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.TRANSFER, t.WIDTH, t.TEMP, t.HARD_WEIGHT, "bias_start", "bias_shift")
 _FIGURES = (t.NUM_ERROR, t.ACCURACY, t.VAL_NUM_ERROR, t.STATUS)
-_BY_CLASS = ("label", "n", t.NUM_ERROR, t.ACCURACY, "seen")
+_BY_CLASS = (t.LABEL, t.N_LABEL, t.NUM_ERROR, t.ACCURACY, t.SEEN)
 
 REFERENCES = Path(__file__).parent / "references"
 
@@ -55,10 +55,12 @@ def read(results: str) -> pd.DataFrame:
 def details(results: str, name: str) -> pd.DataFrame | None:
     """A file of details beside the table; None if there is none."""
     path = locate(results).with_name(name)
+    if not path.is_file():
+        return None
     try:
-        return t.to_frame(pq.read_table(path)) if path.is_file() else None
+        return t.to_frame(pq.read_table(path, columns=list(t.DETAIL_FILES[name])))
     except (OSError, pa.ArrowException) as error:
-        raise RequestError(f"{path}: is torn: {str(error).splitlines()[0]}; run the sweep again") from None
+        raise RequestError(f"{path}: is torn or another's: {str(error).splitlines()[0]}; run the sweep again") from None
 
 
 def reference(name: str) -> pd.DataFrame:
@@ -113,7 +115,7 @@ def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str 
         chosen = list(dict.fromkeys(name.strip() for name in columns.split(",")))
         _check(chosen, table, "--columns")
     else:
-        figures = _BY_CLASS if "seen" in table.columns else _FIGURES
+        figures = _BY_CLASS if t.SEEN in table.columns else _FIGURES
         all_names = dict.fromkeys([*_SHORT, *cell_columns(table), t.REPLICATE, *figures])
         there = [name for name in all_names if name in table.columns]
         chosen = [name for name in there if table[name].notna().any() or name == t.STATUS]

@@ -48,11 +48,17 @@ _TYPES = {
     SECONDS: _FLOAT, DEVICE: _TEXT, HOST: _TEXT,
 }  # fmt: skip
 # Details of a row, too long for the table: they lie in files of their own beside it (see ``details``).
-CONFUSION, SEEN, CURVE = "confusion", "seen_classes", "learning_curve"
+CONFUSION, SEEN_CLASSES, CURVE = "confusion", "seen_classes", "learning_curve"
+LABEL, N_LABEL, SEEN, PREDICTED, COUNT, EPOCH = "label", "n", "seen", "predicted", "count", "epoch"
 _POINT = pa.struct(
-    {"epoch": _INT, "train_loss": _FLOAT, "train_num_error": _INT, "val_loss": _FLOAT, "val_num_error": _INT}
+    {EPOCH: _INT, "train_loss": _FLOAT, "train_num_error": _INT, "val_loss": _FLOAT, "val_num_error": _INT}
 )
-DETAILS = {CONFUSION: pa.list_(pa.int32()), SEEN: pa.list_(pa.int32()), CURVE: pa.list_(_POINT)}
+DETAILS = {CONFUSION: pa.list_(pa.int32()), SEEN_CLASSES: pa.list_(pa.int32()), CURVE: pa.list_(_POINT)}
+DETAIL_FILES = {
+    "per_class.parquet": (ID, LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN),
+    "confusion.parquet": (ID, LABEL, PREDICTED, COUNT),
+    "learning_curves.parquet": (ID, *(field.name for field in _POINT)),
+}
 # What training gave, and where and how long: everything else in a row is a setting or names the network.
 RESULTS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
 CIRCUMSTANCES = (SECONDS, DEVICE, HOST, STATUS, ERROR)

@@ -22,7 +22,7 @@ from kdtune.layout import Inputs, with_ones
 from kdtune.network import Classes, Network, Pack
 from kdtune.rows import failed_row, row
 from kdtune.sizes import padded
-from kdtune.table import CONFUSION, CURVE, DIVERGED, N_TRAIN, SHIFTED_BY, TEACHER, UNSHIFTED
+from kdtune.table import CONFUSION, CURVE, DIVERGED, EPOCH, N_TRAIN, SHIFTED_BY, TEACHER, UNSHIFTED
 from kdtune.threads import on_threads
 
 # Examples that are evaluated at once. A constant: the size of a product may change its last bits.
@@ -166,7 +166,7 @@ def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
         wanted = [i for i, n in enumerate(members.networks) if _records(n, epoch)]
         found = logits(model, ("train", "val")) if wanted else []
         for i in wanted:
-            curves[i].append({"epoch": epoch, **_losses(found[i], members.data[i])})
+            curves[i].append({EPOCH: epoch, **_losses(found[i], members.data[i])})
 
     model, diverged = fit(members, device, dtype, after_epoch=record)
     splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")

@@ -93,6 +93,14 @@ def test_details_are_those_of_the_rows(folder):
     assert last.loc[unshifted, "val_num_error"].eq(rows.loc[unshifted, t.VAL_NUM_ERROR]).all()
 
 
+def test_what_was_not_recorded_is_said(call, write, ray_address):
+    """A sweep that is done does not train again for the sake of its curves."""
+    asked = "sweep", write(dataset={"kind": "digits"}), "--address", ray_address
+    assert call(*asked).exit_code == 0
+    again = call(*asked, "--set", "train.eval_every=1")
+    assert "networks were trained without recording a learning curve; --fresh trains them again" in again.output
+
+
 def test_networks_and_their_data_come_back(folder):
     rows = table(folder)
     for _, row in rows.groupby(["architecture", t.MODEL]).first().reset_index().iterrows():

@@ -18,7 +18,7 @@ from scipy import stats
 from kdtune import table as t
 
 WORDS = ("source", "part", "network", "note")
-FIGURES = ("label", "n", t.NUM_ERROR)
+FIGURES = (t.LABEL, "n", t.NUM_ERROR)
 NONE = "none"
 LEVEL = 0.95
 INSIDE, BELOW, ABOVE, ONE_RUN = "inside", "below", "above", "one run"
@@ -44,7 +44,7 @@ def compare(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.D
     found = []
     for _, published in reference.iterrows():
         wanted = {name: published[name] for name in conditions if published[name] != ""}
-        errors = _errors(_matching(done, wanted), per_class, published["label"])
+        errors = _errors(_matching(done, wanted), per_class, published[t.LABEL])
         if len(errors):
             theirs = float(published[t.NUM_ERROR])
             words = {name: published[name] for name in ("part", "network", "source")}
@@ -75,7 +75,7 @@ def _errors(networks: pd.DataFrame, per_class: pd.DataFrame | None, label: str) 
         return networks[t.NUM_ERROR].astype(float).tolist()
     if per_class is None:
         return []
-    own = per_class[per_class["label"] == int(label)].merge(networks[[t.ID]], on=t.ID)
+    own = per_class[per_class[t.LABEL] == int(label)].merge(networks[[t.ID]], on=t.ID)
     return own[t.NUM_ERROR].astype(float).tolist()
 
 

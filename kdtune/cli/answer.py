@@ -140,6 +140,7 @@ def report(output: Path | None, **asked: Any) -> None:
             sweep.read_text(encoding="utf-8", errors="replace") if own else None,
             t.stamp(path) if path.suffix == ".parquet" else None,
             ["kdtune sweep sweep.yaml", f"kdtune report {path.parent.resolve().name}"] if own else [],
+            _networks(path, table),
         )  # fmt: skip
     click.echo(file)
 

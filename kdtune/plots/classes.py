@@ -23,11 +23,11 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
 
     Classes that the students of a panel never saw are shaded.
     """
-    frame = spread(networks, per_class, "label", [t.NUM_ERROR])
+    frame = spread(networks, per_class, t.LABEL, [t.NUM_ERROR])
     panels = list(dict.fromkeys(frame[PANEL]))[: style.MOST_DATA]
     labels = list(dict.fromkeys(frame[SERIES]))
     looks = style.looks_of_networks(labels)
-    classes = sorted(frame["label"].unique())
+    classes = sorted(frame[t.LABEL].unique())
     with mpl.rc_context(style.STYLE):
         figure = style.sized(max(6.5, 0.09 * len(classes) * len(labels) + 2), 2.9 * len(panels) + 1)
         all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
@@ -37,7 +37,7 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
             for label in _unseen(networks, per_class, panel):
                 axes.axvspan(label - 0.5, label + 0.5, color="#eeeeee", linewidth=0)
             for place, (series, rows) in enumerate(own.groupby(SERIES, sort=False)):
-                x = rows["label"] + 0.8 * ((place + 0.5) / own[SERIES].nunique() - 0.5)
+                x = rows[t.LABEL] + 0.8 * ((place + 0.5) / own[SERIES].nunique() - 0.5)
                 color, marker = looks[str(series)]
                 y, low, high = (rows[f"{t.NUM_ERROR}{end}"] for end in ("", "_low", "_high"))
                 axes.vlines(x, low, high, color=color, linewidth=1)
@@ -62,7 +62,7 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
 def confusion_figure(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
     """Which class is taken for which, by each kind of network: mean counts over replicates, what is right left out."""
     joined = networks[[t.ID, PANEL, SERIES]].merge(confusion, on=t.ID)
-    mean = joined.groupby([PANEL, SERIES, "label", "predicted"], sort=False)["count"].mean()
+    mean = joined.groupby([PANEL, SERIES, t.LABEL, t.PREDICTED], sort=False)[t.COUNT].mean()
     keys = list(dict.fromkeys(zip(joined[PANEL], joined[SERIES], strict=True)))
     shown = keys[: style.MOST_DATA]
     across = min(4, len(shown))
@@ -108,4 +108,4 @@ def _wrapped(text: str, letters: int = 34) -> str:
 def _unseen(networks: pd.DataFrame, per_class: pd.DataFrame, panel: str) -> Sequence[int]:
     """Classes that some network of a panel was not trained on."""
     own = per_class[per_class[t.ID].isin(networks[networks[PANEL] == panel][t.ID])]
-    return sorted(own["label"][~own["seen"]].unique())
+    return sorted(own[t.LABEL][~own[t.SEEN]].unique())

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from kdtune import table as t
 from kdtune.analysis.chosen import PANEL, SERIES, spread
 from kdtune.plots import style
 
@@ -17,7 +18,7 @@ _ROWS = {"loss": "cross-entropy at T = 1, nats", "num_error": "errors"}
 
 def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """Above losses, below errors; a column for each transfer set and split. Means and ranges over replicates."""
-    frame = spread(networks, curves, "epoch", [f"{split}_{what}" for split in ("train", "val") for what in _ROWS])
+    frame = spread(networks, curves, t.EPOCH, [f"{split}_{what}" for split in ("train", "val") for what in _ROWS])
     columns = [(panel, split) for panel in dict.fromkeys(frame[PANEL]) for split in ("train", "val")]
     shown = columns[: style.MOST_DATA // 2]
     labels = list(dict.fromkeys(frame[SERIES]))
@@ -30,9 +31,9 @@ def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
                 measure = f"{split}_{what}"
                 for series, rows in frame[frame[PANEL] == panel].groupby(SERIES, sort=False):
                     color, _ = looks[str(series)]
-                    axes.plot(rows["epoch"], rows[measure], color=color, linewidth=1.2)
+                    axes.plot(rows[t.EPOCH], rows[measure], color=color, linewidth=1.2)
                     axes.fill_between(
-                        rows["epoch"],
+                        rows[t.EPOCH],
                         rows[f"{measure}_low"],
                         rows[f"{measure}_high"],
                         color=color,
