@@ -23,8 +23,8 @@ from kdtune.versions import versions
 from kdtune.words import NOTHING, plural
 
 MOST_ROWS = 1000  # of a table in the page
-FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", t.NUM_ERROR, t.ACCURACY, "per_class", "confusion",
-           "learning")  # fmt: skip
+FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", t.NUM_ERROR, t.ACCURACY, "networks", "per_class",
+           "confusion", "learning")  # fmt: skip
 _NUMBER = re.compile(r"(?:at (?:most|least) )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import kdtune as package
 from kdtune import table as t
 from kdtune.analysis import reference
 from kdtune.analysis.chosen import chosen
 from kdtune.images import files_of
+from kdtune.weights import load_weights
 from tests.conftest import environment, write_small
 from tests.folders import table
 from tests.idx import write_digits, write_idx
@@ -178,3 +181,15 @@ def test_what_is_not_there(folder, call, tmp_path):
     (lone / "table.parquet").write_bytes((folder / "table.parquet").read_bytes())
     assert "no errors by class are kept there" in call("show", lone, "--per-class").output
     assert "`train: {eval_every: 1}` records learning curves" in call("plot", lone, "-f", "learning").output
+
+
+def test_weights_of_earlier_versions_come_back(tmp_path):
+    """Written when there were perceptrons only."""
+    net = torch.nn.Sequential()
+    net.add_module("hidden_1", torch.nn.Linear(4, 3))
+    net.add_module("act", torch.nn.Tanh())
+    net.add_module("logit", torch.nn.Linear(3, 2))
+    about = {"layers": json.dumps([[4, 3], [3, 2]]), "dropout": "0.2", "activation": '"tanh"', "id": "x"}
+    save_file(dict(net.state_dict()), tmp_path / "old.safetensors", metadata=about)
+    x = torch.rand(5, 4)
+    torch.testing.assert_close(load_weights(tmp_path / "old.safetensors")(x), net(x), rtol=0, atol=0)

@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 
 from kdtune import table as t
-from kdtune.analysis.cells import cell_columns, data_columns, done, students_only
+from kdtune.analysis.cells import cell_columns, data_columns, done, first_cells, students_only
 
 PANEL, SERIES = "panel", "series"
+MOST_CELLS = 60  # more could not be told apart in a figure
 
 
 def chosen(table: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +26,9 @@ def chosen(table: pd.DataFrame) -> pd.DataFrame:
     table = done(table)
     columns = cell_columns(table)
     data = data_columns(columns)
-    own = [name for name in columns if name not in data]
+    table, _ = first_cells(table, columns, MOST_CELLS)
+    is_student = table[t.MODEL] == t.STUDENT
+    own = [name for name in columns if name not in data and table[name][is_student].nunique(dropna=False) > 1]
     parts = []
     students = _best_on_validation(table[table[t.MODEL] == t.STUDENT], columns)
     baselines = table[table[t.MODEL] == t.BASELINE]

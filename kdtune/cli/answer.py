@@ -17,8 +17,8 @@ from kdtune.errors import RequestError, StorageError
 if TYPE_CHECKING:
     import pandas as pd
 
-FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain", "per_class",
-           "confusion", "learning")  # fmt: skip
+FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain", "networks",
+           "per_class", "confusion", "learning")  # fmt: skip
 
 
 def _pairs(_: click.Context, option: click.Parameter, value: str | None) -> dict[str, str]:
@@ -115,7 +115,9 @@ def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
         for written in drawing.draw(found, networks, folder, names or FIGURES):
             click.echo(written)
     if found is None:
-        click.echo("No distilled student is done: only the softmax figure was drawn.", err=True)
+        click.echo("No distilled student is done: nothing is drawn against T.", err=True)
+    elif "t_opt" not in drawing.figures(found):
+        click.echo("No cell has two temperatures: nothing is drawn against T.", err=True)
 
 
 @main.command()
@@ -190,7 +192,10 @@ def _networks(path: Path, table: pd.DataFrame) -> Any:
     files = {"per_class": "per_class", "confusion": "confusion", "learning": "learning_curves"}
     found = {name: showing.details(str(path), f"{file}.parquet") for name, file in files.items()}
     there = {name: frame for name, frame in found.items() if frame is not None and len(frame)}
-    return Networks(chosen(table), there) if there and path.name == "table.parquet" else None
+    if path.name != "table.parquet":
+        return None
+    networks = chosen(table)
+    return Networks(networks, there) if len(networks) else None
 
 
 @contextmanager

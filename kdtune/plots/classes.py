@@ -48,6 +48,7 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
             axes.grid(visible=False, axis="x")
             if frame[f"{t.NUM_ERROR}_high"].max() > 10 * max(1, frame[t.NUM_ERROR].median()):
                 axes.set_yscale("symlog", linthresh=10)
+                axes.margins(y=0.08)
                 axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.set_ylim(bottom=0)
         all_axes.flat[-1].set_xlabel("class of the test example")

@@ -18,6 +18,7 @@ from kdtune.plots import style
 from kdtune.plots.classes import confusion_figure, per_class_figure
 from kdtune.plots.curves import excess_figure, gain_figure
 from kdtune.plots.learning import learning_figure
+from kdtune.plots.networks import networks_figure
 from kdtune.plots.optimum import map_figure, optimum_figure
 from kdtune.plots.regret import regret_figure
 from kdtune.plots.tutorial import softmax_figure, temperature_figure
@@ -40,6 +41,7 @@ def figures(answer: Answer | None, networks: Networks | None = None) -> dict[str
     """
     found: dict[str, Callable[[], Figure]] = {"softmax": softmax_figure}
     if networks is not None:
+        found["networks"] = partial(networks_figure, networks.chosen)
         for name, make in (
             ("per_class", per_class_figure),
             ("confusion", confusion_figure),
@@ -47,8 +49,8 @@ def figures(answer: Answer | None, networks: Networks | None = None) -> dict[str
         ):
             if name in networks.details:
                 found[name] = partial(make, networks.chosen, networks.details[name])
-    if answer is None:
-        return found
+    if answer is None or (answer.t_opt["temperatures"] == 1).all():
+        return found  # nothing is there to compare temperatures with
     for measure in (t.ACCURACY, t.NUM_ERROR):
         if measure in answer.curves:
             found[measure] = partial(temperature_figure, answer, measure)
