@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,14 +27,40 @@ LEVEL = 0.95
 INSIDE, BELOW, ABOVE, ONE_RUN = "inside", "below", "above", "one run"
 
 
-def compare(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.DataFrame) -> pd.DataFrame:
-    """A row for each published figure that the table has networks for.
+@dataclass(frozen=True)
+class Match:
+    """A published figure, and the errors of the networks that it is of, by replicate."""
+
+    published: pd.Series
+    errors: pd.Series
+
+    @property
+    def theirs(self) -> float:
+        return float(self.published[t.NUM_ERROR])
+
+
+def matches(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.DataFrame) -> list[Match]:
+    """The published figures that the table has networks for.
 
     Parameters
     ----------
     table : one row a network.
     per_class : errors of each network (``id``) on each class (``label``); None if they were not kept.
     reference : all of it as text.
+    """
+    conditions = [name for name in reference.columns if name not in (*WORDS, *FIGURES)]
+    done = table[table[t.STATUS] == t.DONE]
+    found = []
+    for _, published in reference.iterrows():
+        networks = _matching(done, {name: published[name] for name in conditions if published[name] != ""})
+        errors = _errors(networks, per_class, published[t.LABEL])
+        if len(errors):
+            found.append(Match(published, errors))
+    return found
+
+
+def compare(found: Sequence[Match]) -> pd.DataFrame:
+    """A row for each match.
 
     Returns
     -------
@@ -39,20 +68,47 @@ def compare(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.D
     ``highest`` (of the replicates), ``replicates``, ``spread`` (where theirs lies), ``low``, ``high`` (95 % for
     one more run), ``one_more_run`` (where theirs lies), ``note``.
     """
-    conditions = [name for name in reference.columns if name not in (*WORDS, *FIGURES)]
-    done = table[table[t.STATUS] == t.DONE]
-    found = []
-    for _, published in reference.iterrows():
-        wanted = {name: published[name] for name in conditions if published[name] != ""}
-        errors = _errors(_matching(done, wanted), per_class, published[t.LABEL])
-        if len(errors):
-            theirs = float(published[t.NUM_ERROR])
-            words = {name: published[name] for name in ("part", "network", "source")}
-            found.append(
-                {**words, "n": int(published["n"]), "theirs": theirs, **_beside(errors, theirs)}
-                | {"note": published["note"]}
-            )
-    return pd.DataFrame(found)
+    rows = []
+    for match in found:
+        words = {name: match.published[name] for name in ("part", "network", "source")}
+        figures = {"n": int(match.published["n"]), "theirs": match.theirs}
+        rows.append(words | figures | _beside(match.errors.tolist(), match.theirs) | {"note": match.published["note"]})
+    return pd.DataFrame(rows)
+
+
+def ranking(found: Sequence[Match]) -> pd.DataFrame:
+    """Pairs of students of one part and source: whether our replicates rank them as theirs did.
+
+    Differences are taken within replicates, which share batch order and initial weights; the intervals hold
+    for all pairs of a part together with 95 % probability (Bonferroni).
+
+    Returns
+    -------
+    Frame of ``part``, ``source``, ``first``, ``second``, ``theirs`` (errors of the first less those of the
+    second), ``mean``, ``low``, ``high``, ``says``.
+    """
+    rows = []
+    parts: dict[tuple[str, str], list[Match]] = {}
+    for match in found:
+        if match.published.get(t.MODEL) != t.TEACHER and not match.published[t.LABEL]:
+            parts.setdefault((match.published["part"], match.published["source"]), []).append(match)
+    for (part, source), own in parts.items():
+        pairs = list(combinations(own, 2))
+        for first, second in pairs:
+            difference = (first.errors - second.errors).dropna()
+            if len(difference) > 1 and not first.errors.equals(second.errors):
+                half = _half(difference.to_numpy(), 1 - (1 - LEVEL) / len(pairs)) / math.sqrt(len(difference))
+                theirs, mean = first.theirs - second.theirs, float(difference.mean())
+                names = {"first": first.published["network"], "second": second.published["network"]}
+                figures = {"theirs": theirs, "mean": mean, "low": mean - half, "high": mean + half}
+                rows.append({"part": part, "source": source} | names | figures | {"says": _says(theirs, mean, half)})
+    return pd.DataFrame(rows)
+
+
+def _says(theirs: float, mean: float, half: float) -> str:
+    if abs(mean) <= half:
+        return "cannot tell"
+    return "the same" if theirs * mean > 0 else "the opposite"
 
 
 def _matching(table: pd.DataFrame, wanted: dict[str, str]) -> pd.DataFrame:
@@ -70,26 +126,31 @@ def _matching(table: pd.DataFrame, wanted: dict[str, str]) -> pd.DataFrame:
     return table
 
 
-def _errors(networks: pd.DataFrame, per_class: pd.DataFrame | None, label: str) -> Sequence[float]:
-    if not label:
-        return networks[t.NUM_ERROR].astype(float).tolist()
-    if per_class is None:
-        return []
-    own = per_class[per_class[t.LABEL] == int(label)].merge(networks[[t.ID]], on=t.ID)
-    return own[t.NUM_ERROR].astype(float).tolist()
+def _errors(networks: pd.DataFrame, per_class: pd.DataFrame | None, label: str) -> pd.Series:
+    """By replicate; of several networks of a replicate the mean."""
+    if label:
+        none = pd.DataFrame(columns=[t.ID, t.LABEL, t.NUM_ERROR])
+        classes = none if per_class is None else per_class[per_class[t.LABEL] == int(label)]
+        networks = networks.drop(columns=t.NUM_ERROR).merge(classes, on=t.ID)
+    return networks.groupby(t.REPLICATE)[t.NUM_ERROR].mean().astype(float)
 
 
 def _beside(errors: Sequence[float], theirs: float) -> dict[str, object]:
     mean, count = float(np.mean(errors)), len(errors)
     low = high = math.nan
     if count > 1:
-        half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * np.std(errors, ddof=1) * math.sqrt(1 + 1 / count)
+        half = _half(np.array(errors), LEVEL) * math.sqrt(1 + 1 / count)
         low, high = mean - half, mean + half
     return {
         "mean": mean, "lowest": min(errors), "highest": max(errors), "replicates": count,
         "spread": _where(theirs, min(errors), max(errors)) if count > 1 else ONE_RUN,
         "low": low, "high": high, "one_more_run": _where(theirs, low, high) if count > 1 else ONE_RUN,
     }  # fmt: skip
+
+
+def _half(values: Any, level: float) -> float:
+    """Student's t at this level times the standard deviation."""
+    return float(stats.t.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1))
 
 
 def _where(value: float, low: float, high: float) -> str:

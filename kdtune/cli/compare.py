@@ -15,6 +15,10 @@ from kdtune.words import NOTHING
 if TYPE_CHECKING:
     import pandas as pd
 
+RANKS = """
+How students rank: errors of the first less those of the second, theirs and here, in pairs of one replicate;
+the intervals hold for all pairs of a part together with 95 % probability:"""
+
 
 @main.command()
 @click.argument("results")
@@ -29,10 +33,13 @@ def compare(results: str, reference: str, output: Path | None) -> None:
     """
     from kdtune import showing
     from kdtune.analysis import reference as published
+    from kdtune.analysis.answer import redrawn
 
     figures = showing.reference(reference)
     say_lag(results)
-    found = published.compare(showing.read(results), showing.details(results, "per_class.parquet"), figures)
+    table = showing.read(results)
+    matches = published.matches(table, showing.details(results, "per_class.parquet"), figures)
+    found, pairs = published.compare(matches), published.ranking(matches)
     if found.empty:
         raise RequestError(f"{results}: has no network that {reference} has a figure of")
     if output:
@@ -41,13 +48,17 @@ def compare(results: str, reference: str, output: Path | None) -> None:
             raise RequestError(f"{output}: the name ends in .csv, .json or .parquet")
         showing.export(found, kind, output)
     notes = [note for note in dict.fromkeys(found["note"]) if note]
-    click.echo("Errors on the test split; here: the mean over replicates, their lowest and highest, and where one more "
-               "run\nwould lie with 95 % probability.")  # fmt: skip
+    anew = f" (each with another {', '.join(names)}; of nothing else do they tell)" if (names := redrawn(table)) else ""
+    click.echo(f"Errors on the test split. Here: the mean over replicates{anew},\n"
+               "their lowest and highest, and where one more run would lie with 95 % probability.")  # fmt: skip
     print_table(_in_words(found, notes), 3)
     for place, note in enumerate(notes, start=1):
         click.echo(f"  {place}: {note}")
     for source in dict.fromkeys(found["source"]):
         click.echo(published.sentence(found, source))
+    if len(pairs):
+        click.echo(RANKS)
+        print_table(_ranks_in_words(pairs), 3)
     if output:
         click.echo(f"Wrote {output}", err=True)
 
@@ -63,4 +74,13 @@ def _in_words(found: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         shown[name] = (low + " to " + high).where(several, NOTHING)
         shown[f"theirs in {name}"] = found[place].where(several, NOTHING)
     shown["note"] = [str(notes.index(note) + 1) if note else "" for note in found["note"]]
+    return shown
+
+
+def _ranks_in_words(pairs: pd.DataFrame) -> pd.DataFrame:
+    shown = pairs[["part", "first", "second", "source"]].copy()
+    shown["theirs"] = pairs["theirs"].map("{:+.0f}".format)
+    shown["here"] = pairs["mean"].map("{:+.1f}".format)
+    shown["interval"] = pairs["low"].map("{:+.0f}".format) + " to " + pairs["high"].map("{:+.0f}".format)
+    shown["ours say"] = pairs["says"]
     return shown
