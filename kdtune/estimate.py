@@ -136,7 +136,7 @@ def _pack_seconds(pack: Pack) -> float:
 
 
 def _untrained(network: Network) -> nn.Module:
-    from kdtune.modules import build
+    from kdtune.build import build
 
     return build(network.shape, network.inputs, network.data.settings.n_classes).eval()
 

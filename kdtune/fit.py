@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kdtune import modules
 from kdtune.batches import Batches, Members
+from kdtune.build import build
 from kdtune.layout import Inputs
 from kdtune.losses import distillation_gradient
 from kdtune.masks import DeviceMasks, Masks
@@ -52,7 +53,7 @@ def stack(networks: Sequence[Network], device: str, dtype: torch.dtype) -> Stack
     if isinstance(shape, MLP) and shape.written_out:
         layers = [(layer.inputs, layer.outputs) for layer in first.layers]
         return StackedMLP(layers, seeds, shape.dropout, dtype, device, precision, shape.init_std)
-    members = [modules.build(shape, first.inputs, first.data.settings.n_classes, seed, dtype) for seed in seeds]
+    members = [build(shape, first.inputs, first.data.settings.n_classes, seed, dtype) for seed in seeds]
     return modules.StackedModules(members, first.data.settings.n_features, dtype, device, precision)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,21 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from kdtune import bias, metrics
 from kdtune.batches import Members
 from kdtune.data import Data, load, of_classes
+from kdtune.figures import Logits, evaluate, losses_of, shift_biases
 from kdtune.fit import Stack, cut, fit, precision_of
 from kdtune.layout import Inputs, with_ones
 from kdtune.network import Classes, Network, Pack
 from kdtune.rows import failed_row, row
 from kdtune.sizes import padded
-from kdtune.table import CONFUSION, CURVE, DIVERGED, EPOCH, N_TRAIN, SHIFTED_BY, TEACHER, UNSHIFTED
+from kdtune.table import CURVE, DIVERGED, EPOCH, N_TRAIN, TEACHER
 from kdtune.threads import on_threads
 
 # Examples that are evaluated at once. A constant: the size of a product may change its last bits.
 EVAL_BATCH = 1024
-
-Logits = dict[str, Any]  # "train", "val", "test": arrays of (examples, classes), float32
 
 
 @dataclass
@@ -126,7 +124,7 @@ class _Fitted:
             reason = f"{DIVERGED}: numbers are no longer finite after epoch {epoch} of {network.train.epochs}"
             return Trained(network, failed_row(network, reason, **where))
         teacher, data = network.model == TEACHER, self.members.data[i]
-        figures = _shift(network, data, logits, self.model, i)
+        figures = shift_biases(network, data, logits, self.model, i)
         figures |= evaluate(network, data, logits)
         if network.transfer is not None:
             figures[N_TRAIN] = len(data.y_train)
@@ -138,20 +136,6 @@ class _Fitted:
             logits=logits if teacher else None,
             weights=self.model.state(i) if teacher or keep_weights else None,
         )
-
-
-def _shift(network: Network, data: Data, logits: Logits, model: Stack, member: int) -> dict[str, Any]:
-    """Shift the biases that the network asks for, in model and logits; by how much, and what there was before."""
-    classes = network.distill.bias_shift if network.distill else None
-    if not classes:
-        return {}
-    by = bias.best_shift(logits["val"], data.y_val, classes)
-    before = {name: metrics.num_error(logits[name], getattr(data, f"y_{name}")) for name in ("val", "test")}
-    model.logit_bias[member, classes] += by
-    for name in before:
-        logits[name] = bias.shifted(logits[name], classes, by)
-    unshifted = before["test"], 1 - before["test"] / len(data.y_test), before["val"]
-    return {SHIFTED_BY: by, **dict(zip(UNSHIFTED, unshifted, strict=True))}
 
 
 def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
@@ -166,7 +150,7 @@ def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
         wanted = [i for i, n in enumerate(members.networks) if _records(n, epoch)]
         found = logits(model, ("train", "val")) if wanted else []
         for i in wanted:
-            curves[i].append({EPOCH: epoch, **_losses(found[i], members.data[i])})
+            curves[i].append({EPOCH: epoch, **losses_of(found[i], members.data[i])})
 
     model, diverged = fit(members, device, dtype, after_epoch=record)
     splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")
@@ -176,17 +160,6 @@ def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
 def _records(network: Network, epoch: int) -> bool:
     every = network.train.eval_every
     return bool(every) and (epoch % every == 0 or epoch == network.train.epochs)
-
-
-def _losses(logits: Logits, data: Data) -> dict[str, Any]:
-    """A point of a learning curve: mean cross-entropy at T = 1 against the labels, and errors; null if not finite."""
-    found: dict[str, Any] = {}
-    for split in ("train", "val"):
-        z, y = logits[split], getattr(data, f"y_{split}")
-        finite = bool(np.isfinite(z).all())
-        found[f"{split}_loss"] = metrics.nll(z, y) if finite else None
-        found[f"{split}_num_error"] = metrics.num_error(z, y) if finite else None
-    return found
 
 
 @torch.inference_mode()
@@ -207,24 +180,6 @@ def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, 
         for i, logits in enumerate(torch.cat(parts, dim=1).numpy()):  # (pack, examples, classes)
             found[i][split] = logits
     return found
-
-
-def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a row, from logits on the validation and the test split."""
-    T = network.distill.T if network.distill else 1.0
-    errors = metrics.num_error(logits["test"], data.y_test)
-    val_errors = metrics.num_error(logits["val"], data.y_val)
-    return {
-        "num_error": errors,
-        "accuracy": 1 - errors / len(data.y_test),
-        "loss": metrics.nll(logits["test"], data.y_test, T),
-        "nll": metrics.nll(logits["test"], data.y_test),
-        "ece": metrics.ece(logits["test"], data.y_test),
-        "val_num_error": val_errors,
-        "val_accuracy": 1 - val_errors / len(data.y_val),
-        "val_nll": metrics.nll(logits["val"], data.y_val),
-        CONFUSION: metrics.confusion(logits["test"], data.y_test).ravel().tolist(),
-    }
 
 
 def _device_name(device: str) -> str:

@@ -39,7 +39,7 @@ def load_weights(path: Path) -> nn.Sequential:
     """A network as it was written, in evaluation mode."""
     from safetensors import safe_open
 
-    from kdtune.modules import build
+    from kdtune.build import build
 
     with safe_open(path, framework="pt") as file:
         about = file.metadata()

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from kdtune import losses, modules
+from kdtune import losses
 from kdtune import table as t
+from kdtune.build import build
 from kdtune.layout import Inputs, with_ones
 from kdtune.masks import DeviceMasks, Masks
 from kdtune.models import StackedMLP
@@ -70,7 +71,7 @@ def test_every_derivative_is_autograds(hidden, sizes, dropout, share, beyond, w,
 
     seeds = [seed + i for i in range(members)]
     shape = MLP(hidden=list(hidden), dropout=dropout)
-    nets = [modules.build(shape, [features], classes, s, torch.float64) for s in seeds]
+    nets = [build(shape, [features], classes, s, torch.float64) for s in seeds]
     stacks = StackedMLP(layers, seeds, dropout, torch.float64), StackedModules(nets, features, torch.float64)
     assert all(stack.masked == rates for stack in stacks)
     inputs = laid_out(x, members, beyond if isinstance(beyond, int) else padded(batch) - batch)

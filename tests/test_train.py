@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kdtune import losses, models, modules, train
+from kdtune import losses, models, train
 from kdtune import table as t
 from kdtune.batches import Members
+from kdtune.build import build
 from kdtune.data import Data, load
 from kdtune.fit import fit
 from kdtune.identity import stream
@@ -40,7 +41,7 @@ def untrained(one: Pack, dtype: torch.dtype = torch.float64) -> tuple[Callable[[
 
     def net(name: str) -> nn.Module:
         own = teachers[name]
-        return modules.build(own.shape, own.inputs, data.n_classes, own.weights_seed, dtype).eval()
+        return build(own.shape, own.inputs, data.n_classes, own.weights_seed, dtype).eval()
 
     return lambda name: taught(name, data.n_train, data.n_classes), net
 
@@ -70,7 +71,7 @@ def separately(
 ) -> dict[str, torch.Tensor]:
     """The same network by torch's own layers, autograd and an ordinary optimizer, in float64."""
     settings = network.train
-    net = modules.build(network.shape, network.inputs, data.n_classes, network.weights_seed, torch.float64)
+    net = build(network.shape, network.inputs, data.n_classes, network.weights_seed, torch.float64)
     for name, layer in list(net.named_children()):
         if isinstance(layer, nn.Dropout):
             setattr(net, name, Masked(layer.p))
@@ -257,7 +258,7 @@ def test_a_shift_is_in_the_row_and_in_the_weights(plan):
     torch.testing.assert_close(difference[3].item(), row["bias_shifted_by"], rtol=1e-5, atol=0)
     assert difference.count_nonzero() == 1
     network = shifted.networks[-1]
-    net = modules.build(network.shape, network.inputs, 10)
+    net = build(network.shape, network.inputs, 10)
     net.load_state_dict(state)
     data = load(network.data)
     wrong = net(torch.from_numpy(data.x_test)).argmax(dim=1).numpy() != data.y_test
@@ -338,7 +339,7 @@ def test_the_teacher_is_evaluated_without_dropout_and_left_alone(plan):
     """Its logits are those of the loaded module in evaluation mode; distilling changes none of them."""
     p = plan()
     teacher = next(r for r in train.train_pack(p.packs[0]))
-    net = modules.build(teacher.network.shape, teacher.network.inputs, teacher.network.data.settings.n_classes)
+    net = build(teacher.network.shape, teacher.network.inputs, teacher.network.data.settings.n_classes)
     net.load_state_dict(teacher.weights)
     data = load(teacher.network.data)
     expected = net.eval()(torch.from_numpy(data.x_test)).detach()
