@@ -58,10 +58,10 @@ def find(name: str, split: str | None, data_root: str | None = None, own_root: s
     """
     root, said = _root(data_root, own_root)
     paths = files_of(name, split, root)
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        _download(name, split, root, said, missing)
     try:
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            _download(name, split, root, said, missing)
         return _look(name, split, root, tuple(path.stat().st_mtime_ns for path in paths))
     except OSError as error:
         raise ValueError(f"{error.filename} cannot be read: {error.strerror}") from None
@@ -155,9 +155,9 @@ def _download(name: str, split: str | None, root: Path, said: str, missing: list
             for path in files_of(name, split, Path(scratch)):
                 shutil.move(path, folder / path.name)
         except Exception as error:  # of a network, a proxy, a mirror, a disk: whatever it is, the files are not there
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
             lacks = f"{root} (from {said}) has not all files of {name}, and they cannot be downloaded ({reason})"
-            raise ValueError(f"{lacks}; put {names} into {folder}") from None
+            raise ValueError(f"{lacks}; put {names}, unpacked, into {folder}") from None
 
 
 def _fetch(name: str, split: str | None, scratch: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from kdtune import table as t
-from kdtune.fit import Trainer
+from kdtune.fit import Trainer, fit
 from kdtune.train import train_pack
-from tests.test_train import members_of, taught
+from tests.test_train import DIGITS, members_of, taught
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -30,6 +30,26 @@ def test_a_captured_step_is_the_step(plan):
     for i, result in enumerate(graphs):
         for key, value in trainer.model.state(i).items():
             torch.testing.assert_close(result.weights[key], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (*DIGITS, "teacher={kind: cnn, channels: [3, 4], hidden: [6]}", "student={kind: cnn, channels: [2]}"),
+        (*DIGITS, "dataset.jitter=2", "teacher={hidden: [9], dropout: 0}", "replicates={student: 2}"),
+        (*DIGITS, "transfer={omit: [3]}", "distill.bias_start={3: 3.5}", "teacher={max_norm: 0.5, dropout: 0}"),
+    ],
+)
+def test_gpu_and_cpu_take_the_same_steps(plan, overrides):
+    """In float64: convolutions, jitter, transfer sets, max-norm."""
+    for one in plan(*overrides, whole_packs=True).packs:
+        on = {device: fit(members_of(one), device, torch.float64, steps=20)[0] for device in ("cpu", "cuda")}
+        for i in range(len(one.networks)):
+            expected = on["cpu"].state(i)
+            for key, value in on["cuda"].state(i).items():
+                torch.testing.assert_close(value, expected[key], rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.gpu

@@ -122,7 +122,7 @@ class TestWhereTheyAre:
         assert "dataset.root" in said
         assert "no network here" in said
         names = ", ".join(path.name for path in images.files_of("MNIST", None, root))
-        assert f"put {names} into {root}/MNIST/raw" in said
+        assert f"put {names}, unpacked, into {root}/MNIST/raw" in said
         assert not root.exists()
 
     def test_what_is_missing_is_downloaded(self, tmp_path, write, monkeypatch):
