@@ -104,7 +104,7 @@ def test_no_table_and_no_student_get_one_message(call, written, rising):
     assert "no distilled student" in run.output
     run = call("plot", written(rising[rising[t.MODEL] == t.TEACHER]))
     assert run.exit_code == 0
-    assert "only the softmax" in run.output
+    assert "nothing is drawn against T" in run.output
 
 
 def test_a_table_without_errors_is_not_one_without_students(call, tmp_path, rising):

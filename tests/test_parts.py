@@ -165,7 +165,7 @@ def test_it_is_compared(folder, call, tmp_path):
         own.max(),
         2,
     ]
-    assert found.loc["teacher", "replicates"] == 2, "a condition that is not given is none"
+    assert found.loc["teacher", "mean"] == rows[rows[t.MODEL] == t.TEACHER][t.NUM_ERROR].mean(), "both of replicate 0"
     assert "Wrote" in run.output
     assert "so few" in run.output
 

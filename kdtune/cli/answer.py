@@ -117,7 +117,7 @@ def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
     if found is None:
         click.echo("No distilled student is done: nothing is drawn against T.", err=True)
     elif "t_opt" not in drawing.figures(found):
-        click.echo("No cell has two temperatures: nothing is drawn against T.", err=True)
+        click.echo("No cell has two temperatures: figures that compare them are left out.", err=True)
 
 
 @main.command()

@@ -49,11 +49,13 @@ def figures(answer: Answer | None, networks: Networks | None = None) -> dict[str
         ):
             if name in networks.details:
                 found[name] = partial(make, networks.chosen, networks.details[name])
-    if answer is None or (answer.t_opt["temperatures"] == 1).all():
-        return found  # nothing is there to compare temperatures with
+    if answer is None:
+        return found
     for measure in (t.ACCURACY, t.NUM_ERROR):
         if measure in answer.curves:
             found[measure] = partial(temperature_figure, answer, measure)
+    if (answer.t_opt["temperatures"] == 1).all():
+        return found  # nothing is there to compare temperatures with
     found |= {"excess": partial(excess_figure, answer), "t_opt": partial(optimum_figure, answer)}
     found["t_opt_map"] = partial(map_figure, answer)
     if len(answer.fixed):
