@@ -116,7 +116,8 @@ def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str 
         _check(chosen, table, "--columns")
     else:
         figures = _BY_CLASS if t.SEEN in table.columns else _FIGURES
-        all_names = dict.fromkeys([*_SHORT, *cell_columns(table), t.REPLICATE, *figures])
+        kinds = ["architecture"] if "architecture" in table.columns and table["architecture"].nunique() > 1 else []
+        all_names = dict.fromkeys([t.MODEL, *kinds, *_SHORT, *cell_columns(table), t.REPLICATE, *figures])
         there = [name for name in all_names if name in table.columns]
         chosen = [name for name in there if table[name].notna().any() or name == t.STATUS]
     return table[chosen]

@@ -31,6 +31,7 @@ def chosen(table: pd.DataFrame) -> pd.DataFrame:
     own = [name for name in columns if name not in data and table[name][is_student].nunique(dropna=False) > 1]
     parts = []
     students = _best_on_validation(table[table[t.MODEL] == t.STUDENT], columns)
+    several = len(students) < int(is_student.sum())  # temperatures, of which validation chose
     baselines = table[table[t.MODEL] == t.BASELINE]
     teachers = table[table[t.MODEL] == t.TEACHER]
     for key, group in _groups(pd.concat([baselines, students]), data):
@@ -44,7 +45,10 @@ def chosen(table: pd.DataFrame) -> pd.DataFrame:
             (group[group[t.MODEL] == t.STUDENT], "student", [*own, t.TEMP]),
         ):
             for values, series in _groups(rows, names):
-                label = ", ".join(part for part in (who, words(names, values)) if part)
+                said = words(names, values)
+                if who == "student" and several:
+                    said += " (chosen)"
+                label = ", ".join(part for part in (who, said) if part)
                 parts.append(series.assign(**{PANEL: panel, SERIES: label}))
     return pd.concat(parts) if parts else table.head(0).assign(**{PANEL: "", SERIES: ""})
 

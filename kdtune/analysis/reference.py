@@ -140,7 +140,7 @@ def _beside(errors: Sequence[float], theirs: float) -> dict[str, object]:
     low = high = math.nan
     if count > 1:
         half = _half(np.array(errors), LEVEL) * math.sqrt(1 + 1 / count)
-        low, high = mean - half, mean + half
+        low, high = max(0.0, mean - half), mean + half
     return {
         "mean": mean, "lowest": min(errors), "highest": max(errors), "replicates": count,
         "spread": _where(theirs, min(errors), max(errors)) if count > 1 else ONE_RUN,

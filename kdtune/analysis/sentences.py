@@ -91,6 +91,8 @@ def brief(row: Mapping[str, Any], margin: float) -> str:
 def headline(answer: Answer) -> str:
     """The answer in a sentence or two."""
     best = answer.t_opt
+    if (best["temperatures"] == 1).all():
+        return f"No best temperature can be told: {'the cell has' if len(best) == 1 else 'each cell has'} only one."
     told = [interval(low, high) for low, high in zip(best["T_opt_low"], best["T_opt_high"], strict=True)]
     if len(best) == 1:
         tied = temperatures(best["tied"][0], answer.cells[0].temperatures.tolist())

@@ -23,7 +23,7 @@ the intervals hold for all pairs of a part together with 95 % probability:"""
 @main.command()
 @click.argument("results")
 @click.option("--with", "reference", default="tutorial", show_default=True, metavar="NAME|FILE.csv",
-              help="Figures to set it beside: those that ship with kdtune, or a CSV file of their form.")  # fmt: skip
+              help="Figures to set it beside: kdtune's own, or a CSV file (see docs/reproduction.md).")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write all columns to a file: .csv, .json or .parquet.")  # fmt: skip
 def compare(results: str, reference: str, output: Path | None) -> None:
@@ -39,6 +39,8 @@ def compare(results: str, reference: str, output: Path | None) -> None:
     say_lag(results)
     table = showing.read(results)
     matches = published.matches(table, showing.details(results, "per_class.parquet"), figures)
+    if Path(reference).suffix and (rest := figures.drop([match.published.name for match in matches])["network"]).any():
+        click.echo(f"Figures of networks that are not there: {', '.join(rest)}", err=True)
     found, pairs = published.compare(matches), published.ranking(matches)
     if found.empty:
         raise RequestError(f"{results}: has no network that {reference} has a figure of")

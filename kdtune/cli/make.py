@@ -63,7 +63,7 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
         from kdtune.packaged import sweeps
 
         for name, about in sweeps().items():
-            click.echo(f"{name:<18} {about}")
+            click.echo(f"{name:<24} {about}")
         return
     request = _request(file, **asked)
     _ask_before_removing(request, yes)

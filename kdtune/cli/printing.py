@@ -59,6 +59,8 @@ def print_table(frame: Any, keys: int = 0) -> None:
 def _parts(widths: dict[str, int], keys: int, room: int) -> Iterator[list[str]]:
     """Names of columns that fit side by side."""
     first, rest = list(widths)[:keys], list(widths)[keys:]
+    if sum(widths[name] for name in first) > room // 2 and sum(widths.values()) > room:
+        first, rest = first[:1], [*first[1:], *rest]  # keys that leave no room for what they name
     part = list(first)
     for name in rest:
         if len(part) > len(first) and sum(widths[one] for one in [*part, name]) > room + 1:

@@ -63,7 +63,7 @@ def show(
     ending = output.suffix[1:] if output else ""
     kind = format_ or (ending if ending in ("csv", "json", "parquet") else "table")
     if kind == "table" and output is None:
-        print_table(table.head(rows) if rows else table)
+        print_table(table.head(rows) if rows else table, _keys(list(table.columns)))
         if rows and len(table) > rows:
             click.echo(
                 f"... and {len(table) - rows:,} rows more: --rows 0 prints all, -o FILE.csv writes them.", err=True
@@ -72,3 +72,8 @@ def show(
         raise RequestError("Parquet is not for a terminal; give a file with -o")
     else:
         showing.export(table, kind, output)
+
+
+def _keys(names: list[str]) -> int:
+    """The columns that say which network a row is: all up to the replicate."""
+    return names.index("replicate") + 1 if "replicate" in names else 0

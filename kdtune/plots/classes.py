@@ -55,8 +55,13 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
         figure.supylabel("errors on the test set", fontsize=9)
         style.say_cut(figure, len(panels), frame[PANEL].nunique())
         several = networks.groupby([PANEL, SERIES]).size().max() > 1
-        said = "mean over replicates; lines: lowest to highest" if several else None
-        style.legend(figure, style.ordered(handles, labels), title=said)
+        said = ["mean over replicates; lines: lowest to highest"] if several else []
+        said += (
+            ["grey: classes that students never saw"]
+            if any(len(_unseen(networks, per_class, p)) for p in panels)
+            else []
+        )
+        style.legend(figure, style.ordered(handles, labels), title="; ".join(said) or None)
     return figure
 
 
@@ -87,10 +92,9 @@ def confusion_figure(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
             axes.set_facecolor("#f6eee0")  # what is right
         bar = figure.colorbar(images[0], ax=all_axes, shrink=0.6, label="test examples (mean over replicates)")
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        figure.supxlabel(
-            "taken for" if len(shown) == len(keys) else f"taken for (the first {len(shown)} of {len(keys)})"
-        )
-        figure.supylabel("class of the test example")
+        cut = "" if len(shown) == len(keys) else f"; the first {len(shown)} of {len(keys)} kinds of network"
+        figure.supxlabel(f"taken for (on the diagonal, left out: what is right){cut}", fontsize=9)
+        figure.supylabel("class of the test example", fontsize=9)
     return figure
 
 

@@ -8,16 +8,24 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from kdtune import table as t
 from kdtune.analysis.chosen import PANEL, SERIES, spread
 from kdtune.plots import style
 
-_ROWS = {"loss": "cross-entropy at T = 1, nats", "num_error": "errors"}
+_ROWS = {"loss": "cross-entropy at T = 1, nats", "share": "share of examples that are wrong"}
 
 
 def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """Above losses, below errors; a column for each transfer set and split. Means and ranges over replicates."""
+    """Above losses, below errors; a column for each transfer set and split. Means and ranges over replicates.
+
+    Errors are shares: teachers and students may learn from transfer sets of other sizes.
+    """
+    counts = networks[[t.ID, t.N_TRAIN, t.N_VAL]].drop_duplicates(t.ID)
+    curves = curves.merge(counts, on=t.ID)
+    for split, count in (("train", t.N_TRAIN), ("val", t.N_VAL)):
+        curves[f"{split}_share"] = curves[f"{split}_num_error"] / curves[count]
     frame = spread(networks, curves, t.EPOCH, [f"{split}_{what}" for split in ("train", "val") for what in _ROWS])
     columns = [(panel, split) for panel in dict.fromkeys(frame[PANEL]) for split in ("train", "val")]
     shown = columns[: style.MOST_DATA // 2]
@@ -31,7 +39,7 @@ def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
                 measure = f"{split}_{what}"
                 for series, rows in frame[frame[PANEL] == panel].groupby(SERIES, sort=False):
                     color, _ = looks[str(series)]
-                    axes.plot(rows[t.EPOCH], rows[measure], color=color, linewidth=1.2)
+                    axes.plot(rows[t.EPOCH], rows[measure], color=color, linewidth=1.2, marker="o", markersize=1.8)
                     axes.fill_between(
                         rows[t.EPOCH],
                         rows[f"{measure}_low"],
@@ -48,9 +56,12 @@ def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
             row[0].set_ylabel(words)
         for axes in all_axes[-1]:
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.say_cut(figure, len(shown), len(columns), "columns")
         handles = {label: Line2D([], [], color=looks[label][0]) for label in labels}
         several = networks.groupby([PANEL, SERIES]).size().max() > 1
-        said = "means over replicates; bands: lowest to highest" if several else None
-        style.legend(figure, handles, title=said)
+        said = "means over replicates; bands: lowest to highest" if several else ""
+        shifted = "bias_shift" in networks and networks["bias_shift"].notna().any()
+        said += ("; before biases are shifted" if said else "before biases are shifted") if shifted else ""
+        style.legend(figure, handles, title=said or None)
     return figure

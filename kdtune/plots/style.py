@@ -203,9 +203,11 @@ def legend(figure: Figure, handles: dict[str, Any], across: int = 3, title: str 
         left = len(handles) - MOST_ENTRIES + 1
         handles = dict(list(handles.items())[: MOST_ENTRIES - 1])
         handles[f"... and {left} more"] = Line2D([], [], linestyle="none")
-    longest = max(len(name) for name in handles)
-    fits = int(figure.get_size_inches()[0] / (0.062 * longest + 0.45))  # inches of a letter, and of a mark
-    across = max(1, min(across, fits, len(handles)))
+    entry = 0.062 * max(len(name) for name in handles) + 0.45  # inches of a letter, and of a mark
+    width, height = figure.get_size_inches()
+    across = max(1, min(across, int(width / entry), len(handles)))
+    more = max(0, -(-len(handles) // across) - 3)  # lines that the figure's height did not count on
+    figure.set_size_inches(max(width, entry + 0.3), height + 0.17 * more)
     figure.legend(
         handles.values(), handles.keys(), loc="outside upper center", ncols=across, fontsize=8,
         title=title, title_fontsize=9,

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import softmax
 
@@ -44,6 +45,8 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
     looks = style.looks([key for key, _ in style.groups(curves, students)])
     labels = style.students(answer.t_opt, students)
     of = dict(style.groups(curves, data))
+    shades = {label: color for label, (color, _) in style.looks_of_networks(
+        [label for label, _ in _teachers(curves, students)]).items()}  # fmt: skip
     with mpl.rc_context(style.STYLE):
         figure = style.sized(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
@@ -58,9 +61,12 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
                 if curve["replicates"].max() > 1:
                     low, high = curve[f"{measure}_low"], curve[f"{measure}_high"]
                     axes.fill_between(curve["T"], low, high, color=color, alpha=0.2, linewidth=0)
+                    if len(curve) == 1:  # too narrow for a band
+                        axes.vlines(curve["T"], low, high, color=color, linewidth=1)
                 axes.axhline(curve[f"baseline_{measure}"].iloc[0], color=color, linestyle=":", linewidth=1.2)
-            if not math.isnan(teacher := of[panel][f"teacher_{measure}"].mean()):
-                handles["teacher"] = axes.axhline(teacher, color=style.TEACHER, linewidth=1.2)
+            for label, own in _teachers(of[panel], students):
+                if not math.isnan(teacher := own[f"teacher_{measure}"].mean()):
+                    handles[label] = axes.axhline(teacher, color=shades[label], linewidth=1.2)
             axes.set_title(style.words(data, panel), fontsize=8)
             style.temperature_axis(axes, sorted(curves["T"].unique()))
         if curves[f"baseline_{measure}"].notna().any():
@@ -77,3 +83,13 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
         said = f"mean of {replicates} replicates; bands: lowest to highest" if replicates > 1 else None
         style.legend(figure, style.ordered(handles, labels.values()), title=said)
     return figure
+
+
+def _teachers(curves: pd.DataFrame, students: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """The curves of each teacher, by its settings that vary, in words."""
+    settings = [name for name in students if name.startswith("teacher_") and name in curves]
+    named = [name.removeprefix("teacher_") for name in settings]
+    return [
+        (", ".join(part for part in ("teacher", style.words(named, key).replace("architecture ", "")) if part), own)
+        for key, own in style.groups(curves, settings)
+    ]
