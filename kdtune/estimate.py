@@ -142,11 +142,13 @@ def _untrained(network: Network) -> nn.Module:
 
 
 def _disk(plan: Plan, request: Request) -> int:
-    """Teachers' logits and weights, kept students, rows."""
+    """Teachers' logits and weights, kept students, rows with their confusion matrices."""
+    from kdtune.figures import MOST_CLASSES
+
     total = 0
     for network in plan.missing:
         settings = network.data.settings
-        total += ROW_BYTES
+        total += ROW_BYTES + min(settings.n_classes, MOST_CLASSES) ** 2
         if network.model == t.TEACHER:
             examples = settings.n_train + int(settings.val_size or 0) + int(settings.test_size)
             total += 4 * (examples * settings.n_classes + network.n_params)

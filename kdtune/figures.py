@@ -15,6 +15,8 @@ from kdtune.table import CONFUSION, SHIFTED_BY, UNSHIFTED
 if TYPE_CHECKING:
     from kdtune.fit import Stack
 
+MOST_CLASSES = 256  # of which errors by class and confusions are kept
+
 Logits = dict[str, Any]  # "train", "val", "test": arrays of (examples, classes), float32
 
 
@@ -32,8 +34,14 @@ def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[st
         "val_num_error": val_errors,
         "val_accuracy": 1 - val_errors / len(data.y_val),
         "val_nll": metrics.nll(logits["val"], data.y_val),
-        CONFUSION: metrics.confusion(logits["test"], data.y_test).ravel().tolist(),
-    }
+    } | _confusion(logits["test"], data.y_test)
+
+
+def _confusion(logits: Any, labels: Any) -> dict[str, Any]:
+    """As one list; none of very many classes, whose square nobody could hold or read."""
+    if logits.shape[1] > MOST_CLASSES:
+        return {}
+    return {CONFUSION: metrics.confusion(logits, labels).ravel().tolist()}
 
 
 def shift_biases(network: Network, data: Data, logits: Logits, model: Stack, member: int) -> dict[str, Any]:

@@ -95,7 +95,10 @@ def _root(data_root: str | None, own_root: str | None) -> tuple[Path, str]:
     environment = os.environ.get(ROOT_VARIABLE)
     for root, said in ((data_root, "--data-root"), (own_root, "the sweep file"), (environment, ROOT_VARIABLE)):
         if root:
-            return Path(root).expanduser().absolute(), said
+            try:
+                return Path(root).expanduser().absolute(), said
+            except RuntimeError as error:  # ~somebody whom this machine does not know
+                raise ValueError(f"{root} (from {said}): {str(error).rstrip('.').lower()}") from None
     return user_cache_path("kdtune") / "data", f"the cache; --data-root, root or {ROOT_VARIABLE} name another place"
 
 

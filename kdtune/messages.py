@@ -67,6 +67,8 @@ def describe(error: Any, known: Iterable[str]) -> str:
             if isinstance(given, str)
             else "must be text"
         )
+    if kind == "too_short":
+        return f"must have at least {context['min_length']} item{'s' * (context['min_length'] != 1)}"
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters"
     if kind == "kdtune":

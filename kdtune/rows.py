@@ -38,6 +38,7 @@ def row(network: Network, status: str = t.DONE, error: str | None = None, **figu
     }
     apart = {"kind", "name", "root", "test_size", "val_size"}
     found |= {k: v for k, v in data.model_dump(exclude=apart).items() if k not in found}
+    found["jitter"] = data.jitter or None  # null like in rows from before there was any
     found |= network.shape.describe() | _train(network.train)
     found |= _loss(distill)
     if teacher:

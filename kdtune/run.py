@@ -28,6 +28,7 @@ from kdtune.spec import SweepSpec, load
 from kdtune.store import Store
 from kdtune.students import keep
 from kdtune.versions import versions
+from kdtune.words import plural
 
 REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
 
@@ -127,7 +128,10 @@ def _finish(
     store.write_details(t.in_order(rows, selected[t.ID]))
     store.fold()
     if not interrupted and (silent := _without_curve(plan, rows)):
-        progress.say(f"{silent} networks were trained without recording a learning curve; --fresh trains them again.")
+        words = {t.TEACHER: "--fresh-teachers", t.BASELINE: "--fresh", t.STUDENT: "--fresh"}
+        how = " and ".join(dict.fromkeys(words[model] for model in sorted(silent)))
+        progress.say(f"{plural(len(silent), 'network')} recorded no learning curve, from an earlier run; "
+                     f"{how} trains anew.")  # fmt: skip
     if request.keep_students != "none" and not interrupted:
         without = keep(store, selected, best_only=request.keep_students == "best")
         if without:
@@ -135,11 +139,12 @@ def _finish(
     return Outcome(selected, plan, store, interrupted)
 
 
-def _without_curve(plan: Plan, rows: pa.Table) -> int:
-    """How many networks are done that should have recorded one: by an earlier run, which recorded none."""
+def _without_curve(plan: Plan, rows: pa.Table) -> list[str]:
+    """The models of networks that are done and should have recorded one: by an earlier run, which recorded none."""
     wanted = pa.array([network.id for network in plan.networks if network.train.eval_every], pa.string())
     done = rows.filter(pc.and_(pc.equal(rows[t.STATUS], t.DONE), pc.is_in(rows[t.ID], wanted)))
-    return done[t.CURVE].null_count if t.CURVE in done.column_names else len(done)
+    without = done.filter(pc.is_null(done[t.CURVE])) if t.CURVE in done.column_names else done
+    return without[t.MODEL].to_pylist()  # type: ignore[no-any-return]
 
 
 def networks_of(spec: SweepSpec, request: Request) -> list[Network]:

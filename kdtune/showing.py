@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from kdtune import table as t
 from kdtune.analysis.cells import cell_columns
-from kdtune.analysis.reference import FIGURES, WORDS
+from kdtune.analysis.reference import FIGURES, WORDS, check
 from kdtune.errors import RequestError
 from kdtune.messages import nearest
 
@@ -82,6 +82,10 @@ def reference(name: str) -> pd.DataFrame:
     lacking = [column for column in (*WORDS, *FIGURES) if column not in found.columns]
     if lacking:
         raise RequestError(f"{path}: has no column {', '.join(lacking)}")
+    try:
+        check(found)
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}") from None
     return found
 
 

@@ -144,6 +144,11 @@ class _Validation:
         for key, node in self.tree.value.items():
             if key not in known:
                 self.mistakes.append(Mistake(node.where, key, f"is no setting here; {nearest(key, known)}"))
+        for field in ("train.eval_every", *(f"{b}.train.eval_every" for b in ("teacher", "student", "distill"))):
+            node = _found(self.tree, field.split("."))
+            if node is not None and grid.is_grid(node):
+                message = "cannot be swept, since it changes no network; give one value"
+                self.mistakes.append(Mistake(node.where, field, message))
         for key in _REQUIRED:
             if key not in self.tree.value:
                 self.mistakes.append(Mistake(self.tree.where, key, "is missing; it has no default"))
@@ -308,6 +313,15 @@ def _known(block: str, node: Located, path: tuple[int | str, ...]) -> list[str]:
         inner = model.model_fields[str(path[0])].annotation
         model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
     return [*model.model_fields, *(["train"] if block in ("teacher", "student", "distill") else [])]
+
+
+def _found(node: Located, steps: list[str]) -> Located | None:
+    """What stands at the end of these steps, if anything does."""
+    for step in steps:
+        if not isinstance(node.value, dict) or step not in node.value:
+            return None
+        node = node.value[step]
+    return node
 
 
 def _nothing(where: str) -> Located:

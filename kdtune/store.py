@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kdtune.train import Trained
 
 LEFTOVER_SECONDS = 3600  # no write takes that long
+DETAILS_AT = 500  # networks whose details are laid out at once: each may have thousands
 FOLD_AT = 256  # part files: reading many small ones costs more than their rows
 
 
@@ -168,11 +169,8 @@ class Store:
     def write_details(self, rows: pa.Table) -> None:
         """What is too long for the table, in files beside it; none for what no network recorded."""
         for name, make in details.FILES.items():
-            table = make(rows)
-            if len(table):
-                t.write(table, self.folder / name)
-            else:
-                (self.folder / name).unlink(missing_ok=True)
+            starts = range(0, len(rows), DETAILS_AT)
+            t.write_parts((make(rows.slice(start, DETAILS_AT)) for start in starts), self.folder / name)
 
     # --- what workers write ---------------------------------------------------------------------
 

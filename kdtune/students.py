@@ -61,7 +61,11 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     except ValidationError as error:
         raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
     draw, seed = json.loads(about["data_draw"])
-    return make(data_draw(settings, draw, seed))
+    drawn = data_draw(settings, draw, seed)
+    if about.get("data_id", drawn.id) != drawn.id:  # earlier versions did not note it
+        where = f" in {settings.root}" if hasattr(settings, "root") else ""
+        raise RequestError(f"the data of network {id} are not those that it saw{where}: their content differs")
+    return make(drawn)
 
 
 def _weights(folder: Path, name: str) -> Path:

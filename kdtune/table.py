@@ -10,6 +10,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,22 @@ def write(table: pa.Table, path: Path) -> None:
         If the disk is full or the folder cannot be written.
     """
     write_whole(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
+
+
+def write_parts(tables: Iterable[pa.Table], path: Path) -> None:
+    """Write one file from tables that are made one after the other; remove it if all are empty. Errors as ``write``."""
+    filled = (table for table in tables if len(table))
+    first = next(filled, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+        return
+
+    def write_to(temporary: Path) -> None:
+        with pq.ParquetWriter(temporary, first.schema) as writer:
+            for table in chain([first], filled):
+                writer.write_table(table)
+
+    write_whole(path, write_to)
 
 
 def write_whole(path: Path, write_to: Any) -> None:

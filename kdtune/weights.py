@@ -30,6 +30,7 @@ def save_weights(path: Path, result: Trained) -> None:
         "inputs": json.dumps(network.inputs),
         "n_classes": json.dumps(network.data.settings.n_classes),
         "data": network.data.settings.model_dump_json(),
+        "data_id": network.data.id,
         "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
     }
     t.write_whole(path, lambda temporary: temporary.write_bytes(save(result.weights or {}, metadata=about)))

@@ -18,6 +18,7 @@ from kdtune.identity import stream
 from kdtune.jitter import Jitter, shifts
 from kdtune.network import data_draw
 from kdtune.plan import all_networks
+from kdtune.rows import row
 from kdtune.spec import load
 from tests.idx import write_digits, write_idx
 
@@ -125,6 +126,10 @@ class TestWhereTheyAre:
         assert f"put {names}, unpacked, into {root}/MNIST/raw" in said
         assert not root.exists()
 
+    def test_a_home_that_nobody_has(self, write):
+        said = mistake(write, dataset={**MNIST, "root": "~nobody-at-all/x"})
+        assert "dataset.root: ~nobody-at-all/x (from the sweep file): could not determine home" in said
+
     def test_what_is_missing_is_downloaded(self, tmp_path, write, monkeypatch):
         monkeypatch.setattr(images, "_fetch", lambda name, split, scratch: write_digits(scratch, name, split))
         root = tmp_path / "new"
@@ -198,6 +203,17 @@ class TestWrongFiles:
                 {"teacher": {"kind": "cnn", "chanels": [3]}},
                 "chanels: is no setting here; did you mean 'channels'?",
             ),
+            ({"teacher": {"kind": "cnn", "pool": 0}}, "teacher.pool: must be a whole number of at least 1, or a list"),
+            ({"teacher": {"kind": 5}}, "teacher.kind: unknown kind '5'; must be one of mlp, cnn"),
+            (
+                {"dataset": {**MNIST, "root": "~nobody-at-all/x"}},
+                "dataset.root: ~nobody-at-all/x (from the sweep file)",
+            ),
+            ({"dataset": {**MNIST, "val_size": 10**400}}, "dataset.val_size: must be a fraction between 0 and 1"),
+            ({"distill": {"T": 2, "bias_start": {3: 1e39}}}, "distill.bias_start.3: must be at most 1e+06"),
+            ({"distill": {"T": 2, "bias_start": {3: 10**400}}}, "distill.bias_start.3"),
+            ({"distill": {"T": 2, "bias_start": {"3": 1, "03": 2}}}, "distill.bias_start: has a class twice"),
+            ({"train": {"epochs": 1, "eval_every": {"grid_search": [0, 1]}}}, "train.eval_every: cannot be swept"),
             ({"teacher": {"max_norm": 0}}, "teacher.max_norm: must be greater than 0"),
         ],
     )
@@ -267,6 +283,10 @@ class TestJitter:
         assert not torch.equal(jitter.drawn[0], own)
         key = stream("jitter", first.data.id, first.draw, 0)
         assert np.array_equal(np.random.default_rng(key).integers(0, 25, 50), own.numpy())
+
+    def test_without_it_rows_are_the_old_ones(self, spec):
+        networks = list(all_networks(spec(dataset={"kind": "digits", "jitter": 0})))
+        assert all(row(network)["jitter"] is None for network in networks), "null, as in rows from before there was any"
 
     def test_without_it_ids_are_the_old_ones(self, spec):
         plain, none, some = (

@@ -101,7 +101,7 @@ def test_what_was_not_recorded_is_said(call, write, ray_address):
     asked = "sweep", write(dataset={"kind": "digits"}), "--address", ray_address
     assert call(*asked).exit_code == 0
     again = call(*asked, "--set", "train.eval_every=1")
-    assert "networks were trained without recording a learning curve; --fresh trains them again" in again.output
+    assert "networks recorded no learning curve, from an earlier run; --fresh and --fresh-teachers" in again.output
 
 
 def test_networks_and_their_data_come_back(folder):
@@ -122,6 +122,8 @@ def test_data_that_moved_are_found_where_they_are_now(folder, tmp_path):
     write_idx(labels, package.load_data(folder, name).y_test[:5].astype("uint8"))
     with pytest.raises(package.RequestError, match="5 labels"):
         package.load_data(folder, name, data_root=moved)
+    with pytest.raises(package.RequestError, match="are not those that it saw"):
+        package.load_data(folder, name, data_root=write_digits(tmp_path / "more", n_train=1100))
 
 
 def test_it_is_shown_and_drawn(folder, call, tmp_path):
@@ -135,19 +137,21 @@ def test_it_is_shown_and_drawn(folder, call, tmp_path):
     assert plotted.exit_code == 0, plotted.output
     for name in ("per_class", "confusion", "learning"):
         assert (tmp_path / f"{name}.png").stat().st_size > 20_000
-    series = chosen(table(folder))["series"]
+    series = chosen(table(folder))[0]["series"]
     assert series.nunique() == 2 + 1 + 8
     assert series.str.startswith("teacher, ").sum() == 2
 
 
 def test_it_is_compared(folder, call, tmp_path):
     figures = tmp_path / "mine.csv"
+    threes = int(package.read_table(folder, per_class=True).query("label == 3")["n"].iloc[0])
     columns = "source,part,network,model,teacher_architecture,temp,bias_start,bias_shift,label,n,num_error,note"
     figures.write_text(
         f"{columns}\n"
         "me,A,baseline,student,,,,,,597,0,so few\n"
         "me,A,soft,distilled_student,cnn,3,none,none,,597,100000,\n"
-        "me,A,shifted on 3s,distilled_student,mlp,3,none,3,3,60,1,\n"
+        f"me,A,shifted on 3s,distilled_student,mlp,3,none,3,3,{threes},1,\n"
+        "me,A,of another test set,student,,,,,,10000,1,\n"
         "me,A,teacher,teacher,,,,,,597,9,\n"
         "me,A,nothing like it,distilled_student,cnn,4,,,,597,9,\n"
     )
@@ -168,6 +172,38 @@ def test_it_is_compared(folder, call, tmp_path):
     assert found.loc["teacher", "mean"] == rows[rows[t.MODEL] == t.TEACHER][t.NUM_ERROR].mean(), "both of replicate 0"
     assert "Wrote" in run.output
     assert "so few" in run.output
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("me,A,x,,597,abc,", "line 2: num_error: must be a whole number, not 'abc'"),
+        ("me,A,x,three,597,9,", "line 2: label: must be a whole number, not 'three'"),
+        ("me,A,x,,,9,", "line 2: n: must be a whole number, not ''"),
+    ],
+)
+def test_figures_that_are_none(folder, call, tmp_path, row, expected):
+    (tmp_path / "bad.csv").write_text(f"source,part,network,label,n,num_error,note\n{row}\n")
+    run = call("compare", folder, "--with", tmp_path / "bad.csv")
+    assert run.exit_code == 2
+    assert expected in run.output
+
+
+def test_details_of_other_networks_are_not_drawn(folder, call, tmp_path):
+    """Curves of networks that no figure shows, a table from elsewhere by our name: the figures are left out."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in folder.glob("*.parquet"):
+        (other / path.name).write_bytes(path.read_bytes())
+    curves = pd.read_parquet(folder / "learning_curves.parquet")
+    curves.assign(id="another").to_parquet(other / "learning_curves.parquet")
+    assert call("plot", other).exit_code == 0
+    assert {path.stem for path in (other / "figures").iterdir()} >= {"networks", "per_class", "confusion"}
+    assert not (other / "figures/learning.png").exists()
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    table(folder)[["model", "width", "temp", "replicate", "num_error"]].to_parquet(foreign / "table.parquet")
+    assert call("plot", foreign / "table.parquet").exit_code == 0
 
 
 def test_what_is_not_there(folder, call, tmp_path):

@@ -15,18 +15,20 @@ from kdtune import table as t
 from kdtune.analysis.cells import cell_columns, data_columns, done, first_cells, students_only
 
 PANEL, SERIES = "panel", "series"
-MOST_CELLS = 60  # more could not be told apart in a figure
+MOST_CELLS = 24  # more could not be told apart in a figure
 
 
-def chosen(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of those networks, ``panel`` and ``series`` in words: teachers first, then baselines, then students.
+def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The rows of those networks, ``panel`` and ``series`` in words, and how many cells were left out.
+
+    In each panel teachers stand first, then baselines, then students.
 
     A teacher is in every panel in which it has students.
     """
     table = done(table)
     columns = cell_columns(table)
     data = data_columns(columns)
-    table, _ = first_cells(table, columns, MOST_CELLS)
+    table, left_out = first_cells(table, columns, MOST_CELLS)
     is_student = table[t.MODEL] == t.STUDENT
     own = [name for name in columns if name not in data and table[name][is_student].nunique(dropna=False) > 1]
     parts = []
@@ -50,7 +52,8 @@ def chosen(table: pd.DataFrame) -> pd.DataFrame:
                     said += " (chosen)"
                 label = ", ".join(part for part in (who, said) if part)
                 parts.append(series.assign(**{PANEL: panel, SERIES: label}))
-    return pd.concat(parts) if parts else table.head(0).assign(**{PANEL: "", SERIES: ""})
+    found = pd.concat(parts) if parts else table.head(0).assign(**{PANEL: "", SERIES: ""})
+    return found, left_out
 
 
 def _best_on_validation(students: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

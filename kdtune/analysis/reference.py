@@ -39,6 +39,15 @@ class Match:
         return float(self.published[t.NUM_ERROR])
 
 
+def check(reference: pd.DataFrame) -> None:
+    """ValueError for the first figure that is none."""
+    for place, row in reference.iterrows():
+        for name in FIGURES:
+            text = row[name]
+            if (name != t.LABEL or text) and not text.isdecimal():
+                raise ValueError(f"line {int(str(place)) + 2}: {name}: must be a whole number, not {text!r}")
+
+
 def matches(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.DataFrame) -> list[Match]:
     """The published figures that the table has networks for.
 
@@ -53,7 +62,7 @@ def matches(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.D
     found = []
     for _, published in reference.iterrows():
         networks = _matching(done, {name: published[name] for name in conditions if published[name] != ""})
-        errors = _errors(networks, per_class, published[t.LABEL])
+        errors = _errors(networks, per_class, published)
         if len(errors):
             found.append(Match(published, errors))
     return found
@@ -120,18 +129,23 @@ def _matching(table: pd.DataFrame, wanted: dict[str, str]) -> pd.DataFrame:
         elif value == NONE:
             table = table[table[name].isna()]
         elif pd.api.types.is_numeric_dtype(table[name]):
-            table = table[np.isclose(table[name].astype(float), float(value))]
+            number = pd.to_numeric(value, errors="coerce")  # words are no number of ours
+            table = table[np.isclose(table[name].astype(float), float(number))]
         else:
             table = table[table[name] == value]
     return table
 
 
-def _errors(networks: pd.DataFrame, per_class: pd.DataFrame | None, label: str) -> pd.Series:
-    """By replicate; of several networks of a replicate the mean."""
-    if label:
-        none = pd.DataFrame(columns=[t.ID, t.LABEL, t.NUM_ERROR])
-        classes = none if per_class is None else per_class[per_class[t.LABEL] == int(label)]
-        networks = networks.drop(columns=t.NUM_ERROR).merge(classes, on=t.ID)
+def _errors(networks: pd.DataFrame, per_class: pd.DataFrame | None, published: pd.Series) -> pd.Series:
+    """By replicate; of several networks of a replicate the mean. Of as many test examples as the published ones."""
+    n = int(published["n"])
+    if published[t.LABEL]:
+        none = pd.DataFrame(columns=[t.ID, t.LABEL, t.N_LABEL, t.NUM_ERROR])
+        classes = none if per_class is None else per_class
+        classes = classes[(classes[t.LABEL] == int(published[t.LABEL])) & (classes[t.N_LABEL] == n)]
+        networks = networks[[t.ID, t.REPLICATE]].merge(classes, on=t.ID)
+    else:
+        networks = networks[networks[t.N_TEST] == n]
     return networks.groupby(t.REPLICATE)[t.NUM_ERROR].mean().astype(float)
 
 

@@ -13,6 +13,7 @@ import click
 from kdtune.cli.group import main
 from kdtune.cli.printing import say_lag
 from kdtune.errors import RequestError, StorageError
+from kdtune.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,8 @@ def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
     with _writing(folder):
         for written in drawing.draw(found, networks, folder, names or FIGURES):
             click.echo(written)
+    if networks and networks.left_out:
+        click.echo(f"Figures of single networks leave out {plural(networks.left_out, 'cell')}.", err=True)
     if found is None:
         click.echo("No distilled student is done: nothing is drawn against T.", err=True)
     elif "t_opt" not in drawing.figures(found):
@@ -186,16 +189,18 @@ def _answer(
 def _networks(path: Path, table: pd.DataFrame) -> Any:
     """Single networks and what there is of them beside a sweep's own table."""
     from kdtune import showing
+    from kdtune import table as t
     from kdtune.analysis.chosen import chosen
     from kdtune.plots.drawing import Networks
 
     files = {"per_class": "per_class", "confusion": "confusion", "learning": "learning_curves"}
     found = {name: showing.details(str(path), f"{file}.parquet") for name, file in files.items()}
     there = {name: frame for name, frame in found.items() if frame is not None and len(frame)}
-    if path.name != "table.parquet":
+    if path.name != "table.parquet" or not {t.ID, t.TEACHER_ID, t.VAL_NUM_ERROR, t.N_TRAIN} <= {*table.columns}:
         return None
-    networks = chosen(table)
-    return Networks(networks, there) if len(networks) else None
+    networks, left_out = chosen(table)
+    there = {name: frame for name, frame in there.items() if frame[t.ID].isin(networks[t.ID]).any()}
+    return Networks(networks, there, left_out) if len(networks) else None
 
 
 @contextmanager

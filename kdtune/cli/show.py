@@ -10,6 +10,7 @@ import click
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, say_lag
 from kdtune.errors import RequestError
+from kdtune.words import plural
 
 
 @main.command()
@@ -56,7 +57,10 @@ def show(
     say_lag(results)
     table = showing.read(results)
     if per_class:
-        table = showing.by_class(results, table)
+        whole, table = table, showing.by_class(results, table)
+        if without := int((~whole["id"].isin(table["id"])).sum()):
+            why = "not done, or from before they were kept"
+            click.echo(f"{plural(without, 'network')} without errors by class: {why}.", err=True)
     table = showing.pick(table, columns, where, sort)
     if table.empty:
         click.echo("No rows.", err=True)

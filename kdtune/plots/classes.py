@@ -68,7 +68,7 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
 def confusion_figure(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
     """Which class is taken for which, by each kind of network: mean counts over replicates, what is right left out."""
     joined = networks[[t.ID, PANEL, SERIES]].merge(confusion, on=t.ID)
-    mean = joined.groupby([PANEL, SERIES, t.LABEL, t.PREDICTED], sort=False)[t.COUNT].mean()
+    mean = joined.groupby([PANEL, SERIES, t.LABEL, t.PREDICTED], sort=True)[t.COUNT].mean()
     keys = list(dict.fromkeys(zip(joined[PANEL], joined[SERIES], strict=True)))
     shown = keys[: style.MOST_DATA]
     across = min(4, len(shown))

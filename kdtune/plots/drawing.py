@@ -32,6 +32,7 @@ class Networks:
 
     chosen: pd.DataFrame
     details: dict[str, pd.DataFrame]
+    left_out: int = 0  # cells
 
 
 def figures(answer: Answer | None, networks: Networks | None = None) -> dict[str, Callable[[], Figure]]:
@@ -41,7 +42,7 @@ def figures(answer: Answer | None, networks: Networks | None = None) -> dict[str
     """
     found: dict[str, Callable[[], Figure]] = {"softmax": softmax_figure}
     if networks is not None:
-        found["networks"] = partial(networks_figure, networks.chosen)
+        found["networks"] = partial(networks_figure, networks.chosen, networks.left_out)
         for name, make in (
             ("per_class", per_class_figure),
             ("confusion", confusion_figure),

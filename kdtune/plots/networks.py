@@ -9,18 +9,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kdtune import table as t
-from kdtune.analysis.chosen import PANEL, SERIES
+from kdtune.analysis.chosen import MOST_CELLS, PANEL, SERIES
 from kdtune.plots import style
 
-MOST_LINES = 40  # of a panel
 
-
-def networks_figure(networks: pd.DataFrame) -> Figure:
+def networks_figure(networks: pd.DataFrame, left_out: int = 0) -> Figure:
     """A panel for each data set and transfer set, a line for each kind of network: its replicates and their mean."""
     panels = list(dict.fromkeys(networks[PANEL]))[: style.MOST_DATA]
     labels = list(dict.fromkeys(networks[SERIES]))
     looks = style.looks_of_networks(labels)
-    lines = [list(dict.fromkeys(networks[networks[PANEL] == panel][SERIES]))[:MOST_LINES] for panel in panels]
+    lines = [list(dict.fromkeys(networks[networks[PANEL] == panel][SERIES])) for panel in panels]
     with mpl.rc_context(style.STYLE):
         heights = [len(own) + 1 for own in lines]
         figure = style.sized(7, 0.26 * sum(heights) + 0.4 * len(panels) + 0.4)
@@ -39,4 +37,5 @@ def networks_figure(networks: pd.DataFrame) -> Figure:
         all_axes.flat[-1].set_xlim(left=0)
         all_axes.flat[-1].set_xlabel("errors on the test set; marks: means, strokes: replicates")
         style.say_cut(figure, len(panels), networks[PANEL].nunique())
+        style.say_cut(figure, MOST_CELLS, MOST_CELLS + left_out, "cells")
     return figure

@@ -28,9 +28,9 @@ def _part_of(value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if number and (0 < value < 1 or (value == 1 and isinstance(value, int))):
         return value
-    if number and 1 < value < math.inf and value == int(value):
+    if number and 1 < value <= 10**9 and value == int(value):
         return int(value)
-    raise wrong("must be a fraction between 0 and 1 or a whole number of examples")
+    raise wrong("must be a fraction between 0 and 1 or a whole number of examples, at most 1e+09")
 
 
 # A part of the examples: a fraction (float) or a number of them (int).

@@ -6,9 +6,9 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
-from kdtune.settings.base import Positive, Settings, Size, Whole, introduced, wrong
+from kdtune.settings.base import Settings, Size, Whole, introduced, whole, wrong
 from kdtune.settings.data import Image
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
@@ -98,6 +98,14 @@ class StudentMLP(MLP):
     """The tutorial's student for the fake data sets: 50-50."""
 
 
+def _windows(value: Any) -> int | list[int]:
+    one = whole(value)
+    several = [whole(each) for each in value] if isinstance(value, list) else [one]
+    if not all(isinstance(each, int) and not isinstance(each, bool) and 1 <= each <= 10**6 for each in several):
+        raise wrong("must be a whole number of at least 1, or a list of them")
+    return several if isinstance(value, list) else several[0]
+
+
 class CNN(Settings):
     """Convolutions with "same" padding, each with an activation and max pooling; dropout; dense layers with dropout."""
 
@@ -105,7 +113,7 @@ class CNN(Settings):
     channels: Annotated[list[Size], Field(min_length=1)] = Field(default_factory=lambda: [8, 16])
     kernel: Annotated[Whole, Field(ge=1, le=99)] = 3
     # Windows of the pooling after each convolution, 1 for none; one number stands for all.
-    pool: Positive | list[Positive] = 2
+    pool: Annotated[int | list[int], PlainValidator(_windows)] = 2
     hidden: list[Size] = Field(default_factory=list)
     dropout: Rate = 0.0
     activation: Activation = "relu"
@@ -166,10 +174,9 @@ def _text(sizes: list[int]) -> str:
     return "-".join(map(str, sizes))
 
 
-def _kind(block: Any) -> str | None:
+def _kind(block: Any) -> str:
     """Perceptrons need not say what they are."""
-    kind = block.get("kind", "mlp") if isinstance(block, dict) else getattr(block, "kind", "mlp")
-    return kind if isinstance(kind, str) else None
+    return str(block.get("kind", "mlp") if isinstance(block, dict) else getattr(block, "kind", "mlp"))
 
 
 def _either(mlp: type[MLP], cnn: type[CNN]) -> Any:

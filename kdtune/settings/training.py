@@ -47,9 +47,14 @@ def _by_class(value: Any) -> Any:
         return value
     if wrong_keys := [key for key in value if not str(key).isdecimal()]:
         raise wrong(f"{str(wrong_keys[0])!r} is no class; give numbers of classes and values, as in {{3: 3.5}}")
-    return {int(key): float(one) if type(one) is int else one for key, one in sorted(value.items())} or None
+    found = {int(key): float(one) if type(one) is int and abs(one) <= LARGEST else one for key, one in value.items()}
+    if len(found) < len(value):
+        raise wrong("has a class twice")
+    return dict(sorted(found.items())) or None
 
 
+LARGEST = 10**6
+Bias = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Class = Annotated[Whole, Field(ge=0)]
 Classes = Annotated[list[Class], BeforeValidator(_classes)]
 
@@ -87,7 +92,7 @@ class Distill(Settings):
     hard_weight: Annotated[float, Field(ge=0)] = 0.0
     scale_T2: bool = True  # noqa: N815 - as in the sweep file
     # The biases of these classes start at these values (the tutorial's way).
-    bias_start: Annotated[dict[Class, float] | None, BeforeValidator(_by_class)] = Field(
+    bias_start: Annotated[dict[Class, Bias] | None, BeforeValidator(_by_class)] = Field(
         None, json_schema_extra=introduced(None)
     )
     # The learned biases of these classes are shifted by the amount that is best on the validation split (the paper's).
