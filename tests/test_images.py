@@ -205,10 +205,6 @@ class TestWrongFiles:
             ),
             ({"teacher": {"kind": "cnn", "pool": 0}}, "teacher.pool: must be a whole number of at least 1, or a list"),
             ({"teacher": {"kind": 5}}, "teacher.kind: unknown kind '5'; must be one of mlp, cnn"),
-            (
-                {"dataset": {**MNIST, "root": "~nobody-at-all/x"}},
-                "dataset.root: ~nobody-at-all/x (from the sweep file)",
-            ),
             ({"dataset": {**MNIST, "val_size": 10**400}}, "dataset.val_size: must be a fraction between 0 and 1"),
             ({"distill": {"T": 2, "bias_start": {3: 1e39}}}, "distill.bias_start.3: must be at most 1e+06"),
             ({"distill": {"T": 2, "bias_start": {3: 10**400}}}, "distill.bias_start.3"),
