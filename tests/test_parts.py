@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,8 +15,10 @@ from safetensors.torch import save_file
 import kdtune as package
 from kdtune import table as t
 from kdtune.analysis import reference
-from kdtune.analysis.chosen import chosen
+from kdtune.analysis.chosen import MOST_CELLS, chosen
 from kdtune.images import files_of
+from kdtune.plan import all_networks
+from kdtune.rows import row
 from kdtune.weights import load_weights
 from tests.conftest import environment, write_small
 from tests.folders import table
@@ -106,11 +109,11 @@ def test_what_was_not_recorded_is_said(call, write, ray_address):
 
 def test_networks_and_their_data_come_back(folder):
     rows = table(folder)
-    for _, row in rows.groupby(["architecture", t.MODEL]).first().reset_index().iterrows():
-        data = package.load_data(folder, row[t.ID])
-        net = package.load(folder, row[t.ID])
+    for _, one in rows.groupby(["architecture", t.MODEL]).first().reset_index().iterrows():
+        data = package.load_data(folder, one[t.ID])
+        net = package.load(folder, one[t.ID])
         wrong = net(torch.from_numpy(data.x_test)).argmax(dim=1).numpy() != data.y_test
-        assert wrong.sum() == row[t.NUM_ERROR]
+        assert wrong.sum() == one[t.NUM_ERROR]
 
 
 def test_data_that_moved_are_found_where_they_are_now(folder, tmp_path):
@@ -205,6 +208,27 @@ def test_details_of_other_networks_are_not_drawn(folder, call, tmp_path):
     table(folder).drop(columns=["id", "teacher_id"]).to_parquet(foreign / "table.parquet")
     run = call("plot", foreign / "table.parquet")
     assert run.exit_code == 0, run.output
+
+
+def test_single_networks_of_many_cells(spec):
+    """The first cells, each at the temperature with the fewest errors on validation, with their own baselines."""
+    random = np.random.default_rng(0)
+    widths = {"grid_search": list(range(1, 31))}
+    overrides = {"dataset": {"kind": "digits"}, "student": {"depth": 1, "width": widths}, "replicates": 2}
+    networks = list(all_networks(spec("distill.T=[1, 4]", **overrides)))
+    errors = random.integers(1, 99, len(networks)).tolist()
+    rows = [row(n, **{t.NUM_ERROR: 1, t.VAL_NUM_ERROR: e}) for n, e in zip(networks, errors, strict=True)]
+    whole = t.to_frame(t.to_arrow(rows))
+    found, left_out = chosen(whole)
+    assert left_out == 30 - MOST_CELLS
+    students = found[found[t.MODEL] == t.STUDENT]
+    assert set(students[t.WIDTH]) == set(found[found[t.MODEL] == t.BASELINE][t.WIDTH]) == set(range(1, MOST_CELLS + 1))
+    for width, own in students.groupby(t.WIDTH):
+        errors = (
+            whole[(whole[t.MODEL] == t.STUDENT) & (whole[t.WIDTH] == width)].groupby(t.TEMP)[t.VAL_NUM_ERROR].mean()
+        )
+        assert set(own[t.TEMP]) == {errors.idxmin()}
+        assert set(own["series"]) == {f"student, width {width}, T {errors.idxmin():g} (chosen)"}
 
 
 def test_what_is_not_there(folder, call, tmp_path):

@@ -32,22 +32,24 @@ def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     is_student = table[t.MODEL] == t.STUDENT
     own = [name for name in columns if name not in data and table[name][is_student].nunique(dropna=False) > 1]
     parts = []
-    students = _best_on_validation(table[table[t.MODEL] == t.STUDENT], columns)
+    students = _best_on_validation(table[is_student], columns)
     several = len(students) < int(is_student.sum())  # temperatures, of which validation chose
+    shared = [name for name in own if not students_only(name)]
     baselines = table[table[t.MODEL] == t.BASELINE]
+    if left_out and (names := [*data, *shared]):  # theirs too
+        baselines = baselines.merge(students[names].drop_duplicates(), on=names)
     teachers = table[table[t.MODEL] == t.TEACHER]
     for key, group in _groups(pd.concat([baselines, students]), data):
         panel = words(data, key)
         those = teachers[teachers[t.ID].isin(group[t.TEACHER_ID])]
         of_teacher = [name.removeprefix("teacher_") for name in own if name.startswith("teacher_")]
-        shared = [name for name in own if not students_only(name)]
-        for rows, who, names in (
+        for rows, who, settings in (
             (those, "teacher", [name for name in of_teacher if name in table.columns]),
             (group[group[t.MODEL] == t.BASELINE], "baseline", shared),
             (group[group[t.MODEL] == t.STUDENT], "student", [*own, t.TEMP]),
         ):
-            for values, series in _groups(rows, names):
-                said = words(names, values)
+            for values, series in _groups(rows, settings):
+                said = words(settings, values)
                 if who == "student" and several:
                     said += " (chosen)"
                 label = ", ".join(part for part in (who, said) if part)

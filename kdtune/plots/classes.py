@@ -15,6 +15,7 @@ from kdtune import table as t
 from kdtune.analysis.chosen import PANEL, SERIES, spread
 from kdtune.plots import style
 
+MOST_INCHES = 24
 MOST_CLASSES = 30  # of a matrix; more could not be read
 
 
@@ -29,7 +30,7 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
     looks = style.looks_of_networks(labels)
     classes = sorted(frame[t.LABEL].unique())
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(max(6.5, 0.09 * len(classes) * len(labels) + 2), 2.9 * len(panels) + 1)
+        figure = style.sized(min(MOST_INCHES, max(6.5, 0.09 * len(classes) * len(labels) + 2)), 2.9 * len(panels) + 1)
         all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
         handles: dict[str, Any] = {}
         for axes, panel in zip(all_axes.flat, panels, strict=True):
