@@ -224,11 +224,10 @@ def test_single_networks_of_many_cells(spec):
     students = found[found[t.MODEL] == t.STUDENT]
     assert set(students[t.WIDTH]) == set(found[found[t.MODEL] == t.BASELINE][t.WIDTH]) == set(range(1, MOST_CELLS + 1))
     for width, own in students.groupby(t.WIDTH):
-        errors = (
-            whole[(whole[t.MODEL] == t.STUDENT) & (whole[t.WIDTH] == width)].groupby(t.TEMP)[t.VAL_NUM_ERROR].mean()
-        )
-        assert set(own[t.TEMP]) == {errors.idxmin()}
-        assert set(own["series"]) == {f"student, width {width}, T {errors.idxmin():g} (chosen)"}
+        all_of_it = whole[(whole[t.MODEL] == t.STUDENT) & (whole[t.WIDTH] == width)]
+        best = all_of_it.groupby(t.TEMP)[t.VAL_NUM_ERROR].mean().idxmin()
+        assert set(own[t.TEMP]) == {best}
+        assert set(own["series"]) == {f"student, width {width}, T {best:g} (chosen)"}
 
 
 def test_what_is_not_there(folder, call, tmp_path):
