@@ -37,9 +37,8 @@ def best_shift(logits: Array, labels: Labels, classes: Sequence[int]) -> float:
     others = np.where(inside, -np.inf, logits)
     turns = others.max(axis=1) - own.max(axis=1)  # from here on the answer is one of ``classes``
     change = (own.argmax(axis=1) != labels).astype(int) - (others.argmax(axis=1) != labels)
-    order = np.argsort(turns, kind="stable")
-    edges, first = np.unique(turns[order], return_index=True)
-    steps = np.add.reduceat(change[order], first)
+    edges, place = np.unique(turns, return_inverse=True)
+    steps = np.bincount(place, weights=change)
     errors = np.concatenate([[0], np.cumsum(steps)])  # beyond those of a shift of -inf, in each range between edges
     lows, highs = np.concatenate([[-np.inf], edges]), np.concatenate([edges, [np.inf]])
     best = np.flatnonzero(errors == errors.min())

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ import numpy.typing as npt
 # Classes of each set, by name or EMNIST's split. Letters are numbered from 1, as torchvision does: class 0 is empty.
 CLASSES = {"MNIST": 10, "FashionMNIST": 10, "KMNIST": 10, "byclass": 62, "bymerge": 47, "balanced": 47, "letters": 27,
            "digits": 10, "mnist": 10}  # fmt: skip
-SPLITS = ("byclass", "bymerge", "balanced", "letters", "digits", "mnist")  # EMNIST's
+Split = Literal["byclass", "bymerge", "balanced", "letters", "digits", "mnist"]  # EMNIST's
 ROOT_VARIABLE = "KDTUNE_DATA"
 NETWORK_SECONDS = 20  # without an answer: there is no network
 

@@ -11,15 +11,12 @@ import pyarrow.parquet as pq
 
 from kdtune import table as t
 from kdtune.analysis.cells import cell_columns
-from kdtune.analysis.reference import FIGURES, WORDS, check
 from kdtune.errors import RequestError
 from kdtune.messages import nearest
 
 _SHORT = (t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.TRANSFER, t.WIDTH, t.TEMP, t.HARD_WEIGHT, "bias_start", "bias_shift")
 _FIGURES = (t.NUM_ERROR, t.ACCURACY, t.VAL_NUM_ERROR, t.STATUS)
 _BY_CLASS = (t.LABEL, t.N_LABEL, t.NUM_ERROR, t.ACCURACY, t.SEEN)
-
-REFERENCES = Path(__file__).parent / "references"
 
 
 def locate(results: str) -> Path:
@@ -61,32 +58,6 @@ def details(results: str, name: str) -> pd.DataFrame | None:
         return t.to_frame(pq.read_table(path, columns=list(t.DETAIL_FILES[name])))
     except (OSError, pa.ArrowException) as error:
         raise RequestError(f"{path}: is torn or another's: {str(error).splitlines()[0]}; run the sweep again") from None
-
-
-def reference(name: str) -> pd.DataFrame:
-    """Published figures by their name, or from a CSV file; all as text.
-
-    Raises
-    ------
-    RequestError
-        If there are none, or columns are missing.
-    """
-    known = {path.stem: path for path in REFERENCES.glob("*.csv")}
-    path = known.get(name, Path(name))
-    if not path.is_file():
-        raise RequestError(f"--with {name}: there is no such file, and no figures of that name; {nearest(name, known)}")
-    try:
-        found = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{path}: is no table: {str(error).splitlines()[0]}") from None
-    lacking = [column for column in (*WORDS, *FIGURES) if column not in found.columns]
-    if lacking:
-        raise RequestError(f"{path}: has no column {', '.join(lacking)}")
-    try:
-        check(found)
-    except ValueError as error:
-        raise RequestError(f"{path}: {error}") from None
-    return found
 
 
 def lag(path: Path) -> str | None:
@@ -137,7 +108,7 @@ def by_class(results: str, table: pd.DataFrame) -> pd.DataFrame:
     """
     classes = details(results, "per_class.parquet")
     if classes is None:
-        raise RequestError(f"{results}: no errors by class are kept there; sweeps keep them since they were introduced")
+        raise RequestError(f"{results}: no errors by class are kept there; nothing is done, or long ago")
     return table.drop(columns=[*t.RESULTS, *t.SHIFT], errors="ignore").merge(classes, on=t.ID)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -86,3 +87,23 @@ def data_columns(columns: Sequence[str]) -> list[str]:
     known = (t.DATASET, t.CLASS_SEP, t.P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y",
              "n_clusters_per_class", "split", "jitter", t.TRANSFER, t.N_TRAIN, t.N_VAL, t.N_TEST)  # fmt: skip
     return [name for name in columns if name in known]
+
+
+def groups(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows of each combination of values, a null being None."""
+    if not names:
+        yield (), frame
+        return
+    for key, group in frame.groupby(list(names), dropna=False, sort=True):
+        values: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+        yield tuple(None if pd.isna(value) else value for value in values), group
+
+
+def words(names: Sequence[str], values: Sequence[Any]) -> str:
+    """T 3, hard_weight 0.7; what is null is left out."""
+    said = []
+    for name, value in zip(names, values, strict=True):
+        if not pd.isna(value):
+            short = {t.TEMP: "T", t.TRANSFER: "", "architecture": "", "teacher_architecture": "teacher"}.get(name, name)
+            said.append(f"{short} {value:g}".strip() if isinstance(value, float) else f"{short} {value}".strip())
+    return ", ".join(said)

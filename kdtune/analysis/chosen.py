@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from kdtune import table as t
-from kdtune.analysis.cells import cell_columns, data_columns, done, first_cells, students_only
+from kdtune.analysis.cells import cell_columns, data_columns, done, first_cells, groups, students_only, words
 
 PANEL, SERIES = "panel", "series"
 MOST_CELLS = 24  # more could not be told apart in a figure
@@ -39,7 +39,7 @@ def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     if left_out and (names := [*data, *shared]):  # theirs too
         baselines = baselines.merge(students[names].drop_duplicates(), on=names)
     teachers = table[table[t.MODEL] == t.TEACHER]
-    for key, group in _groups(pd.concat([baselines, students]), data):
+    for key, group in groups(pd.concat([baselines, students]), data):
         panel = words(data, key)
         those = teachers[teachers[t.ID].isin(group[t.TEACHER_ID])]
         of_teacher = [name.removeprefix("teacher_") for name in own if name.startswith("teacher_")]
@@ -48,7 +48,7 @@ def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
             (group[group[t.MODEL] == t.BASELINE], "baseline", shared),
             (group[group[t.MODEL] == t.STUDENT], "student", [*own, t.TEMP]),
         ):
-            for values, series in _groups(rows, settings):
+            for values, series in groups(rows, settings):
                 said = words(settings, values)
                 if who == "student" and several:
                     said += " (chosen)"
@@ -61,28 +61,10 @@ def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def _best_on_validation(students: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Of several temperatures with equally few errors the lowest."""
     kept = []
-    for _, cell in _groups(students, columns):
+    for _, cell in groups(students, columns):
         errors = cell.groupby(t.TEMP)[t.VAL_NUM_ERROR].mean()
         kept.append(cell[cell[t.TEMP] == errors.idxmin()] if errors.notna().any() else cell.head(0))
     return pd.concat(kept) if kept else students
-
-
-def _groups(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
-    if frame.empty:
-        return []
-    if not names:
-        return [((), frame)]
-    return [(key, group) for key, group in frame.groupby(list(names), dropna=False, sort=True)]
-
-
-def words(names: Sequence[str], values: Sequence[Any]) -> str:
-    """T 3, hard_weight 0.7; what is null is left out."""
-    said = []
-    for name, value in zip(names, values, strict=True):
-        if not pd.isna(value):
-            short = {t.TEMP: "T", t.TRANSFER: "", "architecture": "", "teacher_architecture": "teacher"}.get(name, name)
-            said.append(f"{short} {value:g}".strip() if isinstance(value, float) else f"{short} {value}".strip())
-    return ", ".join(said)
 
 
 def spread(networks: pd.DataFrame, details: pd.DataFrame, x: str, measures: Sequence[str]) -> pd.DataFrame:
@@ -102,3 +84,8 @@ def spread(networks: pd.DataFrame, details: pd.DataFrame, x: str, measures: Sequ
     columns: Any = {measure + end: (measure, how) for measure in measures for end, how in ends.items()}
     found: pd.DataFrame = joined.groupby([PANEL, SERIES, x], sort=False).agg(**columns).reset_index()
     return found
+
+
+def has_replicates(networks: pd.DataFrame) -> bool:
+    """Whether any kind of network is there more than once."""
+    return bool(networks.groupby([PANEL, SERIES]).size().max() > 1)

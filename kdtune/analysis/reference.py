@@ -1,4 +1,4 @@
-"""A table beside published figures: the mean and the spread of its replicates, and whether theirs lie inside. Pure.
+"""A table beside published figures: the mean and the spread of its replicates, and whether theirs lie inside.
 
 A reference is a CSV file with a row for each published figure: how many of ``n`` test examples were
 wrong, over all or over those of one ``label``, and the columns of ours that the network must have ("none":
@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ import pandas as pd
 from scipy import stats
 
 from kdtune import table as t
+from kdtune.errors import RequestError
+from kdtune.messages import nearest
 
+REFERENCES = Path(__file__).parents[1] / "references"
 WORDS = ("source", "part", "network", "note")
 FIGURES = (t.LABEL, "n", t.NUM_ERROR)
 NONE = "none"
@@ -39,7 +43,33 @@ class Match:
         return float(self.published[t.NUM_ERROR])
 
 
-def check(reference: pd.DataFrame) -> None:
+def read(name: str) -> pd.DataFrame:
+    """Published figures by their name, or from a CSV file; all as text.
+
+    Raises
+    ------
+    RequestError
+        If there are none, or columns are missing.
+    """
+    known = {path.stem: path for path in REFERENCES.glob("*.csv")}
+    path = known.get(name, Path(name))
+    if not path.is_file():
+        raise RequestError(f"--with {name}: there is no such file, and no figures of that name; {nearest(name, known)}")
+    try:
+        found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path}: is no table: {str(error).splitlines()[0]}") from None
+    lacking = [column for column in (*WORDS, *FIGURES) if column not in found.columns]
+    if lacking:
+        raise RequestError(f"{path}: has no column {', '.join(lacking)}")
+    try:
+        _check(found)
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}") from None
+    return found
+
+
+def _check(reference: pd.DataFrame) -> None:
     """ValueError for the first figure that is none."""
     for place, row in reference.iterrows():
         for name in FIGURES:

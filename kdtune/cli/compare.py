@@ -35,7 +35,7 @@ def compare(results: str, reference: str, output: Path | None) -> None:
     from kdtune.analysis import reference as published
     from kdtune.analysis.answer import redrawn
 
-    figures = showing.reference(reference)
+    figures = published.read(reference)
     say_lag(results)
     table = showing.read(results)
     matches = published.matches(table, showing.details(results, "per_class.parquet"), figures)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from kdtune import table as t
-from kdtune.analysis.chosen import PANEL, SERIES, spread
+from kdtune.analysis.chosen import PANEL, SERIES, has_replicates, spread
 from kdtune.plots import style
 
 MOST_INCHES = 24
@@ -55,13 +55,9 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
         all_axes.flat[-1].set_xlabel("class of the test example")
         figure.supylabel("errors on the test set", fontsize=9)
         style.say_cut(figure, len(panels), frame[PANEL].nunique())
-        several = networks.groupby([PANEL, SERIES]).size().max() > 1
-        said = ["mean over replicates; lines: lowest to highest"] if several else []
-        said += (
-            ["grey: classes that students never saw"]
-            if any(len(_unseen(networks, per_class, p)) for p in panels)
-            else []
-        )
+        said = ["mean over replicates; lines: lowest to highest"] if has_replicates(networks) else []
+        if any(_unseen(networks, per_class, panel) for panel in panels):
+            said.append("grey: classes that students never saw")
         style.legend(figure, style.ordered(handles, labels), title="; ".join(said) or None)
     return figure
 
@@ -114,4 +110,4 @@ def _wrapped(text: str, letters: int = 34) -> str:
 def _unseen(networks: pd.DataFrame, per_class: pd.DataFrame, panel: str) -> Sequence[int]:
     """Classes that some network of a panel was not trained on."""
     own = per_class[per_class[t.ID].isin(networks[networks[PANEL] == panel][t.ID])]
-    return sorted(own[t.LABEL][~own[t.SEEN]].unique())
+    return sorted(own[t.LABEL][~own[t.SEEN]].unique().tolist())

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from kdtune import table as t
-from kdtune.analysis.chosen import PANEL, SERIES, spread
+from kdtune.analysis.chosen import PANEL, SERIES, has_replicates, spread
 from kdtune.plots import style
 
 _ROWS = {"loss": "cross-entropy at T = 1, nats", "share": "share of examples that are wrong"}
@@ -59,9 +59,8 @@ def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.say_cut(figure, len(shown), len(columns), "columns")
         handles = {label: Line2D([], [], color=looks[label][0]) for label in labels}
-        several = networks.groupby([PANEL, SERIES]).size().max() > 1
-        said = "means over replicates; bands: lowest to highest" if several else ""
-        shifted = "bias_shift" in networks and networks["bias_shift"].notna().any()
-        said += ("; before biases are shifted" if said else "before biases are shifted") if shifted else ""
-        style.legend(figure, handles, title=said or None)
+        said = ["means over replicates; bands: lowest to highest"] if has_replicates(networks) else []
+        if "bias_shift" in networks and networks["bias_shift"].notna().any():
+            said.append("before biases are shifted")
+        style.legend(figure, handles, title="; ".join(said) or None)
     return figure

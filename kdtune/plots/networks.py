@@ -29,7 +29,7 @@ def networks_figure(networks: pd.DataFrame, left_out: int = 0) -> Figure:
                 color, marker = looks[series]
                 axes.plot(errors, [place] * len(errors), color=color, marker="|", markersize=8, linestyle="", alpha=0.7)
                 axes.plot(errors.mean(), place, color=color, marker=marker, markersize=6)
-            axes.set_yticks(range(len(own)), [style.words([""], (series,)).strip() for series in own])
+            axes.set_yticks(range(len(own)), own)
             axes.set_ylim(len(own) - 0.5, -0.5)
             axes.grid(visible=False, axis="y")
             axes.set_title(panel, fontsize=8)

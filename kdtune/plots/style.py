@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from kdtune.analysis.cells import groups as groups
+from kdtune.analysis.cells import words as in_words
 from kdtune.analysis.optimum import LARGE
 
 if TYPE_CHECKING:
@@ -42,16 +44,6 @@ def sized(width: float, height: float) -> Figure:
 
 
 Cell = dict[str, Any]
-
-
-def groups(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[Key, pd.DataFrame]]:
-    """The rows of each combination of values, a null being None."""
-    if not names:
-        yield (), frame
-        return
-    for key, group in frame.groupby(list(names), dropna=False, sort=True):
-        values: Key = key if isinstance(key, tuple) else (key,)
-        yield tuple(None if pd.isna(value) else value for value in values), group
 
 
 def chosen(frame: pd.DataFrame, names: Sequence[str], key: Key) -> pd.Series:
@@ -88,9 +80,8 @@ def looks_of_networks(labels: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
-    """A cell, or a part of one, in words: class_sep 0.2, width 50."""
-    said = ((name, value) for name, value in zip(names, key, strict=True) if value is not None)
-    text = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in said)
+    """A cell, or a part of one, in words, cut to what a label holds: class_sep 0.2, width 50."""
+    text = in_words(names, key)
     if len(text) > MOST_LETTERS:  # names begin alike and values end
         text = f"{text[: MOST_LETTERS // 2]} ... {text[5 - MOST_LETTERS // 2 :]}"
     return text.replace("$", r"\$") or otherwise

@@ -90,6 +90,6 @@ def _teachers(curves: pd.DataFrame, students: Sequence[str]) -> list[tuple[str, 
     settings = [name for name in students if name.startswith("teacher_") and name in curves]
     named = [name.removeprefix("teacher_") for name in settings]
     return [
-        (", ".join(part for part in ("teacher", style.words(named, key).replace("architecture ", "")) if part), own)
+        (", ".join(part for part in ("teacher", style.words(named, key)) if part), own)
         for key, own in style.groups(curves, settings)
     ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.images import CLASSES, SPLITS, ImageFiles, find
+from kdtune.images import CLASSES, ImageFiles, Split, find
 from kdtune.settings.base import (
     UNHASHED,
     Part,
@@ -119,7 +119,7 @@ class Torchvision(Settings):
 
     kind: Literal["torchvision"]
     name: Literal["MNIST", "FashionMNIST", "KMNIST", "EMNIST"]
-    split: Literal["byclass", "bymerge", "balanced", "letters", "digits", "mnist"] | None = None  # EMNIST's
+    split: Split | None = None
     # Where the files lie; the validation context's data_root goes before it. Their content names the data.
     root: str | None = Field(None, json_schema_extra=UNHASHED)
     val_size: Part | None = None
@@ -156,7 +156,7 @@ class Torchvision(Settings):
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> Torchvision:
         if (self.split is not None) != (self.name == "EMNIST"):
-            known = ", ".join(SPLITS)
+            known = ", ".join(get_args(Split))
             raise wrong(f"{self.name} has no splits; leave it out" if self.split else
                         f"is missing: EMNIST comes in several; one of {known}", "split")  # fmt: skip
         try:
