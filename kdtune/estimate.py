@@ -18,7 +18,8 @@ from kdtune.network import Network, Pack
 from kdtune.options import Options
 from kdtune.plan import Plan
 from kdtune.request import Request
-from kdtune.run import cores, known_rows, networks_of, plan_of, resources_of
+from kdtune.run import known_rows, networks_of, plan_of
+from kdtune.shares import cores, resources_of
 from kdtune.spec import load
 from kdtune.store import Store
 from kdtune.words import plural

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
 from kdtune import table as t
-from kdtune.errors import Mistake, RequestError, SweepFileError
+from kdtune.errors import Mistake, SweepFileError
 from kdtune.network import Network, Pack
 from kdtune.options import Options
 from kdtune.packing import Limits
@@ -23,7 +22,7 @@ from kdtune.plan import Plan, all_networks, make_plan
 from kdtune.progress import Progress
 from kdtune.request import Request
 from kdtune.rows import skipped_row
-from kdtune.settings import Resources
+from kdtune.shares import cluster_for
 from kdtune.spec import SweepSpec, load
 from kdtune.store import Store
 from kdtune.students import keep
@@ -66,7 +65,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         if not plan.packs:
             return _finish(spec, request, store, plan, rows, progress)
         progress.say(f"Starting Ray{' on this machine' if request.address is None else ''}.")
-        with _cluster(spec, request) as options:
+        with cluster_for(spec, request) as options:
             if request.fresh:
                 store.clear()
             if request.fresh_teachers:
@@ -253,60 +252,3 @@ class _Table:
         t.write(t.stamped(self.selected(), self.made_with), self.store.table)
         # A large table takes long to write: it is written more rarely then, a twentieth of the time at most.
         self.next_write = time.monotonic() + max(REFRESH_SECONDS, 20 * (time.monotonic() - start))
-
-
-def resources_of(spec: SweepSpec, request: Request) -> Resources:
-    """The file's resources with the flags laid over them."""
-    return spec.resources.model_copy(update=request.resources.model_dump(exclude_none=True))
-
-
-@contextmanager
-def _cluster(spec: SweepSpec, request: Request) -> Iterator[Options]:
-    """Ray, and how to run on what it has."""
-    from kdtune.cluster import cluster
-
-    asked = resources_of(spec, request)
-    if request.address is None and (asked.cpus_per_worker or 1) > cores():
-        raise RequestError(
-            f"a worker asks for {asked.cpus_per_worker} CPUs, but there are {cores()}; lower cpus_per_worker"
-        )
-    wanted = Options(
-        workers=asked.workers or 0,
-        cpus_per_worker=asked.cpus_per_worker or 1,
-        keep_weights=request.keep_students != "none",
-        address=request.address,
-        retries=request.retries,
-        verbose=request.verbose,
-    )
-    with cluster(wanted, cores()) as (cpus, gpus):
-        workers, per_cpu, per_gpu = share(cpus, gpus, asked, grows=request.address is not None)
-        yield replace(wanted, workers=workers, cpus_per_worker=per_cpu, gpus_per_worker=per_gpu)
-
-
-def share(cpus: int, gpus: float, asked: Resources, grows: bool = False) -> tuple[int, int, float]:
-    """(workers, CPUs, GPUs of each): one worker a core; where there are GPUs, one worker a GPU.
-
-    A cluster that ``grows`` may have less now than it will have: a number of workers that was asked
-    for is believed.
-
-    Raises
-    ------
-    RequestError
-        If not even one worker fits.
-    """
-    if grows and asked.workers:
-        return asked.workers, asked.cpus_per_worker or 1, asked.gpus_per_worker or 0.0
-    per_gpu = asked.gpus_per_worker if asked.gpus_per_worker is not None else float(gpus > 0)
-    if per_gpu > gpus:
-        raise RequestError(f"a worker asks for {per_gpu:g} GPUs, but there are {gpus:g}; lower gpus_per_worker")
-    fitting = int(gpus // per_gpu) if per_gpu else cpus
-    per_cpu = asked.cpus_per_worker or (max(1, cpus // max(1, asked.workers or fitting)) if per_gpu else 1)
-    if per_cpu > cpus:
-        raise RequestError(f"a worker asks for {per_cpu} CPUs, but there are {cpus}; lower cpus_per_worker")
-    fitting = min(fitting, cpus // per_cpu)
-    return min(asked.workers or fitting, fitting), per_cpu, per_gpu
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,53 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from kdtune import grid
+from kdtune.blocks import BLOCKS, KINDS, REQUIRED, known
 from kdtune.errors import Mistake, SweepFileError
 from kdtune.located import Located, read_file
 from kdtune.messages import describe, nearest
 from kdtune.overrides import override
 from kdtune.settings import (
-    CNN,
     RESERVED,
     AnyDataset,
-    Dataset,
-    Digits,
     Distill,
     Head,
-    MakeClassification,
     Replicates,
     Resources,
     Shape,
-    Student,
-    StudentMLP,
-    Teacher,
-    TeacherCNN,
-    TeacherMLP,
-    Torchvision,
     Train,
     Transfer,
 )
 from kdtune.together import mistakes_between
 
 MAX_NETWORKS = 100_000
-
-_BLOCKS: dict[str, Any] = {  # in the order of the grid: the last varies fastest
-    "dataset": Dataset,
-    "transfer": Transfer,
-    "train": Train,
-    "teacher": Teacher,
-    "student": Student,
-    "distill": Distill,
-}
-# Blocks of several kinds; the first stands for one whose kind is wrong or not given.
-_KINDS: dict[str, dict[str, type[BaseModel]]] = {
-    "dataset": {"make_classification": MakeClassification, "digits": Digits, "torchvision": Torchvision},
-    "teacher": {"mlp": TeacherMLP, "cnn": TeacherCNN},
-    "student": {"mlp": StudentMLP, "cnn": CNN},
-}
-_REQUIRED = ("name", "dataset", "teacher", "student", "distill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +107,7 @@ class _Validation:
         self._guard_size()
         self.mistakes += grid.mistakes(self.tree)
         head = self._head()
-        variants = {name: self._variants(name) for name in _BLOCKS}
+        variants = {name: self._variants(name) for name in BLOCKS}
         cases = self._cases(variants)
         if self.mistakes or head is None:
             raise SweepFileError(sorted(self.mistakes, key=_by_line))
@@ -140,16 +115,16 @@ class _Validation:
         return SweepSpec(head.name, head.seed, head.replicates, head.resources, cases, source)
 
     def _keys(self) -> None:
-        known = [*Head.model_fields, *_BLOCKS]
+        all_keys = [*Head.model_fields, *BLOCKS]
         for key, node in self.tree.value.items():
-            if key not in known:
-                self.mistakes.append(Mistake(node.where, key, f"is no setting here; {nearest(key, known)}"))
+            if key not in all_keys:
+                self.mistakes.append(Mistake(node.where, key, f"is no setting here; {nearest(key, all_keys)}"))
         for field in ("train.eval_every", *(f"{b}.train.eval_every" for b in ("teacher", "student", "distill"))):
             node = _found(self.tree, field.split("."))
             if node is not None and grid.is_grid(node):
                 message = "cannot be swept, since it changes no network; give one value"
                 self.mistakes.append(Mistake(node.where, field, message))
-        for key in _REQUIRED:
+        for key in REQUIRED:
             if key not in self.tree.value:
                 self.mistakes.append(Mistake(self.tree.where, key, "is missing; it has no default"))
 
@@ -175,7 +150,7 @@ class _Validation:
         given = self.tree.value.get("replicates", Located(1, "")).plain()
         counts = given.values() if isinstance(given, dict) else [given]
         replicates = max([1, *(n for n in counts if isinstance(n, int))])
-        blocks = (self.tree.value[name] for name in _BLOCKS if name in self.tree.value)
+        blocks = (self.tree.value[name] for name in BLOCKS if name in self.tree.value)
         networks = math.prod(grid.size(block) for block in blocks) * replicates
         if networks > self.max_networks:
             message = f"asks for {networks:,} students or more, over the limit of {self.max_networks:,} networks"
@@ -184,9 +159,9 @@ class _Validation:
 
     def _variants(self, name: str) -> list[Variant]:
         """Every variant of a block, the wrong ones without settings."""
-        if name not in self.tree.value and name in _REQUIRED:
+        if name not in self.tree.value and name in REQUIRED:
             return [Variant(None, self.tree, _nothing(self.tree.where))]
-        adapter = TypeAdapter(_BLOCKS[name])
+        adapter = TypeAdapter(BLOCKS[name])
         found = []
         for node in grid.expand(self.tree.value.get(name, _nothing(self.tree.where))):
             own, train = node, _nothing(node.where)
@@ -267,7 +242,7 @@ class _Validation:
             return adapter.validate_python(node.plain(), context=self.context)
         except ValidationError as error:
             for item in error.errors():
-                tagged = item["loc"][:1] and item["loc"][0] in _KINDS.get(block, {})
+                tagged = item["loc"][:1] and item["loc"][0] in KINDS.get(block, {})
                 path = item["loc"][1:] if tagged else item["loc"]
                 if node.at(path).value is grid.BROKEN and item["type"] != "extra_forbidden":
                     continue
@@ -279,7 +254,7 @@ class _Validation:
                     path = (*path, setting)
                 source = next((n for n, o in reversed((over or {}).items()) if path[:1] and path[0] in o.value), block)
                 field = ".".join(str(part) for part in (source, *path) if part != "")
-                message = describe(item, _known(block, node, path))
+                message = describe(item, known(block, node, path))
                 self.mistakes.append(Mistake(node.at(path).where, field, message))
             return None
 
@@ -300,19 +275,6 @@ class _Validation:
             if written or name != "transfer":
                 filled[name] = written
         return filled
-
-
-def _known(block: str, node: Located, path: tuple[int | str, ...]) -> list[str]:
-    """The settings that may stand where ``path`` points, for "did you mean"."""
-    model: Any = {**_BLOCKS, "": Head}.get(block, Train)
-    if block in _KINDS:
-        kind = node.value.get("kind") if isinstance(node.value, dict) else None
-        kinds = _KINDS[block]
-        model = kinds.get(kind.value if kind and isinstance(kind.value, str) else "", next(iter(kinds.values())))
-    if len(path) > 1 and path[0] in model.model_fields:
-        inner = model.model_fields[str(path[0])].annotation
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
-    return [*model.model_fields, *(["train"] if block in ("teacher", "student", "distill") else [])]
 
 
 def _found(node: Located, steps: list[str]) -> Located | None:

@@ -9,7 +9,7 @@ import torch
 from kdtune import table as t
 from kdtune.fit import Trainer, fit
 from kdtune.train import train_pack
-from tests.test_train import DIGITS, members_of, taught
+from tests.separate import DIGITS, members_of, taught
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

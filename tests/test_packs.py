@@ -14,7 +14,8 @@ from kdtune.batches import Batches
 from kdtune.fit import cut
 from kdtune.network import pack
 from kdtune.packing import Limits, even, student_packs, teacher_packs
-from tests.test_train import members_of, results
+from tests.separate import members_of
+from tests.test_train import results
 
 
 @pytest.mark.parametrize("most", [1, 2, 100])
