@@ -48,10 +48,10 @@ def peak(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
 
 def students(kind: str, width: int, pack: int) -> Any:
     """Members of a pack on made-up data: students of one cell, or teachers with data of their own."""
-    from kdtune.batches import Members
-    from kdtune.data import Data
-    from kdtune.network import DataDraw, Network
+    from kdtune.data.splits import Data
+    from kdtune.plan.network import DataDraw, Network
     from kdtune.settings import Distill, MakeClassification, StudentMLP, TeacherMLP, Train
+    from kdtune.train.batches import Members
 
     random = np.random.default_rng(0)
     x = random.standard_normal((EXAMPLES, FEATURES), np.float32)
@@ -74,7 +74,7 @@ def students(kind: str, width: int, pack: int) -> Any:
 def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     import torch
 
-    from kdtune.fit import Trainer, cut
+    from kdtune.train.fit import Trainer, cut
 
     torch.set_flush_denormal(True)  # before threads are started, which inherit it
     torch.set_num_threads(threads)

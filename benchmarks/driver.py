@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kdtune.cluster import cluster
-from kdtune.network import Pack
-from kdtune.options import Options
-from kdtune.packing import Limits
-from kdtune.plan import all_networks, make_plan
-from kdtune.rows import row
-from kdtune.schedule import run
-from kdtune.spec import load
-from kdtune.store import Store
+from kdtune.plan.network import Pack
+from kdtune.plan.packing import Limits
+from kdtune.plan.plan import all_networks, make_plan
+from kdtune.results.store import Store
+from kdtune.run.cluster import cluster
+from kdtune.run.schedule import run
+from kdtune.run.worker_options import Options
+from kdtune.spec.spec import load
+from kdtune.train.rows import row
 
 SWEEP = """
 name: driver

@@ -22,7 +22,7 @@ def train(pipe: Any, width: int, pack: int) -> None:
     import torch
 
     from benchmarks.contenders import students
-    from kdtune.fit import cut, fit
+    from kdtune.train.fit import cut, fit
 
     torch.set_num_threads(1)
     members = students("student", width, pack)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-from kdtune.packaged import FOLDER
-from kdtune.plan import all_networks, make_plan
-from kdtune.spec import load
+from kdtune.plan.plan import all_networks, make_plan
+from kdtune.spec.bundled_sweeps import FOLDER
+from kdtune.spec.spec import load
 
 if __name__ == "__main__":
     start = time.perf_counter()

@@ -9,7 +9,32 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from kdtune import table as t
+from kdtune.columns import (
+    ACCURACY,
+    BASELINE,
+    CLASS_SEP,
+    DATA_SEED,
+    DATASET,
+    DONE,
+    ECE,
+    ERROR,
+    HARD_WEIGHT,
+    ID,
+    LOSS,
+    MODEL,
+    NLL,
+    NUM_ERROR,
+    P_INFORMATIVE,
+    REPLICATE,
+    STATUS,
+    STUDENT,
+    TEACHER,
+    TEACHER_ID,
+    TEMP,
+    VAL_NLL,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
 
 GRID = (1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 40)
 
@@ -77,26 +102,31 @@ def table(
     rows = []
     every = itertools.product(range(draws), seps, informative, range(replicates))
     for data_seed, (draw, sep, share, replicate) in enumerate(every):
-        data = {t.CLASS_SEP: sep, t.P_INFORMATIVE: share, t.REPLICATE: replicate, t.DATASET: f"draw {draw}"}
-        data |= {t.DATA_SEED: data_seed}  # no two share one
+        data = {
+            CLASS_SEP: sep,
+            P_INFORMATIVE: share,
+            REPLICATE: replicate,
+            DATASET: f"draw {draw}",
+        }
+        data |= {DATA_SEED: data_seed}  # no two share one
         teacher = f"teacher {draw} {sep} {share} {replicate}"
-        rows.append(data | {t.MODEL: t.TEACHER, t.ID: teacher, t.TEMP: 1.0} | _errors(80 + random.normal(0, 4, 2)))
+        rows.append(data | {MODEL: TEACHER, ID: teacher, TEMP: 1.0} | _errors(80 + random.normal(0, 4, 2)))
         for width in widths:
             level = random.normal(0, 15)
-            same = data | {t.WIDTH: width}
-            rows.append(same | {t.MODEL: t.BASELINE, t.TEMP: 1.0} | _errors(500 + level + random.normal(0, noise, 2)))
-            cell = {t.CLASS_SEP: sep, t.P_INFORMATIVE: share, t.WIDTH: width}
+            same = data | {WIDTH: width}
+            rows.append(same | {MODEL: BASELINE, TEMP: 1.0} | _errors(500 + level + random.normal(0, noise, 2)))
+            cell = {CLASS_SEP: sep, P_INFORMATIVE: share, WIDTH: width}
             for T, mean, spread in zip(temperatures, shape(x, cell), scale, strict=True):
                 errors = _errors(mean + level + random.normal(0, spread, 2))
-                rows.append(same | {t.MODEL: t.STUDENT, t.TEMP: float(T), t.TEACHER_ID: teacher} | errors)
-    frame = pd.DataFrame(rows).assign(**{t.STATUS: t.DONE, t.ERROR: None, t.HARD_WEIGHT: 0.0})
-    frame[t.ID] = frame[t.ID].where(frame[t.ID].notna(), [f"network {i}" for i in range(len(frame))])
-    return frame.astype({t.WIDTH: "Int64"})
+                rows.append(same | {MODEL: STUDENT, TEMP: float(T), TEACHER_ID: teacher} | errors)
+    frame = pd.DataFrame(rows).assign(**{STATUS: DONE, ERROR: None, HARD_WEIGHT: 0.0})
+    frame[ID] = frame[ID].where(frame[ID].notna(), [f"network {i}" for i in range(len(frame))])
+    return frame.astype({WIDTH: "Int64"})
 
 
 def _errors(both: np.ndarray) -> dict[str, float]:
     validation, test = (float(max(0, round(value))) for value in both)
     return {
-        t.VAL_NUM_ERROR: validation, t.NUM_ERROR: test, t.ACCURACY: 1 - test / 10_000, t.VAL_NLL: validation / 1000,
-        t.NLL: test / 1000, t.ECE: test / 20_000, t.LOSS: test / 1000,
+        VAL_NUM_ERROR: validation, NUM_ERROR: test, ACCURACY: 1 - test / 10_000, VAL_NLL: validation / 1000,
+        NLL: test / 1000, ECE: test / 20_000, LOSS: test / 1000,
     }  # fmt: skip

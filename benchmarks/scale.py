@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtune import table as t
-from kdtune.plan import all_networks
-from kdtune.rows import row
-from kdtune.spec import load
-from kdtune.store import Store
+from kdtune.plan.plan import all_networks
+from kdtune.results.store import Store
+from kdtune.spec.spec import load
+from kdtune.table import rows_to_arrow, write_table
+from kdtune.train.rows import row
 
 SWEEP = """
 name: large
@@ -70,7 +70,7 @@ def write_rows(path: Path, root: Path) -> int:
             figures |= {"accuracy": 1 - errors / 200, "val_accuracy": 1 - val_errors / 200}
             figures |= {name: float(random.random()) for name in ("loss", "nll", "ece", "val_nll")}
             rows.append(row(network, **figures, seconds=1.0, device="cpu", host="made up"))
-        t.write(t.to_arrow(rows), store.parts / f"{start}.parquet")
+        write_table(rows_to_arrow(rows), store.parts / f"{start}.parquet")
     return len(networks)
 
 

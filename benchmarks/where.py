@@ -23,12 +23,12 @@ from rich.console import Console
 START = time.perf_counter()
 
 from kdtune import table as t  # noqa: E402
-from kdtune.network import Pack  # noqa: E402
-from kdtune.packaged import find  # noqa: E402
-from kdtune.plan import Plan  # noqa: E402
-from kdtune.progress import Progress  # noqa: E402
-from kdtune.request import Request  # noqa: E402
-from kdtune.run import sweep  # noqa: E402
+from kdtune.plan.network import Pack  # noqa: E402
+from kdtune.plan.plan import Plan  # noqa: E402
+from kdtune.run.progress import Progress  # noqa: E402
+from kdtune.run.request import Request  # noqa: E402
+from kdtune.run.sweep import sweep  # noqa: E402
+from kdtune.spec.bundled_sweeps import find  # noqa: E402
 
 
 class Watch(Progress):
@@ -105,7 +105,7 @@ def print_parts(watch: Watch) -> None:
 def profile(one: Pack, store: Any) -> None:
     import torch
 
-    from kdtune.train import train_pack
+    from kdtune.train.train_pack import train_pack
 
     torch.set_num_threads(1)
     watch = cProfile.Profile()

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from kdtune.api import analyze, load, load_data, read_table, sweep
 from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
-
-__version__ = "0.1.0"
+from kdtune.versions import __version__
 
 __all__ = [
     "KdtuneError",

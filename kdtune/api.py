@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kdtune.analysis.answer import Answer
-    from kdtune.data import Data
+    from kdtune.data.splits import Data
 
 
 def sweep(
@@ -71,11 +71,11 @@ def sweep(
     from rich.console import Console
 
     from kdtune.errors import RequestError
-    from kdtune.packaged import find
-    from kdtune.progress import Progress
-    from kdtune.request import Request
-    from kdtune.run import sweep as run
+    from kdtune.run.progress import Progress
+    from kdtune.run.request import Request
+    from kdtune.run.sweep import sweep as run
     from kdtune.settings import Resources
+    from kdtune.spec.bundled_sweeps import find
     from kdtune.table import to_frame
 
     try:
@@ -134,8 +134,9 @@ def analyze(
     """
     import pandas as pd
 
-    from kdtune.analysis import answer, foreign
-    from kdtune.showing import locate
+    from kdtune.analysis import answer
+    from kdtune.analysis import external_tables as foreign
+    from kdtune.analysis.table_queries import locate
 
     table = results if isinstance(results, pd.DataFrame) else foreign.read(locate(str(results)))
     table, cell = foreign.standard(table, map or {}, cell)
@@ -144,14 +145,14 @@ def analyze(
 
 def load(results: str | Path, id: str) -> nn.Sequential:
     """A trained network whose weights were kept, in evaluation mode: see ``students.load``."""
-    from kdtune.students import load as load_network
+    from kdtune.results.students import load as load_network
 
     return load_network(results, id)
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
     """The data that such a network saw, split and scaled as in the sweep: see ``students.load_data``."""
-    from kdtune.students import load_data as load_its_data
+    from kdtune.results.students import load_data as load_its_data
 
     return load_its_data(results, id, data_root)
 
@@ -162,7 +163,7 @@ def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
     ``per_class`` gives a row for each network and class (``label``) of the test set instead: its ``n`` examples,
     ``num_error``, ``accuracy``, and whether the network was trained on that class (``seen``).
     """
-    from kdtune import showing
+    from kdtune.analysis import table_queries as showing
 
     table = showing.read(str(results))
     return showing.by_class(str(results), table) if per_class else table

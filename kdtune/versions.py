@@ -7,13 +7,13 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+__version__ = "0.1.0"
+
 _LIBRARIES = ("torch", "numpy", "scikit-learn", "ray", "scipy", "statsmodels", "pandas", "pyarrow", "matplotlib")
 
 
 def versions() -> dict[str, str]:
     """Versions by name; of kdtune the commit too, where it runs from a checkout."""
-    from kdtune import __version__
-
     found = {"kdtune": __version__, "Python": platform.python_version()}
     if commit := _commit(Path(__file__).parent.parent):
         found["kdtune"] += f" (commit {commit})"

@@ -20,8 +20,8 @@ from ruamel.yaml import YAML
 
 from benchmarks import planted
 from kdtune.cli import main
-from kdtune.plan import Plan, all_networks, make_plan
-from kdtune.spec import SweepSpec, load
+from kdtune.plan.plan import Plan, all_networks, make_plan
+from kdtune.spec.spec import SweepSpec, load
 
 torch.set_num_threads(1)
 

@@ -7,15 +7,16 @@ from pathlib import Path
 import pandas as pd
 
 import kdtune as package
-from kdtune import table as t
-from kdtune.packing import Limits
-from kdtune.plan import all_networks, make_plan
-from kdtune.spec import load
-from kdtune.store import Store
-from kdtune.train import train_pack
+from kdtune.columns import DEVICE, HOST, SECONDS
+from kdtune.plan.packing import Limits
+from kdtune.plan.plan import all_networks, make_plan
+from kdtune.results.store import Store
+from kdtune.spec.spec import load
+from kdtune.table import select_networks, to_frame
+from kdtune.train.train_pack import train_pack
 
 # What may differ between an interrupted and an uninterrupted run.
-TIMES_AND_HOSTS = [t.SECONDS, t.DEVICE, t.HOST]
+TIMES_AND_HOSTS = [SECONDS, DEVICE, HOST]
 
 
 def table(folder: Path) -> pd.DataFrame:
@@ -39,4 +40,4 @@ def alone(sweep_file: Path, overrides: tuple[str, ...] = ()) -> pd.DataFrame:
     plan = make_plan(list(all_networks(load(sweep_file, overrides))), limits=Limits(networks=1))
     for pack in plan.packs:
         store.save(pack.id, train_pack(pack, store.teacher_logits))
-    return t.to_frame(t.select(store.rows(), [network.id for network in plan.networks]))
+    return to_frame(select_networks(store.rows(), [network.id for network in plan.networks]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from kdtune.images import files_of
+from kdtune.files.images import files_of
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:

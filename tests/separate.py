@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from kdtune import train
-from kdtune.batches import Members
-from kdtune.build import build
-from kdtune.data import Data
-from kdtune.identity import stream
-from kdtune.masks import Masks
-from kdtune.network import Network, Pack
+from kdtune.data.splits import Data
+from kdtune.plan.identity import stream
+from kdtune.plan.network import Network, Pack
+from kdtune.stacked.architectures import build
+from kdtune.stacked.dropout_masks import Masks
+from kdtune.train.batches import Members
+from kdtune.train.train_pack import train_pack as train
 
 DIGITS = ("dataset={kind: digits}", "student.width=7", "train.batch_size=64")
 

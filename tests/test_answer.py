@@ -9,10 +9,30 @@ import pandas as pd
 import pytest
 
 from benchmarks import planted
-from kdtune import table as t
-from kdtune.analysis import foreign, sentences, tables
+from kdtune.analysis import external_tables as foreign
+from kdtune.analysis import printed_tables as tables
+from kdtune.analysis import sentences
 from kdtune.analysis.answer import Margins, answer
 from kdtune.analysis.optimum import COPIES, EDGE, FEW, FLAT, INCOMPLETE, LARGE
+from kdtune.columns import (
+    BASELINE,
+    CLASS_SEP,
+    DATA_SEED,
+    FAILED,
+    ID,
+    MODEL,
+    N_PARAMS,
+    NUM_ERROR,
+    P_INFORMATIVE,
+    REPLICATE,
+    RESULT_COLUMNS,
+    STATUS,
+    STUDENT,
+    TEACHER_ID,
+    TEMP,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
 
 RISES = planted.RISES
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
@@ -37,16 +57,16 @@ def test_the_planted_answer_comes_out(rising):
 
 def test_what_it_is_worth_is_reckoned_on_the_test_split(rising):
     found = answer(rising)
-    students = rising[rising[t.MODEL] == t.STUDENT]
+    students = rising[rising[MODEL] == STUDENT]
     for names, cell in found.test.groupby(found.columns):
         own = students[(students[found.columns] == list(names)).all(axis=1)]
-        at = own[own[t.TEMP] == cell["T"].item()]
-        assert cell["student"].item() == pytest.approx(at[t.NUM_ERROR].mean())
-        means = own.groupby(t.TEMP)[t.VAL_NUM_ERROR].mean()
+        at = own[own[TEMP] == cell["T"].item()]
+        assert cell["student"].item() == pytest.approx(at[NUM_ERROR].mean())
+        means = own.groupby(TEMP)[VAL_NUM_ERROR].mean()
         assert means[cell["T"].item()] == means.min()
-        baseline = rising[(rising[t.MODEL] == t.BASELINE) & (rising[found.columns] == list(names)).all(axis=1)]
-        assert cell["baseline"].item() == baseline[t.NUM_ERROR].mean()
-        pairs = at.set_index(t.REPLICATE)[t.NUM_ERROR] - baseline.set_index(t.REPLICATE)[t.NUM_ERROR]
+        baseline = rising[(rising[MODEL] == BASELINE) & (rising[found.columns] == list(names)).all(axis=1)]
+        assert cell["baseline"].item() == baseline[NUM_ERROR].mean()
+        pairs = at.set_index(REPLICATE)[NUM_ERROR] - baseline.set_index(REPLICATE)[NUM_ERROR]
         assert cell["minus_baseline"].item() == pytest.approx(pairs.mean())
         assert cell["chosen_on_test"].item() <= cell["student"].item()
         assert 0 < cell["gap_low"].item() < cell["gap_closed"].item() < cell["gap_high"].item() < 1
@@ -90,14 +110,14 @@ def test_few_replicates_are_flagged(replicates):
 
 def hole(table, replicates, **cell):
     """Which distilled students of a cell at T = 40 these replicates hold."""
-    students = (table[t.MODEL] == t.STUDENT) & (table[t.TEMP] == 40) & table[t.REPLICATE].isin(replicates)
+    students = (table[MODEL] == STUDENT) & (table[TEMP] == 40) & table[REPLICATE].isin(replicates)
     return students & (table[[*cell]] == list(cell.values())).all(axis=1)
 
 
 @pytest.mark.parametrize(("lost", "left_out"), [([1], ["replicate 1"]), ([0, 1, 3], ["T 40"])])
 def test_a_gap_in_a_cell_leaves_out_what_lacks_and_says_so(rising, lost, left_out):
     which = hole(rising, lost, class_sep=0.2, width=20)
-    found = answer(rising.assign(**{t.STATUS: rising[t.STATUS].mask(which, t.FAILED)}))
+    found = answer(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)}))
     lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
     assert lacking["left_out"].tolist() == [left_out] * 2
     assert (found.t_opt.drop(lacking.index)["temperatures"] == len(planted.GRID)).all()
@@ -106,10 +126,10 @@ def test_a_gap_in_a_cell_leaves_out_what_lacks_and_says_so(rising, lost, left_ou
 def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
     one, three = (hole(rising, lost, width=20) for lost in ([1], [1, 2, 3]))
     for which, cells, replicates in ((one, 12, 4), (three, 12, 5)):
-        moves = answer(rising.assign(**{t.STATUS: rising[t.STATUS].mask(which, t.FAILED)})).effects
+        moves = answer(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)})).effects
         assert (moves["used_cells"] == cells).all()
         assert (moves["replicates"] == replicates).all()
-    few = (rising[t.WIDTH] == 20) & (rising[t.REPLICATE] > 1)
+    few = (rising[WIDTH] == 20) & (rising[REPLICATE] > 1)
     moves = answer(rising[~few]).effects
     assert (moves["used_cells"] == 8).all()
     asked = moves[moves["effect"].notna()]
@@ -117,21 +137,21 @@ def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
 
 
 def test_replicates_with_names_of_their_own_are_taken_in_order(rising):
-    names = rising[t.CLASS_SEP].astype(str) + rising[t.WIDTH].astype(str) + rising[t.REPLICATE].astype(str)
-    found = answer(rising.assign(**{t.REPLICATE: names})).effects.set_index("factor")
+    names = rising[CLASS_SEP].astype(str) + rising[WIDTH].astype(str) + rising[REPLICATE].astype(str)
+    found = answer(rising.assign(**{REPLICATE: names})).effects.set_index("factor")
     assert "rises with the student's width" in found.loc["width", "sentence"]
 
 
 def test_a_missing_cell_is_missing_and_no_more(rising):
-    found = answer(rising[~((rising[t.WIDTH] == 50) & (rising[t.CLASS_SEP] == 1.0))])
+    found = answer(rising[~((rising[WIDTH] == 50) & (rising[CLASS_SEP] == 1.0))])
     assert len(found.t_opt) == 10
     assert "rises with the student's width" in found.effects.set_index("factor").loc["width", "sentence"]
 
 
 def test_rows_that_are_not_finite_are_left_out(rising):
     spoiled = rising.copy()
-    which = (spoiled[t.MODEL] == t.STUDENT) & (spoiled[t.TEMP] == 3) & (spoiled[t.REPLICATE] == 2)
-    spoiled.loc[which, [t.VAL_NUM_ERROR, t.NUM_ERROR]] = np.nan
+    which = (spoiled[MODEL] == STUDENT) & (spoiled[TEMP] == 3) & (spoiled[REPLICATE] == 2)
+    spoiled.loc[which, [VAL_NUM_ERROR, NUM_ERROR]] = np.nan
     found = answer(spoiled)
     assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
     assert np.isfinite(found.test["student"]).all()
@@ -139,19 +159,19 @@ def test_rows_that_are_not_finite_are_left_out(rising):
 
 def test_test_errors_that_lack_are_named_and_others_are_compared(rising):
     which = hole(rising, [3], class_sep=0.2, width=20)
-    found = answer(rising.assign(**{t.NUM_ERROR: rising[t.NUM_ERROR].mask(which)}))
+    found = answer(rising.assign(**{NUM_ERROR: rising[NUM_ERROR].mask(which)}))
     lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
     assert lacking["left_out"].tolist() == [["test errors of replicate 3"]] * 2
     pd.testing.assert_frame_equal(
         found.t_opt.drop(columns=["flags", "left_out"]), answer(rising).t_opt.drop(columns=["flags", "left_out"])
     )
-    nowhere = answer(rising.assign(**{t.NUM_ERROR: np.nan}))
+    nowhere = answer(rising.assign(**{NUM_ERROR: np.nan}))
     assert not nowhere.t_opt["left_out"].map(len).any()
 
 
 def test_a_student_larger_than_its_teacher_is_flagged(rising):
-    sizes = rising[t.WIDTH].astype("float64").fillna(60) * 100
-    found = answer(rising.assign(**{t.N_PARAMS: sizes})).t_opt
+    sizes = rising[WIDTH].astype("float64").fillna(60) * 100
+    found = answer(rising.assign(**{N_PARAMS: sizes})).t_opt
     assert [LARGE in flags for flags in found["flags"]] == [width > 60 for width in found["width"]]
 
 
@@ -160,15 +180,15 @@ def test_an_index_is_no_setting(rising):
 
 
 def test_rows_that_are_infinite_are_left_out_as_those_without_a_number_are(rising):
-    which = (rising[t.MODEL] == t.STUDENT) & (rising[t.TEMP] == 3) & (rising[t.REPLICATE] == 2)
-    spoiled = rising.assign(**{t.VAL_NUM_ERROR: rising[t.VAL_NUM_ERROR].mask(which, np.inf)})
+    which = (rising[MODEL] == STUDENT) & (rising[TEMP] == 3) & (rising[REPLICATE] == 2)
+    spoiled = rising.assign(**{VAL_NUM_ERROR: rising[VAL_NUM_ERROR].mask(which, np.inf)})
     found = answer(foreign.standard(spoiled, {}, None)[0])
     assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
     assert np.isfinite(found.curves["errors"]).all()
 
 
 def test_rates_are_printed_as_rates(rising):
-    measures = [t.VAL_NUM_ERROR, t.NUM_ERROR]
+    measures = [VAL_NUM_ERROR, NUM_ERROR]
     shown = tables.worth(answer(rising.assign(**{name: rising[name] / 10_000 for name in measures})))
     counts = tables.worth(answer(rising))
     assert [float(rate) for rate in shown["student"]] == pytest.approx(
@@ -179,9 +199,9 @@ def test_rates_are_printed_as_rates(rising):
 def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
     found = answer(rising)
     fixed, own = found.fixed.set_index("T"), found.test.set_index(found.columns)["student"]
-    students = rising[rising[t.MODEL] == t.STUDENT]
+    students = rising[rising[MODEL] == STUDENT]
     for T in (1, 4, 40):
-        at_T = students[students[t.TEMP] == T].groupby(found.columns)[t.NUM_ERROR].mean()
+        at_T = students[students[TEMP] == T].groupby(found.columns)[NUM_ERROR].mean()
         shares = at_T / own - 1
         assert fixed.loc[T, "median"] == pytest.approx(shares.median())
         assert fixed.loc[T, "worst"] == pytest.approx(shares.max())
@@ -205,31 +225,31 @@ def test_the_edge_is_seen_on_the_smooth_curve_too():
 
 def test_copies_are_no_replicates():
     table = planted.table(RISES, replicates=1)
-    students = table[table[t.MODEL] == t.STUDENT]
-    found = answer(pd.concat([students.assign(**{t.REPLICATE: i}) for i in range(3)]))
+    students = table[table[MODEL] == STUDENT]
+    found = answer(pd.concat([students.assign(**{REPLICATE: i}) for i in range(3)]))
     assert found.t_opt["flags"].map(lambda flags: COPIES in flags).all()
     assert found.effects["sentence"].str.contains("copies").all()
 
 
 def test_the_baseline_of_another_cell_is_not_this_ones(rising):
-    others = rising.assign(**{t.WIDTH: rising[t.WIDTH].where(rising[t.MODEL] != t.BASELINE, rising[t.WIDTH] + 1000)})
+    others = rising.assign(**{WIDTH: rising[WIDTH].where(rising[MODEL] != BASELINE, rising[WIDTH] + 1000)})
     assert answer(others).test["baseline"].isna().all()
 
 
 def test_baselines_that_train_in_another_way_are_compared_with(rising):
-    lr = np.where(rising[t.MODEL] == t.BASELINE, 0.1, 0.2)
+    lr = np.where(rising[MODEL] == BASELINE, 0.1, 0.2)
     assert answer(rising.assign(lr=lr)).test["baseline"].notna().all()
 
 
 def test_networks_without_replicates_are_numbered_within_their_cells(rising):
-    unnamed = answer(foreign.standard(rising.drop(columns=t.REPLICATE), {}, None)[0])
+    unnamed = answer(foreign.standard(rising.drop(columns=REPLICATE), {}, None)[0])
     named = answer(rising)
     pd.testing.assert_frame_equal(unnamed.test, named.test)
     pd.testing.assert_frame_equal(unnamed.t_opt, named.t_opt)
 
 
 def test_settings_that_are_called_like_figures_keep_their_values(rising):
-    own = rising.rename(columns={t.WIDTH: "student", t.CLASS_SEP: "T_opt", t.P_INFORMATIVE: "errors"})
+    own = rising.rename(columns={WIDTH: "student", CLASS_SEP: "T_opt", P_INFORMATIVE: "errors"})
     found = answer(foreign.standard(own, {}, None)[0])
     assert {*found.columns} == {"student (setting)", "T_opt (setting)", "errors (setting)"}
     named = answer(rising)
@@ -241,42 +261,42 @@ def test_no_figure_of_an_answer_can_be_overwritten_by_a_setting(rising):
     frames = (found.t_opt, found.test, found.curves)
     names = {name for frame in frames for name in frame.columns} - {*found.columns}
     ours = {name for name in names if name not in foreign.RESERVED}
-    assert all(any(part in name for part in ("minus", *t.RESULTS)) for name in ours), ours
+    assert all(any(part in name for part in ("minus", *RESULT_COLUMNS)) for name in ours), ours
 
 
 def test_a_factor_that_cannot_double_is_named(rising):
-    dropout = rising[t.P_INFORMATIVE].map({0.5: 0.0, 1.0: 0.3})
-    moves = answer(rising.drop(columns=t.P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
+    dropout = rising[P_INFORMATIVE].map({0.5: 0.0, 1.0: 0.3})
+    moves = answer(rising.drop(columns=P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
     assert "no number above 0" in moves.loc["dropout", "sentence"]
     assert "rises" in moves.loc["width", "sentence"]
 
 
 def test_teachers_are_found_by_number_whatever_the_type_of_it(rising):
-    number = {name: i for i, name in enumerate(rising[t.ID])}
-    ids = rising[t.ID].map(number).astype(str)
-    own = rising.assign(**{t.ID: ids, t.TEACHER_ID: rising[t.TEACHER_ID].map(number)})
+    number = {name: i for i, name in enumerate(rising[ID])}
+    ids = rising[ID].map(number).astype(str)
+    own = rising.assign(**{ID: ids, TEACHER_ID: rising[TEACHER_ID].map(number)})
     found = answer(foreign.standard(own, {}, None)[0])
     assert found.test["teacher"].tolist() == answer(rising).test["teacher"].tolist()
 
 
 def test_failed_networks_are_said_to_be_missing(rising):
     """As those without figures are: a T that failed in all replicates, and a cell of which nothing is done."""
-    students = rising[t.MODEL] == t.STUDENT
-    first = (rising[t.CLASS_SEP] == 1) & (rising[t.P_INFORMATIVE] == 1)
-    failed = students & first & ((rising[t.WIDTH] == 50) | (rising[t.WIDTH] == 20) & (rising[t.TEMP] == 3))
-    found = answer(rising.assign(**{t.STATUS: rising[t.STATUS].mask(failed, t.FAILED)}))
+    students = rising[MODEL] == STUDENT
+    first = (rising[CLASS_SEP] == 1) & (rising[P_INFORMATIVE] == 1)
+    failed = students & first & ((rising[WIDTH] == 50) | (rising[WIDTH] == 20) & (rising[TEMP] == 3))
+    found = answer(rising.assign(**{STATUS: rising[STATUS].mask(failed, FAILED)}))
     assert found.without == ["class_sep 1, p_informative 1, width 50"]
-    cells = found.t_opt.set_index([t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH])
+    cells = found.t_opt.set_index([CLASS_SEP, P_INFORMATIVE, WIDTH])
     assert cells.loc[(1.0, 1.0, 20), "left_out"] == ["T 3"]
     assert (cells["left_out"].map(len) > 0).sum() == 1
     # One that failed and was trained again is there.
-    again = pd.concat([rising[failed].assign(**{t.STATUS: t.FAILED, t.ID: "again"}), rising])
+    again = pd.concat([rising[failed].assign(**{STATUS: FAILED, ID: "again"}), rising])
     assert not answer(again).t_opt["left_out"].map(len).any()
 
 
 def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
     found = answer(rising)
-    taken = {*found.curves, *found.test, *found.t_opt} - {*found.columns, *t.RESULTS}
+    taken = {*found.curves, *found.test, *found.t_opt} - {*found.columns, *RESULT_COLUMNS}
     assert taken <= foreign.RESERVED
 
 
@@ -305,9 +325,9 @@ def test_a_sentence_says_what_its_numbers_allow(numbers, said):
 
 def test_data_sets_are_independent_where_their_seeds_are(rising):
     """Students of all widths share the data of theirs: four data sets, not twelve."""
-    known, unknown = answer(rising), answer(rising.drop(columns=t.DATA_SEED))
-    shared = answer(rising.assign(**{t.DATA_SEED: rising[t.REPLICATE]}))
-    gap = answer(rising.assign(**{t.DATA_SEED: rising[t.DATA_SEED].where(rising[t.WIDTH] != 20)}))
+    known, unknown = answer(rising), answer(rising.drop(columns=DATA_SEED))
+    shared = answer(rising.assign(**{DATA_SEED: rising[REPLICATE]}))
+    gap = answer(rising.assign(**{DATA_SEED: rising[DATA_SEED].where(rising[WIDTH] != 20)}))
     counts = [set(found.effects["independent_sets"]) for found in (known, unknown, shared, gap)]
     assert counts == [{4}, {1}, {1}, {1}]
     width = [found.effects.set_index("factor").loc["width"] for found in (known, unknown, shared)]

@@ -12,9 +12,28 @@ import pandas as pd
 import pytest
 
 from benchmarks import planted
-from kdtune import table as t
 from kdtune.analysis import sentences
 from kdtune.analysis.answer import answer
+from kdtune.columns import (
+    BASELINE,
+    CLASS_SEP,
+    DATASET,
+    ERROR,
+    FAILED,
+    ID,
+    MODEL,
+    N_PARAMS,
+    NUM_ERROR,
+    P_INFORMATIVE,
+    REPLICATE,
+    STATUS,
+    STUDENT,
+    TEACHER,
+    TEMP,
+    VAL_NLL,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
 from kdtune.plots import curves, optimum, regret, tutorial
 
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
@@ -40,7 +59,7 @@ def test_one_temperature_is_no_choice(call, written):
 
 
 def test_a_table_without_validation_says_that_the_test_split_chose(call, written, rising):
-    run = call("analyze", written(rising.drop(columns=[t.VAL_NUM_ERROR, t.VAL_NLL])))
+    run = call("analyze", written(rising.drop(columns=[VAL_NUM_ERROR, VAL_NLL])))
     assert run.exit_code == 0
     assert "Fewest errors on the test split" in run.output
     assert "too low" in run.output
@@ -63,9 +82,9 @@ def test_analyze_writes_what_it_prints(call, written, rising):
 
 
 def test_a_table_from_elsewhere(call, tmp_path, rising):
-    students = rising[rising[t.MODEL] == t.STUDENT]
-    own = students.rename(columns={t.TEMP: "tau", t.REPLICATE: "rep", t.DATASET: "data"})
-    own[["tau", "rep", "data", t.WIDTH, t.CLASS_SEP, t.P_INFORMATIVE, t.NUM_ERROR]].to_csv(tmp_path / "own.csv")
+    students = rising[rising[MODEL] == STUDENT]
+    own = students.rename(columns={TEMP: "tau", REPLICATE: "rep", DATASET: "data"})
+    own[["tau", "rep", "data", WIDTH, CLASS_SEP, P_INFORMATIVE, NUM_ERROR]].to_csv(tmp_path / "own.csv")
     run = call(
         "analyze", tmp_path / "own.csv", "--map", "temp=tau,replicate=rep,dataset=data",
         "--cell", "width,class_sep,p_informative",
@@ -88,8 +107,8 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
     ],
 )
 def test_mistakes_about_a_table_from_elsewhere_get_one_message(call, tmp_path, rising, arguments, said):
-    frame = rising.rename(columns={t.TEMP: "tau"})
-    frame = frame[frame[t.MODEL] == t.STUDENT].assign(**{t.WIDTH: rising[t.WIDTH].where(rising[t.WIDTH] > 20, -1)})
+    frame = rising.rename(columns={TEMP: "tau"})
+    frame = frame[frame[MODEL] == STUDENT].assign(**{WIDTH: rising[WIDTH].where(rising[WIDTH] > 20, -1)})
     frame.to_csv(tmp_path / "own.csv", index=False)
     run = call("analyze", tmp_path / "own.csv", *arguments)
     assert run.exit_code == 2
@@ -99,16 +118,16 @@ def test_mistakes_about_a_table_from_elsewhere_get_one_message(call, tmp_path, r
 
 def test_no_table_and_no_student_get_one_message(call, written, rising):
     assert call("analyze", "nowhere").exit_code == 2
-    run = call("analyze", written(rising[rising[t.MODEL] == t.TEACHER]))
+    run = call("analyze", written(rising[rising[MODEL] == TEACHER]))
     assert run.exit_code == 2
     assert "no distilled student" in run.output
-    run = call("plot", written(rising[rising[t.MODEL] == t.TEACHER]))
+    run = call("plot", written(rising[rising[MODEL] == TEACHER]))
     assert run.exit_code == 0
     assert "nothing is drawn against T" in run.output
 
 
 def test_a_table_without_errors_is_not_one_without_students(call, tmp_path, rising):
-    rising[[t.TEMP, t.WIDTH]].to_csv(tmp_path / "own.csv", index=False)
+    rising[[TEMP, WIDTH]].to_csv(tmp_path / "own.csv", index=False)
     run = call("plot", tmp_path / "own.csv")
     assert run.exit_code == 2
     assert "the table has no errors: it needs the column val_num_error" in run.output
@@ -134,7 +153,7 @@ def test_plot_draws_every_figure(call, written):
 
 
 def test_plot_draws_the_figures_that_are_asked_for(call, written, rising):
-    path = written(rising[rising[t.MODEL] != t.BASELINE])
+    path = written(rising[rising[MODEL] != BASELINE])
     assert call("plot", path, "--figure", "regret", "-f", "t_opt").exit_code == 0
     assert {file.stem for file in (path.parent / "figures").iterdir()} == {"regret", "t_opt"}
     run = call("plot", path, "--figure", "gain")
@@ -144,14 +163,14 @@ def test_plot_draws_the_figures_that_are_asked_for(call, written, rising):
 
 def test_panels_without_data_change_nothing_for_the_others(rising):
     """Two widths lack in the first data set, the first width in the second: those panels are empty."""
-    first = rising[t.CLASS_SEP] == rising[t.CLASS_SEP].min()
-    poor = rising[t.P_INFORMATIVE] == rising[t.P_INFORMATIVE].min()
-    lacks = first & (rising[t.WIDTH] == 20) | first & poor & (rising[t.WIDTH] == 100)
+    first = rising[CLASS_SEP] == rising[CLASS_SEP].min()
+    poor = rising[P_INFORMATIVE] == rising[P_INFORMATIVE].min()
+    lacks = first & (rising[WIDTH] == 20) | first & poor & (rising[WIDTH] == 100)
     found = answer(rising[~lacks])
     for figure in (
         curves.excess_figure(found),
         curves.gain_figure(found),
-        tutorial.temperature_figure(found, t.NUM_ERROR),
+        tutorial.temperature_figure(found, NUM_ERROR),
     ):
         drawn = [axes for axes in figure.axes if axes.axison]
         assert {axes.get_xscale() for axes in drawn} == {"log"}
@@ -167,31 +186,31 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
 
 
 def test_figures_say_which_students_are_larger_than_their_teacher(rising):
-    params = rising[t.WIDTH].map({20: 100, 50: 300, 100: 900}).fillna(500)
-    found = answer(rising.assign(**{t.N_PARAMS: params}))
+    params = rising[WIDTH].map({20: 100, 50: 300, 100: 900}).fillna(500)
+    found = answer(rising.assign(**{N_PARAMS: params}))
     drawn = (curves.excess_figure, curves.gain_figure, optimum.optimum_figure, optimum.map_figure, regret.regret_figure)
     for figure in (draw(found) for draw in drawn):
         words = [text.get_text().replace("\n", " ") for text in figure.findobj(mpl.text.Text)]
         said = {text for text in words if "larger than its teacher" in text}
         assert said in ({"width 100 (larger than its teacher)"}, {"student, width 100 (larger than its teacher)"},
                         {"shaded: larger than its teacher"})  # fmt: skip
-    otherwise = rising.assign(**{t.N_PARAMS: params}, units=rising[t.WIDTH])
-    no_widths = optimum.optimum_figure(answer(otherwise, [t.CLASS_SEP, t.P_INFORMATIVE, "units"]))
+    otherwise = rising.assign(**{N_PARAMS: params}, units=rising[WIDTH])
+    no_widths = optimum.optimum_figure(answer(otherwise, [CLASS_SEP, P_INFORMATIVE, "units"]))
     lines = [text.get_text() for text in no_widths.axes[0].get_yticklabels()]
     assert sum(line.endswith(" (larger than its teacher)") for line in lines) == len(lines) / 3
 
 
 def test_a_panel_without_baselines_says_so(rising):
-    lacks = (rising[t.MODEL] == t.BASELINE) & (rising[t.CLASS_SEP] == rising[t.CLASS_SEP].min())
+    lacks = (rising[MODEL] == BASELINE) & (rising[CLASS_SEP] == rising[CLASS_SEP].min())
     said = [[text.get_text() for text in axes.texts] for axes in curves.gain_figure(answer(rising[~lacks])).axes]
-    informative = rising[t.P_INFORMATIVE].nunique()
+    informative = rising[P_INFORMATIVE].nunique()
     assert said == [["no baseline"]] * informative + [[]] * (len(said) - informative)
 
 
 def test_long_settings_stay_apart(rising):
     long = {"weight_decay_of_the_second_kind": "0.0001 of the greatest", "optimizer": "stochastic gradient descent"}
-    varied = pd.concat([rising.assign(**long, rate=rate, **{t.ID: rising[t.ID] + rate}) for rate in ("low", "high")])
-    found = answer(varied[varied[t.CLASS_SEP] == 1], [*long, "rate", t.P_INFORMATIVE, t.WIDTH, "momentum"][:5])
+    varied = pd.concat([rising.assign(**long, rate=rate, **{ID: rising[ID] + rate}) for rate in ("low", "high")])
+    found = answer(varied[varied[CLASS_SEP] == 1], [*long, "rate", P_INFORMATIVE, WIDTH, "momentum"][:5])
     for figure in (curves.gain_figure(found), regret.regret_figure(found)):
         names = [text.get_text() for text in figure.legends[0].texts if text.get_text().startswith("student")]
         assert len(set(names)) == len(names) == 6
@@ -227,11 +246,11 @@ def test_small_tables_have_figures_and_a_page_too(call, written, table):
 
 
 def test_the_page_needs_no_network_and_escapes_what_is_the_users(call, written, rising):
-    path = written(rising.assign(**{t.DATASET: "<script>alert(1)</script>", "hidden": "[4]"}))
+    path = written(rising.assign(**{DATASET: "<script>alert(1)</script>", "hidden": "[4]"}))
     (path.parent / "sweep.yaml").write_text("name: <b>bold</b>\n")
-    failed = rising.iloc[[-1]].assign(**{t.STATUS: t.FAILED, t.ERROR: "<img src=x>", t.ID: "failed"})
+    failed = rising.iloc[[-1]].assign(**{STATUS: FAILED, ERROR: "<img src=x>", ID: "failed"})
     both = pd.concat([rising, failed])
-    label = [f"<i>{width} {sep}</i>" for width, sep in zip(both[t.WIDTH], both[t.CLASS_SEP], strict=True)]
+    label = [f"<i>{width} {sep}</i>" for width, sep in zip(both[WIDTH], both[CLASS_SEP], strict=True)]
     path = written(both.assign(label=label))
     run = call("report", path)
     assert run.exit_code == 0, run.output
@@ -261,14 +280,14 @@ def test_power_needs_replicates(call, written):
 
 
 def test_a_model_of_another_name_is_told_what_is_read(call, written, rising):
-    run = call("analyze", written(rising.assign(**{t.MODEL: rising[t.MODEL].replace(t.STUDENT, "kd")})))
+    run = call("analyze", written(rising.assign(**{MODEL: rising[MODEL].replace(STUDENT, "kd")})))
     assert run.exit_code == 2
     assert "says kd, student, teacher, where distilled_student, student, teacher are read" in run.output
 
 
 def test_figures_that_are_no_numbers_get_one_message(call, tmp_path, rising):
-    spoiled = rising.astype({t.NUM_ERROR: object})
-    spoiled.loc[spoiled.index[7], t.NUM_ERROR] = "many"
+    spoiled = rising.astype({NUM_ERROR: object})
+    spoiled.loc[spoiled.index[7], NUM_ERROR] = "many"
     spoiled.to_csv(tmp_path / "own.csv", index=False)
     run = call("analyze", tmp_path / "own.csv")
     assert run.exit_code == 2

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtune import bias, metrics
+from kdtune.train import bias_shift as bias
+from kdtune.train import metrics
 
 
 def errors(logits, labels, classes, by):

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from kdtune import __version__
-from kdtune import table as t
-from kdtune.packaged import FOLDER, sweeps
-from kdtune.plan import all_networks
-from kdtune.rows import failed_row, row
-from kdtune.spec import load
+from kdtune.columns import ACCURACY, NUM_ERROR, STUDENT_SEED, VAL_NLL, VAL_NUM_ERROR
+from kdtune.plan.plan import all_networks
+from kdtune.spec.bundled_sweeps import FOLDER, sweeps
+from kdtune.spec.spec import load
+from kdtune.table import read_table, rows_to_arrow, write_table
+from kdtune.train.rows import failed_row, row
 from tests.idx import write_digits
 
 
@@ -33,7 +34,7 @@ def folder(spec, tmp_path):
     rows.append(failed_row(networks[-1], "diverged: it [blew] up"))
     path = tmp_path / "results/small"
     path.mkdir(parents=True)
-    t.write(t.to_arrow(rows), path / "table.parquet")
+    write_table(rows_to_arrow(rows), path / "table.parquet")
     return path
 
 
@@ -151,13 +152,13 @@ def test_show_picks_filters_sorts_and_exports(call, folder):
 def test_a_table_older_than_its_rows_is_said(call, folder):
     (folder / "parts").mkdir()
     assert "run it again" not in call("show", folder).output
-    t.write(t.to_arrow([]), folder / "parts/new.parquet")
+    write_table(rows_to_arrow([]), folder / "parts/new.parquet")
     os.utime(folder / "table.parquet", (1, 1))
     assert "run it again" in call("show", folder).output
 
 
 def test_seeds_keep_every_digit(call, folder):
-    seeds = t.read(folder / "table.parquet")[t.STUDENT_SEED].drop_null().to_pylist()
+    seeds = read_table(folder / "table.parquet")[STUDENT_SEED].drop_null().to_pylist()
     shown = call("show", folder, "-c", "student_seed", "-w", "model != 'teacher'", "-f", "csv").output.split()[1:]
     assert [int(seed) for seed in shown] == seeds
     assert max(seeds) > 2**53
@@ -188,15 +189,17 @@ def test_plot_draws_png_and_svg(call, folder):
 )
 def test_unusual_sweeps_are_summed_up_and_drawn(call, spec, tmp_path, overrides):
     from kdtune.analysis.answer import answer
-    from kdtune.analysis.tables import summary
+    from kdtune.analysis.printed_tables import summary
 
     random = np.random.default_rng(0)
     networks = list(all_networks(spec(*overrides, "replicates=2")))
     figures = [
-        {t.NUM_ERROR: int(e), t.ACCURACY: 0.9, t.VAL_NUM_ERROR: int(e), t.VAL_NLL: 0.1}
+        {NUM_ERROR: int(e), ACCURACY: 0.9, VAL_NUM_ERROR: int(e), VAL_NLL: 0.1}
         for e in random.integers(1, 99, len(networks))
     ]
-    t.write(t.to_arrow([row(n, **f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet")
+    write_table(
+        rows_to_arrow([row(n, **f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet"
+    )
     table = pd.read_parquet(tmp_path / "table.parquet")
     frame = summary(answer(table))
     assert frame[["teacher", "baseline", "T", "student"]].notna().all(axis=None)

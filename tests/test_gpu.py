@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from kdtune import table as t
-from kdtune.fit import Trainer, fit
-from kdtune.train import train_pack
+from kdtune.columns import NUM_ERROR
+from kdtune.train.fit import Trainer, fit
+from kdtune.train.train_pack import train_pack
 from tests.separate import DIGITS, members_of, taught
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -58,7 +58,7 @@ def test_gpu_and_cpu_agree_in_distribution(plan):
     """Errors over replicates: the paired difference of means is within its own noise."""
     packs = plan("replicates=10", "train.epochs=20", whole_packs=True).packs
     on = {
-        device: {r.network.id: r.row[t.NUM_ERROR] for one in packs for r in train_pack(one, taught, device=device)}
+        device: {r.network.id: r.row[NUM_ERROR] for one in packs for r in train_pack(one, taught, device=device)}
         for device in ("cpu", "cuda")
     }
     difference = np.array([on["cpu"][name] - on["cuda"][name] for name in on["cpu"]], float)

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torchvision import datasets
 
-from kdtune import images
-from kdtune.data import load as load_draw
-from kdtune.data import of_classes
+from kdtune.data.load import load as load_draw
+from kdtune.data.splits import of_classes
 from kdtune.errors import SweepFileError
-from kdtune.identity import stream
-from kdtune.jitter import Jitter, shifts
-from kdtune.network import data_draw
-from kdtune.plan import all_networks
-from kdtune.rows import row
-from kdtune.spec import load
+from kdtune.files import images
+from kdtune.plan.identity import stream
+from kdtune.plan.network import data_draw
+from kdtune.plan.plan import all_networks
+from kdtune.spec.spec import load
+from kdtune.train.jitter import Jitter, shifts
+from kdtune.train.rows import row
 from tests.idx import write_digits, write_idx
 
 MNIST = {"kind": "torchvision", "name": "MNIST"}

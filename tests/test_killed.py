@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from kdtune import table as t
+from kdtune.columns import ID, SECONDS
 from tests.conftest import environment, write_small
 from tests.folders import alone, parts, same, table
 
@@ -92,8 +92,8 @@ def test_killed_and_gone_on_with(kdtune, start, write, long_reference, tmp_path,
         run = kdtune("sweep", write(), *LONG)
         assert run.returncode == 0, run.stderr
         assert f"{len(before)} of 38 networks are done already" in run.stderr
-        seconds = table(folder).set_index(t.ID)[t.SECONDS]  # what was finished is not trained again
-        assert (seconds[before[t.ID]].to_numpy() == before[t.SECONDS].to_numpy()).all()
+        seconds = table(folder).set_index(ID)[SECONDS]  # what was finished is not trained again
+        assert (seconds[before[ID]].to_numpy() == before[SECONDS].to_numpy()).all()
     same(table(folder), long_reference)
 
 
@@ -120,7 +120,7 @@ def freeze_between_packs(driver: subprocess.Popen[str], folder: Path) -> set[str
     """Stop a driver as soon as something is finished, so that it hands out no more packs: the ids that it has kept."""
     wait_for(lambda: parts(folder))
     os.kill(driver.pid, signal.SIGSTOP)
-    return {name for path in parts(folder) for name in pd.read_parquet(path)[t.ID]}
+    return {name for path in parts(folder) for name in pd.read_parquet(path)[ID]}
 
 
 def check_ended_cleanly(driver: subprocess.Popen[str], folder: Path, known: set[str], reference: pd.DataFrame) -> None:
@@ -130,9 +130,9 @@ def check_ended_cleanly(driver: subprocess.Popen[str], folder: Path, known: set[
     assert "Traceback" not in output
     finished = table(folder)
     assert known
-    assert known <= set(finished[t.ID])
+    assert known <= set(finished[ID])
     assert len(finished) < len(reference)
-    same(finished, reference[reference[t.ID].isin(finished[t.ID])].reset_index(drop=True))
+    same(finished, reference[reference[ID].isin(finished[ID])].reset_index(drop=True))
 
 
 def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path):

@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtune import table as t
-from kdtune.batches import Batches
-from kdtune.fit import cut
-from kdtune.network import pack
-from kdtune.packing import Limits, even, student_packs, teacher_packs
+from kdtune.columns import TEACHER
+from kdtune.plan.network import pack
+from kdtune.plan.packing import Limits, even, student_packs, teacher_packs
+from kdtune.train.batches import Batches
+from kdtune.train.fit import cut
 from tests.separate import members_of
 from tests.test_train import results
 
@@ -24,7 +24,7 @@ def test_parts_and_threads_change_no_bit(plan, monkeypatch, threads, most):
     """However a pack is cut for the cache, and whichever thread trains a part."""
     packs = plan("distill.hard_weight=[0, 0.5]").packs
     whole = {one.id: results(one) for one in packs}
-    monkeypatch.setattr("kdtune.network.STACK_BYTES", most * packs[0].networks[0].footprint)
+    monkeypatch.setattr("kdtune.plan.network.STACK_BYTES", most * packs[0].networks[0].footprint)
     for one in packs:
         parts = cut(members_of(one), threads)
         assert sum(len(part.networks) for part in parts) == len(one.networks)
@@ -87,8 +87,8 @@ def test_every_example_once_an_epoch(plan):
 def test_packs_divide_among_the_workers(everything, counts, workers, limits):
     temperatures, replicates = counts
     networks = everything(temperatures, replicates)
-    teachers = teacher_packs([n for n in networks if n.model == t.TEACHER], workers, limits, stacked=True)
-    students = student_packs([n for n in networks if n.model != t.TEACHER], teachers, workers, limits)
+    teachers = teacher_packs([n for n in networks if n.model == TEACHER], workers, limits, stacked=True)
+    students = student_packs([n for n in networks if n.model != TEACHER], teachers, workers, limits)
     trained = Counter(n.id for one in (*teachers, *students) for n in one.networks)
     assert trained == Counter(n.id for n in networks)
     assert all(len(one.networks) <= limits.networks for one in (*teachers, *students))
@@ -107,8 +107,8 @@ def test_packs_divide_among_the_workers(everything, counts, workers, limits):
 def everything(tmp_path_factory):
     from ruamel.yaml import YAML
 
-    from kdtune.plan import all_networks
-    from kdtune.spec import load
+    from kdtune.plan.plan import all_networks
+    from kdtune.spec.spec import load
     from tests.conftest import SMALL
 
     path = tmp_path_factory.mktemp("sweep") / "small.yaml"

@@ -13,13 +13,31 @@ import torch
 from safetensors.torch import save_file
 
 import kdtune as package
-from kdtune import table as t
-from kdtune.analysis import reference
-from kdtune.analysis.chosen import MOST_CELLS, chosen
-from kdtune.images import files_of
-from kdtune.plan import all_networks
-from kdtune.rows import row
-from kdtune.weights import load_weights
+from kdtune.analysis import published_figures as reference
+from kdtune.analysis.representatives import MOST_CELLS, chosen
+from kdtune.columns import (
+    ACCURACY,
+    BASELINE,
+    DATASET,
+    DONE,
+    EPOCHS,
+    ID,
+    MODEL,
+    N_TRAIN,
+    NUM_ERROR,
+    STATUS,
+    STUDENT,
+    TEACHER,
+    TEMP,
+    TRANSFER,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
+from kdtune.files.images import files_of
+from kdtune.plan.plan import all_networks
+from kdtune.results.weights import load_weights
+from kdtune.table import rows_to_arrow, to_frame
+from kdtune.train.rows import row
 from tests.conftest import environment, write_small
 from tests.folders import table
 from tests.idx import write_digits, write_idx
@@ -67,13 +85,17 @@ def folder(tmp_path_factory, ray_address):
 
 def test_every_network_is_there(folder):
     found = table(folder)
-    assert (found[t.STATUS] == t.DONE).all()
-    assert found[t.MODEL].value_counts().to_dict() == {t.TEACHER: 2, t.BASELINE: 2, t.STUDENT: 16}
-    assert set(found[t.DATASET]) == {"MNIST"}
-    students = found[found[t.MODEL] != t.TEACHER]
-    assert set(students[t.TRANSFER]) == {"omit 3"}
-    assert students[t.N_TRAIN].nunique() == 1
-    assert students[t.N_TRAIN].iloc[0] < found[t.N_TRAIN].max() == 1080
+    assert (found[STATUS] == DONE).all()
+    assert found[MODEL].value_counts().to_dict() == {
+        TEACHER: 2,
+        BASELINE: 2,
+        STUDENT: 16,
+    }
+    assert set(found[DATASET]) == {"MNIST"}
+    students = found[found[MODEL] != TEACHER]
+    assert set(students[TRANSFER]) == {"omit 3"}
+    assert students[N_TRAIN].nunique() == 1
+    assert students[N_TRAIN].iloc[0] < found[N_TRAIN].max() == 1080
     assert set(found["architecture"]) == {"mlp", "cnn"} == set(found["teacher_architecture"].dropna())
     assert "root" not in found.columns
     assert str(folder.parent.parent) not in (folder / "sweep.yaml").read_text()
@@ -81,22 +103,22 @@ def test_every_network_is_there(folder):
 
 def test_details_are_those_of_the_rows(folder):
     """Errors by class and confusion matrices add up to the table's; curves end in it."""
-    rows = table(folder).set_index(t.ID)
+    rows = table(folder).set_index(ID)
     classes, confusion = (pd.read_parquet(folder / f"{name}.parquet") for name in ("per_class", "confusion"))
-    assert classes.groupby(t.ID)[t.NUM_ERROR].sum().eq(rows[t.NUM_ERROR]).all()
-    assert classes.groupby(t.ID)["n"].sum().eq(597).all()
-    wrong = confusion[confusion["label"] != confusion["predicted"]].groupby(t.ID)["count"].sum()
-    assert wrong.eq(rows[t.NUM_ERROR]).all()
-    unseen = classes[~classes["seen"]].set_index(t.ID)
+    assert classes.groupby(ID)[NUM_ERROR].sum().eq(rows[NUM_ERROR]).all()
+    assert classes.groupby(ID)["n"].sum().eq(597).all()
+    wrong = confusion[confusion["label"] != confusion["predicted"]].groupby(ID)["count"].sum()
+    assert wrong.eq(rows[NUM_ERROR]).all()
+    unseen = classes[~classes["seen"]].set_index(ID)
     assert set(unseen["label"]) == {3}
-    assert set(rows.loc[unseen.index, t.MODEL]) == {t.BASELINE, t.STUDENT}
-    assert (unseen[rows.loc[unseen.index, t.MODEL].eq(t.BASELINE).to_numpy()][t.ACCURACY] == 0).all()
+    assert set(rows.loc[unseen.index, MODEL]) == {BASELINE, STUDENT}
+    assert (unseen[rows.loc[unseen.index, MODEL].eq(BASELINE).to_numpy()][ACCURACY] == 0).all()
     curves = pd.read_parquet(folder / "learning_curves.parquet")
-    last = curves.groupby(t.ID).last()
+    last = curves.groupby(ID).last()
     assert set(last.index) == set(rows.index)
-    assert last["epoch"].eq(rows[t.EPOCHS]).all()
+    assert last["epoch"].eq(rows[EPOCHS]).all()
     unshifted = rows[rows["bias_shift"].isna()].index
-    assert last.loc[unshifted, "val_num_error"].eq(rows.loc[unshifted, t.VAL_NUM_ERROR]).all()
+    assert last.loc[unshifted, "val_num_error"].eq(rows.loc[unshifted, VAL_NUM_ERROR]).all()
 
 
 def test_what_was_not_recorded_is_said(call, write, ray_address):
@@ -109,15 +131,15 @@ def test_what_was_not_recorded_is_said(call, write, ray_address):
 
 def test_networks_and_their_data_come_back(folder):
     rows = table(folder)
-    for _, one in rows.groupby(["architecture", t.MODEL]).first().reset_index().iterrows():
-        data = package.load_data(folder, one[t.ID])
-        net = package.load(folder, one[t.ID])
+    for _, one in rows.groupby(["architecture", MODEL]).first().reset_index().iterrows():
+        data = package.load_data(folder, one[ID])
+        net = package.load(folder, one[ID])
         wrong = net(torch.from_numpy(data.x_test)).argmax(dim=1).numpy() != data.y_test
-        assert wrong.sum() == one[t.NUM_ERROR]
+        assert wrong.sum() == one[NUM_ERROR]
 
 
 def test_data_that_moved_are_found_where_they_are_now(folder, tmp_path):
-    name = table(folder)[t.ID].iloc[0]
+    name = table(folder)[ID].iloc[0]
     moved = write_digits(tmp_path)
     assert len(package.load_data(folder, name, data_root=moved).y_test) == 597
     labels = files_of("MNIST", None, moved)[3]
@@ -165,14 +187,14 @@ def test_it_is_compared(folder, call, tmp_path):
     assert found["spread"].to_dict()["baseline"] == reference.BELOW
     assert found["spread"].to_dict()["soft"] == reference.ABOVE
     rows = table(folder)
-    own = rows[rows[t.MODEL] == t.BASELINE][t.NUM_ERROR]
+    own = rows[rows[MODEL] == BASELINE][NUM_ERROR]
     assert found.loc["baseline", ["mean", "lowest", "highest", "replicates"]].tolist() == [
         own.mean(),
         own.min(),
         own.max(),
         2,
     ]
-    assert found.loc["teacher", "mean"] == rows[rows[t.MODEL] == t.TEACHER][t.NUM_ERROR].mean(), "both of replicate 0"
+    assert found.loc["teacher", "mean"] == rows[rows[MODEL] == TEACHER][NUM_ERROR].mean(), "both of replicate 0"
     assert "Wrote" in run.output
     assert "so few" in run.output
 
@@ -217,16 +239,16 @@ def test_single_networks_of_many_cells(spec):
     overrides = {"dataset": {"kind": "digits"}, "student": {"depth": 1, "width": widths}, "replicates": 2}
     networks = list(all_networks(spec("distill.T=[1, 4]", **overrides)))
     errors = random.integers(1, 99, len(networks)).tolist()
-    rows = [row(n, **{t.NUM_ERROR: 1, t.VAL_NUM_ERROR: e}) for n, e in zip(networks, errors, strict=True)]
-    whole = t.to_frame(t.to_arrow(rows))
+    rows = [row(n, **{NUM_ERROR: 1, VAL_NUM_ERROR: e}) for n, e in zip(networks, errors, strict=True)]
+    whole = to_frame(rows_to_arrow(rows))
     found, left_out = chosen(whole)
     assert left_out == 30 - MOST_CELLS
-    students = found[found[t.MODEL] == t.STUDENT]
-    assert set(students[t.WIDTH]) == set(found[found[t.MODEL] == t.BASELINE][t.WIDTH]) == set(range(1, MOST_CELLS + 1))
-    for width, own in students.groupby(t.WIDTH):
-        all_of_it = whole[(whole[t.MODEL] == t.STUDENT) & (whole[t.WIDTH] == width)]
-        best = all_of_it.groupby(t.TEMP)[t.VAL_NUM_ERROR].mean().idxmin()
-        assert set(own[t.TEMP]) == {best}
+    students = found[found[MODEL] == STUDENT]
+    assert set(students[WIDTH]) == set(found[found[MODEL] == BASELINE][WIDTH]) == set(range(1, MOST_CELLS + 1))
+    for width, own in students.groupby(WIDTH):
+        all_of_it = whole[(whole[MODEL] == STUDENT) & (whole[WIDTH] == width)]
+        best = all_of_it.groupby(TEMP)[VAL_NUM_ERROR].mean().idxmin()
+        assert set(own[TEMP]) == {best}
         assert set(own["series"]) == {f"student, width {width}, T {best:g} (chosen)"}
 
 

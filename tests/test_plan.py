@@ -9,20 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from kdtune import identity
-from kdtune import table as t
-from kdtune.agenda import Agenda
-from kdtune.packing import Limits
-from kdtune.plan import all_networks, make_plan
+from kdtune.columns import BASELINE, STUDENT, TEACHER
+from kdtune.plan import identity
+from kdtune.plan.packing import Limits
+from kdtune.plan.plan import all_networks, make_plan
+from kdtune.plan.ready_queue import Agenda
 from kdtune.settings import Train
 
 
 def test_part_three_of_the_tutorial():
-    from kdtune.packaged import FOLDER
-    from kdtune.spec import load
+    from kdtune.spec.bundled_sweeps import FOLDER
+    from kdtune.spec.spec import load
 
     plan = make_plan(list(all_networks(load(FOLDER / "fakeset.yaml", ["student.width=50"]))), workers=2)
-    assert [plan.count(model) for model in (t.TEACHER, t.BASELINE, t.STUDENT)] == [9, 9, 72]
+    assert [plan.count(model) for model in (TEACHER, BASELINE, STUDENT)] == [9, 9, 72]
     # Nine cells for two workers: the last is shared out.
     assert sorted(len(p.networks) for p in plan.packs) == [4, 4, 5, 5] + [9] * 8
     teacher = plan.networks[0]
@@ -33,9 +33,9 @@ def test_each_network_once_and_baselines_once_a_cell(plan):
     p = plan("distill.hard_weight=[0, 1]", "replicates=2")
     ids = [n.id for n in p.networks]
     assert len(ids) == len(set(ids))
-    assert p.count(t.TEACHER) == 2 * 2
-    assert p.count(t.BASELINE) == 2 * 2 * 2
-    assert p.count(t.STUDENT) == 2 * 2 * 2 * 3 * 2
+    assert p.count(TEACHER) == 2 * 2
+    assert p.count(BASELINE) == 2 * 2 * 2
+    assert p.count(STUDENT) == 2 * 2 * 2 * 3 * 2
     assert sorted(n.id for pack in p.packs for n in pack.networks) == sorted(ids)
 
 
@@ -52,12 +52,12 @@ def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, most, d
     needed = {n.teacher.id for n in everything if n.id in missing and n.teacher}
     assert missing <= set(trained)
     assert again <= needed & finished
-    teachers = [n for pack in p.packs for n in pack.networks if n.model == t.TEACHER]
+    teachers = [n for pack in p.packs for n in pack.networks if n.model == TEACHER]
     for pack in p.packs:
         first = pack.networks[0]
         assert len({(tuple(n.layers), n.train.epochs, n.train.batch_size, n.train.lr) for n in pack.networks}) == 1
         assert len(pack.networks) <= most
-        if first.model == t.TEACHER:
+        if first.model == TEACHER:
             assert len(pack.networks) <= math.ceil(len(teachers) / workers)
         trained = [one.id for one in p.packs if pack.teachers & {n.id for n in one.networks}]
         assert len(trained) <= 1  # nobody waits for a teacher that is trained elsewhere
@@ -65,19 +65,19 @@ def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, most, d
 
 def test_ready_teachers_are_not_trained_again(plan):
     everything = plan().networks
-    teachers = {n.id for n in everything if n.model == t.TEACHER}
+    teachers = {n.id for n in everything if n.model == TEACHER}
     p = plan(done=teachers, ready_teachers=teachers)
-    assert not [n for n in p.missing if n.model == t.TEACHER]
+    assert not [n for n in p.missing if n.model == TEACHER]
     lost = plan(done=teachers, ready_teachers=set())
-    assert {n.id for n in lost.missing if n.model == t.TEACHER} == teachers
+    assert {n.id for n in lost.missing if n.model == TEACHER} == teachers
     finished = plan(done={n.id for n in everything}, ready_teachers=set())
     assert not finished.packs
 
 
 def test_a_diverged_teacher_is_not_trained_again_and_its_students_are_skipped(plan):
     everything = plan().networks
-    teachers = [n.id for n in everything if n.model == t.TEACHER]
-    rest = {n.id for n in everything if n.model != t.STUDENT}
+    teachers = [n.id for n in everything if n.model == TEACHER]
+    rest = {n.id for n in everything if n.model != STUDENT}
     p = plan(done=rest, ready_teachers=teachers[1:], lost_teachers=teachers[:1])
     assert {n.id for n in p.skipped} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[0]}
     assert {n.id for n in p.missing} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[1]}
@@ -125,8 +125,8 @@ def test_ids_depend_on_every_setting(spec, override):
 def test_teacher_settings_change_distilled_students_and_not_baselines(spec):
     before = {n.id: n.model for n in all_networks(spec())}
     after = {n.id: n.model for n in all_networks(spec("teacher.dropout=0.5"))}
-    assert {before[i] for i in before.keys() & after.keys()} == {t.BASELINE}
-    assert sum(m == t.BASELINE for m in before.values()) == len(before.keys() & after.keys())
+    assert {before[i] for i in before.keys() & after.keys()} == {BASELINE}
+    assert sum(m == BASELINE for m in before.values()) == len(before.keys() & after.keys())
 
 
 def test_ids_and_seeds_stay_what_they_are(spec):
@@ -156,7 +156,7 @@ def test_replicates_redraw_what_they_say(spec):
             {
                 (n.data.draw, n.teacher.draw, n.draw, n.replicate)
                 for n in all_networks(spec(override))
-                if n.model == t.STUDENT
+                if n.model == STUDENT
             }
         )
 
@@ -173,8 +173,8 @@ def test_replicates_redraw_what_they_say(spec):
 def test_streams_differ_by_what_they_are_for(spec):
     networks = list(all_networks(spec("replicates=2")))
     assert len({n.data.seed for n in networks}) == 2 * 2
-    teachers = [n for n in networks if n.model == t.TEACHER]
-    students = [n for n in networks if n.model != t.TEACHER]
+    teachers = [n for n in networks if n.model == TEACHER]
+    students = [n for n in networks if n.model != TEACHER]
     assert not {n.weights_seed for n in teachers} & {n.weights_seed for n in students}
     assert not {n.order_seed for n in networks} & {n.weights_seed for n in networks}
 
@@ -189,7 +189,7 @@ def walk(agenda, finish):
 
 
 def teachers_of(pack):
-    return [n.id for n in pack.networks if n.model == t.TEACHER]
+    return [n.id for n in pack.networks if n.model == TEACHER]
 
 
 def test_a_pack_starts_once_its_own_teacher_is_done(plan):
@@ -206,8 +206,8 @@ def test_a_pack_starts_once_its_own_teacher_is_done(plan):
     assert agenda.empty
     assert sorted(x.id for x in out) == sorted(x.id for x in p.packs)
     models = [x.networks[0].model for x in out]
-    second = [i for i, m in enumerate(models) if m == t.TEACHER][1]
-    assert t.STUDENT in models[:second], "students of the first teacher do not wait for the second"
+    second = [i for i, m in enumerate(models) if m == TEACHER][1]
+    assert STUDENT in models[:second], "students of the first teacher do not wait for the second"
 
 
 def test_what_waits_for_a_teacher_is_not_handed_out(plan):

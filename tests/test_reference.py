@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from kdtune.analysis import reference
-from kdtune.initial import initial_weights
+from kdtune.analysis import published_figures as reference
+from kdtune.stacked.initial_weights import initial_weights
 
 
 def match(network: str, theirs: int, errors: list[float]) -> reference.Match:

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import ray
 
-from kdtune import cluster as clusters
-from kdtune import table as t
-from kdtune.cluster import cluster
+from kdtune.columns import BASELINE, DONE, ERROR, FAILED, ID, SKIPPED, STATUS, STUDENT, TEACHER
 from kdtune.errors import SweepError
-from kdtune.options import Options
-from kdtune.rows import failed_row, row
-from kdtune.schedule import run
-from kdtune.store import Store
+from kdtune.results.store import Store
+from kdtune.run import cluster as clusters
+from kdtune.run.cluster import cluster
+from kdtune.run.schedule import run
+from kdtune.run.worker_options import Options
+from kdtune.table import final_ids
+from kdtune.train.rows import failed_row, row
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -96,7 +97,7 @@ def fail_always(pack, store, options):
 
 
 def lose_teachers(pack, store, options):
-    if not pack.teachers and pack.networks[0].model == t.TEACHER:
+    if not pack.teachers and pack.networks[0].model == TEACHER:
         store.write_rows(pack.id, [failed_row(network, "it burnt") for network in pack.networks])
     else:
         finish(pack, store, options)
@@ -104,7 +105,7 @@ def lose_teachers(pack, store, options):
 
 def test_every_pack_runs_once_after_its_teacher(go):
     plan, ledger, store = go(finish)
-    assert sorted(r[t.ID] for r in ledger.rows) == sorted(n.id for n in plan.networks)
+    assert sorted(r[ID] for r in ledger.rows) == sorted(n.id for n in plan.networks)
     order = lines(store)
     assert len(order) == 2 * len(plan.packs)
     at = {tuple(line): i for i, line in enumerate(order)}
@@ -116,17 +117,17 @@ def test_every_pack_runs_once_after_its_teacher(go):
 
 def test_parts_are_folded_along_the_way(go, monkeypatch):
     """And only those that the driver has read: what workers write meanwhile stays for it."""
-    monkeypatch.setattr("kdtune.schedule.FOLD_AT", 2)
+    monkeypatch.setattr("kdtune.run.schedule.FOLD_AT", 2)
     plan, ledger, store = go(finish)
     names = [path.name for path in store.parts.iterdir()]
     assert len(names) == len(plan.packs) // 2 + len(plan.packs) % 2
     assert sum(name.startswith("folded-") for name in names) == len(plan.packs) // 2
-    assert t.final_ids(store.rows()) == {n.id for n in plan.networks} == {r[t.ID] for r in ledger.rows}
+    assert final_ids(store.rows()) == {n.id for n in plan.networks} == {r[ID] for r in ledger.rows}
 
 
 def test_a_crash_is_retried_and_an_error_is_not(go):
     plan, ledger, _ = go(crash_twice)
-    assert {r[t.STATUS] for r in ledger.rows} == {t.DONE}
+    assert {r[STATUS] for r in ledger.rows} == {DONE}
     students = {pack.id for pack in plan.packs if pack.teachers}
     assert {pack for pack, _ in ledger.crashes} == students
     assert max(times for _, times in ledger.crashes) == 2
@@ -134,13 +135,13 @@ def test_a_crash_is_retried_and_an_error_is_not(go):
 
 def test_a_crash_that_stays_ends_in_failed_rows(go):
     plan, ledger, store = go(crash_always, retries=1)
-    failed = [r for r in ledger.rows if r[t.STATUS] == t.FAILED]
+    failed = [r for r in ledger.rows if r[STATUS] == FAILED]
     students = [pack for pack in plan.packs if pack.teachers]
-    assert {r[t.ID] for r in failed} == {n.id for pack in students for n in pack.networks}
-    assert {r[t.ERROR] for r in failed} == {"its worker crashed 2 times"}
+    assert {r[ID] for r in failed} == {n.id for pack in students for n in pack.networks}
+    assert {r[ERROR] for r in failed} == {"its worker crashed 2 times"}
     begun = [line[1] for line in lines(store) if line[0] == "begin" and line[1] in {pack.id for pack in students}]
     assert all(begun.count(pack.id) == 2 for pack in students)
-    assert not t.final_ids(store.rows()) & {r[t.ID] for r in failed}, "a crash is tried again by the next run"
+    assert not final_ids(store.rows()) & {r[ID] for r in failed}, "a crash is tried again by the next run"
 
 
 def test_an_error_that_would_come_again_is_not_retried(go):
@@ -148,14 +149,14 @@ def test_an_error_that_would_come_again_is_not_retried(go):
     students = [pack for pack in plan.packs if pack.teachers]
     begun = [line[1] for line in lines(store) if line[0] == "begin"]
     assert all(begun.count(pack.id) == 1 for pack in students)
-    failed = [r for r in ledger.rows if r[t.STATUS] == t.FAILED]
-    assert {r[t.ERROR] for r in failed} == {"ValueError: this comes again"}
+    failed = [r for r in ledger.rows if r[STATUS] == FAILED]
+    assert {r[ERROR] for r in failed} == {"ValueError: this comes again"}
 
 
 def test_a_lost_teacher_skips_its_students_only(go):
     plan, ledger, _ = go(lose_teachers)
-    status = {r[t.ID]: r[t.STATUS] for r in ledger.rows}
-    expected = {t.TEACHER: t.FAILED, t.BASELINE: t.DONE, t.STUDENT: t.SKIPPED}
+    status = {r[ID]: r[STATUS] for r in ledger.rows}
+    expected = {TEACHER: FAILED, BASELINE: DONE, STUDENT: SKIPPED}
     assert status == {n.id: expected[n.model] for n in plan.networks}
 
 

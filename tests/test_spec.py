@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtune import grid
 from kdtune.errors import SweepFileError
-from kdtune.located import Located, read_text
-from kdtune.spec import load
+from kdtune.spec import grid
+from kdtune.spec.spec import load
+from kdtune.spec.yaml_tree import Located, read_text
 
 
 def mistakes(path: Path, *overrides: str, **options) -> list[str]:
@@ -61,7 +61,7 @@ def test_own_train_blocks_override(spec):
 def test_a_resolved_file_means_the_same(spec, write, tmp_path):
     from ruamel.yaml import YAML
 
-    from kdtune.plan import all_networks
+    from kdtune.plan.plan import all_networks
 
     first = spec("student={grid_search: [{width: 5}, {depth: 3}]}", "replicates={student: 2}")
     path = tmp_path / "again.yaml"

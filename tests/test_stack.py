@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from kdtune import losses
-from kdtune import table as t
-from kdtune.build import build
-from kdtune.layout import Inputs, with_ones
-from kdtune.masks import DeviceMasks, Masks
-from kdtune.models import StackedMLP
-from kdtune.modules import StackedModules
-from kdtune.optimizer import make_optimizer
+from kdtune.columns import ACCURACY
+from kdtune.plan.memory_estimate import padded
 from kdtune.settings import MLP, Train
-from kdtune.sizes import padded
-from kdtune.threads import denormals_flushed, on_threads
+from kdtune.stacked import losses
+from kdtune.stacked.architectures import build
+from kdtune.stacked.dropout_masks import DeviceMasks, Masks
+from kdtune.stacked.memory_layout import Inputs, with_ones
+from kdtune.stacked.modules import StackedModules
+from kdtune.stacked.optimizer import make_optimizer
+from kdtune.stacked.perceptrons import StackedMLP
+from kdtune.stacked.threads import denormals_flushed, on_threads
 from tests.test_train import results
 
 
@@ -228,7 +228,7 @@ def test_bf16_learns_what_float32_learns(plan):
     )
     assert not exact.keys() & rough.keys()
     assert exact.keys() == {n.id for n in plan(*overrides).networks}  # the default hashes as absent
-    accuracies = [[row[t.ACCURACY] for row, _ in found.values()] for found in (exact, rough)]
+    accuracies = [[row[ACCURACY] for row, _ in found.values()] for found in (exact, rough)]
     assert abs(np.mean(accuracies[0]) - np.mean(accuracies[1])) < 0.05
     for (one, state), (other, low) in zip(exact.values(), rough.values(), strict=True):
         assert one["model"] == other["model"]

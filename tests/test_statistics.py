@@ -13,7 +13,11 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from benchmarks import planted
-from kdtune.analysis import best, curves, effects, held_out, power
+from kdtune.analysis import power
+from kdtune.analysis import test_split as held_out
+from kdtune.statistics import effects
+from kdtune.statistics import multiple_comparisons as best
+from kdtune.statistics import smooth_minimum as curves
 
 X = tuple(np.log2(planted.GRID))
 LAYOUTS = hnp.arrays(np.float64, st.tuples(st.sampled_from([2, 5]), st.just(len(X))), elements=st.integers(50, 500))

@@ -9,9 +9,24 @@ import pandas as pd
 import pytest
 
 import kdtune as package
-from kdtune import table as t
-from kdtune.plan import all_networks
-from kdtune.spec import load
+from kdtune.columns import (
+    BASELINE,
+    CLASS_SEP,
+    DONE,
+    FAILED,
+    ID,
+    MODEL,
+    P_INFORMATIVE,
+    SKIPPED,
+    STATUS,
+    STUDENT,
+    TEACHER,
+    TEMP,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
+from kdtune.plan.plan import all_networks
+from kdtune.spec.spec import load
 from tests.conftest import write_small
 from tests.folders import alone, parts, same, table
 
@@ -28,21 +43,27 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     assert run.returncode == 0, run.stderr
     found = table(tmp_path / "results/small")
     same(found, reference)
-    assert list(found.columns[:5]) == [t.MODEL, t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.TEMP]
-    assert (found[t.STATUS] == t.DONE).all()
+    assert list(found.columns[:5]) == [
+        MODEL,
+        CLASS_SEP,
+        P_INFORMATIVE,
+        WIDTH,
+        TEMP,
+    ]
+    assert (found[STATUS] == DONE).all()
     assert "Errors on the test split" in run.stdout
     assert not [word for word in ("Traceback", "WARNING", "ray::", "(raylet") if word in run.stdout + run.stderr]
 
     # Every kept network comes back as a module with the errors of its row.
     import torch
 
-    network = next(n for n in all_networks(load(write())) if n.model == t.STUDENT)
+    network = next(n for n in all_networks(load(write())) if n.model == STUDENT)
     net = package.load(tmp_path / "results/small", network.id)
     assert isinstance(net, torch.nn.Module)
     data = package.load_data(tmp_path / "results/small", network.id)
     with torch.no_grad():
         errors = (net(torch.from_numpy(data.x_test)).argmax(1).numpy() != data.y_test).sum()
-    assert errors == found.set_index(t.ID).num_error[network.id]
+    assert errors == found.set_index(ID).num_error[network.id]
     with pytest.raises(package.RequestError, match="there is no network"):
         package.load(tmp_path / "results/small", "feedbeef")
 
@@ -59,8 +80,8 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     more = sweep(write(), "--set", "distill.T=[1, 2, 5, 9]")
     assert more.exit_code == 0, more.output
     assert "18 of 22 networks are done already; 4 to train" in more.stderr
-    larger = table(tmp_path / "results/small").set_index(t.ID)
-    pd.testing.assert_frame_equal(larger.loc[found[t.ID]], found.set_index(t.ID), check_dtype=False)
+    larger = table(tmp_path / "results/small").set_index(ID)
+    pd.testing.assert_frame_equal(larger.loc[found[ID]], found.set_index(ID), check_dtype=False)
 
     # The earlier file gives its own rows again; a sweep under another name shares the teachers.
     sweep(write())
@@ -68,7 +89,7 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     other = sweep(write(), "--set", "name=other", "--set", "student.width=4")
     assert "2 of 10 networks are done already" in other.stderr
     shared = table(tmp_path / "results/other")
-    pd.testing.assert_frame_equal(shared[shared.model == t.TEACHER], found[found.model == t.TEACHER], check_dtype=False)
+    pd.testing.assert_frame_equal(shared[shared.model == TEACHER], found[found.model == TEACHER], check_dtype=False)
 
     # A torn and a foreign part are set aside, a torn teacher too; what they held is trained again.
     folder = tmp_path / "results/small"
@@ -76,7 +97,7 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     torn.write_bytes(torn.read_bytes()[:-100])
     pd.DataFrame({"a": [1]}).to_parquet(folder / "parts/foreign.parquet")
     (folder / "parts/notes.txt").write_text("mine")
-    teacher = found[found.model == t.TEACHER][t.ID].iloc[0]
+    teacher = found[found.model == TEACHER][ID].iloc[0]
     logits = tmp_path / "results/teachers" / teacher / "train.npy"
     logits.write_bytes(logits.read_bytes()[:1000])
     repaired = sweep(write())
@@ -91,15 +112,15 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     assert refused.returncode == 2
     assert "--yes" in refused.stderr
     # A torn teacher is trained again only where a student that is missing needs it.
-    whole = sum((tmp_path / "results/teachers" / name).is_dir() for name in found[found.model == t.TEACHER][t.ID])
+    whole = sum((tmp_path / "results/teachers" / name).is_dir() for name in found[found.model == TEACHER][ID])
     fresh = sweep(write(), "--fresh", "--yes", "--keep-students", "best")
     assert f"{whole} of 18 networks are done already" in fresh.stderr
     same(table(folder), reference)
     kept = {path.stem for path in (folder / "students").glob("*.safetensors")}
-    students = found[found.model == t.STUDENT]
-    best = students.loc[students.groupby([t.CLASS_SEP, t.WIDTH])[[t.VAL_NUM_ERROR]].idxmin()[t.VAL_NUM_ERROR]]
+    students = found[found.model == STUDENT]
+    best = students.loc[students.groupby([CLASS_SEP, WIDTH])[[VAL_NUM_ERROR]].idxmin()[VAL_NUM_ERROR]]
     assert len(kept) == 4
-    assert (students.set_index(t.ID).loc[sorted(kept)].val_num_error.sort_values().to_list()
+    assert (students.set_index(ID).loc[sorted(kept)].val_num_error.sort_values().to_list()
             == best.val_num_error.sort_values().to_list())  # fmt: skip
     everything = sweep(write(), "--fresh", "--fresh-teachers", "--yes")
     assert "Training 18 networks" in everything.stderr
@@ -119,17 +140,17 @@ def test_a_teacher_that_diverges_leaves_its_students_skipped(kdtune, write, ray_
     run = kdtune(*command)
     assert run.returncode == 1, run.stderr
     found = table(tmp_path / "results/small")
-    assert found.groupby([t.MODEL, t.STATUS]).size().to_dict() == {
-        (t.TEACHER, t.DONE): 1,
-        (t.TEACHER, t.FAILED): 1,
-        (t.BASELINE, t.DONE): 2,
-        (t.STUDENT, t.DONE): 6,
-        (t.STUDENT, t.SKIPPED): 6,
+    assert found.groupby([MODEL, STATUS]).size().to_dict() == {
+        (TEACHER, DONE): 1,
+        (TEACHER, FAILED): 1,
+        (BASELINE, DONE): 2,
+        (STUDENT, DONE): 6,
+        (STUDENT, SKIPPED): 6,
     }
-    broken = found[(found.model == t.TEACHER) & (found.status == t.FAILED)].iloc[0]
+    broken = found[(found.model == TEACHER) & (found.status == FAILED)].iloc[0]
     assert broken.error.startswith("diverged: numbers are no longer finite after epoch 1 of 2")
     assert pd.isna(broken.num_error)
-    skipped = found[found.status == t.SKIPPED]
+    skipped = found[found.status == SKIPPED]
     assert skipped.error.str.contains(f"its teacher {broken.id} failed: diverged").all()
     assert "1 network failed and 6 networks skipped" in run.stderr
     again = kdtune(*command)  # a divergence is a result: it is not tried again

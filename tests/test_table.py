@@ -13,35 +13,62 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from kdtune import metrics
-from kdtune import table as t
 from kdtune.analysis.answer import answer, has_students
 from kdtune.analysis.cells import cell_columns
-from kdtune.analysis.tables import summary
-from kdtune.plan import all_networks
-from kdtune.rows import row
-from kdtune.store import Store
+from kdtune.analysis.printed_tables import summary
+from kdtune.columns import (
+    ACCURACY,
+    BASELINE,
+    CLASS_SEP,
+    DIVERGED,
+    DONE,
+    ERROR,
+    FAILED,
+    HARD_WEIGHT,
+    ID,
+    MODEL,
+    NUM_ERROR,
+    P_INFORMATIVE,
+    REPLICATE,
+    SKIPPED,
+    STATUS,
+    STUDENT,
+    STUDENT_SEED,
+    TEACHER,
+    TEACHER_ID,
+    TEACHER_SEED,
+    TEMP,
+    VAL_NLL,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
+from kdtune.files.atomic import write_whole
+from kdtune.plan.plan import all_networks
+from kdtune.results.store import Store
+from kdtune.table import final_ids, merge_tables, rows_to_arrow, select_networks, to_frame, write_table
+from kdtune.train import metrics
+from kdtune.train.rows import row
 
 STATUSES = [
-    (t.DONE, None),
-    (t.FAILED, "diverged: it did"),
-    (t.FAILED, "its worker crashed"),
-    (t.SKIPPED, "its teacher"),
+    (DONE, None),
+    (FAILED, "diverged: it did"),
+    (FAILED, "its worker crashed"),
+    (SKIPPED, "its teacher"),
 ]
 
 
 def rows_of(pairs):
-    return t.to_arrow([{t.ID: name, t.MODEL: t.STUDENT, t.STATUS: s, t.ERROR: e} for name, (s, e) in pairs])
+    return rows_to_arrow([{ID: name, MODEL: STUDENT, STATUS: s, ERROR: e} for name, (s, e) in pairs])
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(STATUSES)), max_size=4), max_size=4))
 def test_merging_keeps_one_row_each_and_never_loses_a_result(parts):
-    merged = t.merge([rows_of(part) for part in parts])
-    names = merged[t.ID].to_pylist()
+    merged = merge_tables([rows_of(part) for part in parts])
+    names = merged[ID].to_pylist()
     assert sorted(names) == sorted({name for part in parts for name, _ in part})
-    results = {name for part in parts for name, (s, e) in part if s == t.DONE or (e or "").startswith(t.DIVERGED)}
-    assert t.final_ids(merged) == results
-    again = t.merge([merged, merged])
+    results = {name for part in parts for name, (s, e) in part if s == DONE or (e or "").startswith(DIVERGED)}
+    assert final_ids(merged) == results
+    again = merge_tables([merged, merged])
     assert again.equals(merged)
 
 
@@ -77,38 +104,41 @@ def test_columns_of_the_contract_are_always_there():
         "device",
         "host",
     ]
-    assert set(contract) <= set(t.to_arrow([]).column_names)
+    assert set(contract) <= set(rows_to_arrow([]).column_names)
 
 
 def test_what_does_not_apply_is_null(spec):
     by_model = {n.model: row(n) for n in all_networks(spec())}
-    teacher, baseline, student = by_model[t.TEACHER], by_model[t.BASELINE], by_model[t.STUDENT]
-    assert teacher[t.TEMP] == baseline[t.TEMP] == 1
-    assert teacher[t.HARD_WEIGHT] is None
-    assert baseline[t.HARD_WEIGHT] is None
-    assert baseline[t.TEACHER_ID] is None
-    assert student[t.TEACHER_ID]
+    teacher, baseline, student = by_model[TEACHER], by_model[BASELINE], by_model[STUDENT]
+    assert teacher[TEMP] == baseline[TEMP] == 1
+    assert teacher[HARD_WEIGHT] is None
+    assert baseline[HARD_WEIGHT] is None
+    assert baseline[TEACHER_ID] is None
+    assert student[TEACHER_ID]
     assert student["teacher_hidden"] == teacher["hidden"] == "12-12"
-    assert teacher[t.STUDENT_SEED] is None
-    assert student[t.STUDENT_SEED] is not None
-    assert student[t.TEACHER_SEED] is not None
+    assert teacher[STUDENT_SEED] is None
+    assert student[STUDENT_SEED] is not None
+    assert student[TEACHER_SEED] is not None
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text"])
 def test_a_damaged_part_is_set_aside(tmp_path, damage):
     store = Store(tmp_path, "x")
     store.prepare()
-    store.write_rows("good", [{t.ID: "a", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
-    store.write_rows("bad", [{t.ID: f"b{i}", t.MODEL: t.STUDENT, t.STATUS: t.DONE, "x": i * 1.7} for i in range(500)])
+    store.write_rows("good", [{ID: "a", MODEL: STUDENT, STATUS: DONE}])
+    store.write_rows(
+        "bad",
+        [{ID: f"b{i}", MODEL: STUDENT, STATUS: DONE, "x": i * 1.7} for i in range(500)],
+    )
     path = store.parts / "bad.parquet"
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[200] ^= 0xFF
     path.write_bytes({"cut": whole[:-7], "flip": bytes(flipped), "empty": b"", "text": b"hello"}[damage])
     (store.parts / ".half.parquet.tmp").write_bytes(b"half")
-    assert t.final_ids(store.rows(repair=False)) == {"a"}
+    assert final_ids(store.rows(repair=False)) == {"a"}
     assert path.exists()
-    assert t.final_ids(store.rows()) == {"a"}
+    assert final_ids(store.rows()) == {"a"}
     assert len(store.warnings) == 2
     assert sorted(p.name for p in store.parts.iterdir()) == [".half.parquet.tmp", "good.parquet"]
     with store.opened():  # what a killed writer left goes once the folder is held
@@ -119,14 +149,14 @@ def test_folding_keeps_every_row(tmp_path):
     store = Store(tmp_path, "x")
     store.prepare()
     for i in range(10):
-        store.write_rows(f"p{i}", [{t.ID: f"n{i}", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
-    before = t.final_ids(store.rows())
+        store.write_rows(f"p{i}", [{ID: f"n{i}", MODEL: STUDENT, STATUS: DONE}])
+    before = final_ids(store.rows())
     store.fold(at_least=20)
     assert len(list(store.parts.iterdir())) == 10
     (store.parts / "torn.parquet").write_bytes(b"PAR1")
     store.fold(at_least=5)
     assert sorted(p.name[:6] for p in store.parts.iterdir()) == ["folded", "torn.p"]
-    assert t.final_ids(store.rows()) == before
+    assert final_ids(store.rows()) == before
 
 
 @pytest.mark.parametrize("removed", range(5))
@@ -135,7 +165,7 @@ def test_a_kill_while_folding_loses_and_doubles_nothing(tmp_path, monkeypatch, r
     store = Store(tmp_path, "x")
     store.prepare()
     for i in range(4):
-        store.write_rows(f"p{i}", [{t.ID: f"n{i}", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
+        store.write_rows(f"p{i}", [{ID: f"n{i}", MODEL: STUDENT, STATUS: DONE}])
     unlink, count = Path.unlink, iter(range(10))
 
     def die(path, missing_ok=False):
@@ -148,35 +178,40 @@ def test_a_kill_while_folding_loses_and_doubles_nothing(tmp_path, monkeypatch, r
         store.fold_parts(["p0", "p1", "p2", "p3", "unknown"])
     monkeypatch.undo()
     for _ in range(2):
-        assert sorted(store.rows()[t.ID].to_pylist()) == ["n0", "n1", "n2", "n3"]
+        assert sorted(store.rows()[ID].to_pylist()) == ["n0", "n1", "n2", "n3"]
         store.fold(at_least=1)
     assert len(list(store.parts.iterdir())) == 1
 
 
-ANY_STATUS = st.sampled_from([t.DONE, t.FAILED, t.SKIPPED, None])
+ANY_STATUS = st.sampled_from([DONE, FAILED, SKIPPED, None])
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), ANY_STATUS, st.booleans(), st.integers(0, 3)), max_size=30))
 def test_merge_keeps_the_best_row_of_each(entries):
     """A final row before one to be tried again, a later before an earlier one: against the plain loop."""
     rows = [
-        {t.ID: str(i), t.STATUS: status, t.ERROR: f"{t.DIVERGED}: x" if diverged else "crash", t.NUM_ERROR: place}
+        {
+            ID: str(i),
+            STATUS: status,
+            ERROR: f"{DIVERGED}: x" if diverged else "crash",
+            NUM_ERROR: place,
+        }
         for place, (i, status, diverged, _) in enumerate(entries)
     ]
     parts = [[row for row, entry in zip(rows, entries, strict=True) if entry[3] == part] for part in range(4)]
     best: dict[str, dict] = {}
     for one in (one for part in parts for one in part):
-        old = best.get(one[t.ID])
+        old = best.get(one[ID])
         if old is None or final(one) or not final(old):
-            best[one[t.ID]] = one
-    merged = t.merge([t.to_arrow(part) for part in parts])
-    assert {one[t.ID]: one[t.NUM_ERROR] for one in merged.to_pylist()} == {k: v[t.NUM_ERROR] for k, v in best.items()}
+            best[one[ID]] = one
+    merged = merge_tables([rows_to_arrow(part) for part in parts])
+    assert {one[ID]: one[NUM_ERROR] for one in merged.to_pylist()} == {k: v[NUM_ERROR] for k, v in best.items()}
     assert len(merged) == len(best)
-    assert t.final_ids(merged) == {name for name, one in best.items() if final(one)}
+    assert final_ids(merged) == {name for name, one in best.items() if final(one)}
 
 
 def final(one):
-    return one[t.STATUS] == t.DONE or (one[t.STATUS] == t.FAILED and one[t.ERROR].startswith(t.DIVERGED))
+    return one[STATUS] == DONE or (one[STATUS] == FAILED and one[ERROR].startswith(DIVERGED))
 
 
 def test_a_refused_driver_leaves_the_folder_of_the_other_alone(tmp_path, monkeypatch):
@@ -191,19 +226,20 @@ def test_a_refused_driver_leaves_the_folder_of_the_other_alone(tmp_path, monkeyp
     prepare = second.prepare
     with first.opened():
         monkeypatch.setattr(second, "prepare", lambda: [*prepare(), first.folder, first.parts])
-        first.write_rows("p", [{t.ID: "a", t.MODEL: t.STUDENT, t.STATUS: t.DONE}])
+        first.write_rows("p", [{ID: "a", MODEL: STUDENT, STATUS: DONE}])
         with pytest.raises(RequestError, match="in use by another sweep"), second.opened():
             pass
-        assert t.final_ids(first.rows()) == {"a"}
+        assert final_ids(first.rows()) == {"a"}
 
 
 @pytest.mark.parametrize(
-    "column", [{t.ID: [None]}, {t.NUM_ERROR: ["many"]}, {t.ERROR: [{"a": 1}]}, {t.REPLICATE: [0.5]}]
+    "column",
+    [{ID: [None]}, {NUM_ERROR: ["many"]}, {ERROR: [{"a": 1}]}, {REPLICATE: [0.5]}],
 )
 def test_foreign_parquet_is_set_aside(tmp_path, column):
     store = Store(tmp_path, "x")
     store.prepare()
-    base = {t.ID: ["a"], t.MODEL: [t.STUDENT], t.STATUS: [t.DONE]}
+    base = {ID: ["a"], MODEL: [STUDENT], STATUS: [DONE]}
     pd.DataFrame({**base, **column}).to_parquet(store.parts / "foreign.parquet")
     (store.parts / "folder").mkdir()
     (store.parts / "dangling").symlink_to("nowhere")
@@ -213,9 +249,9 @@ def test_foreign_parquet_is_set_aside(tmp_path, column):
 
 
 def test_columns_do_not_depend_on_what_came_first():
-    a = t.to_arrow([{t.ID: "a", t.MODEL: t.STUDENT, t.STATUS: t.DONE, "x": 1}])
-    b = t.to_arrow([{t.ID: "b", t.MODEL: t.STUDENT, t.STATUS: t.DONE, "w": 1.5}])
-    one, other = (t.select(t.merge(tables), ["a", "b"]) for tables in ([a, b], [b, a]))
+    a = rows_to_arrow([{ID: "a", MODEL: STUDENT, STATUS: DONE, "x": 1}])
+    b = rows_to_arrow([{ID: "b", MODEL: STUDENT, STATUS: DONE, "w": 1.5}])
+    one, other = (select_networks(merge_tables(tables), ["a", "b"]) for tables in ([a, b], [b, a]))
     assert one.equals(other)
 
 
@@ -223,7 +259,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     from kdtune.errors import StorageError
 
     path = tmp_path / "table.parquet"
-    t.write(rows_of([("a", STATUSES[0])]), path)
+    write_table(rows_of([("a", STATUSES[0])]), path)
     old = path.read_bytes()
 
     def full(temporary):
@@ -231,7 +267,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(StorageError, match="No space left"):
-        t.write_whole(path, full)
+        write_whole(path, full)
     assert path.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["table.parquet"]
 
@@ -260,19 +296,19 @@ def table(spec):
     best = {3: 2.0, 7: 5.0}
     rows = []
     for network in all_networks(spec("replicates=2")):
-        figures = {t.NUM_ERROR: 50, t.VAL_NUM_ERROR: 50, t.VAL_NLL: 0.5, t.ACCURACY: 0.5}
+        figures = {NUM_ERROR: 50, VAL_NUM_ERROR: 50, VAL_NLL: 0.5, ACCURACY: 0.5}
         if network.distill:
             chosen = best[network.shape.width or 0] == network.distill.T
-            figures[t.VAL_NUM_ERROR] = 10 if chosen else 30
-            figures[t.NUM_ERROR] = 25 + network.replicate if chosen else 5
-        elif network.model == t.TEACHER:
-            figures[t.NUM_ERROR] = 7
+            figures[VAL_NUM_ERROR] = 10 if chosen else 30
+            figures[NUM_ERROR] = 25 + network.replicate if chosen else 5
+        elif network.model == TEACHER:
+            figures[NUM_ERROR] = 7
         rows.append(row(network, **figures))
-    return t.to_arrow(rows).to_pandas()
+    return rows_to_arrow(rows).to_pandas()
 
 
 def test_cells_and_the_choice_of_temperature(table):
-    assert cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH]
+    assert cell_columns(table) == [CLASS_SEP, P_INFORMATIVE, WIDTH]
     found = summary(answer(table))
     assert found["T"].tolist() == [2, 5, 2, 5]
     assert found["student"].tolist() == [25.5] * 4
@@ -282,29 +318,29 @@ def test_cells_and_the_choice_of_temperature(table):
 
 
 def test_ties_go_to_the_lower_nll_then_to_the_lower_temperature(table):
-    table[t.VAL_NUM_ERROR] = 20
+    table[VAL_NUM_ERROR] = 20
     assert set(summary(answer(table))["T"]) == {1}
-    table.loc[table[t.TEMP] == 5, t.VAL_NLL] = 0.1
+    table.loc[table[TEMP] == 5, VAL_NLL] = 0.1
     assert set(summary(answer(table))["T"]) == {5}
 
 
 def test_failed_rows_count_for_nothing(table):
-    table.loc[table[t.MODEL] == t.TEACHER, t.STATUS] = t.FAILED
-    table.loc[(table[t.MODEL] == t.STUDENT) & (table[t.TEMP] == 2), t.STATUS] = t.FAILED
+    table.loc[table[MODEL] == TEACHER, STATUS] = FAILED
+    table.loc[(table[MODEL] == STUDENT) & (table[TEMP] == 2), STATUS] = FAILED
     found = summary(answer(table))
     assert found["teacher"].isna().all()
     assert 2 not in set(found["T"])
-    table[t.STATUS] = t.FAILED
+    table[STATUS] = FAILED
     assert not has_students(table)
 
 
 def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
     rows = []
     for network in all_networks(spec("distill.hard_weight=[0, 1]", "distill.train={epochs: 5}")):
-        errors = {t.TEACHER: 1, t.BASELINE: 9, t.STUDENT: 5}[network.model]
-        rows.append(row(network, **{t.NUM_ERROR: errors, t.VAL_NUM_ERROR: errors, t.VAL_NLL: 0.1}))
-    table = t.to_arrow(rows).to_pandas()
-    assert cell_columns(table) == [t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH, t.HARD_WEIGHT]
+        errors = {TEACHER: 1, BASELINE: 9, STUDENT: 5}[network.model]
+        rows.append(row(network, **{NUM_ERROR: errors, VAL_NUM_ERROR: errors, VAL_NLL: 0.1}))
+    table = rows_to_arrow(rows).to_pandas()
+    assert cell_columns(table) == [CLASS_SEP, P_INFORMATIVE, WIDTH, HARD_WEIGHT]
     found = summary(answer(table))
     assert len(found) == 2 * 2 * 2
     assert found["baseline"].tolist() == [9] * 8
@@ -314,5 +350,5 @@ def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
 def test_an_index_of_pandas_neither_moves_values_nor_is_a_column(tmp_path):
     written = pd.DataFrame({"width": pd.array([1, None, 3, 4], "Int64"), "temp": [1.0, 2, 3, 4]}).iloc[[1, 3, 2]]
     written.to_parquet(tmp_path / "rows.parquet")
-    read = t.to_frame(pq.read_table(tmp_path / "rows.parquet"))
+    read = to_frame(pq.read_table(tmp_path / "rows.parquet"))
     pd.testing.assert_frame_equal(read, written.reset_index(drop=True))

@@ -11,12 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kdtune import losses, models, train
-from kdtune import table as t
-from kdtune.build import build
-from kdtune.data import load
-from kdtune.fit import fit
-from kdtune.network import Pack, pack
+from kdtune.columns import (
+    BASELINE,
+    CONFUSION,
+    DIVERGED,
+    ERROR,
+    FAILED,
+    LEARNING_CURVE,
+    MODEL,
+    NUM_ERROR,
+    RUN_COLUMNS,
+    STATUS,
+    STUDENT,
+    TEACHER,
+    VAL_NLL,
+    VAL_NUM_ERROR,
+)
+from kdtune.data.load import load
+from kdtune.plan.network import Pack, pack
+from kdtune.stacked import losses
+from kdtune.stacked import perceptrons as models
+from kdtune.stacked.architectures import build
+from kdtune.train.fit import fit
+from kdtune.train.train_pack import train_pack as train
 from tests.separate import DIGITS, members_of, separately, taught, untrained
 
 STEPS = 50
@@ -52,7 +69,7 @@ STEPS = 50
 def test_stacked_equals_separate(plan, overrides):
     """To 1e-9 in float64 over 50 steps: teachers with dropout, baselines and distilled students."""
     packs = plan(*overrides, "train.epochs=12").packs
-    assert {n.model for one in packs for n in one.networks} == {t.TEACHER, t.BASELINE, t.STUDENT}
+    assert {n.model for one in packs for n in one.networks} == {TEACHER, BASELINE, STUDENT}
     for one in packs:
         members = members_of(one)
         model, _ = fit(members, "cpu", torch.float64, steps=STEPS)
@@ -111,19 +128,19 @@ def test_recording_changes_no_bit_and_no_id(plan):
         with_curves = results(other)
         for name, (row, state) in results(one).items():
             own, own_state = with_curves[name]
-            (point,) = own.pop(t.CURVE)
+            (point,) = own.pop(LEARNING_CURVE)
             assert own == row
             assert all(torch.equal(value, own_state[key]) for key, value in state.items())
             assert point["epoch"] == 2
-            assert (point["val_loss"], point["val_num_error"]) == (row[t.VAL_NLL], row[t.VAL_NUM_ERROR])
+            assert (point["val_loss"], point["val_num_error"]) == (row[VAL_NLL], row[VAL_NUM_ERROR])
 
 
 def test_epochs_that_are_recorded(plan):
     one = plan(*DIGITS, "train.epochs=5", "train.eval_every=2", "teacher.train.eval_every=0").packs
-    curves = {name: row.get(t.CURVE) for p in one for name, (row, _) in results(p).items()}
+    curves = {name: row.get(LEARNING_CURVE) for p in one for name, (row, _) in results(p).items()}
     for network in (n for p in one for n in p.networks):
         found = curves[network.id]
-        assert found is None if network.model == t.TEACHER else [point["epoch"] for point in found] == [2, 4, 5]
+        assert found is None if network.model == TEACHER else [point["epoch"] for point in found] == [2, 4, 5]
 
 
 def test_a_shift_is_in_the_row_and_in_the_weights(plan):
@@ -133,10 +150,10 @@ def test_a_shift_is_in_the_row_and_in_the_weights(plan):
         next(p for p in plan(*overrides, *more).packs if p.teachers) for more in (("distill.bias_shift=[3]",), ())
     )
     (row, state), (before, weights) = (
-        next(r for r in results(p).values() if r[0][t.MODEL] == t.STUDENT) for p in (shifted, plain)
+        next(r for r in results(p).values() if r[0][MODEL] == STUDENT) for p in (shifted, plain)
     )
-    assert row["unshifted_num_error"] == before[t.NUM_ERROR] > row[t.NUM_ERROR]
-    assert row["unshifted_val_num_error"] == before[t.VAL_NUM_ERROR] > row[t.VAL_NUM_ERROR]
+    assert row["unshifted_num_error"] == before[NUM_ERROR] > row[NUM_ERROR]
+    assert row["unshifted_val_num_error"] == before[VAL_NUM_ERROR] > row[VAL_NUM_ERROR]
     difference = state["logit.bias"] - weights["logit.bias"]
     torch.testing.assert_close(difference[3].item(), row["bias_shifted_by"], rtol=1e-5, atol=0)
     assert difference.count_nonzero() == 1
@@ -145,15 +162,15 @@ def test_a_shift_is_in_the_row_and_in_the_weights(plan):
     net.load_state_dict(state)
     data = load(network.data)
     wrong = net(torch.from_numpy(data.x_test)).argmax(dim=1).numpy() != data.y_test
-    assert wrong.sum() == row[t.NUM_ERROR]
-    matrix = np.array(row[t.CONFUSION]).reshape(10, 10)
-    assert matrix.sum() - matrix.trace() == row[t.NUM_ERROR]
+    assert wrong.sum() == row[NUM_ERROR]
+    matrix = np.array(row[CONFUSION]).reshape(10, 10)
+    assert matrix.sum() - matrix.trace() == row[NUM_ERROR]
     assert matrix[3].sum() - matrix[3, 3] == wrong[data.y_test == 3].sum()
 
 
 def results(one: Pack, **options):
     return {
-        r.network.id: ({k: v for k, v in r.row.items() if k not in t.CIRCUMSTANCES}, r.weights)
+        r.network.id: ({k: v for k, v in r.row.items() if k not in RUN_COLUMNS}, r.weights)
         for r in train.train_pack(one, *untrained(one, torch.float32), keep_weights=True, **options)
     }
 
@@ -163,17 +180,17 @@ def test_a_member_that_diverges_changes_no_bit_of_the_others(plan):
     wild = replace(one.networks[1], distill=one.networks[1].distill.model_copy(update={"hard_weight": 1e38}))
     calm = results(one)
     broken = train.train_pack(pack([one.networks[0], wild, *one.networks[2:]]), taught, keep_weights=True)
-    assert broken[1].row[t.STATUS] == t.FAILED
-    assert broken[1].row[t.ERROR].startswith(t.DIVERGED)
-    assert t.NUM_ERROR not in broken[1].row
+    assert broken[1].row[STATUS] == FAILED
+    assert broken[1].row[ERROR].startswith(DIVERGED)
+    assert NUM_ERROR not in broken[1].row
     for i in (0, *range(2, len(one.networks))):
         row, state = calm[one.networks[i].id]
-        assert {k: v for k, v in broken[i].row.items() if k not in t.CIRCUMSTANCES} == row
+        assert {k: v for k, v in broken[i].row.items() if k not in RUN_COLUMNS} == row
         assert all(torch.equal(value, state[key]) for key, value in broken[i].weights.items())
 
 
 def test_students_of_one_shape_share_initial_weights_and_order(plan):
-    networks = [n for n in plan("dataset.class_sep=[1]", "replicates=2").networks if n.model != t.TEACHER]
+    networks = [n for n in plan("dataset.class_sep=[1]", "replicates=2").networks if n.model != TEACHER]
     for replicate in (0, 1):
         own = [n for n in networks if n.replicate == replicate]
         assert len({n.order_seed for n in own}) == 1

@@ -11,14 +11,31 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from kdtune import table as t
-from kdtune.analysis import against, best, held_out
+from kdtune.analysis import comparisons as against
+from kdtune.analysis import test_split as held_out
+from kdtune.analysis.cell_arrays import Cell, cells, words
 from kdtune.analysis.cells import cell_columns
-from kdtune.analysis.fixed import one_for_all
-from kdtune.analysis.layout import Cell, cells, words
-from kdtune.analysis.moves import movement
+from kdtune.analysis.fixed_temperature import one_for_all
 from kdtune.analysis.optimum import FLAT, lowest, optimum
+from kdtune.analysis.temperature_effects import movement
+from kdtune.columns import (
+    BASELINE,
+    DATA_SEED,
+    DONE,
+    FAILED,
+    MODEL,
+    NUM_ERROR,
+    REPLICATE,
+    SKIPPED,
+    STATUS,
+    STUDENT,
+    STUDENT_SEED,
+    TEACHER,
+    TEACHER_SEED,
+    VAL_NUM_ERROR,
+)
 from kdtune.errors import RequestError
+from kdtune.statistics import multiple_comparisons as best
 
 
 @dataclass(frozen=True)
@@ -75,10 +92,10 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
     RequestError
         If the table has no distilled student with figures, or no measure of errors.
     """
-    decide = next((name for name in (t.VAL_NUM_ERROR, t.NUM_ERROR) if _known(table, name)), None)
-    if decide is None and not {t.VAL_NUM_ERROR, t.NUM_ERROR} & {*table.columns}:
+    decide = next((name for name in (VAL_NUM_ERROR, NUM_ERROR) if _known(table, name)), None)
+    if decide is None and not {VAL_NUM_ERROR, NUM_ERROR} & {*table.columns}:
         raise RequestError(
-            f"the table has no errors: it needs the column {t.VAL_NUM_ERROR}, or {t.NUM_ERROR} (--map num_error=NAME); "
+            f"the table has no errors: it needs the column {VAL_NUM_ERROR}, or {NUM_ERROR} (--map num_error=NAME); "
             f"it has {', '.join(map(str, table.columns[:12]))}"
         )
     if decide is None or not has_students(table):
@@ -100,8 +117,11 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
 
 def _instead(table: pd.DataFrame) -> str:
     """What the table says of models and ends in words that are not ours."""
-    for name, ours in ((t.MODEL, {t.TEACHER, t.BASELINE, t.STUDENT}), (t.STATUS, {t.DONE, t.FAILED, t.SKIPPED})):
-        needed = t.STUDENT if name == t.MODEL else t.DONE
+    for name, ours in (
+        (MODEL, {TEACHER, BASELINE, STUDENT}),
+        (STATUS, {DONE, FAILED, SKIPPED}),
+    ):
+        needed = STUDENT if name == MODEL else DONE
         theirs = sorted({str(value) for value in table[name].dropna()})
         if needed not in theirs:
             said = ", ".join(theirs[:5]) or "nothing"
@@ -120,9 +140,9 @@ def _of_cell(cell: Cell, decide: str, margins: Margins) -> tuple[dict[str, Any],
 
 def redrawn(table: pd.DataFrame) -> list[str]:
     """What the replicates of a sweep's students redraw."""
-    seeds = {"data set": t.DATA_SEED, "teacher": t.TEACHER_SEED, "student": t.STUDENT_SEED}
-    students = table.loc[table[t.MODEL] == t.STUDENT, [t.REPLICATE, *({*seeds.values()} & {*table.columns})]]
-    first, last = (students[students[t.REPLICATE] == which(students[t.REPLICATE])] for which in (min, max))
+    seeds = {"data set": DATA_SEED, "teacher": TEACHER_SEED, "student": STUDENT_SEED}
+    students = table.loc[table[MODEL] == STUDENT, [REPLICATE, *({*seeds.values()} & {*table.columns})]]
+    first, last = (students[students[REPLICATE] == which(students[REPLICATE])] for which in (min, max))
     return [
         what
         for what, seed in seeds.items()
@@ -134,8 +154,8 @@ def redrawn(table: pd.DataFrame) -> list[str]:
 
 def has_students(table: pd.DataFrame) -> bool:
     """Whether any distilled student has figures."""
-    return bool(((table[t.MODEL] == t.STUDENT) & (table[t.STATUS] == t.DONE)).any())
+    return bool(((table[MODEL] == STUDENT) & (table[STATUS] == DONE)).any())
 
 
 def _known(table: pd.DataFrame, name: str) -> bool:
-    return name in table.columns and bool(table.loc[table[t.MODEL] == t.STUDENT, name].notna().any())
+    return name in table.columns and bool(table.loc[table[MODEL] == STUDENT, name].notna().any())

@@ -7,18 +7,38 @@ from typing import Any
 
 import pandas as pd
 
-from kdtune import table as t
+from kdtune.columns import (
+    CLASS_SEP,
+    DATASET,
+    DONE,
+    HARD_WEIGHT,
+    IDENTITY_COLUMNS,
+    MODEL,
+    N_PARAMS,
+    N_TEST,
+    N_TRAIN,
+    N_VAL,
+    P_INFORMATIVE,
+    RESULT_COLUMNS,
+    RUN_COLUMNS,
+    SHIFT_COLUMNS,
+    STATUS,
+    STUDENT,
+    TEMP,
+    TRANSFER,
+    WIDTH,
+)
 
 # A setting of the loss or of the teacher, which a baseline does not have.
-_STUDENTS_ONLY = (t.HARD_WEIGHT, "scale_T2", "bias_start", "bias_shift")
-_ALWAYS = (t.CLASS_SEP, t.P_INFORMATIVE, t.WIDTH)
+_STUDENTS_ONLY = (HARD_WEIGHT, "scale_T2", "bias_start", "bias_shift")
+_ALWAYS = (CLASS_SEP, P_INFORMATIVE, WIDTH)
 # What other columns mostly say already; named where they do not.
-_DERIVED = (t.N_TRAIN, "depth", "n_features", "n_classes", "teacher_depth", t.N_PARAMS)
+_DERIVED = (N_TRAIN, "depth", "n_features", "n_classes", "teacher_depth", N_PARAMS)
 
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
     """The rows with figures."""
-    finished = table[t.STATUS] == t.DONE
+    finished = table[STATUS] == DONE
     return table if finished.all() else table[finished]
 
 
@@ -27,8 +47,8 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
 
     Data quality and width are among them wherever they apply.
     """
-    is_student = table[t.MODEL] == t.STUDENT
-    apart = {t.TEMP, "seed", *t.RESULTS, *t.SHIFT, *t.CIRCUMSTANCES, *t.NAMES}
+    is_student = table[MODEL] == STUDENT
+    apart = {TEMP, "seed", *RESULT_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
     candidates = [name for name in table.columns if name not in apart]
     varying = [name for name in candidates if _varies(table[name]) and _varies(table[name][is_student])]
     varying = [name for name in varying if not table[name].is_unique]  # an index, in a table from elsewhere
@@ -47,10 +67,10 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
 
 def first_cells(table: pd.DataFrame, columns: Sequence[str], count: int) -> tuple[pd.DataFrame, int]:
     """The table with the distilled students of the first cells only, and how many cells were left out."""
-    students = table[t.MODEL] == t.STUDENT
+    students = table[MODEL] == STUDENT
     if not columns:
         return table, 0
-    grouped = table.loc[students & (table[t.STATUS] == t.DONE)].groupby(list(columns), dropna=False, sort=True)
+    grouped = table.loc[students & (table[STATUS] == DONE)].groupby(list(columns), dropna=False, sort=True)
     if grouped.ngroups <= count:
         return table, 0
     code = grouped.ngroup()
@@ -84,8 +104,8 @@ def students_only(name: str) -> bool:
 
 def data_columns(columns: Sequence[str]) -> list[str]:
     """Those of the cell's columns that describe the data: the panels of a figure."""
-    known = (t.DATASET, t.CLASS_SEP, t.P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y",
-             "n_clusters_per_class", "split", "jitter", t.TRANSFER, t.N_TRAIN, t.N_VAL, t.N_TEST)  # fmt: skip
+    known = (DATASET, CLASS_SEP, P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y",
+             "n_clusters_per_class", "split", "jitter", TRANSFER, N_TRAIN, N_VAL, N_TEST)  # fmt: skip
     return [name for name in columns if name in known]
 
 
@@ -104,6 +124,11 @@ def words(names: Sequence[str], values: Sequence[Any]) -> str:
     said = []
     for name, value in zip(names, values, strict=True):
         if not pd.isna(value):
-            short = {t.TEMP: "T", t.TRANSFER: "", "architecture": "", "teacher_architecture": "teacher"}.get(name, name)
+            short = {
+                TEMP: "T",
+                TRANSFER: "",
+                "architecture": "",
+                "teacher_architecture": "teacher",
+            }.get(name, name)
             said.append(f"{short} {value:g}".strip() if isinstance(value, float) else f"{short} {value}".strip())
     return ", ".join(said)

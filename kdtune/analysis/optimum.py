@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from kdtune import table as t
-from kdtune.analysis import best, curves
-from kdtune.analysis.layout import FEW_REPLICATES, Cell
+from kdtune.analysis.cell_arrays import FEW_REPLICATES, Cell
+from kdtune.columns import N_PARAMS, VAL_NLL, VAL_NUM_ERROR
+from kdtune.statistics import multiple_comparisons as best
+from kdtune.statistics import smooth_minimum as curves
 
 EDGE, FLAT, FEW, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
 LARGE, COPIES = "larger than its teacher", "replicates are copies"
@@ -19,8 +20,8 @@ def lowest(cell: Cell, decide: str) -> int:
     """The T of the least mean; ties go to the lower validation nll, then to the lower T."""
     mean = cell.students[decide].mean(axis=0)
     tied = np.flatnonzero(mean == mean.min())
-    if decide == t.VAL_NUM_ERROR and len(tied) > 1 and t.VAL_NLL in cell.students:
-        nll = cell.students[t.VAL_NLL][:, tied].mean(axis=0)
+    if decide == VAL_NUM_ERROR and len(tied) > 1 and VAL_NLL in cell.students:
+        nll = cell.students[VAL_NLL][:, tied].mean(axis=0)
         tied = tied[nll == np.nanmin(nll)] if not np.isnan(nll).all() else tied
     return int(tied[0])
 
@@ -50,7 +51,7 @@ def optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, marg
         EDGE: place in (0, len(T) - 1) or found.at in (x[0], x[-1]),
         FLAT: len(y) > 1 and len(T) > 1 and bool(compared.tied.all()),
         FEW: len(y) < FEW_REPLICATES,
-        LARGE: t.N_PARAMS in cell.students and bool((cell.teacher[t.N_PARAMS] < cell.students[t.N_PARAMS].T).any()),
+        LARGE: N_PARAMS in cell.students and bool((cell.teacher[N_PARAMS] < cell.students[N_PARAMS].T).any()),
         INCOMPLETE: bool(cell.left_out),
         COPIES: len(y) > 1 and len(T) > 1 and curves.residual_variance(y) == 0,
     }

@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from kdtune.analysis.curves import Array, residual_variance, t_value
-from kdtune.analysis.layout import Cell
+from kdtune.analysis.cell_arrays import Cell
 from kdtune.errors import RequestError
-
-MOST = 10_000  # replicates: beyond, the answer is "more than that"
+from kdtune.statistics.sample_size import replicates_for_width, replicates_to_tell
+from kdtune.statistics.smooth_minimum import Array, residual_variance
 
 
 def noise(cells: Sequence[Cell], measure: str) -> Array:
     """(cells,): standard deviation of the difference of two temperatures in one replicate; cells with several."""
     usable = [cell.students[measure] for cell in cells if min(cell.students[measure].shape) > 1]
     return np.array([math.sqrt(2 * residual_variance(y)) for y in usable])
-
-
-def replicates_to_tell(difference: float, deviation: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
-    """The fewest with which a paired two-sided t-test finds a true difference so often; None beyond ``MOST``."""
-    if deviation == 0:
-        return 2
-
-    def reached(count: int) -> bool:
-        # The square of a noncentral t is a noncentral F, which scipy computes where its noncentral t is not a number.
-        beyond = stats.f.isf(alpha, 1, count - 1)
-        found = stats.ncf.sf(beyond, 1, count - 1, count * (difference / deviation) ** 2)
-        return not found < power  # beyond what scipy computes it is no number: certain
-
-    return _fewest(reached)
-
-
-def replicates_for_width(width: float, deviation: float, level: float = 0.95) -> int | None:
-    """The fewest with which the interval of a mean paired difference is at most so wide; None beyond ``MOST``."""
-
-    def reached(count: int) -> bool:
-        half = t_value(level, count - 1) * deviation / math.sqrt(count)
-        return bool(2 * half <= width)
-
-    return _fewest(reached)
-
-
-def _fewest(reached: Callable[[int], bool]) -> int | None:
-    found = bisect.bisect_left(range(MOST + 1), True, lo=2, key=reached)
-    return found if found <= MOST else None
 
 
 def table(cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: Sequence[float] = ()) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import click
 from kdtune.cli.group import main
 from kdtune.cli.printing import say_lag
 from kdtune.errors import RequestError, StorageError
-from kdtune.words import plural
+from kdtune.text import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def analyze(output: Path | None, **asked: Any) -> None:
 
     RESULTS is a sweep's folder, its name under results/, or a Parquet or CSV file from elsewhere.
     """
-    from kdtune.analysis import files
+    from kdtune.analysis import answer_files as files
     from kdtune.cli.print_answers import print_answer
 
     path, _, found = _answer(**asked)
@@ -130,8 +130,8 @@ def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
               "[default: report.html beside the table]")  # fmt: skip
 def report(output: Path | None, **asked: Any) -> None:
     """Write the whole answer as one page: figures, tables, settings, versions. It loads nothing from anywhere."""
-    from kdtune import report as page
-    from kdtune import table as t
+    from kdtune.plots import report as page
+    from kdtune.table import read_versions
 
     path, table, found = _answer(**asked)
     file, sweep = output or path.parent / "report.html", path.parent / "sweep.yaml"
@@ -143,7 +143,7 @@ def report(output: Path | None, **asked: Any) -> None:
         page.write(
             table, found, file, path.parent.resolve().name if own else path.stem,
             sweep.read_text(encoding="utf-8", errors="replace") if own else None,
-            t.stamp(path) if path.suffix == ".parquet" else None,
+            read_versions(path) if path.suffix == ".parquet" else None,
             ["kdtune sweep sweep.yaml", f"kdtune report {path.parent.resolve().name}"] if own else [],
             _networks(path, table),
         )  # fmt: skip
@@ -174,32 +174,33 @@ def _answer(
     needed: bool = True,
 ) -> tuple[Path, pd.DataFrame, Any]:  # fmt: skip
     """The table's path, the table, and its answer: None where there can be none and none is needed."""
-    from kdtune import showing
-    from kdtune import table as t
-    from kdtune.analysis import answer, foreign
+    from kdtune.analysis import answer
+    from kdtune.analysis import external_tables as foreign
+    from kdtune.analysis import table_queries as showing
+    from kdtune.columns import RESULT_COLUMNS
 
     path = showing.locate(results)
     say_lag(results)
     table, cell = foreign.standard(foreign.read(path), renamed, cell)
-    if not needed and {*t.RESULTS} & {*table.columns} and not answer.has_students(table):
+    if not needed and {*RESULT_COLUMNS} & {*table.columns} and not answer.has_students(table):
         return path, table, None
     return path, table, answer.answer(table, cell, answer.Margins(margin, effect_margin))
 
 
 def _networks(path: Path, table: pd.DataFrame) -> Any:
     """Single networks and what there is of them beside a sweep's own table."""
-    from kdtune import showing
-    from kdtune import table as t
-    from kdtune.analysis.chosen import chosen
+    from kdtune.analysis import table_queries as showing
+    from kdtune.analysis.representatives import chosen
+    from kdtune.columns import ID, N_TRAIN, TEACHER_ID, VAL_NUM_ERROR
     from kdtune.plots.drawing import Networks
 
     files = {"per_class": "per_class", "confusion": "confusion", "learning": "learning_curves"}
     found = {name: showing.details(str(path), f"{file}.parquet") for name, file in files.items()}
     there = {name: frame for name, frame in found.items() if frame is not None and len(frame)}
-    if path.name != "table.parquet" or not {t.ID, t.TEACHER_ID, t.VAL_NUM_ERROR, t.N_TRAIN} <= {*table.columns}:
+    if path.name != "table.parquet" or not {ID, TEACHER_ID, VAL_NUM_ERROR, N_TRAIN} <= {*table.columns}:
         return None
     networks, left_out = chosen(table)
-    there = {name: frame for name, frame in there.items() if frame[t.ID].isin(networks[t.ID]).any()}
+    there = {name: frame for name, frame in there.items() if frame[ID].isin(networks[ID]).any()}
     return Networks(networks, there, left_out) if len(networks) else None
 
 

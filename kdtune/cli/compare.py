@@ -10,7 +10,7 @@ import click
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, say_lag
 from kdtune.errors import RequestError
-from kdtune.words import NOTHING
+from kdtune.text import NOTHING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,8 @@ def compare(results: str, reference: str, output: Path | None) -> None:
 
     RESULTS is a sweep's folder or its name under results/.
     """
-    from kdtune import showing
-    from kdtune.analysis import reference as published
+    from kdtune.analysis import published_figures as published
+    from kdtune.analysis import table_queries as showing
     from kdtune.analysis.answer import redrawn
 
     figures = published.read(reference)

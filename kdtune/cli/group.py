@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from kdtune import __version__
 from kdtune.errors import KdtuneError
+from kdtune.versions import __version__
 
 # Ctrl-C in a shell: 128 + SIGINT.
 INTERRUPTED = 130

@@ -60,7 +60,7 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
     an interruption, or after adding values to the file: only what is missing is trained.
     """
     if list_:
-        from kdtune.packaged import sweeps
+        from kdtune.spec.bundled_sweeps import sweeps
 
         for name, about in sweeps().items():
             click.echo(f"{name:<24} {about}")
@@ -68,8 +68,8 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
     request = _request(file, **asked)
     _ask_before_removing(request, yes)
     _stop_on_sigterm()
-    from kdtune.progress import Progress
-    from kdtune.run import sweep as run
+    from kdtune.run.progress import Progress
+    from kdtune.run.sweep import sweep as run
 
     errors = Console(stderr=True)
     outcome = run(request, Progress(errors))
@@ -95,7 +95,7 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
 @_file_options
 def plan(file: str, **asked: Any) -> None:
     """Show what a sweep would train, and what that costs. Trains and writes nothing."""
-    from kdtune.estimate import describe
+    from kdtune.run.estimate import describe
 
     for line in describe(_request(file, **asked)):
         click.echo(line)
@@ -106,7 +106,7 @@ def plan(file: str, **asked: Any) -> None:
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def init(file: Path, force: bool) -> None:
     """Write a commented sweep file to start from."""
-    from kdtune.packaged import starting_file
+    from kdtune.spec.bundled_sweeps import starting_file
 
     if file.suffix not in (".yaml", ".yml"):
         raise RequestError(f"{file}: a sweep file's name ends in .yaml")
@@ -123,9 +123,9 @@ def init(file: Path, force: bool) -> None:
 
 def _request(file: str | None, workers: int | None, cpus_per_worker: int | None, gpus_per_worker: float | None,
              overrides: tuple[str, ...], **rest: Any) -> Any:  # fmt: skip
-    from kdtune.packaged import find
-    from kdtune.request import Request
+    from kdtune.run.request import Request
     from kdtune.settings import Resources
+    from kdtune.spec.bundled_sweeps import find
 
     if file is None:
         raise click.UsageError("Missing argument 'FILE'; --list names the packaged sweeps.")

@@ -8,10 +8,10 @@ import click
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.sentences import headline
-from kdtune.analysis.tables import calibration, differences, findings, one_for_all, optima, worth
+from kdtune.analysis.headline import headline
+from kdtune.analysis.printed_tables import calibration, differences, findings, one_for_all, optima, worth
 from kdtune.cli.printing import SHOWN_CELLS, print_table
-from kdtune.words import plural
+from kdtune.text import plural
 
 
 def print_answer(answer: Answer) -> None:

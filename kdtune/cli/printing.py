@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kdtune.words import NOTHING, plural
+from kdtune.text import NOTHING, plural
 
 SHOWN_CELLS = 60  # lines of the closing table
 
@@ -21,7 +21,7 @@ def print_summary(table: Any) -> None:
     """Per cell, errors of teacher, baseline and the student at the T chosen on validation."""
     from kdtune.analysis.answer import answer, has_students
     from kdtune.analysis.cells import cell_columns, first_cells
-    from kdtune.analysis.tables import summary
+    from kdtune.analysis.printed_tables import summary
 
     if not has_students(table):
         return
@@ -93,7 +93,7 @@ def print_failures(table: Any, console: Console) -> None:
 
 def say_lag(results: str) -> None:
     """Warn of a table that is older than the rows beside it."""
-    from kdtune import showing
+    from kdtune.analysis import table_queries as showing
 
     if said := showing.lag(showing.locate(results)):
         click.echo(said, err=True)

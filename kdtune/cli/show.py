@@ -10,7 +10,7 @@ import click
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, say_lag
 from kdtune.errors import RequestError
-from kdtune.words import plural
+from kdtune.text import plural
 
 
 @main.command()
@@ -52,7 +52,7 @@ def show(
     With --per-class there are the columns label (the class), n (test examples), num_error, accuracy and seen (was the
     network trained on that class?), as in --where "not seen".
     """
-    from kdtune import showing
+    from kdtune.analysis import table_queries as showing
 
     say_lag(results)
     table = showing.read(results)

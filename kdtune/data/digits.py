@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from kdtune.data import Data
+from kdtune.data.splits import Data
 from kdtune.settings import Digits
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.datasets import make_classification
 
-from kdtune.data import Data
+from kdtune.data.splits import Data
 from kdtune.settings import MakeClassification
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from kdtune import table as t
-from kdtune.analysis.chosen import PANEL, SERIES, has_replicates, spread
+from kdtune.analysis.representatives import PANEL, SERIES, has_replicates, spread
+from kdtune.columns import COUNT, ID, LABEL, NUM_ERROR, PREDICTED, SEEN
 from kdtune.plots import style
 
 MOST_INCHES = 24
@@ -24,11 +24,11 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
 
     Classes that the students of a panel never saw are shaded.
     """
-    frame = spread(networks, per_class, t.LABEL, [t.NUM_ERROR])
+    frame = spread(networks, per_class, LABEL, [NUM_ERROR])
     panels = list(dict.fromkeys(frame[PANEL]))[: style.MOST_DATA]
     labels = list(dict.fromkeys(frame[SERIES]))
     looks = style.looks_of_networks(labels)
-    classes = sorted(frame[t.LABEL].unique())
+    classes = sorted(frame[LABEL].unique())
     with mpl.rc_context(style.STYLE):
         figure = style.sized(min(MOST_INCHES, max(6.5, 0.09 * len(classes) * len(labels) + 2)), 2.9 * len(panels) + 1)
         all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
@@ -38,16 +38,16 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
             for label in _unseen(networks, per_class, panel):
                 axes.axvspan(label - 0.5, label + 0.5, color="#eeeeee", linewidth=0)
             for place, (series, rows) in enumerate(own.groupby(SERIES, sort=False)):
-                x = rows[t.LABEL] + 0.8 * ((place + 0.5) / own[SERIES].nunique() - 0.5)
+                x = rows[LABEL] + 0.8 * ((place + 0.5) / own[SERIES].nunique() - 0.5)
                 color, marker = looks[str(series)]
-                y, low, high = (rows[f"{t.NUM_ERROR}{end}"] for end in ("", "_low", "_high"))
+                y, low, high = (rows[f"{NUM_ERROR}{end}"] for end in ("", "_low", "_high"))
                 axes.vlines(x, low, high, color=color, linewidth=1)
                 (handles[str(series)],) = axes.plot(x, y, color=color, marker=marker, markersize=4, linestyle="")
             axes.set_title(panel, fontsize=8)
             axes.set_xlim(classes[0] - 0.5, classes[-1] + 0.5)
             axes.set_xticks(classes[:: 1 + len(classes) // 40])
             axes.grid(visible=False, axis="x")
-            if frame[f"{t.NUM_ERROR}_high"].max() > 10 * max(1, frame[t.NUM_ERROR].median()):
+            if frame[f"{NUM_ERROR}_high"].max() > 10 * max(1, frame[NUM_ERROR].median()):
                 axes.set_yscale("symlog", linthresh=10)
                 axes.margins(y=0.08)
                 axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -64,8 +64,8 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
 
 def confusion_figure(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
     """Which class is taken for which, by each kind of network: mean counts over replicates, what is right left out."""
-    joined = networks[[t.ID, PANEL, SERIES]].merge(confusion, on=t.ID)
-    mean = joined.groupby([PANEL, SERIES, t.LABEL, t.PREDICTED], sort=True)[t.COUNT].mean()
+    joined = networks[[ID, PANEL, SERIES]].merge(confusion, on=ID)
+    mean = joined.groupby([PANEL, SERIES, LABEL, PREDICTED], sort=True)[COUNT].mean()
     keys = list(dict.fromkeys(zip(joined[PANEL], joined[SERIES], strict=True)))
     shown = keys[: style.MOST_DATA]
     across = min(4, len(shown))
@@ -109,5 +109,5 @@ def _wrapped(text: str, letters: int = 34) -> str:
 
 def _unseen(networks: pd.DataFrame, per_class: pd.DataFrame, panel: str) -> Sequence[int]:
     """Classes that some network of a panel was not trained on."""
-    own = per_class[per_class[t.ID].isin(networks[networks[PANEL] == panel][t.ID])]
-    return sorted(own[t.LABEL][~own[t.SEEN]].unique().tolist())
+    own = per_class[per_class[ID].isin(networks[networks[PANEL] == panel][ID])]
+    return sorted(own[LABEL][~own[SEEN]].unique().tolist())

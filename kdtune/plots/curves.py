@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
+from kdtune.columns import NUM_ERROR
 from kdtune.plots import style
 
 
@@ -118,7 +118,7 @@ def gain_figure(answer: Answer) -> Figure:
             for key, curve in style.groups(of[panel], students):
                 color, marker = looks[key]
                 gain, low, high = (
-                    curve[name] / curve[f"baseline_{t.NUM_ERROR}"] for name in ("gain", "gain_low", "gain_high")
+                    curve[name] / curve[f"baseline_{NUM_ERROR}"] for name in ("gain", "gain_low", "gain_high")
                 )
                 (handles[labels[key]],) = axes.plot(
                     curve["T"], gain, color=color, marker=marker, markersize=3.5, markevery=1 + len(curve) // 16

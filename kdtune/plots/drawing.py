@@ -12,8 +12,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kdtune import table as t
 from kdtune.analysis.answer import Answer
+from kdtune.columns import ACCURACY, NUM_ERROR
 from kdtune.plots import style
 from kdtune.plots.classes import confusion_figure, per_class_figure
 from kdtune.plots.curves import excess_figure, gain_figure
@@ -52,7 +52,7 @@ def figures(answer: Answer | None, networks: Networks | None = None) -> dict[str
                 found[name] = partial(make, networks.chosen, networks.details[name])
     if answer is None:
         return found
-    for measure in (t.ACCURACY, t.NUM_ERROR):
+    for measure in (ACCURACY, NUM_ERROR):
         if measure in answer.curves:
             found[measure] = partial(temperature_figure, answer, measure)
     if (answer.t_opt["temperatures"] == 1).all():

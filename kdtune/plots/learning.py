@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from kdtune import table as t
-from kdtune.analysis.chosen import PANEL, SERIES, has_replicates, spread
+from kdtune.analysis.representatives import PANEL, SERIES, has_replicates, spread
+from kdtune.columns import EPOCH, ID, N_TRAIN, N_VAL
 from kdtune.plots import style
 
 _ROWS = {"loss": "cross-entropy at T = 1, nats", "share": "share of examples that are wrong"}
@@ -22,11 +22,11 @@ def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 
     Errors are shares: teachers and students may learn from transfer sets of other sizes.
     """
-    counts = networks[[t.ID, t.N_TRAIN, t.N_VAL]].drop_duplicates(t.ID)
-    curves = curves.merge(counts, on=t.ID)
-    for split, count in (("train", t.N_TRAIN), ("val", t.N_VAL)):
+    counts = networks[[ID, N_TRAIN, N_VAL]].drop_duplicates(ID)
+    curves = curves.merge(counts, on=ID)
+    for split, count in (("train", N_TRAIN), ("val", N_VAL)):
         curves[f"{split}_share"] = curves[f"{split}_num_error"] / curves[count]
-    frame = spread(networks, curves, t.EPOCH, [f"{split}_{what}" for split in ("train", "val") for what in _ROWS])
+    frame = spread(networks, curves, EPOCH, [f"{split}_{what}" for split in ("train", "val") for what in _ROWS])
     columns = [(panel, split) for panel in dict.fromkeys(frame[PANEL]) for split in ("train", "val")]
     shown = columns[: style.MOST_DATA // 2]
     labels = list(dict.fromkeys(frame[SERIES]))
@@ -39,9 +39,9 @@ def learning_figure(networks: pd.DataFrame, curves: pd.DataFrame) -> Figure:
                 measure = f"{split}_{what}"
                 for series, rows in frame[frame[PANEL] == panel].groupby(SERIES, sort=False):
                     color, _ = looks[str(series)]
-                    axes.plot(rows[t.EPOCH], rows[measure], color=color, linewidth=1.2, marker="o", markersize=1.8)
+                    axes.plot(rows[EPOCH], rows[measure], color=color, linewidth=1.2, marker="o", markersize=1.8)
                     axes.fill_between(
-                        rows[t.EPOCH],
+                        rows[EPOCH],
                         rows[f"{measure}_low"],
                         rows[f"{measure}_high"],
                         color=color,

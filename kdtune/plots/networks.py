@@ -8,8 +8,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kdtune import table as t
-from kdtune.analysis.chosen import MOST_CELLS, PANEL, SERIES
+from kdtune.analysis.representatives import MOST_CELLS, PANEL, SERIES
+from kdtune.columns import NUM_ERROR
 from kdtune.plots import style
 
 
@@ -25,7 +25,7 @@ def networks_figure(networks: pd.DataFrame, left_out: int = 0) -> Figure:
         all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights, sharex=True)
         for axes, panel, own in zip(all_axes.flat, panels, lines, strict=True):
             for place, series in enumerate(own):
-                errors = networks[(networks[PANEL] == panel) & (networks[SERIES] == series)][t.NUM_ERROR]
+                errors = networks[(networks[PANEL] == panel) & (networks[SERIES] == series)][NUM_ERROR]
                 color, marker = looks[series]
                 axes.plot(errors, [place] * len(errors), color=color, marker="|", markersize=8, linestyle="", alpha=0.7)
                 axes.plot(errors.mean(), place, color=color, marker=marker, markersize=6)

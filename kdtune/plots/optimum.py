@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
 from kdtune.analysis.optimum import EDGE, FLAT, LARGE
+from kdtune.columns import WIDTH
 from kdtune.plots import style
 
 # Hinton, Vinyals, Dean (2015), section 3: MNIST, two hidden layers; units a layer, T that were best.
@@ -25,9 +25,9 @@ REACH = 1.6  # open intervals are drawn so far beyond the grid
 def optimum_figure(answer: Answer) -> Figure:
     """T_opt with its interval against width, a line for each data set; open ends as arrows, flat cells hollow."""
     frame, T = answer.t_opt, [float(T) for T in sorted(answer.curves["T"].unique())]
-    if t.WIDTH not in answer.columns or not _are_widths(frame[t.WIDTH]):
+    if WIDTH not in answer.columns or not _are_widths(frame[WIDTH]):
         return _by_cell(answer, T)
-    rest = [name for name in answer.columns if name != t.WIDTH]
+    rest = [name for name in answer.columns if name != WIDTH]
     varying = [name for name in rest if frame[name].nunique(dropna=False) > 1]
     across, lines = varying[:1], varying[1:]
     every = [key for key, _ in style.groups(frame, across)]
@@ -44,11 +44,11 @@ def optimum_figure(answer: Answer) -> Figure:
             own = dict(style.groups(frame, across))[panel]
             for i, (key, line) in enumerate(style.groups(own, lines)):
                 shift = 1.06 ** (i - (len(looks) - 1) / 2)
-                at = line[t.WIDTH].to_numpy(float) * shift
+                at = line[WIDTH].to_numpy(float) * shift
                 drawn = _intervals(axes, at, line, T, looks[key])
                 handles[style.words(lines, key, "student")] = drawn
             axes.set_title(style.words(across, panel), fontsize=8)
-            _width_axis(axes, sorted(frame[t.WIDTH].unique()))
+            _width_axis(axes, sorted(frame[WIDTH].unique()))
             if large:
                 handles[f"shaded: {LARGE}"] = axes.axvspan(large, axes.get_xlim()[1], color="#f0f0f0", zorder=0)
             axes.set_xlabel("student's width", fontsize=8)
@@ -66,7 +66,7 @@ def _are_widths(column: pd.Series) -> bool:
 
 def _large(frame: pd.DataFrame) -> float | None:
     """From where on all students are larger than their teacher: halfway from the widest that is not."""
-    is_large = frame["flags"].map(lambda flags: LARGE in flags).groupby(frame[t.WIDTH]).all()
+    is_large = frame["flags"].map(lambda flags: LARGE in flags).groupby(frame[WIDTH]).all()
     large, others = is_large[is_large].index, is_large[~is_large].index
     if not len(large) or (len(others) and others.max() > large.min()):
         return None

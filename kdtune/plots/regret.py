@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
-from kdtune.analysis.fixed import relative_regret
+from kdtune.analysis.fixed_temperature import relative_regret
 from kdtune.analysis.sentences import records
 from kdtune.plots import style
 

@@ -12,12 +12,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import softmax
 
-from kdtune import table as t
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import data_columns
+from kdtune.columns import ACCURACY, NUM_ERROR
 from kdtune.plots import style
 
-_WORDS = {t.NUM_ERROR: "errors on the test set", t.ACCURACY: "accuracy on the test set"}
+_WORDS = {NUM_ERROR: "errors on the test set", ACCURACY: "accuracy on the test set"}
 
 
 def softmax_figure(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
@@ -76,7 +76,7 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
         style.say_cut(figure, sum(key is not None for row in grid for key in row), len(of))
         first = style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
-        if measure == t.NUM_ERROR and 0 < 8 * curves[f"{measure}_low"].min() < curves[f"{measure}_high"].max():
+        if measure == NUM_ERROR and 0 < 8 * curves[f"{measure}_low"].min() < curves[f"{measure}_high"].max():
             style.log_scale(first)  # shared by all panels; linear, the better students would lie flat
         figure.supylabel(_WORDS.get(measure, measure), fontsize=9)
         replicates = int(curves["replicates"].max())

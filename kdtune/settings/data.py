@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.images import CLASSES, ImageFiles, Split, find
+from kdtune.files.images import CLASSES, ImageFiles, Split, find
 from kdtune.settings.base import (
     UNHASHED,
     Part,

@@ -1,0 +1,1 @@
+"""Files on disk: look at them, read them, hash them, write them whole."""

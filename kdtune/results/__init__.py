@@ -1,0 +1,1 @@
+"""The results folder: rows, teachers and students on disk."""

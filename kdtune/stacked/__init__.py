@@ -1,0 +1,1 @@
+"""Many networks as one model, and what one training step of it takes."""

@@ -1,0 +1,1 @@
+"""Statistics on arrays: arrays in, numbers out. These modules know no table."""

@@ -1,0 +1,1 @@
+"""Train one pack: from networks to rows, logits and weights. Knows torch; no Ray, no files."""
