@@ -14,8 +14,8 @@ from kdtune.plan.identity import stream
 from kdtune.plan.network import Network, Pack
 from kdtune.stacked.architectures import build
 from kdtune.stacked.dropout_masks import Masks
+from kdtune.train import train_pack as train
 from kdtune.train.batches import Members
-from kdtune.train.train_pack import train_pack as train
 
 DIGITS = ("dataset={kind: digits}", "student.width=7", "train.batch_size=64")
 

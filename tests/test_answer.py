@@ -13,6 +13,7 @@ from kdtune.analysis import external_tables as foreign
 from kdtune.analysis import printed_tables as tables
 from kdtune.analysis import sentences
 from kdtune.analysis.answer import Margins, answer
+from kdtune.analysis.headline import headline
 from kdtune.analysis.optimum import COPIES, EDGE, FEW, FLAT, INCOMPLETE, LARGE
 from kdtune.columns import (
     BASELINE,
@@ -211,7 +212,7 @@ def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
 def test_the_headline_never_says_that_nothing_moves_without_the_margin():
     found = answer(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
     assert found.effects.set_index("factor").loc["width", "verdict"] == sentences.STAYS
-    assert "does not move with the student's width by more than 0.3 doublings" in sentences.headline(found)
+    assert "does not move with the student's width by more than 0.3 doublings" in headline(found)
 
 
 def test_the_edge_is_seen_on_the_smooth_curve_too():

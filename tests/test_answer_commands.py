@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import planted
-from kdtune.analysis import sentences
 from kdtune.analysis.answer import answer
+from kdtune.analysis.headline import headline
 from kdtune.columns import (
     BASELINE,
     CLASS_SEP,
@@ -260,7 +260,7 @@ def test_the_page_needs_no_network_and_escapes_what_is_the_users(call, written, 
         assert html.escape(text) in page
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", page)
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
-    assert sentences.headline(answer(pd.read_parquet(path))) in html.unescape(page)
+    assert headline(answer(pd.read_parquet(path))) in html.unescape(page)
     assert "1 network of" in page
 
 

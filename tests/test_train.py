@@ -32,8 +32,8 @@ from kdtune.plan.network import Pack, pack
 from kdtune.stacked import losses
 from kdtune.stacked import perceptrons as models
 from kdtune.stacked.architectures import build
+from kdtune.train import train_pack as train
 from kdtune.train.fit import fit
-from kdtune.train.train_pack import train_pack as train
 from tests.separate import DIGITS, members_of, separately, taught, untrained
 
 STEPS = 50
