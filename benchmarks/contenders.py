@@ -74,11 +74,11 @@ def students(kind: str, width: int, pack: int) -> Any:
 def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     import torch
 
-    from kdtune.train.fit import Trainer, cut
+    from kdtune.train.fit import Trainer, split_into_stacks
 
     torch.set_flush_denormal(True)  # before threads are started, which inherit it
     torch.set_num_threads(threads)
-    trainers = [Trainer(part, "cpu", torch.float32) for part in cut(students(kind, width, pack), threads)]
+    trainers = [Trainer(part, "cpu", torch.float32) for part in split_into_stacks(students(kind, width, pack), threads)]
     order = [itertools.cycle(list(trainer.batches.epoch(0))[:-1]) for trainer in trainers]
     for trainer in trainers:
         if trainer.masks:

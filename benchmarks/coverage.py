@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from benchmarks import planted
-from kdtune.analysis.answer import answer
+from kdtune.analysis.answer import analyze_table
 
 NARROW = {"seps": (1.0,), "informative": (1.0,), "widths": (50,)}
 SHAPES = {
@@ -45,7 +45,7 @@ def cells(name: str, tables: int, replicates: int, noise: float, unequal: bool) 
     """Over ``tables`` cells of one shape: shares that hold, median widths in doublings and numbers of temperatures."""
     shape, optimum = SHAPES[name]
     table = planted.table(shape, draws=tables, replicates=replicates, noise=noise, unequal=unequal, **NARROW)
-    found = answer(table, ["dataset"]).t_opt
+    found = analyze_table(table, ["dataset"]).t_opt
     x = np.log2(planted.GRID)
     best = planted.GRID[int(shape(x, {}).argmin())]
     low, high = np.log2(found["T_opt_low"].clip(lower=1e-300)), np.log2(found["T_opt_high"])
@@ -67,7 +67,7 @@ def effects(
     found, held, other = [], [], []
     for seed in range(tables):
         table = planted.table(shape, widths=WIDTHS, replicates=replicates, noise=noise, seed=seed)
-        moves = answer(table).effects.set_index("factor")
+        moves = analyze_table(table).effects.set_index("factor")
         clear = moves["p_holm"] < 0.05
         found.append(bool(clear["width"]))
         held.append(moves.loc["width", "low"] <= slope <= moves.loc["width", "high"])

@@ -15,14 +15,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from kdtune.plan.network import Pack
-from kdtune.plan.packing import Limits
-from kdtune.plan.plan import all_networks, make_plan
+from kdtune.plan.packing import PackLimits
+from kdtune.plan.plan import enumerate_networks, make_plan
 from kdtune.results.store import Store
 from kdtune.run.cluster import cluster
 from kdtune.run.schedule import run
-from kdtune.run.worker_options import Options
-from kdtune.spec.spec import load
-from kdtune.train.rows import row
+from kdtune.run.worker_options import WorkerOptions
+from kdtune.spec.spec import load_spec
+from kdtune.train.rows import make_row
 
 SWEEP = """
 name: driver
@@ -44,20 +44,20 @@ class Silence:
     def crashed(self, pack: Pack, times: int) -> None: ...
 
 
-def nothing(pack: Pack, store: Store, options: Options) -> None:
-    store.write_rows(pack.id, [row(network) for network in pack.networks])
+def nothing(pack: Pack, store: Store, options: WorkerOptions) -> None:
+    store.write_rows(pack.id, [make_row(network) for network in pack.networks])
 
 
 def kdtune_seconds(packs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driver.yaml"
         path.write_text(SWEEP % ", ".join(str(i + 1) for i in range(packs - 2)))
-        plan = make_plan(list(all_networks(load(path))), workers=2, limits=Limits(networks=1))
+        plan = make_plan(list(enumerate_networks(load_spec(path))), workers=2, limits=PackLimits(networks=1))
         assert len(plan.packs) == packs
         store = Store(folder, "driver")
         store.prepare()
         start = time.perf_counter()
-        run(plan.packs, store, Options(workers=2), Silence(), nothing)
+        run(plan.packs, store, WorkerOptions(workers=2), Silence(), nothing)
         seconds = time.perf_counter() - start
         assert store.rows().num_rows == packs
     return seconds
@@ -93,7 +93,7 @@ def plain_seconds(trials: int) -> float:
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    with cluster(Options(workers=2), cores=2):
+    with cluster(WorkerOptions(workers=2), cores=2):
         ours, plain = kdtune_seconds(count), plain_seconds(count)
     print(f"{count} packs that train nothing, kdtune:      {ours:6.1f} s, {1000 * ours / count:.0f} ms each")
     print(f"{count} trials that do nothing, plain Ray Tune: {plain:6.1f} s, {1000 * plain / count:.0f} ms each")

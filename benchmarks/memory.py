@@ -22,12 +22,12 @@ def train(pipe: Any, width: int, pack: int) -> None:
     import torch
 
     from benchmarks.contenders import students
-    from kdtune.train.fit import cut, fit
+    from kdtune.train.fit import fit, split_into_stacks
 
     torch.set_num_threads(1)
     members = students("student", width, pack)
     before = peak_mb()
-    kept = [fit(part, "cpu", torch.float32, steps=800) for part in cut(members)]
+    kept = [fit(part, "cpu", torch.float32, steps=800) for part in split_into_stacks(members)]
     pipe.send((before, peak_mb(), len(kept)))
 
 

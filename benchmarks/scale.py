@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtune.plan.plan import all_networks
+from kdtune.plan.plan import enumerate_networks
 from kdtune.results.store import Store
-from kdtune.spec.spec import load
+from kdtune.spec.spec import load_spec
 from kdtune.table import rows_to_arrow, write_table
-from kdtune.train.rows import row
+from kdtune.train.rows import make_row
 
 SWEEP = """
 name: large
@@ -61,7 +61,7 @@ def write_rows(path: Path, root: Path) -> int:
     store = Store(root, "large")
     store.prepare()
     random = np.random.default_rng(0)
-    networks = list(all_networks(load(path, max_networks=10**7)))
+    networks = list(enumerate_networks(load_spec(path, max_networks=10**7)))
     for start in range(0, len(networks), PART):
         rows = []
         for network in networks[start : start + PART]:
@@ -69,7 +69,7 @@ def write_rows(path: Path, root: Path) -> int:
             figures = {"num_error": errors, "val_num_error": val_errors}
             figures |= {"accuracy": 1 - errors / 200, "val_accuracy": 1 - val_errors / 200}
             figures |= {name: float(random.random()) for name in ("loss", "nll", "ece", "val_nll")}
-            rows.append(row(network, **figures, seconds=1.0, device="cpu", host="made up"))
+            rows.append(make_row(network, **figures, seconds=1.0, device="cpu", host="made up"))
         write_table(rows_to_arrow(rows), store.parts / f"{start}.parquet")
     return len(networks)
 

@@ -28,7 +28,7 @@ from kdtune.plan.plan import Plan  # noqa: E402
 from kdtune.run.progress import Progress  # noqa: E402
 from kdtune.run.request import Request  # noqa: E402
 from kdtune.run.sweep import sweep  # noqa: E402
-from kdtune.spec.bundled_sweeps import find  # noqa: E402
+from kdtune.spec.bundled_sweeps import find_sweep_file  # noqa: E402
 
 
 class Watch(Progress):
@@ -71,10 +71,10 @@ class Watch(Progress):
 def main(file: str, overrides: list[str]) -> None:
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = sweep(Request(find(file)[0], overrides, results=Path(folder)), watch)
+        outcome = sweep(Request(find_sweep_file(file)[0], overrides, results=Path(folder)), watch)
         watch.note("end")
         print_parts(watch)
-        one = next(pack for pack in outcome.plan.packs if pack.teachers)
+        one = next(pack for pack in outcome.plan.packs if pack.teacher_ids)
         profile(one, outcome.store)
 
 

@@ -75,7 +75,7 @@ def sweep(
     from kdtune.run.request import Request
     from kdtune.run.sweep import sweep as run
     from kdtune.settings import Resources
-    from kdtune.spec.bundled_sweeps import find
+    from kdtune.spec.bundled_sweeps import find_sweep_file
     from kdtune.table import to_frame
 
     try:
@@ -84,7 +84,7 @@ def sweep(
         wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
         raise RequestError(wrong) from None
     request = Request(
-        file=find(str(file))[0],
+        file=find_sweep_file(str(file))[0],
         overrides=set,
         results=Path(results),
         data_root=None if data_root is None else Path(data_root),
@@ -136,16 +136,16 @@ def analyze(
 
     from kdtune.analysis import answer
     from kdtune.analysis import external_tables as foreign
-    from kdtune.analysis.table_queries import locate
+    from kdtune.analysis.table_queries import locate_table
 
-    table = results if isinstance(results, pd.DataFrame) else foreign.read(locate(str(results)))
-    table, cell = foreign.standard(table, map or {}, cell)
-    return answer.answer(table, cell, answer.Margins(margin, effect_margin))
+    table = results if isinstance(results, pd.DataFrame) else foreign.read_external_table(locate_table(str(results)))
+    table, cell = foreign.standardize(table, map or {}, cell)
+    return answer.analyze_table(table, cell, answer.Margins(margin, effect_margin))
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:
     """A trained network whose weights were kept, in evaluation mode: see ``students.load``."""
-    from kdtune.results.students import load as load_network
+    from kdtune.results.students import load_network as load_network
 
     return load_network(results, id)
 
@@ -165,5 +165,5 @@ def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
     """
     from kdtune.analysis import table_queries as showing
 
-    table = showing.read(str(results))
-    return showing.by_class(str(results), table) if per_class else table
+    table = showing.read_sweep_table(str(results))
+    return showing.join_classes(str(results), table) if per_class else table

@@ -29,12 +29,12 @@ class RequestError(KdtuneError):
 class Mistake:
     """One mistake in a sweep file: where it stands, which setting, what is wrong."""
 
-    where: str  # "fakeset.yaml:12" or "--set distill.T=0"
+    location: str  # "fakeset.yaml:12" or "--set distill.T=0"
     field: str  # "distill.T"; empty for the file as a whole
     message: str  # what is wrong, and what would be right
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, self.field, self.message) if part)
+        return ": ".join(part for part in (self.location, self.field, self.message) if part)
 
 
 class SweepFileError(RequestError):

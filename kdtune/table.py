@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kdtune.columns import COLUMN_TYPES, DETAIL_TYPES, DIVERGED, DONE, ERROR, FAILED, ID, INTEGER, MODEL, STATUS
-from kdtune.files.atomic import write_whole
+from kdtune.files.atomic import write_atomically
 
 _STAMP = b"kdtune"
 
@@ -40,7 +40,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     StorageError
         If the disk is full or the folder cannot be written.
     """
-    write_whole(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
 
 
 def write_chunks(tables: Iterable[pa.Table], path: Path) -> None:
@@ -56,7 +56,7 @@ def write_chunks(tables: Iterable[pa.Table], path: Path) -> None:
             for table in chain([first], filled):
                 writer.write_table(table)
 
-    write_whole(path, write_to)
+    write_atomically(path, write_to)
 
 
 def read_table(path: Path) -> pa.Table:

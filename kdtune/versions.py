@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 _LIBRARIES = ("torch", "numpy", "scikit-learn", "ray", "scipy", "statsmodels", "pandas", "pyarrow", "matplotlib")
 
 
-def versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
     """Versions by name; of kdtune the commit too, where it runs from a checkout."""
     found = {"kdtune": __version__, "Python": platform.python_version()}
     if commit := _commit(Path(__file__).parent.parent):

@@ -20,8 +20,8 @@ from ruamel.yaml import YAML
 
 from benchmarks import planted
 from kdtune.cli import main
-from kdtune.plan.plan import Plan, all_networks, make_plan
-from kdtune.spec.spec import SweepSpec, load
+from kdtune.plan.plan import Plan, enumerate_networks, make_plan
+from kdtune.spec.spec import SweepSpec, load_spec
 
 torch.set_num_threads(1)
 
@@ -66,13 +66,13 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def spec(write: Callable[..., Path]) -> Callable[..., SweepSpec]:
     """The small sweep, with some blocks replaced, validated."""
-    return lambda *overrides, **blocks: load(write(**blocks), overrides)
+    return lambda *overrides, **blocks: load_spec(write(**blocks), overrides)
 
 
 @pytest.fixture
 def plan(spec: Callable[..., SweepSpec]) -> Callable[..., Plan]:
     """The small sweep, planned."""
-    return lambda *overrides, **options: make_plan(list(all_networks(spec(*overrides))), **options)
+    return lambda *overrides, **options: make_plan(list(enumerate_networks(spec(*overrides))), **options)
 
 
 @pytest.fixture

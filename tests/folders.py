@@ -8,10 +8,10 @@ import pandas as pd
 
 import kdtune as package
 from kdtune.columns import DEVICE, HOST, SECONDS
-from kdtune.plan.packing import Limits
-from kdtune.plan.plan import all_networks, make_plan
+from kdtune.plan.packing import PackLimits
+from kdtune.plan.plan import enumerate_networks, make_plan
 from kdtune.results.store import Store
-from kdtune.spec.spec import load
+from kdtune.spec.spec import load_spec
 from kdtune.table import select_networks, to_frame
 from kdtune.train.train_pack import train_pack
 
@@ -37,7 +37,7 @@ def alone(sweep_file: Path, overrides: tuple[str, ...] = ()) -> pd.DataFrame:
     """A sweep's rows without Ray, files or packs: each network trained alone, in this process."""
     store = Store(sweep_file.parent, "alone")
     store.prepare()
-    plan = make_plan(list(all_networks(load(sweep_file, overrides))), limits=Limits(networks=1))
+    plan = make_plan(list(enumerate_networks(load_spec(sweep_file, overrides))), limits=PackLimits(networks=1))
     for pack in plan.packs:
         store.save(pack.id, train_pack(pack, store.teacher_logits))
     return to_frame(select_networks(store.rows(), [network.id for network in plan.networks]))

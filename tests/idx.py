@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from kdtune.files.images import files_of
+from kdtune.files.images import list_image_files
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -22,6 +22,6 @@ def write_digits(
     x, y = load_digits(return_X_y=True)
     x, y = (x.reshape(-1, 8, 8) * 15).astype(np.uint8), (y + first).astype(np.uint8)
     parts = x[:n_train], y[:n_train], x[n_train:], y[n_train:]
-    for path, array in zip(files_of(name, split, root), parts, strict=True):
+    for path, array in zip(list_image_files(name, split, root), parts, strict=True):
         write_idx(path, array)
     return root

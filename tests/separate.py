@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from kdtune.data.splits import Data
-from kdtune.plan.identity import stream
+from kdtune.plan.identity import make_seed_sequence
 from kdtune.plan.network import Network, Pack
-from kdtune.stacked.architectures import build
-from kdtune.stacked.dropout_masks import Masks
+from kdtune.stacked.architectures import build_module
+from kdtune.stacked.dropout_masks import DropoutMasks
 from kdtune.train import train_pack as train
 from kdtune.train.batches import Members
 
@@ -32,14 +32,14 @@ def untrained(one: Pack, dtype: torch.dtype = torch.float64) -> tuple[Callable[[
 
     def net(name: str) -> nn.Module:
         own = teachers[name]
-        return build(own.shape, own.inputs, data.n_classes, own.weights_seed, dtype).eval()
+        return build_module(own.shape, own.input_shape, data.n_classes, own.weights_seed, dtype).eval()
 
     return lambda name: taught(name, data.n_train, data.n_classes), net
 
 
 def members_of(one: Pack) -> Members:
     """What the networks of a pack learn from."""
-    return train.members_of(one, *untrained(one))
+    return train.load_members(one, *untrained(one))
 
 
 class Masked(nn.Module):
@@ -62,7 +62,7 @@ def separately(
 ) -> dict[str, torch.Tensor]:
     """The same network by torch's own layers, autograd and an ordinary optimizer, in float64."""
     settings = network.train
-    net = build(network.shape, network.inputs, data.n_classes, network.weights_seed, torch.float64)
+    net = build_module(network.shape, network.input_shape, data.n_classes, network.weights_seed, torch.float64)
     for name, layer in list(net.named_children()):
         if isinstance(layer, nn.Dropout):
             setattr(net, name, Masked(layer.p))
@@ -80,7 +80,7 @@ def separately(
         case "sgd":
             optimizer = torch.optim.SGD(net.parameters(), settings.lr, settings.momentum, weight_decay=decay)
     rates = [(layer.rate, layer.shape.numel()) for layer in dropouts]
-    masks = Masks([network.id], rates, torch.float64) if dropouts else None
+    masks = DropoutMasks([network.id], rates, torch.float64) if dropouts else None
     taken = 0
     for epoch in range(settings.epochs):
         order = np.random.default_rng([network.order_seed, epoch]).permutation(len(data.y_train))
@@ -120,7 +120,7 @@ def jittered(network: Network, x: np.ndarray, epoch: int) -> np.ndarray:
     if not most:
         return x
     _, height, width = network.data.settings.image
-    key = stream("jitter", network.data.id, network.draw, epoch)
+    key = make_seed_sequence("jitter", network.data.id, network.draw, epoch)
     drawn = np.random.default_rng(key).integers(0, (2 * most + 1) ** 2, len(x))
     wide = np.pad(x.reshape(-1, height, width), ((0, 0), (most, most), (most, most)))
     cut = [

@@ -12,8 +12,8 @@ from benchmarks import planted
 from kdtune.analysis import external_tables as foreign
 from kdtune.analysis import printed_tables as tables
 from kdtune.analysis import sentences
-from kdtune.analysis.answer import Margins, answer
-from kdtune.analysis.headline import headline
+from kdtune.analysis.answer import Margins, analyze_table
+from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import COPIES, EDGE, FEW, FLAT, INCOMPLETE, LARGE
 from kdtune.columns import (
     BASELINE,
@@ -40,7 +40,7 @@ STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 
 
 def test_the_planted_answer_comes_out(rising):
-    found = answer(rising)
+    found = analyze_table(rising)
     assert len(found.t_opt) == 12
     truth = 4 * found.t_opt["width"].astype(float) / 50
     assert (found.t_opt["T_opt_low"] <= truth).all()
@@ -57,7 +57,7 @@ def test_the_planted_answer_comes_out(rising):
 
 
 def test_what_it_is_worth_is_reckoned_on_the_test_split(rising):
-    found = answer(rising)
+    found = analyze_table(rising)
     students = rising[rising[MODEL] == STUDENT]
     for names, cell in found.test.groupby(found.columns):
         own = students[(students[found.columns] == list(names)).all(axis=1)]
@@ -74,32 +74,32 @@ def test_what_it_is_worth_is_reckoned_on_the_test_split(rising):
 
 
 def test_the_order_of_rows_changes_nothing(rising):
-    one, other = answer(rising), answer(rising.sample(frac=1, random_state=0))
+    one, other = analyze_table(rising), analyze_table(rising.sample(frac=1, random_state=0))
     pd.testing.assert_frame_equal(one.t_opt, other.t_opt)
     pd.testing.assert_frame_equal(one.effects, other.effects)
 
 
 @pytest.mark.parametrize(("shape", "low", "high"), [(planted.falling, None, math.inf), (planted.rising, 0.0, None)])
 def test_an_optimum_at_the_edge_is_flagged_and_its_interval_open(shape, low, high):
-    found = answer(planted.table(shape, noise=1)).t_opt
+    found = analyze_table(planted.table(shape, noise=1)).t_opt
     assert found["flags"].map(lambda flags: EDGE in flags).all()
     assert (found["T_opt_low" if low is not None else "T_opt_high"] == (low if low is not None else high)).all()
 
 
 def test_a_flat_curve_is_flagged_and_nothing_is_excluded():
-    found = answer(planted.table(lambda x, cell: 150 + 0 * x)).t_opt
+    found = analyze_table(planted.table(lambda x, cell: 150 + 0 * x)).t_opt
     assert found["flags"].map(lambda flags: FLAT in flags).mean() >= 0.75  # its test has 5 % errors
     assert found["tied"].map(len).median() >= 10
 
 
 def test_few_informative_cells_say_that_nothing_can_be_told():
-    sentences_ = answer(planted.table(lambda x, cell: 150 + 0 * x)).effects["sentence"]
+    sentences_ = analyze_table(planted.table(lambda x, cell: 150 + 0 * x)).effects["sentence"]
     assert all(sentence.startswith("Cannot tell") for sentence in sentences_)
 
 
 @pytest.mark.parametrize("replicates", [1, 2])
 def test_few_replicates_are_flagged(replicates):
-    found = answer(planted.table(RISES, replicates=replicates))
+    found = analyze_table(planted.table(RISES, replicates=replicates))
     assert found.t_opt["flags"].map(lambda flags: FEW in flags).all()
     if replicates == 1:
         assert (found.t_opt["T_opt_low"] == 0).all()
@@ -118,7 +118,7 @@ def hole(table, replicates, **cell):
 @pytest.mark.parametrize(("lost", "left_out"), [([1], ["replicate 1"]), ([0, 1, 3], ["T 40"])])
 def test_a_gap_in_a_cell_leaves_out_what_lacks_and_says_so(rising, lost, left_out):
     which = hole(rising, lost, class_sep=0.2, width=20)
-    found = answer(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)}))
+    found = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)}))
     lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
     assert lacking["left_out"].tolist() == [left_out] * 2
     assert (found.t_opt.drop(lacking.index)["temperatures"] == len(planted.GRID)).all()
@@ -127,11 +127,11 @@ def test_a_gap_in_a_cell_leaves_out_what_lacks_and_says_so(rising, lost, left_ou
 def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
     one, three = (hole(rising, lost, width=20) for lost in ([1], [1, 2, 3]))
     for which, cells, replicates in ((one, 12, 4), (three, 12, 5)):
-        moves = answer(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)})).effects
+        moves = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)})).effects
         assert (moves["used_cells"] == cells).all()
         assert (moves["replicates"] == replicates).all()
     few = (rising[WIDTH] == 20) & (rising[REPLICATE] > 1)
-    moves = answer(rising[~few]).effects
+    moves = analyze_table(rising[~few]).effects
     assert (moves["used_cells"] == 8).all()
     asked = moves[moves["effect"].notna()]
     assert asked["sentence"].str.contains("8 of 12 cells").all()
@@ -139,12 +139,12 @@ def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
 
 def test_replicates_with_names_of_their_own_are_taken_in_order(rising):
     names = rising[CLASS_SEP].astype(str) + rising[WIDTH].astype(str) + rising[REPLICATE].astype(str)
-    found = answer(rising.assign(**{REPLICATE: names})).effects.set_index("factor")
+    found = analyze_table(rising.assign(**{REPLICATE: names})).effects.set_index("factor")
     assert "rises with the student's width" in found.loc["width", "sentence"]
 
 
 def test_a_missing_cell_is_missing_and_no_more(rising):
-    found = answer(rising[~((rising[WIDTH] == 50) & (rising[CLASS_SEP] == 1.0))])
+    found = analyze_table(rising[~((rising[WIDTH] == 50) & (rising[CLASS_SEP] == 1.0))])
     assert len(found.t_opt) == 10
     assert "rises with the student's width" in found.effects.set_index("factor").loc["width", "sentence"]
 
@@ -153,52 +153,54 @@ def test_rows_that_are_not_finite_are_left_out(rising):
     spoiled = rising.copy()
     which = (spoiled[MODEL] == STUDENT) & (spoiled[TEMP] == 3) & (spoiled[REPLICATE] == 2)
     spoiled.loc[which, [VAL_NUM_ERROR, NUM_ERROR]] = np.nan
-    found = answer(spoiled)
+    found = analyze_table(spoiled)
     assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
     assert np.isfinite(found.test["student"]).all()
 
 
 def test_test_errors_that_lack_are_named_and_others_are_compared(rising):
     which = hole(rising, [3], class_sep=0.2, width=20)
-    found = answer(rising.assign(**{NUM_ERROR: rising[NUM_ERROR].mask(which)}))
+    found = analyze_table(rising.assign(**{NUM_ERROR: rising[NUM_ERROR].mask(which)}))
     lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
     assert lacking["left_out"].tolist() == [["test errors of replicate 3"]] * 2
     pd.testing.assert_frame_equal(
-        found.t_opt.drop(columns=["flags", "left_out"]), answer(rising).t_opt.drop(columns=["flags", "left_out"])
+        found.t_opt.drop(columns=["flags", "left_out"]), analyze_table(rising).t_opt.drop(columns=["flags", "left_out"])
     )
-    nowhere = answer(rising.assign(**{NUM_ERROR: np.nan}))
+    nowhere = analyze_table(rising.assign(**{NUM_ERROR: np.nan}))
     assert not nowhere.t_opt["left_out"].map(len).any()
 
 
 def test_a_student_larger_than_its_teacher_is_flagged(rising):
     sizes = rising[WIDTH].astype("float64").fillna(60) * 100
-    found = answer(rising.assign(**{N_PARAMS: sizes})).t_opt
+    found = analyze_table(rising.assign(**{N_PARAMS: sizes})).t_opt
     assert [LARGE in flags for flags in found["flags"]] == [width > 60 for width in found["width"]]
 
 
 def test_an_index_is_no_setting(rising):
-    assert "row" not in answer(rising.assign(row=range(len(rising)))).columns
+    assert "row" not in analyze_table(rising.assign(row=range(len(rising)))).columns
 
 
 def test_rows_that_are_infinite_are_left_out_as_those_without_a_number_are(rising):
     which = (rising[MODEL] == STUDENT) & (rising[TEMP] == 3) & (rising[REPLICATE] == 2)
     spoiled = rising.assign(**{VAL_NUM_ERROR: rising[VAL_NUM_ERROR].mask(which, np.inf)})
-    found = answer(foreign.standard(spoiled, {}, None)[0])
+    found = analyze_table(foreign.standardize(spoiled, {}, None)[0])
     assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
     assert np.isfinite(found.curves["errors"]).all()
 
 
 def test_rates_are_printed_as_rates(rising):
     measures = [VAL_NUM_ERROR, NUM_ERROR]
-    shown = tables.worth(answer(rising.assign(**{name: rising[name] / 10_000 for name in measures})))
-    counts = tables.worth(answer(rising))
+    shown = tables.format_test_errors(
+        analyze_table(rising.assign(**{name: rising[name] / 10_000 for name in measures}))
+    )
+    counts = tables.format_test_errors(analyze_table(rising))
     assert [float(rate) for rate in shown["student"]] == pytest.approx(
         [float(count) / 10_000 for count in counts["student"]], abs=1e-4
     )
 
 
 def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
-    found = answer(rising)
+    found = analyze_table(rising)
     fixed, own = found.fixed.set_index("T"), found.test.set_index(found.columns)["student"]
     students = rising[rising[MODEL] == STUDENT]
     for T in (1, 4, 40):
@@ -210,16 +212,16 @@ def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
 
 
 def test_the_headline_never_says_that_nothing_moves_without_the_margin():
-    found = answer(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
+    found = analyze_table(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
     assert found.effects.set_index("factor").loc["width", "verdict"] == sentences.STAYS
-    assert "does not move with the student's width by more than 0.3 doublings" in headline(found)
+    assert "does not move with the student's width by more than 0.3 doublings" in write_headline(found)
 
 
 def test_the_edge_is_seen_on_the_smooth_curve_too():
     table = planted.table(planted.falling, noise=1, temperatures=(1, 2, 3, 5, 10, 20, 40))
-    assert answer(table).t_opt["flags"].map(lambda flags: EDGE in flags).all()
+    assert analyze_table(table).t_opt["flags"].map(lambda flags: EDGE in flags).all()
     for name in ("T_opt_continuous", "T_opt_low", "T_opt_high"):
-        inside = answer(table).t_opt[name]
+        inside = analyze_table(table).t_opt[name]
         near = [T for T in (5, 10, 20, 40) for value in inside if 0 < abs(value - T) < 1e-9]
         assert not near  # a value of the grid is that value
 
@@ -227,38 +229,38 @@ def test_the_edge_is_seen_on_the_smooth_curve_too():
 def test_copies_are_no_replicates():
     table = planted.table(RISES, replicates=1)
     students = table[table[MODEL] == STUDENT]
-    found = answer(pd.concat([students.assign(**{REPLICATE: i}) for i in range(3)]))
+    found = analyze_table(pd.concat([students.assign(**{REPLICATE: i}) for i in range(3)]))
     assert found.t_opt["flags"].map(lambda flags: COPIES in flags).all()
     assert found.effects["sentence"].str.contains("copies").all()
 
 
 def test_the_baseline_of_another_cell_is_not_this_ones(rising):
     others = rising.assign(**{WIDTH: rising[WIDTH].where(rising[MODEL] != BASELINE, rising[WIDTH] + 1000)})
-    assert answer(others).test["baseline"].isna().all()
+    assert analyze_table(others).test["baseline"].isna().all()
 
 
 def test_baselines_that_train_in_another_way_are_compared_with(rising):
     lr = np.where(rising[MODEL] == BASELINE, 0.1, 0.2)
-    assert answer(rising.assign(lr=lr)).test["baseline"].notna().all()
+    assert analyze_table(rising.assign(lr=lr)).test["baseline"].notna().all()
 
 
 def test_networks_without_replicates_are_numbered_within_their_cells(rising):
-    unnamed = answer(foreign.standard(rising.drop(columns=REPLICATE), {}, None)[0])
-    named = answer(rising)
+    unnamed = analyze_table(foreign.standardize(rising.drop(columns=REPLICATE), {}, None)[0])
+    named = analyze_table(rising)
     pd.testing.assert_frame_equal(unnamed.test, named.test)
     pd.testing.assert_frame_equal(unnamed.t_opt, named.t_opt)
 
 
 def test_settings_that_are_called_like_figures_keep_their_values(rising):
     own = rising.rename(columns={WIDTH: "student", CLASS_SEP: "T_opt", P_INFORMATIVE: "errors"})
-    found = answer(foreign.standard(own, {}, None)[0])
+    found = analyze_table(foreign.standardize(own, {}, None)[0])
     assert {*found.columns} == {"student (setting)", "T_opt (setting)", "errors (setting)"}
-    named = answer(rising)
+    named = analyze_table(rising)
     assert found.test["student"].tolist() == pytest.approx(named.test["student"].tolist())
 
 
 def test_no_figure_of_an_answer_can_be_overwritten_by_a_setting(rising):
-    found = answer(rising)
+    found = analyze_table(rising)
     frames = (found.t_opt, found.test, found.curves)
     names = {name for frame in frames for name in frame.columns} - {*found.columns}
     ours = {name for name in names if name not in foreign.RESERVED}
@@ -267,7 +269,7 @@ def test_no_figure_of_an_answer_can_be_overwritten_by_a_setting(rising):
 
 def test_a_factor_that_cannot_double_is_named(rising):
     dropout = rising[P_INFORMATIVE].map({0.5: 0.0, 1.0: 0.3})
-    moves = answer(rising.drop(columns=P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
+    moves = analyze_table(rising.drop(columns=P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
     assert "no number above 0" in moves.loc["dropout", "sentence"]
     assert "rises" in moves.loc["width", "sentence"]
 
@@ -276,8 +278,8 @@ def test_teachers_are_found_by_number_whatever_the_type_of_it(rising):
     number = {name: i for i, name in enumerate(rising[ID])}
     ids = rising[ID].map(number).astype(str)
     own = rising.assign(**{ID: ids, TEACHER_ID: rising[TEACHER_ID].map(number)})
-    found = answer(foreign.standard(own, {}, None)[0])
-    assert found.test["teacher"].tolist() == answer(rising).test["teacher"].tolist()
+    found = analyze_table(foreign.standardize(own, {}, None)[0])
+    assert found.test["teacher"].tolist() == analyze_table(rising).test["teacher"].tolist()
 
 
 def test_failed_networks_are_said_to_be_missing(rising):
@@ -285,18 +287,18 @@ def test_failed_networks_are_said_to_be_missing(rising):
     students = rising[MODEL] == STUDENT
     first = (rising[CLASS_SEP] == 1) & (rising[P_INFORMATIVE] == 1)
     failed = students & first & ((rising[WIDTH] == 50) | (rising[WIDTH] == 20) & (rising[TEMP] == 3))
-    found = answer(rising.assign(**{STATUS: rising[STATUS].mask(failed, FAILED)}))
+    found = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(failed, FAILED)}))
     assert found.without == ["class_sep 1, p_informative 1, width 50"]
     cells = found.t_opt.set_index([CLASS_SEP, P_INFORMATIVE, WIDTH])
     assert cells.loc[(1.0, 1.0, 20), "left_out"] == ["T 3"]
     assert (cells["left_out"].map(len) > 0).sum() == 1
     # One that failed and was trained again is there.
     again = pd.concat([rising[failed].assign(**{STATUS: FAILED, ID: "again"}), rising])
-    assert not answer(again).t_opt["left_out"].map(len).any()
+    assert not analyze_table(again).t_opt["left_out"].map(len).any()
 
 
 def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
-    found = answer(rising)
+    found = analyze_table(rising)
     taken = {*found.curves, *found.test, *found.t_opt} - {*found.columns, *RESULT_COLUMNS}
     assert taken <= foreign.RESERVED
 
@@ -320,15 +322,15 @@ def test_a_sentence_says_what_its_numbers_allow(numbers, said):
     row = {"factor": "width", "effect": 1.7, "low": 0.5, "high": 1.9, "p_holm": 0.03, "check": 0.55, "check_low": 0.47,
            "check_high": 0.63, "informative_cells": 9, "cells": 9, "used_cells": 9, "replicates": 5,
            "independent_sets": 1, "why_not": "", **numbers}  # fmt: skip
-    row["verdict"] = sentences.verdict(row, 0.1)
-    assert said in sentences.effect_sentence(row, 0.1)
+    row["verdict"] = sentences.decide_verdict(row, 0.1)
+    assert said in sentences.write_effect_sentence(row, 0.1)
 
 
 def test_data_sets_are_independent_where_their_seeds_are(rising):
     """Students of all widths share the data of theirs: four data sets, not twelve."""
-    known, unknown = answer(rising), answer(rising.drop(columns=DATA_SEED))
-    shared = answer(rising.assign(**{DATA_SEED: rising[REPLICATE]}))
-    gap = answer(rising.assign(**{DATA_SEED: rising[DATA_SEED].where(rising[WIDTH] != 20)}))
+    known, unknown = analyze_table(rising), analyze_table(rising.drop(columns=DATA_SEED))
+    shared = analyze_table(rising.assign(**{DATA_SEED: rising[REPLICATE]}))
+    gap = analyze_table(rising.assign(**{DATA_SEED: rising[DATA_SEED].where(rising[WIDTH] != 20)}))
     counts = [set(found.effects["independent_sets"]) for found in (known, unknown, shared, gap)]
     assert counts == [{4}, {1}, {1}, {1}]
     width = [found.effects.set_index("factor").loc["width"] for found in (known, unknown, shared)]

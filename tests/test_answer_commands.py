@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import planted
-from kdtune.analysis.answer import answer
-from kdtune.analysis.headline import headline
+from kdtune.analysis.answer import analyze_table
+from kdtune.analysis.headline import write_headline
 from kdtune.columns import (
     BASELINE,
     CLASS_SEP,
@@ -166,11 +166,11 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
     first = rising[CLASS_SEP] == rising[CLASS_SEP].min()
     poor = rising[P_INFORMATIVE] == rising[P_INFORMATIVE].min()
     lacks = first & (rising[WIDTH] == 20) | first & poor & (rising[WIDTH] == 100)
-    found = answer(rising[~lacks])
+    found = analyze_table(rising[~lacks])
     for figure in (
-        curves.excess_figure(found),
-        curves.gain_figure(found),
-        tutorial.temperature_figure(found, NUM_ERROR),
+        curves.plot_excess(found),
+        curves.plot_gain(found),
+        tutorial.plot_against_temperature(found, NUM_ERROR),
     ):
         drawn = [axes for axes in figure.axes if axes.axison]
         assert {axes.get_xscale() for axes in drawn} == {"log"}
@@ -178,7 +178,7 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
         names = [text.get_text() for text in figure.legends[0].texts]
         students = [name for name in names if name.startswith("student, width")]
         assert students == sorted(students, key=lambda name: int(name.split()[-1]))
-    figure = curves.excess_figure(found)
+    figure = curves.plot_excess(found)
     assert len([axes for axes in figure.axes if axes.get_ylabel()]) == 4  # one for each data set
     columns = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison}
     titled = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison and axes.get_title()}
@@ -187,22 +187,22 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
 
 def test_figures_say_which_students_are_larger_than_their_teacher(rising):
     params = rising[WIDTH].map({20: 100, 50: 300, 100: 900}).fillna(500)
-    found = answer(rising.assign(**{N_PARAMS: params}))
-    drawn = (curves.excess_figure, curves.gain_figure, optimum.optimum_figure, optimum.map_figure, regret.regret_figure)
+    found = analyze_table(rising.assign(**{N_PARAMS: params}))
+    drawn = (curves.plot_excess, curves.plot_gain, optimum.plot_optimum, optimum.plot_optimum_map, regret.plot_regret)
     for figure in (draw(found) for draw in drawn):
         words = [text.get_text().replace("\n", " ") for text in figure.findobj(mpl.text.Text)]
         said = {text for text in words if "larger than its teacher" in text}
         assert said in ({"width 100 (larger than its teacher)"}, {"student, width 100 (larger than its teacher)"},
                         {"shaded: larger than its teacher"})  # fmt: skip
     otherwise = rising.assign(**{N_PARAMS: params}, units=rising[WIDTH])
-    no_widths = optimum.optimum_figure(answer(otherwise, [CLASS_SEP, P_INFORMATIVE, "units"]))
+    no_widths = optimum.plot_optimum(analyze_table(otherwise, [CLASS_SEP, P_INFORMATIVE, "units"]))
     lines = [text.get_text() for text in no_widths.axes[0].get_yticklabels()]
     assert sum(line.endswith(" (larger than its teacher)") for line in lines) == len(lines) / 3
 
 
 def test_a_panel_without_baselines_says_so(rising):
     lacks = (rising[MODEL] == BASELINE) & (rising[CLASS_SEP] == rising[CLASS_SEP].min())
-    said = [[text.get_text() for text in axes.texts] for axes in curves.gain_figure(answer(rising[~lacks])).axes]
+    said = [[text.get_text() for text in axes.texts] for axes in curves.plot_gain(analyze_table(rising[~lacks])).axes]
     informative = rising[P_INFORMATIVE].nunique()
     assert said == [["no baseline"]] * informative + [[]] * (len(said) - informative)
 
@@ -210,15 +210,15 @@ def test_a_panel_without_baselines_says_so(rising):
 def test_long_settings_stay_apart(rising):
     long = {"weight_decay_of_the_second_kind": "0.0001 of the greatest", "optimizer": "stochastic gradient descent"}
     varied = pd.concat([rising.assign(**long, rate=rate, **{ID: rising[ID] + rate}) for rate in ("low", "high")])
-    found = answer(varied[varied[CLASS_SEP] == 1], [*long, "rate", P_INFORMATIVE, WIDTH, "momentum"][:5])
-    for figure in (curves.gain_figure(found), regret.regret_figure(found)):
+    found = analyze_table(varied[varied[CLASS_SEP] == 1], [*long, "rate", P_INFORMATIVE, WIDTH, "momentum"][:5])
+    for figure in (curves.plot_gain(found), regret.plot_regret(found)):
         names = [text.get_text() for text in figure.legends[0].texts if text.get_text().startswith("student")]
         assert len(set(names)) == len(names) == 6
 
 
 def test_every_column_of_panels_names_its_widths():
     table = planted.table(STILL, seps=(0.2, 0.4, 0.6, 0.8, 1.0), informative=(1.0,), widths=(20, 50))
-    for axes in optimum.optimum_figure(answer(table)).axes:
+    for axes in optimum.plot_optimum(analyze_table(table)).axes:
         if axes.axison:
             assert [label.get_text() for label in axes.get_xticklabels() if label.get_visible()]
             assert axes.xaxis.get_tick_params()["labelbottom"]
@@ -226,8 +226,8 @@ def test_every_column_of_panels_names_its_widths():
 
 def test_figures_that_cannot_hold_everything_say_so():
     table = planted.table(STILL, seps=(1.0,), informative=(1.0,), widths=(20, 50), draws=35, replicates=2)
-    found = answer(table, ["dataset", "width"])
-    for draw in (curves.gain_figure, optimum.optimum_figure, curves.excess_figure):
+    found = analyze_table(table, ["dataset", "width"])
+    for draw in (curves.plot_gain, optimum.plot_optimum, curves.plot_excess):
         words = " ".join(text.get_text() for text in draw(found).findobj(mpl.text.Text))
         assert re.search(r"the first (16|15|60) of (35 data sets|35 panels|70 cells)", words)
 
@@ -260,7 +260,7 @@ def test_the_page_needs_no_network_and_escapes_what_is_the_users(call, written, 
         assert html.escape(text) in page
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", page)
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
-    assert headline(answer(pd.read_parquet(path))) in html.unescape(page)
+    assert write_headline(analyze_table(pd.read_parquet(path))) in html.unescape(page)
     assert "1 network of" in page
 
 

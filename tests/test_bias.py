@@ -11,7 +11,7 @@ from kdtune.train import metrics
 
 
 def errors(logits, labels, classes, by):
-    return metrics.num_error(bias.shifted(logits, classes, by), labels)
+    return metrics.num_error(bias.shift_logits(logits, classes, by), labels)
 
 
 @given(
@@ -29,7 +29,7 @@ def test_no_shift_has_fewer_errors(seed, sizes, ties, data):
     logits = np.round(logits) if ties else logits
     labels = random.integers(0, n_classes, examples)
     classes = data.draw(st.lists(st.integers(0, n_classes - 1), min_size=1, unique=True))
-    found = bias.best_shift(logits, labels, classes)
+    found = bias.find_best_shift(logits, labels, classes)
     others = [label for label in range(n_classes) if label not in classes]
     if not others:
         assert found == 0
@@ -42,15 +42,15 @@ def test_no_shift_has_fewer_errors(seed, sizes, ties, data):
 
 def test_the_nearest_of_equally_good_ones():
     logits = np.array([[0.0, 1.0], [0.0, -4.0], [0.0, 2.0]])
-    assert bias.best_shift(logits, np.array([1, 0, 1]), [1]) == 0.0, "nothing is wrong: nothing is shifted"
-    assert bias.best_shift(np.array([[0.0, -3.0], [0.0, -5.0]]), np.array([1, 0]), [1]) == 4.0
-    assert bias.best_shift(np.array([[0.0, 3.0]]), np.array([0]), [1]) == -3 - bias.BEYOND, "the range has no end"
-    assert bias.best_shift(np.array([[0.0, -3.0]]), np.array([1]), [1]) == 3 + bias.BEYOND
+    assert bias.find_best_shift(logits, np.array([1, 0, 1]), [1]) == 0.0, "nothing is wrong: nothing is shifted"
+    assert bias.find_best_shift(np.array([[0.0, -3.0], [0.0, -5.0]]), np.array([1, 0]), [1]) == 4.0
+    assert bias.find_best_shift(np.array([[0.0, 3.0]]), np.array([0]), [1]) == -3 - bias.BEYOND, "the range has no end"
+    assert bias.find_best_shift(np.array([[0.0, -3.0]]), np.array([1]), [1]) == 3 + bias.BEYOND
 
 
 def test_two_classes_move_together():
     logits = np.array([[5.0, 4.0, 1.0], [6.0, 2.0, 1.0], [5.0, 5.5, 0.0]])
     labels = np.array([2, 2, 1])
-    by = bias.best_shift(logits, labels, [0, 1])
+    by = bias.find_best_shift(logits, labels, [0, 1])
     assert -5.5 < by < -5
     assert errors(logits, labels, [0, 1], by) == 0

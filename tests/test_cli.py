@@ -13,11 +13,11 @@ import pytest
 
 from kdtune import __version__
 from kdtune.columns import ACCURACY, NUM_ERROR, STUDENT_SEED, VAL_NLL, VAL_NUM_ERROR
-from kdtune.plan.plan import all_networks
-from kdtune.spec.bundled_sweeps import FOLDER, sweeps
-from kdtune.spec.spec import load
+from kdtune.plan.plan import enumerate_networks
+from kdtune.spec.bundled_sweeps import FOLDER, list_bundled_sweeps
+from kdtune.spec.spec import load_spec
 from kdtune.table import read_table, rows_to_arrow, write_table
-from kdtune.train.rows import failed_row, row
+from kdtune.train.rows import make_failed_row, make_row
 from tests.idx import write_digits
 
 
@@ -25,13 +25,13 @@ from tests.idx import write_digits
 def folder(spec, tmp_path):
     """A results folder of the small sweep with figures made up, two replicates, one failure."""
     random = np.random.default_rng(0)
-    networks = list(all_networks(spec("replicates=2")))
+    networks = list(enumerate_networks(spec("replicates=2")))
     rows = [
-        row(n, num_error=int(random.integers(1, 99)), accuracy=0.9, loss=0.5, nll=0.4, ece=0.05,
+        make_row(n, num_error=int(random.integers(1, 99)), accuracy=0.9, loss=0.5, nll=0.4, ece=0.05,
             val_num_error=int(random.integers(1, 99)), val_accuracy=0.9, val_nll=0.4, seconds=1.0,
             device="cpu", host="[hot]") for n in networks[:-1]
     ]  # fmt: skip
-    rows.append(failed_row(networks[-1], "diverged: it [blew] up"))
+    rows.append(make_failed_row(networks[-1], "diverged: it [blew] up"))
     path = tmp_path / "results/small"
     path.mkdir(parents=True)
     write_table(rows_to_arrow(rows), path / "table.parquet")
@@ -50,9 +50,9 @@ def test_list_names_the_packaged_sweeps(call):
     assert "quickstart.yaml" in output
 
 
-@pytest.mark.parametrize("name", sweeps())
+@pytest.mark.parametrize("name", list_bundled_sweeps())
 def test_packaged_sweeps_are_valid(name, tmp_path):
-    assert load(FOLDER / name, data_root=write_digits(tmp_path)).cases
+    assert load_spec(FOLDER / name, data_root=write_digits(tmp_path)).cases
 
 
 def test_a_local_file_goes_before_a_packaged_one(call, write):
@@ -188,20 +188,20 @@ def test_plot_draws_png_and_svg(call, folder):
     ],
 )
 def test_unusual_sweeps_are_summed_up_and_drawn(call, spec, tmp_path, overrides):
-    from kdtune.analysis.answer import answer
-    from kdtune.analysis.printed_tables import summary
+    from kdtune.analysis.answer import analyze_table
+    from kdtune.analysis.printed_tables import summarize_errors
 
     random = np.random.default_rng(0)
-    networks = list(all_networks(spec(*overrides, "replicates=2")))
+    networks = list(enumerate_networks(spec(*overrides, "replicates=2")))
     figures = [
         {NUM_ERROR: int(e), ACCURACY: 0.9, VAL_NUM_ERROR: int(e), VAL_NLL: 0.1}
         for e in random.integers(1, 99, len(networks))
     ]
     write_table(
-        rows_to_arrow([row(n, **f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet"
+        rows_to_arrow([make_row(n, **f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet"
     )
     table = pd.read_parquet(tmp_path / "table.parquet")
-    frame = summary(answer(table))
+    frame = summarize_errors(analyze_table(table))
     assert frame[["teacher", "baseline", "T", "student"]].notna().all(axis=None)
     assert (frame["replicates"] == 2).all()
     run = call("plot", tmp_path / "table.parquet", "-o", tmp_path / "figures")

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torchvision import datasets
 
-from kdtune.data.load import load as load_draw
-from kdtune.data.splits import of_classes
+from kdtune.data.load import load_data
+from kdtune.data.splits import select_classes
 from kdtune.errors import SweepFileError
 from kdtune.files import images
-from kdtune.plan.identity import stream
-from kdtune.plan.network import data_draw
-from kdtune.plan.plan import all_networks
-from kdtune.spec.spec import load
-from kdtune.train.jitter import Jitter, shifts
-from kdtune.train.rows import row
+from kdtune.plan.identity import make_seed_sequence
+from kdtune.plan.network import make_data_draw
+from kdtune.plan.plan import enumerate_networks
+from kdtune.spec.spec import load_spec
+from kdtune.train.jitter import Jitter, make_shift_tables
+from kdtune.train.rows import make_row
 from tests.idx import write_digits, write_idx
 
 MNIST = {"kind": "torchvision", "name": "MNIST"}
@@ -30,7 +30,7 @@ def mnist() -> Path:
     """The root of the real MNIST."""
     here = Path(__file__).parents[1].parent / "shared" / "data"
     for root in (os.environ.get("KDTUNE_DATA"), here):
-        if root and all(path.is_file() for path in images.files_of("MNIST", None, Path(root))):
+        if root and all(path.is_file() for path in images.list_image_files("MNIST", None, Path(root))):
             return Path(root)
     pytest.skip("MNIST is not there: KDTUNE_DATA names no root that has MNIST/raw, and nor is it in ../shared/data")
 
@@ -48,13 +48,13 @@ def _no_network(*_):
 
 
 def settings_of(write, data_root=None, **dataset):
-    spec = load(write(dataset={**MNIST, **dataset}), data_root=data_root)
+    spec = load_spec(write(dataset={**MNIST, **dataset}), data_root=data_root)
     return spec.cases[0].dataset
 
 
 def mistake(write, data_root=None, **blocks):
     with pytest.raises(SweepFileError) as caught:
-        load(write(**{"dataset": MNIST, **blocks}), data_root=data_root)
+        load_spec(write(**{"dataset": MNIST, **blocks}), data_root=data_root)
     found = list(map(str, caught.value.mistakes))
     assert len(found) == 1, found
     return found[0]
@@ -65,7 +65,7 @@ def test_mnist_itself(mnist, write):
     settings = settings_of(write, mnist)
     assert (settings.n_train, settings.val_size, settings.test_size) == (55_000, 5_000, 10_000)
     assert (settings.image, settings.n_features, settings.n_classes) == ((1, 28, 28), 784, 10)
-    data = load_draw(data_draw(settings, 0, 0))
+    data = load_data(make_data_draw(settings, 0, 0))
     theirs = datasets.MNIST(mnist, train=False)
     assert np.array_equal(data.x_test.reshape(-1, 28, 28), theirs.data.numpy().astype(np.float32) / np.float32(255))
     assert np.array_equal(data.y_test, theirs.targets.numpy())
@@ -76,7 +76,7 @@ def test_mnist_itself(mnist, write):
 def test_splits_scaling_and_draws(small_root, write):
     settings = settings_of(write, small_root)
     assert (settings.val_size, settings.n_train, settings.test_size) == (120, 1080, 597)
-    data, again, other = (load_draw.__wrapped__(data_draw(settings, draw, 0)) for draw in (0, 0, 1))
+    data, again, other = (load_data.__wrapped__(make_data_draw(settings, draw, 0)) for draw in (0, 0, 1))
     assert data.x_train.min() == 0
     assert 0.9 < data.x_train.max() <= 1
     assert data.x_train.dtype == np.float32
@@ -84,7 +84,9 @@ def test_splits_scaling_and_draws(small_root, write):
     assert not np.array_equal(data.x_val, other.x_val)
     assert np.array_equal(data.x_test, other.x_test), "given data keep their test set"
     rows = np.concatenate([data.x_train, data.x_val])
-    given = images.read_images(images.files_of("MNIST", None, small_root)[0]).reshape(1200, -1) / np.float32(255)
+    given = images.read_images(images.list_image_files("MNIST", None, small_root)[0]).reshape(1200, -1) / np.float32(
+        255
+    )
     assert sorted(map(bytes, rows)) == sorted(map(bytes, given.astype(np.float32)))
 
 
@@ -101,7 +103,7 @@ def test_other_sets_of_that_form(tmp_path, write, name, split, first, classes):
     write_digits(tmp_path, name, split, first=first)
     settings = settings_of(write, tmp_path, name=name, **({"split": split} if split else {}))
     assert settings.n_classes == classes
-    data = load_draw.__wrapped__(data_draw(settings, 0, 0))
+    data = load_data.__wrapped__(make_data_draw(settings, 0, 0))
     assert set(data.y_test) == set(range(first, 10 + first))
 
 
@@ -122,7 +124,7 @@ class TestWhereTheyAre:
         assert "small.yaml:" in said
         assert "dataset.root" in said
         assert "no network here" in said
-        names = ", ".join(path.name for path in images.files_of("MNIST", None, root))
+        names = ", ".join(path.name for path in images.list_image_files("MNIST", None, root))
         assert f"put {names}, unpacked, into {root}/MNIST/raw" in said
         assert not root.exists()
 
@@ -135,43 +137,43 @@ class TestWhereTheyAre:
         root = tmp_path / "new"
         assert settings_of(write, root).test_size == 597
         assert sorted(path.name for path in (root / "MNIST" / "raw").iterdir()) == sorted(
-            path.name for path in images.files_of("MNIST", None, root)
+            path.name for path in images.list_image_files("MNIST", None, root)
         )
 
     def test_the_content_names_the_data_not_their_place(self, tmp_path, write):
         here, there = (write_digits(tmp_path / who) for who in ("here", "there"))
         other = write_digits(tmp_path / "other")
-        pixels = images.files_of("MNIST", None, other)[0]
+        pixels = images.list_image_files("MNIST", None, other)[0]
         torn = images.read_images(pixels).copy()
         torn[0, 0, 0] ^= 1
         write_idx(pixels, torn)
-        ids = [data_draw(settings_of(write, root), 0, 0).id for root in (here, there, other)]
+        ids = [make_data_draw(settings_of(write, root), 0, 0).id for root in (here, there, other)]
         assert ids[0] == ids[1] != ids[2]
 
 
 class TestWrongFiles:
     def test_a_truncated_file(self, small_root, write):
-        path = images.files_of("MNIST", None, small_root)[0]
+        path = images.list_image_files("MNIST", None, small_root)[0]
         path.write_bytes(path.read_bytes()[:-7])
         assert f"{path} is torn: it says that it holds 1200 x 8 x 8 bytes" in mistake(write, small_root)
         path.write_bytes(b"\x00\x00")
         assert "is no IDX file" in mistake(write, small_root)
 
     def test_images_of_mixed_sizes(self, small_root, write):
-        write_idx(images.files_of("MNIST", None, small_root)[2], np.zeros((597, 9, 8), np.uint8))
+        write_idx(images.list_image_files("MNIST", None, small_root)[2], np.zeros((597, 9, 8), np.uint8))
         assert "images of mixed sizes: train-images-idx3-ubyte of 8 x 8 and t10k-images-idx3-ubyte of 9 x 8" in mistake(
             write, small_root
         )
 
     def test_labels_that_do_not_fit(self, small_root, write):
-        labels = images.files_of("MNIST", None, small_root)[3]
+        labels = images.list_image_files("MNIST", None, small_root)[3]
         write_idx(labels, np.zeros(5, np.uint8))
         assert "holds 597 images and t10k-labels-idx1-ubyte 5 labels" in mistake(write, small_root)
         write_idx(labels, np.full(597, 10, np.uint8))
         assert "has a label 10; those of MNIST are 0 to 9" in mistake(write, small_root)
 
     def test_a_whole_set_of_nothing(self, small_root, write):
-        for path in images.files_of("MNIST", None, small_root):
+        for path in images.list_image_files("MNIST", None, small_root):
             write_idx(path, np.zeros((0, 8, 8) if "images" in path.name else (0,), np.uint8))
         assert "holds no pixels" in mistake(write, small_root)
 
@@ -218,7 +220,7 @@ class TestWrongFiles:
 
     def test_convolutions_need_images(self, write):
         with pytest.raises(SweepFileError) as caught:
-            load(write(student={"kind": "cnn"}))
+            load_spec(write(student={"kind": "cnn"}))
         assert "student.kind: cnn needs images, and make_classification has features in no order" in str(caught.value)
 
 
@@ -227,7 +229,7 @@ class TestTransferSets:
         digits = {"kind": "digits"}
 
         def ids(**transfer):
-            return {n.id for n in all_networks(spec(dataset=digits, transfer=transfer)) if n.model != "teacher"}
+            return {n.id for n in enumerate_networks(spec(dataset=digits, transfer=transfer)) if n.model != "teacher"}
 
         assert ids(omit=[3, 4, 5, 6, 7, 8, 9]) == ids(keep=[2, 1, 0, 1])
         assert ids(omit=[]) == ids() == ids(keep=list(range(10)))
@@ -237,24 +239,24 @@ class TestTransferSets:
         sweeps = [
             spec(dataset={"kind": "digits"}, transfer=transfer) for transfer in ({}, {"omit": [3]}, {"keep": [7, 8]})
         ]
-        teachers = [{n.id for n in all_networks(one) if n.model == "teacher"} for one in sweeps]
+        teachers = [{n.id for n in enumerate_networks(one) if n.model == "teacher"} for one in sweeps]
         assert teachers[0] == teachers[1] == teachers[2]
 
     def test_they_hold_these_classes_only(self, spec):
-        data = load_draw(data_draw(spec(dataset={"kind": "digits"}).cases[0].dataset, 0, 0))
-        kept, places = of_classes(data, [7, 8])
+        data = load_data(make_data_draw(spec(dataset={"kind": "digits"}).cases[0].dataset, 0, 0))
+        kept, places = select_classes(data, [7, 8])
         assert set(kept.y_train) == {7, 8}
         assert len(kept.y_train) == np.isin(data.y_train, [7, 8]).sum()
         assert np.array_equal(data.x_train[places], kept.x_train)
         assert kept.x_val is data.x_val
         assert kept.x_test is data.x_test
         with pytest.raises(ValueError, match="the transfer set is empty"):
-            of_classes(data, [])
+            select_classes(data, [])
 
 
 class TestJitter:
     def test_a_shift_moves_pixels_and_fills_with_zeros(self):
-        pixels, inside = shifts((1, 4, 5), 1)
+        pixels, inside = make_shift_tables((1, 4, 5), 1)
         image = torch.arange(1.0, 21).view(4, 5)
         for place, (down, right) in enumerate((d, r) for d in (-1, 0, 1) for r in (-1, 0, 1)):
             moved = (image.ravel()[pixels[place]] * inside[place]).view(4, 5)
@@ -267,7 +269,7 @@ class TestJitter:
 
     def test_it_is_keyed_by_data_replicate_and_epoch(self, spec):
         jittered = spec(dataset={"kind": "digits", "jitter": 2}, replicates={"student": 2})
-        students = [n for n in all_networks(jittered) if n.model == "student"]
+        students = [n for n in enumerate_networks(jittered) if n.model == "student"]
         first, second = (next(n for n in students if n.draw == draw) for draw in (0, 1))
         jitter = Jitter([first, second], (1, 8, 8), 2, "cpu")
         jitter.start(0, 50)
@@ -277,16 +279,18 @@ class TestJitter:
         assert own.max() < 25
         jitter.start(1, 50)
         assert not torch.equal(jitter.drawn[0], own)
-        key = stream("jitter", first.data.id, first.draw, 0)
+        key = make_seed_sequence("jitter", first.data.id, first.draw, 0)
         assert np.array_equal(np.random.default_rng(key).integers(0, 25, 50), own.numpy())
 
     def test_without_it_rows_are_the_old_ones(self, spec):
-        networks = list(all_networks(spec(dataset={"kind": "digits", "jitter": 0})))
-        assert all(row(network)["jitter"] is None for network in networks), "null, as in rows from before there was any"
+        networks = list(enumerate_networks(spec(dataset={"kind": "digits", "jitter": 0})))
+        assert all(make_row(network)["jitter"] is None for network in networks), (
+            "null, as in rows from before there was any"
+        )
 
     def test_without_it_ids_are_the_old_ones(self, spec):
         plain, none, some = (
-            {n.id for n in all_networks(spec(dataset={"kind": "digits", **more}))}
+            {n.id for n in enumerate_networks(spec(dataset={"kind": "digits", **more}))}
             for more in ({}, {"jitter": 0}, {"jitter": 1})
         )
         assert plain == none

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdtune.columns import TEACHER
-from kdtune.plan.network import pack
-from kdtune.plan.packing import Limits, even, student_packs, teacher_packs
+from kdtune.plan.network import make_pack
+from kdtune.plan.packing import PackLimits, pack_students, pack_teachers, split_evenly
 from kdtune.train.batches import Batches
-from kdtune.train.fit import cut
+from kdtune.train.fit import split_into_stacks
 from tests.separate import members_of
 from tests.test_train import results
 
@@ -24,9 +24,9 @@ def test_parts_and_threads_change_no_bit(plan, monkeypatch, threads, most):
     """However a pack is cut for the cache, and whichever thread trains a part."""
     packs = plan("distill.hard_weight=[0, 0.5]").packs
     whole = {one.id: results(one) for one in packs}
-    monkeypatch.setattr("kdtune.plan.network.STACK_BYTES", most * packs[0].networks[0].footprint)
+    monkeypatch.setattr("kdtune.plan.network.STACK_BYTES", most * packs[0].networks[0].training_bytes)
     for one in packs:
-        parts = cut(members_of(one), threads)
+        parts = split_into_stacks(members_of(one), threads)
         assert sum(len(part.networks) for part in parts) == len(one.networks)
         assert all(len(part.networks) <= threads * part.networks[0].stack_size for part in parts)
         for name, (row, state) in results(one, threads=threads).items():
@@ -56,11 +56,11 @@ def test_threads_change_last_bits_of_other_modules_at_most(plan):
 
 def test_members_of_several_cells_learn_from_their_own(plan):
     """A pack over cells: x, targets and labels of each member are those it has alone."""
-    one = next(p for p in plan("distill.hard_weight=[0, 0.5]").packs if len(p.teachers) == 2)
+    one = next(p for p in plan("distill.hard_weight=[0, 0.5]").packs if len(p.teacher_ids) == 2)
     together = Batches(members_of(one), "cpu", torch.float64, torch.float64)
     laid = list(together.lay_out(next(together.epoch(1))))
     for i, network in enumerate(one.networks):
-        alone = Batches(members_of(pack([network])), "cpu", torch.float64, torch.float64)
+        alone = Batches(members_of(make_pack([network])), "cpu", torch.float64, torch.float64)
         for a, b in zip(laid, alone.lay_out(next(alone.epoch(1))), strict=False):
             assert torch.equal(a.x.rows[i], b.x.rows[0])
             assert torch.equal(a.x.columns[i, :, : len(a.x.rows[i])], b.x.rows[0, :, : a.x.columns.shape[1]].T)
@@ -81,20 +81,20 @@ def test_every_example_once_an_epoch(plan):
 @given(
     counts=st.tuples(st.integers(1, 4), st.integers(1, 3)),
     workers=st.integers(1, 4),
-    limits=st.builds(Limits, networks=st.integers(1, 30), work=st.sampled_from([0.0, 1e7, 4e10])),
+    limits=st.builds(PackLimits, networks=st.integers(1, 30), work=st.sampled_from([0.0, 1e7, 4e10])),
 )
 @settings(max_examples=40, deadline=None)
 def test_packs_divide_among_the_workers(everything, counts, workers, limits):
     temperatures, replicates = counts
     networks = everything(temperatures, replicates)
-    teachers = teacher_packs([n for n in networks if n.model == TEACHER], workers, limits, stacked=True)
-    students = student_packs([n for n in networks if n.model != TEACHER], teachers, workers, limits)
+    teachers = pack_teachers([n for n in networks if n.model == TEACHER], workers, limits, stacked=True)
+    students = pack_students([n for n in networks if n.model != TEACHER], teachers, workers, limits)
     trained = Counter(n.id for one in (*teachers, *students) for n in one.networks)
     assert trained == Counter(n.id for n in networks)
     assert all(len(one.networks) <= limits.networks for one in (*teachers, *students))
     home = {n.id: one.id for one in teachers for n in one.networks}
     for one in students:
-        assert len({home[name] for name in one.teachers}) <= 1
+        assert len({home[name] for name in one.teacher_ids}) <= 1
         if len({n.data.id for n in one.networks}) > 1:  # cells share a pack only while it is small
             assert one.work <= limits.work
     for packs in (teachers, students):
@@ -107,8 +107,8 @@ def test_packs_divide_among_the_workers(everything, counts, workers, limits):
 def everything(tmp_path_factory):
     from ruamel.yaml import YAML
 
-    from kdtune.plan.plan import all_networks
-    from kdtune.spec.spec import load
+    from kdtune.plan.plan import enumerate_networks
+    from kdtune.spec.spec import load_spec
     from tests.conftest import SMALL
 
     path = tmp_path_factory.mktemp("sweep") / "small.yaml"
@@ -117,14 +117,14 @@ def everything(tmp_path_factory):
 
     def make(temperatures: int, replicates: int):
         values = [1 + i for i in range(temperatures)]
-        return list(all_networks(load(path, [f"distill.T={values}", f"replicates={replicates}"])))
+        return list(enumerate_networks(load_spec(path, [f"distill.T={values}", f"replicates={replicates}"])))
 
     return make
 
 
 @given(st.lists(st.integers(), min_size=1, max_size=50), st.integers(1, 60))
 def test_even_parts(items, largest):
-    parts = list(even(items, largest))
+    parts = list(split_evenly(items, largest))
     assert [item for part in parts for item in part] == items
     assert max(map(len, parts)) <= largest
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 import kdtune as package
 from kdtune.analysis import published_figures as reference
-from kdtune.analysis.representatives import MOST_CELLS, chosen
+from kdtune.analysis.representatives import MOST_CELLS, choose_networks
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -33,11 +33,11 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
-from kdtune.files.images import files_of
-from kdtune.plan.plan import all_networks
+from kdtune.files.images import list_image_files
+from kdtune.plan.plan import enumerate_networks
 from kdtune.results.weights import load_weights
 from kdtune.table import rows_to_arrow, to_frame
-from kdtune.train.rows import row
+from kdtune.train.rows import make_row
 from tests.conftest import environment, write_small
 from tests.folders import table
 from tests.idx import write_digits, write_idx
@@ -142,7 +142,7 @@ def test_data_that_moved_are_found_where_they_are_now(folder, tmp_path):
     name = table(folder)[ID].iloc[0]
     moved = write_digits(tmp_path)
     assert len(package.load_data(folder, name, data_root=moved).y_test) == 597
-    labels = files_of("MNIST", None, moved)[3]
+    labels = list_image_files("MNIST", None, moved)[3]
     labels.unlink()
     write_idx(labels, package.load_data(folder, name).y_test[:5].astype("uint8"))
     with pytest.raises(package.RequestError, match="5 labels"):
@@ -162,7 +162,7 @@ def test_it_is_shown_and_drawn(folder, call, tmp_path):
     assert plotted.exit_code == 0, plotted.output
     for name in ("per_class", "confusion", "learning"):
         assert (tmp_path / f"{name}.png").stat().st_size > 20_000
-    series = chosen(table(folder))[0]["series"]
+    series = choose_networks(table(folder))[0]["series"]
     assert series.nunique() == 2 + 1 + 8
     assert series.str.startswith("teacher, ").sum() == 2
 
@@ -237,11 +237,11 @@ def test_single_networks_of_many_cells(spec):
     random = np.random.default_rng(0)
     widths = {"grid_search": list(range(1, 31))}
     overrides = {"dataset": {"kind": "digits"}, "student": {"depth": 1, "width": widths}, "replicates": 2}
-    networks = list(all_networks(spec("distill.T=[1, 4]", **overrides)))
+    networks = list(enumerate_networks(spec("distill.T=[1, 4]", **overrides)))
     errors = random.integers(1, 99, len(networks)).tolist()
-    rows = [row(n, **{NUM_ERROR: 1, VAL_NUM_ERROR: e}) for n, e in zip(networks, errors, strict=True)]
+    rows = [make_row(n, **{NUM_ERROR: 1, VAL_NUM_ERROR: e}) for n, e in zip(networks, errors, strict=True)]
     whole = to_frame(rows_to_arrow(rows))
-    found, left_out = chosen(whole)
+    found, left_out = choose_networks(whole)
     assert left_out == 30 - MOST_CELLS
     students = found[found[MODEL] == STUDENT]
     assert set(students[WIDTH]) == set(found[found[MODEL] == BASELINE][WIDTH]) == set(range(1, MOST_CELLS + 1))

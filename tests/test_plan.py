@@ -11,18 +11,18 @@ from pydantic import Field
 
 from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.plan import identity
-from kdtune.plan.packing import Limits
-from kdtune.plan.plan import all_networks, make_plan
-from kdtune.plan.ready_queue import Agenda
+from kdtune.plan.packing import PackLimits
+from kdtune.plan.plan import enumerate_networks, make_plan
+from kdtune.plan.ready_queue import ReadyQueue
 from kdtune.settings import Train
 
 
 def test_part_three_of_the_tutorial():
     from kdtune.spec.bundled_sweeps import FOLDER
-    from kdtune.spec.spec import load
+    from kdtune.spec.spec import load_spec
 
-    plan = make_plan(list(all_networks(load(FOLDER / "fakeset.yaml", ["student.width=50"]))), workers=2)
-    assert [plan.count(model) for model in (TEACHER, BASELINE, STUDENT)] == [9, 9, 72]
+    plan = make_plan(list(enumerate_networks(load_spec(FOLDER / "fakeset.yaml", ["student.width=50"]))), workers=2)
+    assert [plan.count_model(model) for model in (TEACHER, BASELINE, STUDENT)] == [9, 9, 72]
     # Nine cells for two workers: the last is shared out.
     assert sorted(len(p.networks) for p in plan.packs) == [4, 4, 5, 5] + [9] * 8
     teacher = plan.networks[0]
@@ -33,9 +33,9 @@ def test_each_network_once_and_baselines_once_a_cell(plan):
     p = plan("distill.hard_weight=[0, 1]", "replicates=2")
     ids = [n.id for n in p.networks]
     assert len(ids) == len(set(ids))
-    assert p.count(TEACHER) == 2 * 2
-    assert p.count(BASELINE) == 2 * 2 * 2
-    assert p.count(STUDENT) == 2 * 2 * 2 * 3 * 2
+    assert p.count_model(TEACHER) == 2 * 2
+    assert p.count_model(BASELINE) == 2 * 2 * 2
+    assert p.count_model(STUDENT) == 2 * 2 * 2 * 3 * 2
     assert sorted(n.id for pack in p.packs for n in pack.networks) == sorted(ids)
 
 
@@ -44,7 +44,7 @@ def test_each_network_once_and_baselines_once_a_cell(plan):
 def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, most, done):
     everything = plan("replicates=2").networks
     finished = {everything[i].id for i in done if i < len(everything)}
-    p = plan("replicates=2", workers=workers, limits=Limits(networks=most), done=finished)
+    p = plan("replicates=2", workers=workers, limits=PackLimits(networks=most), done=finished)
     trained = [n.id for pack in p.packs for n in pack.networks]
     assert len(trained) == len(set(trained))
     missing = {n.id for n in everything} - finished
@@ -59,7 +59,7 @@ def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, most, d
         assert len(pack.networks) <= most
         if first.model == TEACHER:
             assert len(pack.networks) <= math.ceil(len(teachers) / workers)
-        trained = [one.id for one in p.packs if pack.teachers & {n.id for n in one.networks}]
+        trained = [one.id for one in p.packs if pack.teacher_ids & {n.id for n in one.networks}]
         assert len(trained) <= 1  # nobody waits for a teacher that is trained elsewhere
 
 
@@ -67,9 +67,9 @@ def test_ready_teachers_are_not_trained_again(plan):
     everything = plan().networks
     teachers = {n.id for n in everything if n.model == TEACHER}
     p = plan(done=teachers, ready_teachers=teachers)
-    assert not [n for n in p.missing if n.model == TEACHER]
+    assert not [n for n in p.missing_networks if n.model == TEACHER]
     lost = plan(done=teachers, ready_teachers=set())
-    assert {n.id for n in lost.missing if n.model == TEACHER} == teachers
+    assert {n.id for n in lost.missing_networks if n.model == TEACHER} == teachers
     finished = plan(done={n.id for n in everything}, ready_teachers=set())
     assert not finished.packs
 
@@ -80,7 +80,7 @@ def test_a_diverged_teacher_is_not_trained_again_and_its_students_are_skipped(pl
     rest = {n.id for n in everything if n.model != STUDENT}
     p = plan(done=rest, ready_teachers=teachers[1:], lost_teachers=teachers[:1])
     assert {n.id for n in p.skipped} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[0]}
-    assert {n.id for n in p.missing} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[1]}
+    assert {n.id for n in p.missing_networks} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[1]}
 
 
 def test_whole_packs_depend_on_the_sweep_alone(plan):
@@ -90,21 +90,21 @@ def test_whole_packs_depend_on_the_sweep_alone(plan):
     for workers, done in ((1, set()), (7, {n.id for n in everything[::3]}), (2, {n.id for n in everything[:5]})):
         p = plan(whole_packs=True, workers=workers, done=done)
         assert {pack.id for pack in p.packs} <= full
-        assert {n.id for n in everything} - done <= {n.id for n in p.missing}
+        assert {n.id for n in everything} - done <= {n.id for n in p.missing_networks}
     assert not plan(whole_packs=True, done={n.id for n in everything}).packs
 
 
 def test_ids_depend_on_settings_only(spec):
     """Adding values changes no other network; names, replicates and resources are not in an id."""
-    few = {n.id for n in all_networks(spec())}
-    more = {n.id for n in all_networks(spec("distill.T=[1, 2, 5, 9]", "student.width=[3, 7, 8]", "replicates=3"))}
+    few = {n.id for n in enumerate_networks(spec())}
+    more = {n.id for n in enumerate_networks(spec("distill.T=[1, 2, 5, 9]", "student.width=[3, 7, 8]", "replicates=3"))}
     assert few < more
-    same = {n.id for n in all_networks(spec("name=other", "resources={cpus_per_worker: 2}"))}
+    same = {n.id for n in enumerate_networks(spec("name=other", "resources={cpus_per_worker: 2}"))}
     assert same == few
     written_otherwise = spec(
         "distill.T=[1.0, 2.0, 5.0]", "dataset.test_size=100", "dataset.val_size=100", "student.depth=2.0"
     )
-    assert {n.id for n in all_networks(written_otherwise)} == few
+    assert {n.id for n in enumerate_networks(written_otherwise)} == few
 
 
 @pytest.mark.parametrize(
@@ -119,19 +119,19 @@ def test_ids_depend_on_settings_only(spec):
     ],
 )
 def test_ids_depend_on_every_setting(spec, override):
-    assert not {n.id for n in all_networks(spec())} & {n.id for n in all_networks(spec(override))}
+    assert not {n.id for n in enumerate_networks(spec())} & {n.id for n in enumerate_networks(spec(override))}
 
 
 def test_teacher_settings_change_distilled_students_and_not_baselines(spec):
-    before = {n.id: n.model for n in all_networks(spec())}
-    after = {n.id: n.model for n in all_networks(spec("teacher.dropout=0.5"))}
+    before = {n.id: n.model for n in enumerate_networks(spec())}
+    after = {n.id: n.model for n in enumerate_networks(spec("teacher.dropout=0.5"))}
     assert {before[i] for i in before.keys() & after.keys()} == {BASELINE}
     assert sum(m == BASELINE for m in before.values()) == len(before.keys() & after.keys())
 
 
 def test_ids_and_seeds_stay_what_they_are(spec):
     """A change here makes every result that anyone has useless: raise identity.SCHEMA if it must be."""
-    networks = list(all_networks(spec("dataset.class_sep=1", "student.width=3", "distill.T=2")))
+    networks = list(enumerate_networks(spec("dataset.class_sep=1", "student.width=3", "distill.T=2")))
     assert [(n.model, n.id, n.weights_seed, n.order_seed) for n in networks] == GOLDEN
 
 
@@ -146,8 +146,8 @@ def test_a_setting_introduced_later_hashes_as_absent():
     class Later(Train):
         label_smoothing: float = Field(default=0.0, json_schema_extra={"introduced": 0.0})
 
-    assert identity.hashable(Later()) == identity.hashable(Train())
-    assert identity.hashable(Later(label_smoothing=0.1)) != identity.hashable(Train())
+    assert identity.select_hashed_settings(Later()) == identity.select_hashed_settings(Train())
+    assert identity.select_hashed_settings(Later(label_smoothing=0.1)) != identity.select_hashed_settings(Train())
 
 
 def test_replicates_redraw_what_they_say(spec):
@@ -155,7 +155,7 @@ def test_replicates_redraw_what_they_say(spec):
         return sorted(
             {
                 (n.data.draw, n.teacher.draw, n.draw, n.replicate)
-                for n in all_networks(spec(override))
+                for n in enumerate_networks(spec(override))
                 if n.model == STUDENT
             }
         )
@@ -171,7 +171,7 @@ def test_replicates_redraw_what_they_say(spec):
 
 
 def test_streams_differ_by_what_they_are_for(spec):
-    networks = list(all_networks(spec("replicates=2")))
+    networks = list(enumerate_networks(spec("replicates=2")))
     assert len({n.data.seed for n in networks}) == 2 * 2
     teachers = [n for n in networks if n.model == TEACHER]
     students = [n for n in networks if n.model != TEACHER]
@@ -179,12 +179,12 @@ def test_streams_differ_by_what_they_are_for(spec):
     assert not {n.order_seed for n in networks} & {n.weights_seed for n in networks}
 
 
-def walk(agenda, finish):
-    """Run an agenda as a worker would, one pack after another; what was handed out, in order."""
+def walk(ready_queue, finish):
+    """Run an ready_queue as a worker would, one pack after another; what was handed out, in order."""
     out = []
-    while pack := agenda.next():
+    while pack := ready_queue.pop():
         out.append(pack)
-        finish(agenda, pack)
+        finish(ready_queue, pack)
     return out
 
 
@@ -193,17 +193,17 @@ def teachers_of(pack):
 
 
 def test_a_pack_starts_once_its_own_teacher_is_done(plan):
-    p = plan(limits=Limits(networks=1))
+    p = plan(limits=PackLimits(networks=1))
     taught = set()
 
-    def finish(agenda, pack):
-        assert pack.teachers <= taught
+    def finish(ready_queue, pack):
+        assert pack.teacher_ids <= taught
         taught.update(teachers_of(pack))
-        agenda.taught(teachers_of(pack))
+        ready_queue.mark_trained(teachers_of(pack))
 
-    agenda = Agenda(p.packs)
-    out = walk(agenda, finish)
-    assert agenda.empty
+    ready_queue = ReadyQueue(p.packs)
+    out = walk(ready_queue, finish)
+    assert ready_queue.is_empty
     assert sorted(x.id for x in out) == sorted(x.id for x in p.packs)
     models = [x.networks[0].model for x in out]
     second = [i for i, m in enumerate(models) if m == TEACHER][1]
@@ -211,30 +211,30 @@ def test_a_pack_starts_once_its_own_teacher_is_done(plan):
 
 
 def test_what_waits_for_a_teacher_is_not_handed_out(plan):
-    agenda = Agenda(plan(workers=2).packs)
-    first, second = agenda.next(), agenda.next()
+    ready_queue = ReadyQueue(plan(workers=2).packs)
+    first, second = ready_queue.pop(), ready_queue.pop()
     assert teachers_of(first)
     assert teachers_of(second)
-    assert agenda.next() is None
-    assert not agenda.empty
-    agenda.taught(teachers_of(second))
-    assert agenda.next().teachers == set(teachers_of(second))
+    assert ready_queue.pop() is None
+    assert not ready_queue.is_empty
+    ready_queue.mark_trained(teachers_of(second))
+    assert ready_queue.pop().teacher_ids == set(teachers_of(second))
 
 
 def test_a_lost_teacher_skips_its_students_and_not_their_baselines(plan):
     p = plan(workers=2)
-    agenda = Agenda(p.packs)
+    ready_queue = ReadyQueue(p.packs)
     lost = teachers_of(p.packs[0])
     skipped = []
 
-    def finish(agenda, pack):
+    def finish(ready_queue, pack):
         own = teachers_of(pack)
         if own == lost:
-            skipped.extend(agenda.lost(own))
+            skipped.extend(ready_queue.mark_failed(own))
         else:
-            agenda.taught(own)
+            ready_queue.mark_trained(own)
 
-    out = walk(agenda, finish)
+    out = walk(ready_queue, finish)
     assert {n.id for n in skipped} == {n.id for n in p.networks if n.teacher and n.teacher.id in lost}
     trained = {n.id for pack in out for n in pack.networks}
     assert trained == {n.id for n in p.networks} - {n.id for n in skipped}

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from kdtune.analysis import published_figures as reference
-from kdtune.stacked.initial_weights import initial_weights
+from kdtune.stacked.initial_weights import draw_initial_weights
 
 
 def match(network: str, theirs: int, errors: list[float]) -> reference.Match:
@@ -20,28 +20,28 @@ def match(network: str, theirs: int, errors: list[float]) -> reference.Match:
 
 def test_where_one_more_run_would_lie():
     """The textbook's prediction interval: 14 +- 2.776 * 3.162 * sqrt(1 + 1/5)."""
-    (found,) = reference.compare([match("x", 24, [10, 12, 14, 16, 18])]).to_dict("records")
+    (found,) = reference.compare_with_published([match("x", 24, [10, 12, 14, 16, 18])]).to_dict("records")
     assert (found["mean"], found["lowest"], found["highest"], found["replicates"]) == (14, 10, 18, 5)
     half = stats.t.ppf(0.975, 4) * math.sqrt(10) * math.sqrt(1.2)
     assert (found["low"], found["high"]) == pytest.approx((14 - half, 14 + half))
     assert (found["spread"], found["one_more_run"]) == (reference.ABOVE, reference.ABOVE)
-    inside = reference.compare([match("x", 23, [10, 12, 14, 16, 18])]).iloc[0]
+    inside = reference.compare_with_published([match("x", 23, [10, 12, 14, 16, 18])]).iloc[0]
     assert (inside["spread"], inside["one_more_run"]) == (reference.ABOVE, reference.INSIDE)
 
 
 def test_it_holds_as_often_as_it_says():
     random = np.random.default_rng(0)
     runs = np.round(random.normal(1000, 30, (2000, 6)))
-    found = reference.compare([match("x", int(one[5]), one[:5].tolist()) for one in runs])
+    found = reference.compare_with_published([match("x", int(one[5]), one[:5].tolist()) for one in runs])
     assert abs((found["one_more_run"] == reference.INSIDE).mean() - 0.95) < 0.015
     assert abs((found["spread"] == reference.INSIDE).mean() - 4 / 6) < 0.04, "why the range alone says little"
 
 
 def test_one_run_says_nothing():
-    (found,) = reference.compare([match("x", 24, [10])]).to_dict("records")
+    (found,) = reference.compare_with_published([match("x", 24, [10])]).to_dict("records")
     assert (found["spread"], found["one_more_run"]) == (reference.ONE_RUN, reference.ONE_RUN)
     assert math.isnan(found["low"])
-    assert "1 stands beside a single run" in reference.sentence(pd.DataFrame([found]), "me")
+    assert "1 stands beside a single run" in reference.write_sentence(pd.DataFrame([found]), "me")
 
 
 def test_rankings_are_of_pairs_for_all_of_a_part_together():
@@ -51,25 +51,27 @@ def test_rankings_are_of_pairs_for_all_of_a_part_together():
         "b": (20, 490 + shared + [1, -1, 0, 1, -1]),
         "c": (25, 510 + shared + [20, -20, 9, -9, 0]),
     }
-    found = reference.ranking([match(name, theirs, own.tolist()) for name, (theirs, own) in errors.items()])
+    found = reference.compare_rankings([match(name, theirs, own.tolist()) for name, (theirs, own) in errors.items()])
     assert found[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["b", "c"]]
     for _, row in found.iterrows():
         difference = errors[row["first"]][1] - errors[row["second"]][1]
         expected = stats.ttest_1samp(difference, 0).confidence_interval(1 - 0.05 / 3)
         assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
     assert found["says"].tolist() == ["the same", "cannot tell", "cannot tell"]
-    turned = reference.ranking([match("a", 20, errors["a"][1].tolist()), match("b", 30, errors["b"][1].tolist())])
+    turned = reference.compare_rankings(
+        [match("a", 20, errors["a"][1].tolist()), match("b", 30, errors["b"][1].tolist())]
+    )
     assert turned["says"].tolist() == ["the opposite"]
 
 
 def test_initial_weights_have_their_spread():
     """Glorot's limit of a convolution counts its window into both fans; a deviation is of all layers but the last."""
     shapes = [(64, 32, 3, 3), (120, 500), (10, 120)]
-    for weight, fans in zip(initial_weights(shapes, 3), (96 * 9, 620, 130), strict=True):
+    for weight, fans in zip(draw_initial_weights(shapes, 3), (96 * 9, 620, 130), strict=True):
         limit = math.sqrt(6 / fans)
         assert 0.99 * limit < weight.abs().max() <= limit
         assert weight.std().item() == pytest.approx(limit / math.sqrt(3), rel=0.03)
-    normal = initial_weights(shapes, 3, std=0.01)
+    normal = draw_initial_weights(shapes, 3, std=0.01)
     for weight in normal[:2]:
         assert weight.std().item() == pytest.approx(0.01, rel=0.03)
     assert normal[0].abs().max() > 0.035, "uniform ones would end at 0.017"

@@ -16,9 +16,9 @@ from kdtune.results.store import Store
 from kdtune.run import cluster as clusters
 from kdtune.run.cluster import cluster
 from kdtune.run.schedule import run
-from kdtune.run.worker_options import Options
+from kdtune.run.worker_options import WorkerOptions
 from kdtune.table import final_ids
-from kdtune.train.rows import failed_row, row
+from kdtune.train.rows import make_failed_row, make_row
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -48,7 +48,7 @@ def go(plan, tmp_path, ray_address):
         store.prepare()
         ledger = Ledger()
         one = plan(workers=2)
-        settings = Options(workers=2, address=ray_address, **options)
+        settings = WorkerOptions(workers=2, address=ray_address, **options)
         with cluster(settings, 1):
             run(one.packs, store, settings, ledger, work)
         return one, ledger, store
@@ -71,19 +71,19 @@ def lines(store: Store) -> list[list[str]]:
 
 def finish(pack, store, options):
     log(store, f"begin {pack.id}")
-    store.write_rows(pack.id, [row(network) for network in pack.networks])
+    store.write_rows(pack.id, [make_row(network) for network in pack.networks])
     log(store, f"end {pack.id}")
 
 
 def crash_twice(pack, store, options):
     log(store, f"begin {pack.id}")
-    if pack.teachers and sum(line[1] == pack.id for line in lines(store)) <= 2:
+    if pack.teacher_ids and sum(line[1] == pack.id for line in lines(store)) <= 2:
         os._exit(1)
     finish(pack, store, options)
 
 
 def crash_always(pack, store, options):
-    if pack.teachers:
+    if pack.teacher_ids:
         log(store, f"begin {pack.id}")
         os._exit(1)
     finish(pack, store, options)
@@ -91,14 +91,14 @@ def crash_always(pack, store, options):
 
 def fail_always(pack, store, options):
     log(store, f"begin {pack.id}")
-    if pack.teachers:
+    if pack.teacher_ids:
         raise ValueError("this comes again")
     finish(pack, store, options)
 
 
 def lose_teachers(pack, store, options):
-    if not pack.teachers and pack.networks[0].model == TEACHER:
-        store.write_rows(pack.id, [failed_row(network, "it burnt") for network in pack.networks])
+    if not pack.teacher_ids and pack.networks[0].model == TEACHER:
+        store.write_rows(pack.id, [make_failed_row(network, "it burnt") for network in pack.networks])
     else:
         finish(pack, store, options)
 
@@ -111,7 +111,7 @@ def test_every_pack_runs_once_after_its_teacher(go):
     at = {tuple(line): i for i, line in enumerate(order)}
     home = {n.id: pack.id for pack in plan.packs for n in pack.networks}
     for pack in plan.packs:
-        for teacher in pack.teachers:
+        for teacher in pack.teacher_ids:
             assert at["end", home[teacher]] < at["begin", pack.id]
 
 
@@ -128,7 +128,7 @@ def test_parts_are_folded_along_the_way(go, monkeypatch):
 def test_a_crash_is_retried_and_an_error_is_not(go):
     plan, ledger, _ = go(crash_twice)
     assert {r[STATUS] for r in ledger.rows} == {DONE}
-    students = {pack.id for pack in plan.packs if pack.teachers}
+    students = {pack.id for pack in plan.packs if pack.teacher_ids}
     assert {pack for pack, _ in ledger.crashes} == students
     assert max(times for _, times in ledger.crashes) == 2
 
@@ -136,7 +136,7 @@ def test_a_crash_is_retried_and_an_error_is_not(go):
 def test_a_crash_that_stays_ends_in_failed_rows(go):
     plan, ledger, store = go(crash_always, retries=1)
     failed = [r for r in ledger.rows if r[STATUS] == FAILED]
-    students = [pack for pack in plan.packs if pack.teachers]
+    students = [pack for pack in plan.packs if pack.teacher_ids]
     assert {r[ID] for r in failed} == {n.id for pack in students for n in pack.networks}
     assert {r[ERROR] for r in failed} == {"its worker crashed 2 times"}
     begun = [line[1] for line in lines(store) if line[0] == "begin" and line[1] in {pack.id for pack in students}]
@@ -146,7 +146,7 @@ def test_a_crash_that_stays_ends_in_failed_rows(go):
 
 def test_an_error_that_would_come_again_is_not_retried(go):
     plan, ledger, store = go(fail_always)
-    students = [pack for pack in plan.packs if pack.teachers]
+    students = [pack for pack in plan.packs if pack.teacher_ids]
     begun = [line[1] for line in lines(store) if line[0] == "begin"]
     assert all(begun.count(pack.id) == 1 for pack in students)
     failed = [r for r in ledger.rows if r[STATUS] == FAILED]
@@ -162,6 +162,9 @@ def test_a_lost_teacher_skips_its_students_only(go):
 
 def test_a_ray_that_does_not_start_is_said(monkeypatch):
     monkeypatch.setattr(clusters, "OBJECT_STORE_BYTES", 1)
-    with pytest.raises(SweepError, match=r"Ray does not start on this machine: .+"), cluster(Options(workers=1), 1):
+    with (
+        pytest.raises(SweepError, match=r"Ray does not start on this machine: .+"),
+        cluster(WorkerOptions(workers=1), 1),
+    ):
         pass
     assert not ray.is_initialized()

@@ -10,18 +10,20 @@ from hypothesis import strategies as st
 
 from kdtune.errors import SweepFileError
 from kdtune.spec import grid
-from kdtune.spec.spec import load
-from kdtune.spec.yaml_tree import Located, read_text
+from kdtune.spec.spec import load_spec
+from kdtune.spec.yaml_tree import YamlNode, read_yaml_text
 
 
 def mistakes(path: Path, *overrides: str, **options) -> list[str]:
     with pytest.raises(SweepFileError) as caught:
-        load(path, overrides, **options)
+        load_spec(path, overrides, **options)
     return [str(mistake) for mistake in caught.value.mistakes]
 
 
 def test_defaults_are_the_tutorials(write):
-    spec = load(write("name: x\ndataset: {kind: make_classification}\nteacher: {}\nstudent: {}\ndistill: {T: 3}\n"))
+    spec = load_spec(
+        write("name: x\ndataset: {kind: make_classification}\nteacher: {}\nstudent: {}\ndistill: {T: 3}\n")
+    )
     (case,) = spec.cases
     assert (case.dataset.n_samples, case.dataset.n_features, case.dataset.n_classes) == (50_000, 100, 10)
     assert (case.dataset.n_train, case.dataset.val_size, case.dataset.test_size) == (40_000, 10_000, 10_000)
@@ -61,13 +63,13 @@ def test_own_train_blocks_override(spec):
 def test_a_resolved_file_means_the_same(spec, write, tmp_path):
     from ruamel.yaml import YAML
 
-    from kdtune.plan.plan import all_networks
+    from kdtune.plan.plan import enumerate_networks
 
     first = spec("student={grid_search: [{width: 5}, {depth: 3}]}", "replicates={student: 2}")
     path = tmp_path / "again.yaml"
     with path.open("w") as file:
         YAML(typ="safe", pure=True).dump(first.source, file)
-    assert [n.id for n in all_networks(load(path))] == [n.id for n in all_networks(first)]
+    assert [n.id for n in enumerate_networks(load_spec(path))] == [n.id for n in enumerate_networks(first)]
 
 
 @pytest.mark.parametrize(
@@ -229,29 +231,29 @@ TREES = st.recursive(
 )
 
 
-def locate(value) -> Located:
+def locate(value) -> YamlNode:
     match value:
         case dict():
-            return Located({k: locate(v) for k, v in value.items()}, "f:1")
+            return YamlNode({k: locate(v) for k, v in value.items()}, "f:1")
         case list():
-            return Located([locate(v) for v in value], "f:1")
-    return Located(value, "f:1")
+            return YamlNode([locate(v) for v in value], "f:1")
+    return YamlNode(value, "f:1")
 
 
 @given(TREES)
 def test_expanding_gives_as_many_variants_as_size_says_and_leaves_no_grid(tree):
     node = locate(tree)
-    if grid.size(node) > 2000:
+    if grid.count_variants(node) > 2000:
         return
-    variants = list(grid.expand(node))
-    assert len(variants) == grid.size(node)
+    variants = list(grid.expand_grid(node))
+    assert len(variants) == grid.count_variants(node)
     assert not any(grid.has_grid(variant) for variant in variants)
     if not grid.has_grid(node):
-        assert variants[0].plain() == tree
+        assert variants[0].to_plain() == tree
 
 
 @given(TREES)
 def test_reading_keeps_values(tree):
     import json
 
-    assert read_text(json.dumps(tree), "f").plain() == tree
+    assert read_yaml_text(json.dumps(tree), "f").to_plain() == tree

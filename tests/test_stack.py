@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from kdtune.columns import ACCURACY
-from kdtune.plan.memory_estimate import padded
+from kdtune.plan.memory_estimate import pad_to_lane
 from kdtune.settings import MLP, Train
 from kdtune.stacked import losses
-from kdtune.stacked.architectures import build
-from kdtune.stacked.dropout_masks import DeviceMasks, Masks
-from kdtune.stacked.memory_layout import Inputs, with_ones
+from kdtune.stacked.architectures import build_module
+from kdtune.stacked.dropout_masks import DeviceDropoutMasks, DropoutMasks
+from kdtune.stacked.memory_layout import Inputs, append_ones
 from kdtune.stacked.modules import StackedModules
 from kdtune.stacked.optimizer import make_optimizer
-from kdtune.stacked.perceptrons import StackedMLP
-from kdtune.stacked.threads import denormals_flushed, on_threads
+from kdtune.stacked.perceptrons import StackedPerceptrons
+from kdtune.stacked.threads import flush_denormals, run_on_threads
 from tests.test_train import results
 
 
@@ -32,7 +32,7 @@ def draw(seed: int, *shape: int) -> Tensor:
 def laid_out(x: Tensor, pack: int, beyond: int = 0) -> Inputs:
     """x (1 or pack, batch, features) as stacks take it, with so many examples that do not count."""
     _, batch, features = x.shape
-    rows = nn.functional.pad(x, (0, padded(features + 1) - features, 0, beyond), value=100.0)
+    rows = nn.functional.pad(x, (0, pad_to_lane(features + 1) - features, 0, beyond), value=100.0)
     rows[:, :, features] = 1
     rows[:, :, features + 1 :] = 0
     return Inputs.of(rows, features, pack, batch)
@@ -61,7 +61,7 @@ def test_every_derivative_is_autograds(hidden, sizes, dropout, share, beyond, w,
     targets = losses.soft_targets(draw(seed + 1, members, classes, batch) * 3, T)
     labels = nn.functional.one_hot(torch.arange(batch) % classes, classes).T.double().expand(members, -1, -1)
     rates = [(dropout, units) for units in hidden] if dropout else []
-    masks = Masks([str(i) for i in range(members)], rates, torch.float64) if rates else None
+    masks = DropoutMasks([str(i) for i in range(members)], rates, torch.float64) if rates else None
 
     def drawn():
         if masks is None:
@@ -71,10 +71,10 @@ def test_every_derivative_is_autograds(hidden, sizes, dropout, share, beyond, w,
 
     seeds = [seed + i for i in range(members)]
     shape = MLP(hidden=list(hidden), dropout=dropout)
-    nets = [build(shape, [features], classes, s, torch.float64) for s in seeds]
-    stacks = StackedMLP(layers, seeds, dropout, torch.float64), StackedModules(nets, features, torch.float64)
+    nets = [build_module(shape, [features], classes, s, torch.float64) for s in seeds]
+    stacks = StackedPerceptrons(layers, seeds, dropout, torch.float64), StackedModules(nets, features, torch.float64)
     assert all(stack.masked == rates for stack in stacks)
-    inputs = laid_out(x, members, beyond if isinstance(beyond, int) else padded(batch) - batch)
+    inputs = laid_out(x, members, beyond if isinstance(beyond, int) else pad_to_lane(batch) - batch)
     of_terms = losses.gradient_weights(T, T**2, weights, batch)
     for stack in stacks:
         z = stack.forward(inputs, drawn())
@@ -96,7 +96,7 @@ def test_every_derivative_is_autograds(hidden, sizes, dropout, share, beyond, w,
                 torch.testing.assert_close(gradient(stack, i, name), parameter.grad, rtol=1e-10, atol=1e-12)
 
 
-def gradient(stack: StackedMLP | StackedModules, member: int, name: str) -> Tensor:
+def gradient(stack: StackedPerceptrons | StackedModules, member: int, name: str) -> Tensor:
     if isinstance(stack, StackedModules):
         return stack.gradients[name][member]
     layer, _, kind = name.partition(".")
@@ -113,12 +113,12 @@ def gradient(stack: StackedMLP | StackedModules, member: int, name: str) -> Tens
 def test_batches_are_slices(sizes, share):
     """Both views of each batch; columns go on to a multiple of 16."""
     members, size, count, features = sizes
-    rows = count * size + padded(size) - size
-    own = [with_ones(draw(i, rows, features).numpy(), torch.float64) for i in range(1 if share else members)]
+    rows = count * size + pad_to_lane(size) - size
+    own = [append_ones(draw(i, rows, features).numpy(), torch.float64) for i in range(1 if share else members)]
     batches = Inputs.batches(torch.stack(own), features, members, size)
     assert len(batches) == count
     for i, batch in enumerate(batches):
-        assert batch.columns.shape == (members, features + 1, padded(size))
+        assert batch.columns.shape == (members, features + 1, pad_to_lane(size))
         for member in range(members):
             expected = own[0 if share else member][i * size : (i + 1) * size]
             assert torch.equal(batch.rows[member], expected)
@@ -162,7 +162,7 @@ def test_an_architecture_of_ones_own_is_stacked():
     nets = [Net().double() for _ in range(3)]
     stack = StackedModules(nets, 8, torch.float64)
     assert stack.masked == [(0.5, 24), (0.25, 24)]
-    masks = Masks(["a", "b", "c"], stack.masked, torch.float64)
+    masks = DropoutMasks(["a", "b", "c"], stack.masked, torch.float64)
     masks.start(0)
     drawn = [mask.clone() for mask in masks.draw(5)]
     x, dz = draw(0, 3, 5, 8), draw(1, 3, 4, 5)
@@ -185,7 +185,11 @@ def test_masks_have_their_rate_and_are_independent(kind):
     """Of units, layers, steps, epochs and members; the same key draws the same masks."""
     rates = [(0.3, 300), (0.5, 300)]
     ids = ["one", "two"]
-    masks = Masks(ids, rates, torch.float32) if kind == "numpy" else DeviceMasks(ids, rates, torch.float32, "cpu")
+    masks = (
+        DropoutMasks(ids, rates, torch.float32)
+        if kind == "numpy"
+        else DeviceDropoutMasks(ids, rates, torch.float32, "cpu")
+    )
 
     def step():
         return [mask.clone() for mask in masks.draw(400)]
@@ -239,7 +243,7 @@ def test_bf16_learns_what_float32_learns(plan):
 def test_denormals_are_flushed_and_left_as_they_were():
     tiny = torch.full((), 1e-40)
     assert (tiny * 1).item() != 0
-    with denormals_flushed(), denormals_flushed():
+    with flush_denormals(), flush_denormals():
         assert (tiny * 1).item() == 0
     assert (tiny * 1).item() != 0
 
@@ -251,7 +255,7 @@ def test_denormals_are_flushed_on_all_threads():
     assert (many * 1).all()
     torch.set_num_threads(1)
     for count in (1, 2, 3):
-        assert not on_threads(count, lambda: (many * 1).any())
-        assert on_threads(count, torch.get_num_threads) == count
+        assert not run_on_threads(count, lambda: (many * 1).any())
+        assert run_on_threads(count, torch.get_num_threads) == count
     assert torch.get_num_threads() == 1
     assert (many * 1).all()

@@ -24,13 +24,13 @@ LAYOUTS = hnp.arrays(np.float64, st.tuples(st.sampled_from([2, 5]), st.just(len(
 
 
 def optimum(y):
-    one = curves.smoother(X, [y])
-    return curves.minimum(one.points, y @ one.values.T, y @ one.slopes.T)
+    one = curves.choose_smoother(X, [y])
+    return curves.find_minimum(one.points, y @ one.values.T, y @ one.slopes.T)
 
 
 @pytest.mark.parametrize("x", [X, X[:3], X[:4], X[:2]])
 def test_smoothers_keep_straight_lines(x):
-    for one in curves.smoothers(x):
+    for one in curves.list_smoothers(x):
         line = 3 - 2 * np.array(x)
         np.testing.assert_allclose(one.values @ line, 3 - 2 * one.points, atol=1e-6)
         np.testing.assert_allclose(one.slopes @ line, -2, atol=1e-6)
@@ -38,7 +38,7 @@ def test_smoothers_keep_straight_lines(x):
 
 def test_the_roughest_smoother_passes_through_all_points():
     y = np.random.default_rng(0).normal(size=len(X))
-    np.testing.assert_allclose(curves.smoothers(X)[0].fitted @ y, y, atol=0.02)
+    np.testing.assert_allclose(curves.list_smoothers(X)[0].fitted @ y, y, atol=0.02)
 
 
 @pytest.mark.parametrize("at", [1.0, 2.0, math.log2(6), 3.3])
@@ -61,7 +61,7 @@ def test_a_minimum_beyond_the_grid_leaves_the_interval_open(shape, ends):
 @given(LAYOUTS, st.integers(-40, 40), st.integers(2, 9))
 def test_levels_of_replicates_and_units_of_errors_change_nothing(y, shift, scale):
     moved = (y + shift * np.arange(len(y))[:, None]) * scale
-    before, after = best.compare(y), best.compare(moved)
+    before, after = best.compare_with_best(y), best.compare_with_best(moved)
     assert before.tied.tolist() == after.tied.tolist()
     np.testing.assert_allclose(after.upper, before.upper * scale, atol=1e-6 * scale)
     if curves.residual_variance(y) > 0:
@@ -74,7 +74,7 @@ def test_levels_of_replicates_and_units_of_errors_change_nothing(y, shift, scale
 def test_the_order_of_replicates_changes_nothing(y, random):
     order = list(range(len(y)))
     random.shuffle(order)
-    assert best.compare(y).tied.tolist() == best.compare(y[order]).tied.tolist()
+    assert best.compare_with_best(y).tied.tolist() == best.compare_with_best(y[order]).tied.tolist()
     assert optimum(y).at == pytest.approx(optimum(y[order]).at, abs=0.02)
 
 
@@ -82,8 +82,8 @@ def test_the_order_of_replicates_changes_nothing(y, random):
 @given(LAYOUTS)
 def test_tied_and_upper_bounds_are_hsus(y):
     count, k = y.shape
-    found, mean = best.compare(y), y.mean(axis=0)
-    margin = best.critical(k, (count - 1) * (k - 1)) * math.sqrt(2 * curves.residual_variance(y) / count)
+    found, mean = best.compare_with_best(y), y.mean(axis=0)
+    margin = best.critical_value(k, (count - 1) * (k - 1)) * math.sqrt(2 * curves.residual_variance(y) / count)
     for i in range(k):
         above = mean[i] - np.delete(mean, i).min()
         assert found.upper[i] == pytest.approx(max(0, above + margin), abs=1e-6)
@@ -98,9 +98,9 @@ def test_tied_and_upper_bounds_are_hsus(y):
 )
 def test_an_interval_holds_both_minima_and_reaches_to_neighbours(y):
     x = np.log2(planted.GRID[: y.shape[1]])
-    one, lowest = curves.smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
-    found = curves.minimum(one.points, y @ one.values.T, y @ one.slopes.T)
-    found = curves.to_grid(found, x, lowest, best.compare(y).tied)
+    one, lowest = curves.choose_smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
+    found = curves.find_minimum(one.points, y @ one.values.T, y @ one.slopes.T)
+    found = curves.widen_to_grid(found, x, lowest, best.compare_with_best(y).tied)
     assert found.low <= min(found.at, x[lowest])
     assert found.high >= max(found.at, x[lowest])
     below, above = x[x < found.at - 1e-9], x[x > found.at + 1e-9]
@@ -114,40 +114,42 @@ def test_an_interval_holds_both_minima_and_reaches_to_neighbours(y):
     [(1, 10, 1.81), (2, 10, 2.15), (5, 10, 2.56), (9, 10, 2.81), (2, 20, 2.03), (5, 20, 2.39), (9, 60, 2.48)],
 )
 def test_critical_values_are_dunnetts(comparisons, freedom, value):
-    assert best.critical(comparisons + 1, freedom) == pytest.approx(value, abs=0.011)
+    assert best.critical_value(comparisons + 1, freedom) == pytest.approx(value, abs=0.011)
 
 
 def test_fieller_bounds_are_where_the_t_test_turns():
     random = np.random.default_rng(1)
     whole = random.normal(40, 5, 5)
     part = 0.7 * whole + random.normal(0, 3, 5)
-    ratio, low, high = held_out.fieller(part, whole)
+    ratio, low, high = held_out.fieller_interval(part, whole)
     assert ratio == part.mean() / whole.mean()
     for bound in (low, high):
         assert stats.ttest_1samp(part - bound * whole, 0).pvalue == pytest.approx(0.05)
 
 
 def test_a_gap_that_cannot_be_told_from_none_has_no_share_closed():
-    assert all(math.isnan(x) for x in held_out.fieller(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
+    assert all(math.isnan(x) for x in held_out.fieller_interval(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
 
 
 def test_there_is_no_share_of_a_gap_to_a_worse_teacher():
     part, whole = np.array([-50.0, -51, -49]), np.array([-115.0, -116, -114])
-    assert all(math.isnan(x) for x in held_out.fieller(part, whole))
+    assert all(math.isnan(x) for x in held_out.fieller_interval(part, whole))
 
 
 def test_cross_fitting_takes_no_part_of_the_replicate_that_it_reports():
     decide = np.array([[0.0, 10], [0, 10], [100, 0]])
     test = np.array([[1.0, 2], [3, 4], [5, 6]])
     # The others prefer, for the first and the second replicate the second T, for the third the first.
-    assert held_out.cross_fitted(decide, test).tolist() == [2, 4, 5]
+    assert held_out.cross_fit(decide, test).tolist() == [2, 4, 5]
 
 
 def effect_over(cells, apart=False):
     """The effect over cells, each a curve with its width and its block; those of other blocks on data ``apart``."""
     curves_, widths, blocks = zip(*cells, strict=True)
     sets = blocks if apart else [0] * len(blocks)
-    return effects.effect(*effects.on_one_axis(curves_), [math.log2(width) for width in widths], blocks, sets)
+    return effects.estimate_effect(
+        *effects.place_on_one_axis(curves_), [math.log2(width) for width in widths], blocks, sets
+    )
 
 
 def smoothed(one, y, x=X):
@@ -156,7 +158,7 @@ def smoothed(one, y, x=X):
 
 def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
     random = np.random.default_rng(0)
-    one = curves.smoothers(X)[5]
+    one = curves.list_smoothers(X)[5]
     found = []
     for block in range(3):
         for width in widths:
@@ -170,12 +172,12 @@ def test_errors_of_independent_sets_are_those_of_welch():
     """The sum of one mean and the negative of another is their difference."""
     random = np.random.default_rng(0)
     one, other = random.normal(1, 1, 5), random.normal(0, 3, 5)
-    (mean,), (error,), (freedom,) = curves.mean_with_error(np.stack([one, -other])[..., None])
+    (mean,), (error,), (freedom,) = curves.sum_of_means(np.stack([one, -other])[..., None])
     expected = stats.ttest_ind(one, other, equal_var=False)
     assert mean / error == pytest.approx(expected.statistic)
     assert freedom == pytest.approx(expected.df)
     low, high = expected.confidence_interval()
-    half = curves.half_interval(np.array([error, error]), np.array([freedom, 4]), 0.95)
+    half = curves.margin_of_error(np.array([error, error]), np.array([freedom, 4]), 0.95)
     assert (mean - half[0], mean + half[0]) == pytest.approx((low, high))
     assert half[1] == pytest.approx(error * stats.t.ppf(0.975, 4))
 
@@ -211,7 +213,7 @@ def test_an_effect_is_found_with_its_size(slope, apart):
 def test_an_effect_in_a_mirror_is_its_negative(at, slope):
     """Temperatures from the other end, T to 1 / T: also where optima lie at the ends of the grid or beyond."""
     random, x = np.random.default_rng(3), np.linspace(0, X[-1], 12)
-    one = curves.smoothers(tuple(x))[6]
+    one = curves.list_smoothers(tuple(x))[6]
     seen, mirrored = [], []
     for width in (8, 16, 32, 64):
         depth = 0.05 * math.log2(width)
@@ -228,7 +230,7 @@ def test_an_effect_in_a_mirror_is_its_negative(at, slope):
 
 def test_a_move_away_from_the_grids_end_is_no_chance():
     """With no effect all optima lie best below the grid, where costs are level, but dear."""
-    random, one, cells = np.random.default_rng(1), curves.smoothers(X)[5], []
+    random, one, cells = np.random.default_rng(1), curves.list_smoothers(X)[5], []
     for width, at, steep in ((20, -1.0, 5), (50, 2.0, 1)):
         y = steep * (np.array(X) - at) ** 2 + random.normal(0, 0.1, (5, len(X)))
         cells.append((smoothed(one, y), width, 0))
@@ -242,7 +244,7 @@ def test_the_second_method_looks_within_each_cells_own_grid():
     found = []
     for width, first in ((8, 0), (16, 4), (32, 0), (64, 4)):
         x = tuple(X[first:])
-        one = curves.smoothers(x)[4]
+        one = curves.list_smoothers(x)[4]
         y = np.tile((np.array(x) - 1) ** 2, (3, 1)) + np.random.default_rng(width).normal(0, 0.01, (3, len(x)))
         found.append((smoothed(one, y, x), width, first))
     assert effect_over(found).check == pytest.approx(0, abs=0.02)
@@ -284,7 +286,7 @@ def test_more_noise_takes_no_fewer_replicates(deviation, more):
 def test_an_effect_is_less_sure_where_an_optimum_lies_in_the_last_step_of_its_grid(mirrored):
     """The smooth curves of the narrowest are least in the first step, 0.585 wide, or in a mirror in the last."""
     cells, x = [], np.array(X if not mirrored else [X[-1] - at for at in reversed(X)])
-    one = curves.smoothers(tuple(x))[5]
+    one = curves.list_smoothers(tuple(x))[5]
     for width, least in ((8, 0.1), (16, 1.6), (32, 3.1)):
         y = (
             1

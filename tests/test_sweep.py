@@ -25,8 +25,8 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
-from kdtune.plan.plan import all_networks
-from kdtune.spec.spec import load
+from kdtune.plan.plan import enumerate_networks
+from kdtune.spec.spec import load_spec
 from tests.conftest import write_small
 from tests.folders import alone, parts, same, table
 
@@ -57,7 +57,7 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     # Every kept network comes back as a module with the errors of its row.
     import torch
 
-    network = next(n for n in all_networks(load(write())) if n.model == STUDENT)
+    network = next(n for n in enumerate_networks(load_spec(write())) if n.model == STUDENT)
     net = package.load(tmp_path / "results/small", network.id)
     assert isinstance(net, torch.nn.Module)
     data = package.load_data(tmp_path / "results/small", network.id)

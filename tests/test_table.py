@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from kdtune.analysis.answer import answer, has_students
-from kdtune.analysis.cells import cell_columns
-from kdtune.analysis.printed_tables import summary
+from kdtune.analysis.answer import analyze_table, has_students
+from kdtune.analysis.cells import find_cell_columns
+from kdtune.analysis.printed_tables import summarize_errors
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -42,12 +42,12 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
-from kdtune.files.atomic import write_whole
-from kdtune.plan.plan import all_networks
+from kdtune.files.atomic import write_atomically
+from kdtune.plan.plan import enumerate_networks
 from kdtune.results.store import Store
 from kdtune.table import final_ids, merge_tables, rows_to_arrow, select_networks, to_frame, write_table
 from kdtune.train import metrics
-from kdtune.train.rows import row
+from kdtune.train.rows import make_row
 
 STATUSES = [
     (DONE, None),
@@ -108,7 +108,7 @@ def test_columns_of_the_contract_are_always_there():
 
 
 def test_what_does_not_apply_is_null(spec):
-    by_model = {n.model: row(n) for n in all_networks(spec())}
+    by_model = {n.model: make_row(n) for n in enumerate_networks(spec())}
     teacher, baseline, student = by_model[TEACHER], by_model[BASELINE], by_model[STUDENT]
     assert teacher[TEMP] == baseline[TEMP] == 1
     assert teacher[HARD_WEIGHT] is None
@@ -267,7 +267,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(StorageError, match="No space left"):
-        write_whole(path, full)
+        write_atomically(path, full)
     assert path.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["table.parquet"]
 
@@ -295,7 +295,7 @@ def table(spec):
     """Errors planted so that validation says T=2 for width 3 and T=5 for width 7; the test split disagrees."""
     best = {3: 2.0, 7: 5.0}
     rows = []
-    for network in all_networks(spec("replicates=2")):
+    for network in enumerate_networks(spec("replicates=2")):
         figures = {NUM_ERROR: 50, VAL_NUM_ERROR: 50, VAL_NLL: 0.5, ACCURACY: 0.5}
         if network.distill:
             chosen = best[network.shape.width or 0] == network.distill.T
@@ -303,13 +303,13 @@ def table(spec):
             figures[NUM_ERROR] = 25 + network.replicate if chosen else 5
         elif network.model == TEACHER:
             figures[NUM_ERROR] = 7
-        rows.append(row(network, **figures))
+        rows.append(make_row(network, **figures))
     return rows_to_arrow(rows).to_pandas()
 
 
 def test_cells_and_the_choice_of_temperature(table):
-    assert cell_columns(table) == [CLASS_SEP, P_INFORMATIVE, WIDTH]
-    found = summary(answer(table))
+    assert find_cell_columns(table) == [CLASS_SEP, P_INFORMATIVE, WIDTH]
+    found = summarize_errors(analyze_table(table))
     assert found["T"].tolist() == [2, 5, 2, 5]
     assert found["student"].tolist() == [25.5] * 4
     assert found["teacher"].tolist() == [7] * 4
@@ -319,15 +319,15 @@ def test_cells_and_the_choice_of_temperature(table):
 
 def test_ties_go_to_the_lower_nll_then_to_the_lower_temperature(table):
     table[VAL_NUM_ERROR] = 20
-    assert set(summary(answer(table))["T"]) == {1}
+    assert set(summarize_errors(analyze_table(table))["T"]) == {1}
     table.loc[table[TEMP] == 5, VAL_NLL] = 0.1
-    assert set(summary(answer(table))["T"]) == {5}
+    assert set(summarize_errors(analyze_table(table))["T"]) == {5}
 
 
 def test_failed_rows_count_for_nothing(table):
     table.loc[table[MODEL] == TEACHER, STATUS] = FAILED
     table.loc[(table[MODEL] == STUDENT) & (table[TEMP] == 2), STATUS] = FAILED
-    found = summary(answer(table))
+    found = summarize_errors(analyze_table(table))
     assert found["teacher"].isna().all()
     assert 2 not in set(found["T"])
     table[STATUS] = FAILED
@@ -336,12 +336,12 @@ def test_failed_rows_count_for_nothing(table):
 
 def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
     rows = []
-    for network in all_networks(spec("distill.hard_weight=[0, 1]", "distill.train={epochs: 5}")):
+    for network in enumerate_networks(spec("distill.hard_weight=[0, 1]", "distill.train={epochs: 5}")):
         errors = {TEACHER: 1, BASELINE: 9, STUDENT: 5}[network.model]
-        rows.append(row(network, **{NUM_ERROR: errors, VAL_NUM_ERROR: errors, VAL_NLL: 0.1}))
+        rows.append(make_row(network, **{NUM_ERROR: errors, VAL_NUM_ERROR: errors, VAL_NLL: 0.1}))
     table = rows_to_arrow(rows).to_pandas()
-    assert cell_columns(table) == [CLASS_SEP, P_INFORMATIVE, WIDTH, HARD_WEIGHT]
-    found = summary(answer(table))
+    assert find_cell_columns(table) == [CLASS_SEP, P_INFORMATIVE, WIDTH, HARD_WEIGHT]
+    found = summarize_errors(analyze_table(table))
     assert len(found) == 2 * 2 * 2
     assert found["baseline"].tolist() == [9] * 8
     assert isinstance(found, pd.DataFrame)

@@ -27,11 +27,11 @@ from kdtune.columns import (
     VAL_NLL,
     VAL_NUM_ERROR,
 )
-from kdtune.data.load import load
-from kdtune.plan.network import Pack, pack
+from kdtune.data.load import load_data
+from kdtune.plan.network import Pack, make_pack
 from kdtune.stacked import losses
 from kdtune.stacked import perceptrons as models
-from kdtune.stacked.architectures import build
+from kdtune.stacked.architectures import build_module
 from kdtune.train import train_pack as train
 from kdtune.train.fit import fit
 from tests.separate import DIGITS, members_of, separately, taught, untrained
@@ -89,7 +89,7 @@ def test_numbers_do_not_depend_on_the_pack(plan, batch_size, width):
         together = results(one)
         for size in (1, 2, 3):
             for begin in range(0, len(one.networks), size):
-                part = pack(one.networks[begin : begin + size])
+                part = make_pack(one.networks[begin : begin + size])
                 for name, (row, state) in results(part).items():
                     assert row == together[name][0]
                     for key, value in state.items():
@@ -116,7 +116,7 @@ def test_nor_do_those_of_other_networks_and_data(plan, overrides):
     for one in plan(*overrides, workers=1).packs:
         together = results(one)
         for network in one.networks:
-            row, state = results(pack([network]))[network.id]
+            row, state = results(make_pack([network]))[network.id]
             assert row == together[network.id][0]
             assert all(torch.equal(value, together[network.id][1][key]) for key, value in state.items())
 
@@ -147,7 +147,7 @@ def test_a_shift_is_in_the_row_and_in_the_weights(plan):
     """The row is that of the network that did not shift, after the shift; the weights give the errors of the row."""
     overrides = (*DIGITS, "transfer={omit: [3]}", "distill.T=[2]", "train.epochs=6")
     shifted, plain = (
-        next(p for p in plan(*overrides, *more).packs if p.teachers) for more in (("distill.bias_shift=[3]",), ())
+        next(p for p in plan(*overrides, *more).packs if p.teacher_ids) for more in (("distill.bias_shift=[3]",), ())
     )
     (row, state), (before, weights) = (
         next(r for r in results(p).values() if r[0][MODEL] == STUDENT) for p in (shifted, plain)
@@ -158,9 +158,9 @@ def test_a_shift_is_in_the_row_and_in_the_weights(plan):
     torch.testing.assert_close(difference[3].item(), row["bias_shifted_by"], rtol=1e-5, atol=0)
     assert difference.count_nonzero() == 1
     network = shifted.networks[-1]
-    net = build(network.shape, network.inputs, 10)
+    net = build_module(network.shape, network.input_shape, 10)
     net.load_state_dict(state)
-    data = load(network.data)
+    data = load_data(network.data)
     wrong = net(torch.from_numpy(data.x_test)).argmax(dim=1).numpy() != data.y_test
     assert wrong.sum() == row[NUM_ERROR]
     matrix = np.array(row[CONFUSION]).reshape(10, 10)
@@ -176,10 +176,10 @@ def results(one: Pack, **options):
 
 
 def test_a_member_that_diverges_changes_no_bit_of_the_others(plan):
-    one = next(p for p in plan("train.optimizer=sgd", "distill.T=[1, 2, 5]").packs if p.teachers)
+    one = next(p for p in plan("train.optimizer=sgd", "distill.T=[1, 2, 5]").packs if p.teacher_ids)
     wild = replace(one.networks[1], distill=one.networks[1].distill.model_copy(update={"hard_weight": 1e38}))
     calm = results(one)
-    broken = train.train_pack(pack([one.networks[0], wild, *one.networks[2:]]), taught, keep_weights=True)
+    broken = train.train_pack(make_pack([one.networks[0], wild, *one.networks[2:]]), taught, keep_weights=True)
     assert broken[1].row[STATUS] == FAILED
     assert broken[1].row[ERROR].startswith(DIVERGED)
     assert NUM_ERROR not in broken[1].row
@@ -239,19 +239,19 @@ def test_the_teacher_is_evaluated_without_dropout_and_left_alone(plan):
     """Its logits are those of the loaded module in evaluation mode; distilling changes none of them."""
     p = plan()
     teacher = next(r for r in train.train_pack(p.packs[0]))
-    net = build(teacher.network.shape, teacher.network.inputs, teacher.network.data.settings.n_classes)
+    net = build_module(teacher.network.shape, teacher.network.input_shape, teacher.network.data.settings.n_classes)
     net.load_state_dict(teacher.weights)
-    data = load(teacher.network.data)
+    data = load_data(teacher.network.data)
     expected = net.eval()(torch.from_numpy(data.x_test)).detach()
     torch.testing.assert_close(torch.from_numpy(teacher.logits["test"]), expected, rtol=1e-4, atol=1e-5)
     before = teacher.logits["train"].copy()
-    students = next(one for one in p.packs if teacher.network.id in one.teachers)
+    students = next(one for one in p.packs if teacher.network.id in one.teacher_ids)
     train.train_pack(students, lambda _: teacher.logits["train"])
     assert np.array_equal(before, teacher.logits["train"])
 
 
 def test_glorot_uniform_and_zero_biases():
-    stack = models.StackedMLP([(400, 300), (300, 10)], [1, 2])
+    stack = models.StackedPerceptrons([(400, 300), (300, 10)], [1, 2])
     for (inputs, outputs), matrix in zip(stack.layers, stack.matrices, strict=True):
         weight, bias = matrix[:, :, :-1], matrix[:, :, -1]
         limit = (6 / (inputs + outputs)) ** 0.5

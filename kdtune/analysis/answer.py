@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_limits
 
 from kdtune.analysis import comparisons as against
 from kdtune.analysis import test_split as held_out
-from kdtune.analysis.cell_arrays import Cell, cells, words
-from kdtune.analysis.cells import cell_columns
-from kdtune.analysis.fixed_temperature import one_for_all
-from kdtune.analysis.optimum import FLAT, lowest, optimum
-from kdtune.analysis.temperature_effects import movement
+from kdtune.analysis.cell_arrays import Cell, split_into_cells, words
+from kdtune.analysis.cells import find_cell_columns
+from kdtune.analysis.fixed_temperature import cost_of_one_temperature
+from kdtune.analysis.optimum import FLAT, describe_optimum, find_lowest_mean
+from kdtune.analysis.temperature_effects import estimate_effects
 from kdtune.columns import (
     BASELINE,
     DATA_SEED,
@@ -72,7 +72,7 @@ class Answer:
         unbounded = np.isinf(self.t_opt["T_opt_high"]) & (self.t_opt["T_opt_low"] == 0)
         informative = int((~flat & ~unbounded).sum())
         with threadpool_limits(1):
-            return movement(self.cells, self.columns, self.decide, informative, self.margins.effect)
+            return estimate_effects(self.cells, self.columns, self.decide, informative, self.margins.effect)
 
     @property
     def split(self) -> str:
@@ -80,7 +80,7 @@ class Answer:
         return "validation" if self.decide.startswith("val_") else "test"
 
 
-def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: Margins = Margins()) -> Answer:
+def analyze_table(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: Margins = Margins()) -> Answer:
     """Analyze a table with the columns of ``kdtune.table``.
 
     Parameters
@@ -100,17 +100,18 @@ def answer(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: M
         )
     if decide is None or not has_students(table):
         raise RequestError(f"the table has no distilled student with figures{_instead(table)}")
-    columns = cell_columns(table) if columns is None else list(columns)
-    every = list(cells(table, columns, decide))
+    columns = find_cell_columns(table) if columns is None else list(columns)
+    every = list(split_into_cells(table, columns, decide))
     found = [cell for cell in every if cell.replicates]
     if not found:
         raise RequestError(f"no distilled student has a number in {decide}")
     with threadpool_limits(1):  # the products are small: threads would only wait for each other
         optima, tests, each = zip(*(_of_cell(cell, decide, margins) for cell in found), strict=True)
-    each_T = against.frame(found, each)
+    each_T = against.join_cell_curves(found, each)
     return Answer(
-        t_opt=pd.DataFrame(optima), test=pd.DataFrame(tests), curves=each_T, fixed=one_for_all(each_T, len(found)),
-        cells=found, columns=list(columns), decide=decide, margins=margins, redrawn=redrawn(table),
+        t_opt=pd.DataFrame(optima), test=pd.DataFrame(tests), curves=each_T,
+        fixed=cost_of_one_temperature(each_T, len(found)),
+        cells=found, columns=list(columns), decide=decide, margins=margins, redrawn=find_redrawn(table),
         without=[words(cell.names) for cell in every if not cell.replicates],
     )  # fmt: skip
 
@@ -131,14 +132,14 @@ def _instead(table: pd.DataFrame) -> str:
 
 def _of_cell(cell: Cell, decide: str, margins: Margins) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """A cell's row of ``t_opt``, its row of ``test``, its columns of ``curves``."""
-    place, compared = lowest(cell, decide), best.compare(cell.students[decide])
-    found = optimum(cell, place, decide, compared, margins.error)
-    test = {"T": cell.temperatures[place], **held_out.report(cell, place, decide)}
-    curve = against.columns(cell, place, decide, compared, found["good_enough"])
+    place, compared = find_lowest_mean(cell, decide), best.compare_with_best(cell.students[decide])
+    found = describe_optimum(cell, place, decide, compared, margins.error)
+    test = {"T": cell.temperatures[place], **held_out.evaluate_choice(cell, place, decide)}
+    curve = against.compare_temperatures(cell, place, decide, compared, found["good_enough"])
     return {**cell.names, **found}, {**cell.names, **test}, curve
 
 
-def redrawn(table: pd.DataFrame) -> list[str]:
+def find_redrawn(table: pd.DataFrame) -> list[str]:
     """What the replicates of a sweep's students redraw."""
     seeds = {"data set": DATA_SEED, "teacher": TEACHER_SEED, "student": STUDENT_SEED}
     students = table.loc[table[MODEL] == STUDENT, [REPLICATE, *({*seeds.values()} & {*table.columns})]]

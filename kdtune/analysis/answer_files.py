@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from kdtune.analysis.answer import Answer
-from kdtune.files.atomic import write_whole
+from kdtune.files.atomic import write_atomically
 from kdtune.table import write_table
 from kdtune.versions import __version__
 
 
-def write(answer: Answer, folder: Path) -> list[Path]:
+def write_answer(answer: Answer, folder: Path) -> list[Path]:
     """Parquet files, and all but the curves in ``analysis.json`` too; the files written.
 
     Raises
@@ -39,7 +39,7 @@ def write(answer: Answer, folder: Path) -> list[Path]:
     text = "{\n" + ",\n".join(parts) + "\n}\n"
     for name, frame in frames.items():
         write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / f"{name}.parquet")
-    write_whole(folder / "analysis.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(folder / "analysis.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return [*(folder / f"{name}.parquet" for name in frames), folder / "analysis.json"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.cells import data_columns, done, students_only
+from kdtune.analysis.cells import is_students_only, select_data_columns, select_done
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -60,7 +60,7 @@ class Cell:
     data_seeds: frozenset[Any] = frozenset()  # of its students' data; none if the table does not say
 
 
-def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[Cell]:
+def split_into_cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[Cell]:
     """Each cell in turn, with the replicates and temperatures for which the measure ``decide`` is complete.
 
     Raises
@@ -82,7 +82,7 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
         DATA_SEED,
     }
     table = table[[name for name in table.columns if name in used]]  # sorting whole rows takes long
-    good = done(table)
+    good = select_done(table)
     students = table[table[MODEL] == STUDENT]
     code = students.groupby(keys, dropna=False, sort=True).ngroup() if keys else pd.Series(0, students.index)
     students = students.assign(_cell=code).sort_values(["_cell", REPLICATE, TEMP], kind="stable")
@@ -110,7 +110,7 @@ def cells(table: pd.DataFrame, columns: Sequence[str], decide: str) -> Iterator[
         for name in measures:
             arrays[name] = np.full((len(which), len(T)), np.nan)
             arrays[name][row, column] = values[name][own]
-        rows, kept = complete(arrays[decide])
+        rows, kept = select_complete(arrays[decide])
         baseline, teacher = (
             {name: array[start + first[rows]] for name, array in others[model].items()} for model in others
         )
@@ -136,7 +136,7 @@ def _without_failures(students: pd.DataFrame, measures: list[str]) -> pd.DataFra
     return again.assign(**{name: again[name].where(~again["_failed"]) for name in measures}).drop(columns="_failed")
 
 
-def complete(values: Array) -> tuple[list[int], list[int]]:
+def select_complete(values: Array) -> tuple[list[int], list[int]]:
     """Rows (replicates) and columns (temperatures) of a part without gaps.
 
     A temperature that most replicates lack goes. Otherwise a replicate goes before a temperature, for
@@ -180,7 +180,7 @@ def _of_others(
         )
         return {name: found[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
     # A setting of the teacher or of the distilled alone tells baselines apart no further; of a teacher only data do.
-    shared = data_columns(keys) if model == TEACHER else [key for key in keys if not students_only(key)]
+    shared = select_data_columns(keys) if model == TEACHER else [key for key in keys if not is_students_only(key)]
     unknown = model == TEACHER and any(key.startswith("teacher_") for key in keys)  # several, and no ids
     if rows.empty or unknown:
         return {name: np.full(len(students), np.nan) for name in measures}

@@ -36,13 +36,13 @@ _ALWAYS = (CLASS_SEP, P_INFORMATIVE, WIDTH)
 _DERIVED = (N_TRAIN, "depth", "n_features", "n_classes", "teacher_depth", N_PARAMS)
 
 
-def done(table: pd.DataFrame) -> pd.DataFrame:
+def select_done(table: pd.DataFrame) -> pd.DataFrame:
     """The rows with figures."""
     finished = table[STATUS] == DONE
     return table if finished.all() else table[finished]
 
 
-def cell_columns(table: pd.DataFrame) -> list[str]:
+def find_cell_columns(table: pd.DataFrame) -> list[str]:
     """The columns that name a cell: settings that vary over the distilled students, but not T.
 
     Data quality and width are among them wherever they apply.
@@ -65,7 +65,7 @@ def cell_columns(table: pd.DataFrame) -> list[str]:
     return found
 
 
-def first_cells(table: pd.DataFrame, columns: Sequence[str], count: int) -> tuple[pd.DataFrame, int]:
+def select_first_cells(table: pd.DataFrame, columns: Sequence[str], count: int) -> tuple[pd.DataFrame, int]:
     """The table with the distilled students of the first cells only, and how many cells were left out."""
     students = table[MODEL] == STUDENT
     if not columns:
@@ -97,19 +97,19 @@ def _varies(column: pd.Series) -> bool:
     return not bool((column == column.iloc[0]).fillna(False).all())
 
 
-def students_only(name: str) -> bool:
+def is_students_only(name: str) -> bool:
     """Whether a column is of the distilled alone: of their loss or their teacher."""
     return name in _STUDENTS_ONLY or name.startswith("teacher_")
 
 
-def data_columns(columns: Sequence[str]) -> list[str]:
+def select_data_columns(columns: Sequence[str]) -> list[str]:
     """Those of the cell's columns that describe the data: the panels of a figure."""
     known = (DATASET, CLASS_SEP, P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y",
              "n_clusters_per_class", "split", "jitter", TRANSFER, N_TRAIN, N_VAL, N_TEST)  # fmt: skip
     return [name for name in columns if name in known]
 
 
-def groups(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+def group_rows(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
     """The rows of each combination of values, a null being None."""
     if not names:
         yield (), frame
@@ -119,7 +119,7 @@ def groups(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[An
         yield tuple(None if pd.isna(value) else value for value in values), group
 
 
-def words(names: Sequence[str], values: Sequence[Any]) -> str:
+def format_setting(names: Sequence[str], values: Sequence[Any]) -> str:
     """T 3, hard_weight 0.7; what is null is left out."""
     said = []
     for name, value in zip(names, values, strict=True):

@@ -11,12 +11,14 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.columns import ACCURACY, NUM_ERROR
-from kdtune.statistics.intervals import LEVEL, interval, mean_of_known
+from kdtune.statistics.intervals import LEVEL, mean_of_known, t_interval
 from kdtune.statistics.multiple_comparisons import Comparison
-from kdtune.statistics.smooth_minimum import Array, residual_variance, t_value
+from kdtune.statistics.smooth_minimum import Array, critical_t, residual_variance
 
 
-def columns(cell: Cell, place: int, decide: str, against: Comparison, good_enough: list[float]) -> dict[str, Any]:
+def compare_temperatures(
+    cell: Cell, place: int, decide: str, against: Comparison, good_enough: list[float]
+) -> dict[str, Any]:
     """Columns with a value for each temperature; ``place`` is that of the chosen one.
 
     ``errors`` and ``excess`` over the least mean are of the split that decides. ``band`` is the half width
@@ -49,11 +51,11 @@ def columns(cell: Cell, place: int, decide: str, against: Comparison, good_enoug
         found["regret"] = mean_of_known(test - test[:, [place]])
         gains = baseline[:, None] - test
         found["gain"] = mean_of_known(gains)
-        found["gain_low"], found["gain_high"] = interval(gains)
+        found["gain_low"], found["gain_high"] = t_interval(gains)
     return found
 
 
-def frame(cells: Sequence[Cell], parts: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def join_cell_curves(cells: Sequence[Cell], parts: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """A row a cell and temperature, from the columns of each cell."""
     names = pd.DataFrame([cell.names for cell in cells], index=range(len(cells)))
     named = names.loc[np.repeat(np.arange(len(cells)), [len(part["T"]) for part in parts])].reset_index(drop=True)
@@ -64,4 +66,4 @@ def _band(y: Array) -> float:
     count, k = y.shape
     if count < 2 or k < 2:
         return math.nan
-    return t_value(LEVEL, (count - 1) * (k - 1)) * math.sqrt(residual_variance(y) / count)
+    return critical_t(LEVEL, (count - 1) * (k - 1)) * math.sqrt(residual_variance(y) / count)

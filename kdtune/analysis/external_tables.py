@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from kdtune.analysis.cells import cell_columns
+from kdtune.analysis.cells import find_cell_columns
 from kdtune.columns import (
     DONE,
     FAILED,
@@ -50,7 +50,7 @@ RESERVED |= {
 NEEDED = (TEMP, REPLICATE, MODEL, STATUS, *RESULT_COLUMNS)
 
 
-def read(path: Path) -> pd.DataFrame:
+def read_external_table(path: Path) -> pd.DataFrame:
     """A Parquet, CSV or TSV file (compressed, too) as it is.
 
     Raises
@@ -68,7 +68,7 @@ def read(path: Path) -> pd.DataFrame:
         raise RequestError(f"{path}: is no table: {str(error).splitlines()[0]}") from None
 
 
-def standard(
+def standardize(
     table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str] | None
 ) -> tuple[pd.DataFrame, list[str] | None]:
     """The table with the columns that the analysis needs, and the columns that name a cell as they are called there.
@@ -145,7 +145,7 @@ def _with_replicates(table: pd.DataFrame, cell: list[str] | None) -> pd.DataFram
     keys = [
         MODEL,
         TEMP,
-        *(cell_columns(table.assign(**{REPLICATE: 0})) if cell is None else cell),
+        *(find_cell_columns(table.assign(**{REPLICATE: 0})) if cell is None else cell),
     ]
     return table.assign(**{REPLICATE: table.groupby(keys, dropna=False).cumcount()})
 

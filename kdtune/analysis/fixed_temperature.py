@@ -7,7 +7,7 @@ import pandas as pd
 from kdtune.columns import NUM_ERROR
 
 
-def one_for_all(curves: pd.DataFrame, count: int) -> pd.DataFrame:
+def cost_of_one_temperature(curves: pd.DataFrame, count: int) -> pd.DataFrame:
     """A row a temperature, from a row a cell and temperature (``against.frame``) of so many cells.
 
     ``median`` and ``worst`` over the cells are of the test errors at that T above those at the cell's own T, as a
@@ -17,7 +17,7 @@ def one_for_all(curves: pd.DataFrame, count: int) -> pd.DataFrame:
     if "regret" not in curves:
         return pd.DataFrame()
     found = (
-        curves.assign(share=relative_regret(curves))
+        curves.assign(share=compute_relative_regret(curves))
         .groupby("T")
         .agg(median=("share", "median"), worst=("share", "max"), tied=("tied", "sum"), cells=("tied", "size"))
         .reset_index()
@@ -25,7 +25,7 @@ def one_for_all(curves: pd.DataFrame, count: int) -> pd.DataFrame:
     return found[found["cells"] == count].reset_index(drop=True)
 
 
-def relative_regret(curves: pd.DataFrame) -> pd.Series:
+def compute_relative_regret(curves: pd.DataFrame) -> pd.Series:
     """Test errors above those at the cell's own T, as a share of them; NaN where those are none."""
     own = curves[NUM_ERROR] - curves["regret"]
     return curves["regret"] / own.where(own > 0)

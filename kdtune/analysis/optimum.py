@@ -16,7 +16,7 @@ EDGE, FLAT, FEW, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
 LARGE, COPIES = "larger than its teacher", "replicates are copies"
 
 
-def lowest(cell: Cell, decide: str) -> int:
+def find_lowest_mean(cell: Cell, decide: str) -> int:
     """The T of the least mean; ties go to the lower validation nll, then to the lower T."""
     mean = cell.students[decide].mean(axis=0)
     tied = np.flatnonzero(mean == mean.min())
@@ -26,20 +26,20 @@ def lowest(cell: Cell, decide: str) -> int:
     return int(tied[0])
 
 
-def smooth(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def smooth_curves(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A cell's smooth curves over log2 T: points (n,), values and slopes (R, n)."""
     y = cell.students[measure]
-    one = curves.smoother(tuple(np.log2(cell.temperatures)), [y])
+    one = curves.choose_smoother(tuple(np.log2(cell.temperatures)), [y])
     return one.points, y @ one.values.T, y @ one.slopes.T
 
 
-def optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, margin: float) -> dict[str, Any]:
+def describe_optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, margin: float) -> dict[str, Any]:
     """The columns of its row of ``t_opt``; ``place`` is that of the least mean."""
     y, T = cell.students[decide], cell.temperatures
     x = np.log2(T)
     found = curves.Optimum(x[0], -math.inf, math.inf)
     if len(T) > 1:
-        found = curves.to_grid(curves.minimum(*smooth(cell, decide)), x, place, compared.tied)
+        found = curves.widen_to_grid(curves.find_minimum(*smooth_curves(cell, decide)), x, place, compared.tied)
     row: dict[str, Any] = {"T_opt": T[place]}
     for name, value in (("continuous", found.at), ("low", found.low), ("high", found.high)):
         on_grid = np.flatnonzero(x == value)  # 2 to the power of log2(5) is not quite 5

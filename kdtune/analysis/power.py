@@ -14,13 +14,15 @@ from kdtune.statistics.sample_size import replicates_for_width, replicates_to_te
 from kdtune.statistics.smooth_minimum import Array, residual_variance
 
 
-def noise(cells: Sequence[Cell], measure: str) -> Array:
+def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:
     """(cells,): standard deviation of the difference of two temperatures in one replicate; cells with several."""
     usable = [cell.students[measure] for cell in cells if min(cell.students[measure].shape) > 1]
     return np.array([math.sqrt(2 * residual_variance(y)) for y in usable])
 
 
-def table(cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: Sequence[float] = ()) -> pd.DataFrame:
+def count_replicates(
+    cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: Sequence[float] = ()
+) -> pd.DataFrame:
     """Replicates that differences take, a row a difference.
 
     Parameters
@@ -39,7 +41,7 @@ def table(cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: 
     usable = [cell for cell in cells if min(cell.students[measure].shape) > 1]
     if not usable:
         raise RequestError("no cell has two replicates of two temperatures; noise cannot be seen in fewer")
-    deviations = noise(usable, measure)
+    deviations = estimate_noise(usable, measure)
     if not deviations.any():
         raise RequestError("the replicates of every cell are copies of each other, which show no noise")
     least = np.array([cell.students[measure].mean(axis=0).min() for cell in usable])

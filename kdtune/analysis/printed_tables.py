@@ -8,26 +8,28 @@ from collections.abc import Iterable
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.sentences import interval, temperatures
+from kdtune.analysis.sentences import format_interval, format_temperatures
 from kdtune.columns import ECE, NLL
 from kdtune.text import NOTHING, plural
 
 
-def summary(answer: Answer) -> pd.DataFrame:
+def summarize_errors(answer: Answer) -> pd.DataFrame:
     """A row a cell: mean test errors of teacher, baseline and the student at the chosen T; numbers, not words."""
     found = answer.test.reindex(columns=[*answer.columns, "teacher", "baseline", "T", "student"])
     return found.assign(replicates=answer.t_opt["replicates"])
 
 
-def optima(answer: Answer) -> pd.DataFrame:
+def format_optima(answer: Answer) -> pd.DataFrame:
     """The cells and their best temperatures."""
     best = answer.t_opt
     shown = best[answer.columns].copy()
     shown["T_opt"] = best["T_opt"]
-    shown["interval"] = [interval(low, high) for low, high in zip(best["T_opt_low"], best["T_opt_high"], strict=True)]
+    shown["interval"] = [
+        format_interval(low, high) for low, high in zip(best["T_opt_low"], best["T_opt_high"], strict=True)
+    ]
     for name, title in (("tied", "not told apart"), ("good_enough", f"within {answer.margins.error:.0%}, 95 % sure")):
         grids = (cell.temperatures.tolist() for cell in answer.cells)
-        shown[title] = [temperatures(found, grid) for found, grid in zip(best[name], grids, strict=True)]
+        shown[title] = [format_temperatures(found, grid) for found, grid in zip(best[name], grids, strict=True)]
     said = zip(best["flags"], best["left_out"], strict=True)
     shown["flags"] = [
         ", ".join(flags) + (f" (without {', '.join(without)})" if without else "") for flags, without in said
@@ -35,7 +37,7 @@ def optima(answer: Answer) -> pd.DataFrame:
     return shown if shown["flags"].any() else shown.drop(columns="flags")
 
 
-def worth(answer: Answer) -> pd.DataFrame:
+def format_test_errors(answer: Answer) -> pd.DataFrame:
     """Mean errors on the test split at the chosen temperatures, and of what they compare with."""
     test = answer.test
     shown = test[[*answer.columns, "T"]].copy()
@@ -53,7 +55,7 @@ def worth(answer: Answer) -> pd.DataFrame:
     return shown
 
 
-def differences(answer: Answer) -> pd.DataFrame:
+def format_differences(answer: Answer) -> pd.DataFrame:
     """Paired differences in errors on the test split, student minus another, with 95 % intervals."""
     test = answer.test
     shown = test[[*answer.columns, "T"]].copy()
@@ -69,7 +71,7 @@ def differences(answer: Answer) -> pd.DataFrame:
     return shown
 
 
-def one_for_all(answer: Answer) -> pd.DataFrame:
+def format_fixed_temperatures(answer: Answer) -> pd.DataFrame:
     """What one temperature for all cells costs; empty where there is one cell, or one temperature."""
     fixed = answer.fixed
     if len(answer.cells) < 2 or len(fixed) < 2:
@@ -83,7 +85,7 @@ def one_for_all(answer: Answer) -> pd.DataFrame:
     return shown
 
 
-def calibration(answer: Answer) -> pd.DataFrame:
+def format_calibration(answer: Answer) -> pd.DataFrame:
     """Cross-entropy and expected calibration error of the softmax at T = 1 on the test split."""
     test = answer.test
     shown = test[[*answer.columns, "T"]].copy()
@@ -95,7 +97,7 @@ def calibration(answer: Answer) -> pd.DataFrame:
     return shown
 
 
-def effects(answer: Answer) -> pd.DataFrame:
+def format_effects(answer: Answer) -> pd.DataFrame:
     """What T_opt moves with; empty where nothing varies."""
     if answer.effects.empty:
         return answer.effects
@@ -107,7 +109,7 @@ def effects(answer: Answer) -> pd.DataFrame:
     )
 
 
-def findings(answer: Answer) -> list[str]:
+def list_findings(answer: Answer) -> list[str]:
     """A sentence for each factor; why there is none."""
     if (answer.t_opt["temperatures"] == 1).all():
         if answer.t_opt["T_opt"].nunique() > 1:

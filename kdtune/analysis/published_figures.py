@@ -43,7 +43,7 @@ class Match:
         return float(self.published[NUM_ERROR])
 
 
-def read(name: str) -> pd.DataFrame:
+def read_published(name: str) -> pd.DataFrame:
     """Published figures by their name, or from a CSV file; all as text.
 
     Raises
@@ -78,7 +78,7 @@ def _check(reference: pd.DataFrame) -> None:
                 raise ValueError(f"line {int(str(place)) + 2}: {name}: must be a whole number, not {text!r}")
 
 
-def matches(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.DataFrame) -> list[Match]:
+def match_networks(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.DataFrame) -> list[Match]:
     """The published figures that the table has networks for.
 
     Parameters
@@ -98,7 +98,7 @@ def matches(table: pd.DataFrame, per_class: pd.DataFrame | None, reference: pd.D
     return found
 
 
-def compare(found: Sequence[Match]) -> pd.DataFrame:
+def compare_with_published(found: Sequence[Match]) -> pd.DataFrame:
     """A row for each match.
 
     Returns
@@ -115,7 +115,7 @@ def compare(found: Sequence[Match]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def ranking(found: Sequence[Match]) -> pd.DataFrame:
+def compare_rankings(found: Sequence[Match]) -> pd.DataFrame:
     """Pairs of students of one part and source: whether our replicates rank them as theirs did.
 
     Differences are taken within replicates, which share batch order and initial weights; the intervals hold
@@ -201,7 +201,7 @@ def _where(value: float, low: float, high: float) -> str:
     return BELOW if value < low else ABOVE if value > high else INSIDE
 
 
-def sentence(found: pd.DataFrame, source: str) -> str:
+def write_sentence(found: pd.DataFrame, source: str) -> str:
     """How many of a source's figures lie inside."""
     own = found[(found["source"] == source) & (found["spread"] != ONE_RUN)]
     single = int(((found["source"] == source) & (found["spread"] == ONE_RUN)).sum())

@@ -11,36 +11,44 @@ from typing import Any
 
 import pandas as pd
 
-from kdtune.analysis.cells import cell_columns, data_columns, done, first_cells, groups, students_only, words
+from kdtune.analysis.cells import (
+    find_cell_columns,
+    format_setting,
+    group_rows,
+    is_students_only,
+    select_data_columns,
+    select_done,
+    select_first_cells,
+)
 from kdtune.columns import BASELINE, ID, MODEL, STUDENT, TEACHER, TEACHER_ID, TEMP, VAL_NUM_ERROR
 
 PANEL, SERIES = "panel", "series"
 MOST_CELLS = 24  # more could not be told apart in a figure
 
 
-def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def choose_networks(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """The rows of those networks, ``panel`` and ``series`` in words, and how many cells were left out.
 
     In each panel teachers stand first, then baselines, then students.
 
     A teacher is in every panel in which it has students.
     """
-    table = done(table)
-    columns = cell_columns(table)
-    data = data_columns(columns)
-    table, left_out = first_cells(table, columns, MOST_CELLS)
+    table = select_done(table)
+    columns = find_cell_columns(table)
+    data = select_data_columns(columns)
+    table, left_out = select_first_cells(table, columns, MOST_CELLS)
     is_student = table[MODEL] == STUDENT
     own = [name for name in columns if name not in data and table[name][is_student].nunique(dropna=False) > 1]
     parts = []
     students = _best_on_validation(table[is_student], columns)
     several = len(students) < int(is_student.sum())  # temperatures, of which validation chose
-    shared = [name for name in own if not students_only(name)]
+    shared = [name for name in own if not is_students_only(name)]
     baselines = table[table[MODEL] == BASELINE]
     if left_out and (names := [*data, *shared]):  # theirs too
         baselines = baselines.merge(students[names].drop_duplicates(), on=names)
     teachers = table[table[MODEL] == TEACHER]
-    for key, group in groups(pd.concat([baselines, students]), data):
-        panel = words(data, key)
+    for key, group in group_rows(pd.concat([baselines, students]), data):
+        panel = format_setting(data, key)
         those = teachers[teachers[ID].isin(group[TEACHER_ID])]
         of_teacher = [name.removeprefix("teacher_") for name in own if name.startswith("teacher_")]
         for rows, who, settings in (
@@ -48,8 +56,8 @@ def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
             (group[group[MODEL] == BASELINE], "baseline", shared),
             (group[group[MODEL] == STUDENT], "student", [*own, TEMP]),
         ):
-            for values, series in groups(rows, settings):
-                said = words(settings, values)
+            for values, series in group_rows(rows, settings):
+                said = format_setting(settings, values)
                 if who == "student" and several:
                     said += " (chosen)"
                 label = ", ".join(part for part in (who, said) if part)
@@ -61,13 +69,15 @@ def chosen(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def _best_on_validation(students: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Of several temperatures with equally few errors the lowest."""
     kept = []
-    for _, cell in groups(students, columns):
+    for _, cell in group_rows(students, columns):
         errors = cell.groupby(TEMP)[VAL_NUM_ERROR].mean()
         kept.append(cell[cell[TEMP] == errors.idxmin()] if errors.notna().any() else cell.head(0))
     return pd.concat(kept) if kept else students
 
 
-def spread(networks: pd.DataFrame, details: pd.DataFrame, x: str, measures: Sequence[str]) -> pd.DataFrame:
+def summarize_replicates(
+    networks: pd.DataFrame, details: pd.DataFrame, x: str, measures: Sequence[str]
+) -> pd.DataFrame:
     """Mean, lowest and highest of each measure over the networks of a series, for each value of ``x``.
 
     Parameters

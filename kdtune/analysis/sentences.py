@@ -21,7 +21,7 @@ LEAST_DOUBLINGS = 0.5  # of what is measured: over less, noise in it would pass 
 RISES, FALLS, STAYS, UNKNOWN = "rises", "falls", "stays", "cannot tell"
 
 
-def verdict(row: Mapping[str, Any], margin: float) -> str:
+def decide_verdict(row: Mapping[str, Any], margin: float) -> str:
     """What a row of the effects allows to say."""
     low, high = row["low"], row["high"]
     if row["why_not"] or row["replicates"] < 2 or math.isnan(row["effect"]):
@@ -35,23 +35,22 @@ def verdict(row: Mapping[str, Any], margin: float) -> str:
     return UNKNOWN
 
 
-def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
+def write_effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     """The same in words, with what is behind it."""
     low, high = row["low"], row["high"]
-    between = f"95 % interval {number(low)} to {number(high)}"
+    between = f"95 % interval {format_change(low)} to {format_change(high)}"
     among = f" of {row['used_cells']} of {row['cells']} cells, which have the same replicates"
     among = among if row["used_cells"] < row["cells"] else ""
     drawn = f" of each of {row['independent_sets']} independent data sets" if row["independent_sets"] > 1 else ""
     basis = f"{row['replicates']} replicates{drawn}{among}"
     p_value = f"p = {row['p_holm']:.2g}" if row["p_holm"] >= LEAST_P else f"p < {LEAST_P:g}"
-    change = f"log2 T changes by {number(row['effect'])} per doubling ({between}, {p_value} after Holm)"
-    said = brief(row, margin).rstrip(".")
+    change = f"log2 T changes by {format_change(row['effect'])} per doubling ({between}, {p_value} after Holm)"
+    said = write_brief_sentence(row, margin).rstrip(".")
     if row["verdict"] == STAYS:
         return f"{said} ({between}; {basis})."
     if row["verdict"] != UNKNOWN:
-        second = (
-            f"a second method gives {number(row['check'])} ({number(row['check_low'])} to {number(row['check_high'])})"
-        )
+        bounds = f"{format_change(row['check_low'])} to {format_change(row['check_high'])}"
+        second = f"a second method gives {format_change(row['check'])} ({bounds})"
         if row["check_low"] <= 0 <= row["check_high"]:
             second += ", which settles nothing"
         text = f"{said.partition(',')[0]}: {change}, from {basis}; {second}."
@@ -74,7 +73,7 @@ def effect_sentence(row: Mapping[str, Any], margin: float) -> str:
     return f"{said}: {change}, from {basis}{but}."
 
 
-def brief(row: Mapping[str, Any], margin: float) -> str:
+def write_brief_sentence(row: Mapping[str, Any], margin: float) -> str:
     """What a row of the effects says, in short."""
     name = NAMES.get(row["factor"], row["factor"])
     if row["verdict"] == STAYS:
@@ -85,33 +84,37 @@ def brief(row: Mapping[str, Any], margin: float) -> str:
     return f"The best T {row['verdict']} with {name}{doubt}."
 
 
-def records(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
+def list_rows(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
     """The rows of a frame."""
     return frame.to_dict("records")  # type: ignore[return-value]
 
 
-def number(value: float) -> str:
+def format_change(value: float) -> str:
     """With a sign, and words for what nothing bounds."""
     if math.isinf(value):
         return "no lower bound" if value < 0 else "no upper bound"
     return f"{value:+.2g}"
 
 
-def interval(low: float, high: float) -> str:
+def format_interval(low: float, high: float) -> str:
     """An interval of T: 2.3 to 6.1, at most 3.2, at least 8, anything."""
     if low <= 0 and math.isinf(high):
         return "anything"
     if low <= 0:
-        return f"at most {short(high)}"
-    return f"at least {short(low)}" if math.isinf(high) else f"{short(low)} to {short(high)}"
+        return f"at most {format_temperature(high)}"
+    return (
+        f"at least {format_temperature(low)}"
+        if math.isinf(high)
+        else f"{format_temperature(low)} to {format_temperature(high)}"
+    )
 
 
-def short(T: float) -> str:
+def format_temperature(T: float) -> str:
     """With two digits, or all before the point."""
     return f"{T:.0f}" if T >= 100 else f"{T:.2g}"
 
 
-def temperatures(chosen: Sequence[float], grid: Sequence[float]) -> str:
+def format_temperatures(chosen: Sequence[float], grid: Sequence[float]) -> str:
     """Temperatures of a grid, runs of them as ranges: 2-5, 10; all; none."""
     places = sorted(list(grid).index(value) for value in chosen)
     if not places:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdtune.analysis.cells import cell_columns
+from kdtune.analysis.cells import find_cell_columns
 from kdtune.columns import (
     ACCURACY,
     CLASS_SEP,
@@ -50,7 +50,7 @@ _FIGURES = (NUM_ERROR, ACCURACY, VAL_NUM_ERROR, STATUS)
 _BY_CLASS = (LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN)
 
 
-def locate(results: str) -> Path:
+def locate_table(results: str) -> Path:
     """The Parquet file of a folder, of a sweep's name under results/, or the file itself.
 
     Raises
@@ -71,18 +71,18 @@ def locate(results: str) -> Path:
     raise RequestError(f"{results}: there is no table there{hint}")
 
 
-def read(results: str) -> pd.DataFrame:
+def read_sweep_table(results: str) -> pd.DataFrame:
     """The table as a DataFrame; RequestError if it is torn or no table of networks."""
-    path = locate(results)
+    path = locate_table(results)
     try:
         return to_frame(read_table(path))
     except ValueError as error:
         raise RequestError(str(error).replace(path.name, str(path), 1)) from None
 
 
-def details(results: str, name: str) -> pd.DataFrame | None:
+def read_details(results: str, name: str) -> pd.DataFrame | None:
     """A file of details beside the table; None if there is none."""
-    path = locate(results).with_name(name)
+    path = locate_table(results).with_name(name)
     if not path.is_file():
         return None
     try:
@@ -91,7 +91,7 @@ def details(results: str, name: str) -> pd.DataFrame | None:
         raise RequestError(f"{path}: is torn or another's: {str(error).splitlines()[0]}; run the sweep again") from None
 
 
-def lag(path: Path) -> str | None:
+def describe_lag(path: Path) -> str | None:
     """What to say of a table that is older than the rows beside it."""
     parts = [part.stat().st_mtime for part in (path.parent / "parts").glob("[!.]*.parquet")]
     if path.name == "table.parquet" and parts and max(parts) > path.stat().st_mtime:
@@ -99,7 +99,7 @@ def lag(path: Path) -> str | None:
     return None
 
 
-def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str | None) -> pd.DataFrame:
+def query(table: pd.DataFrame, columns: str | None, where: str | None, sort: str | None) -> pd.DataFrame:
     """Rows and columns that were asked for, all mistakes as one RequestError each."""
     if where:
         try:
@@ -123,13 +123,13 @@ def pick(table: pd.DataFrame, columns: str | None, where: str | None, sort: str 
     else:
         figures = _BY_CLASS if SEEN in table.columns else _FIGURES
         kinds = ["architecture"] if "architecture" in table.columns and table["architecture"].nunique() > 1 else []
-        all_names = dict.fromkeys([MODEL, *kinds, *_SHORT, *cell_columns(table), REPLICATE, *figures])
+        all_names = dict.fromkeys([MODEL, *kinds, *_SHORT, *find_cell_columns(table), REPLICATE, *figures])
         there = [name for name in all_names if name in table.columns]
         chosen = [name for name in there if table[name].notna().any() or name == STATUS]
     return table[chosen]
 
 
-def by_class(results: str, table: pd.DataFrame) -> pd.DataFrame:
+def join_classes(results: str, table: pd.DataFrame) -> pd.DataFrame:
     """A row for each network and class: its settings, and its errors on that class.
 
     Raises
@@ -137,13 +137,13 @@ def by_class(results: str, table: pd.DataFrame) -> pd.DataFrame:
     RequestError
         If they were not kept.
     """
-    classes = details(results, "per_class.parquet")
+    classes = read_details(results, "per_class.parquet")
     if classes is None:
         raise RequestError(f"{results}: no errors by class are kept there; nothing is done, or long ago")
     return table.drop(columns=[*RESULT_COLUMNS, *SHIFT_COLUMNS], errors="ignore").merge(classes, on=ID)
 
 
-def export(table: pd.DataFrame, kind: str, output: Path | None) -> None:
+def export_table(table: pd.DataFrame, kind: str, output: Path | None) -> None:
     """Write a table as text or Parquet, to a file or to standard output."""
     try:
         if kind == "parquet":

@@ -14,8 +14,8 @@ from scipy import sparse
 from statsmodels.stats.multitest import multipletests
 
 from kdtune.analysis.cell_arrays import FEW_REPLICATES, Cell
-from kdtune.analysis.cells import data_columns, students_only
-from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, effect_sentence, records, verdict
+from kdtune.analysis.cells import is_students_only, select_data_columns
+from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, decide_verdict, list_rows, write_effect_sentence
 from kdtune.columns import NUM_ERROR
 from kdtune.statistics import effects
 from kdtune.statistics import smooth_minimum as curves
@@ -27,7 +27,9 @@ ROUGHER = 4
 LEAST_NOISE = 0.1  # of the median cell's: a cell that happens to show less would outweigh all others
 
 
-def movement(found: list[Cell], columns: Sequence[str], decide: str, informative: int, margin: float) -> pd.DataFrame:
+def estimate_effects(
+    found: list[Cell], columns: Sequence[str], decide: str, informative: int, margin: float
+) -> pd.DataFrame:
     """Change of log2 T_opt per doubling of each factor.
 
     Parameters
@@ -40,18 +42,20 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     usable = _alike(found)
     noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
     sets = _independent(usable)
-    axis, smooth = effects.on_one_axis(_curves(usable, noise, decide)) if usable else (noise, [])
+    axis, smooth = effects.place_on_one_axis(_curves(usable, noise, decide)) if usable else (noise, [])
     rows = []
     for factor in _factors(found, columns):
         values = [_value(cell, factor) for cell in usable]
         why_not = _why_not(factor, values, usable, noise)
         within = [name for name in columns if name != factor]
         if factor == TEACHER_ERROR:
-            within = [name for name in columns if name not in data_columns(columns) and not students_only(name)]
+            within = [
+                name for name in columns if name not in select_data_columns(columns) and not is_students_only(name)
+            ]
         moved = None
         if not why_not:
             blocks = [tuple(cell.names[name] for name in within) for cell in usable]
-            moved = effects.effect(axis, smooth, [math.log2(value) for value in values], blocks, sets)
+            moved = effects.estimate_effect(axis, smooth, [math.log2(value) for value in values], blocks, sets)
         rows.append({"factor": factor, "why_not": why_not, **_row(moved)})
     frame = pd.DataFrame(rows)
     if frame.empty:
@@ -63,8 +67,8 @@ def movement(found: list[Cell], columns: Sequence[str], decide: str, informative
     frame["p_holm"] = math.nan
     if tested.any():
         frame.loc[tested, "p_holm"] = multipletests(frame.loc[tested, "p_value"], method="holm")[1]
-    frame["verdict"] = [verdict(row, margin) for row in records(frame)]
-    frame["sentence"] = [effect_sentence(row, margin) for row in records(frame)]
+    frame["verdict"] = [decide_verdict(row, margin) for row in list_rows(frame)]
+    frame["sentence"] = [write_effect_sentence(row, margin) for row in list_rows(frame)]
     return frame.drop(columns="why_not")
 
 
@@ -149,7 +153,7 @@ def _curves(usable: list[Cell], noise: Array, decide: str) -> list[effects.Curve
     alike: dict[tuple[float, ...], list[Array]] = {}
     for cell in usable:
         alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
-    shared = {x: curves.smoother(x, ys, ROUGHER) for x, ys in alike.items()}
+    shared = {x: curves.choose_smoother(x, ys, ROUGHER) for x, ys in alike.items()}
     least = LEAST_NOISE * np.median(noise) if len(noise) else 0.0
     found = []
     for cell, own in zip(usable, noise, strict=True):

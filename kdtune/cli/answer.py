@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.printing import say_lag
+from kdtune.cli.printing import warn_of_lag
 from kdtune.errors import RequestError, StorageError
 from kdtune.text import plural
 
@@ -88,7 +88,7 @@ def analyze(output: Path | None, **asked: Any) -> None:
     path, _, found = _answer(**asked)
     folder = output or path.parent / "analysis"
     with _writing(folder):
-        written = files.write(found, folder)
+        written = files.write_answer(found, folder)
     print_answer(found)
     for file in written:
         click.echo(f"Wrote {file}", err=True)
@@ -109,17 +109,17 @@ def plot(output: Path | None, names: tuple[str, ...], **asked: Any) -> None:
     path, table, found = _answer(**asked, needed=False)
     networks = _networks(path, table)
     folder = output or path.parent / "figures"
-    if lacking := [name for name in names if name not in drawing.figures(found, networks)]:
+    if lacking := [name for name in names if name not in drawing.list_figures(found, networks)]:
         more = "; `train: {eval_every: 1}` records learning curves" if lacking[0] == "learning" else ""
         raise RequestError(f"{path}: has not what the figure {lacking[0]} shows{more}")
     with _writing(folder):
-        for written in drawing.draw(found, networks, folder, names or FIGURES):
+        for written in drawing.draw_figures(found, networks, folder, names or FIGURES):
             click.echo(written)
     if networks and networks.left_out:
         click.echo(f"Figures of single networks leave out {plural(networks.left_out, 'cell')}.", err=True)
     if found is None:
         click.echo("No distilled student is done: nothing is drawn against T.", err=True)
-    elif "t_opt" not in drawing.figures(found):
+    elif "t_opt" not in drawing.list_figures(found):
         click.echo("No cell has two temperatures: figures that compare them are left out.", err=True)
 
 
@@ -140,7 +140,7 @@ def report(output: Path | None, **asked: Any) -> None:
         if file.exists() and not file.is_file():
             raise RequestError(f"{file}: is no ordinary file")
         file.parent.mkdir(parents=True, exist_ok=True)
-        page.write(
+        page.write_report(
             table, found, file, path.parent.resolve().name if own else path.stem,
             sweep.read_text(encoding="utf-8", errors="replace") if own else None,
             read_versions(path) if path.suffix == ".parquet" else None,
@@ -166,7 +166,7 @@ def power(differences: tuple[float, ...], errors: tuple[float, ...], **asked: An
     _, _, found = _answer(**asked)
     if not differences and not errors:
         differences = (0.01, 0.02, 0.05, 0.1, 0.2)
-    print_power(replicates.table(found.cells, found.decide, differences, errors), found)
+    print_power(replicates.count_replicates(found.cells, found.decide, differences, errors), found)
 
 
 def _answer(
@@ -179,27 +179,27 @@ def _answer(
     from kdtune.analysis import table_queries as showing
     from kdtune.columns import RESULT_COLUMNS
 
-    path = showing.locate(results)
-    say_lag(results)
-    table, cell = foreign.standard(foreign.read(path), renamed, cell)
+    path = showing.locate_table(results)
+    warn_of_lag(results)
+    table, cell = foreign.standardize(foreign.read_external_table(path), renamed, cell)
     if not needed and {*RESULT_COLUMNS} & {*table.columns} and not answer.has_students(table):
         return path, table, None
-    return path, table, answer.answer(table, cell, answer.Margins(margin, effect_margin))
+    return path, table, answer.analyze_table(table, cell, answer.Margins(margin, effect_margin))
 
 
 def _networks(path: Path, table: pd.DataFrame) -> Any:
     """Single networks and what there is of them beside a sweep's own table."""
     from kdtune.analysis import table_queries as showing
-    from kdtune.analysis.representatives import chosen
+    from kdtune.analysis.representatives import choose_networks
     from kdtune.columns import ID, N_TRAIN, TEACHER_ID, VAL_NUM_ERROR
     from kdtune.plots.drawing import Networks
 
     files = {"per_class": "per_class", "confusion": "confusion", "learning": "learning_curves"}
-    found = {name: showing.details(str(path), f"{file}.parquet") for name, file in files.items()}
+    found = {name: showing.read_details(str(path), f"{file}.parquet") for name, file in files.items()}
     there = {name: frame for name, frame in found.items() if frame is not None and len(frame)}
     if path.name != "table.parquet" or not {ID, TEACHER_ID, VAL_NUM_ERROR, N_TRAIN} <= {*table.columns}:
         return None
-    networks, left_out = chosen(table)
+    networks, left_out = choose_networks(table)
     there = {name: frame for name, frame in there.items() if frame[ID].isin(networks[ID]).any()}
     return Networks(networks, there, left_out) if len(networks) else None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.printing import print_table, say_lag
+from kdtune.cli.printing import print_table, warn_of_lag
 from kdtune.errors import RequestError
 from kdtune.text import NOTHING
 
@@ -33,31 +33,35 @@ def compare(results: str, reference: str, output: Path | None) -> None:
     """
     from kdtune.analysis import published_figures as published
     from kdtune.analysis import table_queries as showing
-    from kdtune.analysis.answer import redrawn
+    from kdtune.analysis.answer import find_redrawn
 
-    figures = published.read(reference)
-    say_lag(results)
-    table = showing.read(results)
-    matches = published.matches(table, showing.details(results, "per_class.parquet"), figures)
+    figures = published.read_published(reference)
+    warn_of_lag(results)
+    table = showing.read_sweep_table(results)
+    matches = published.match_networks(table, showing.read_details(results, "per_class.parquet"), figures)
     if Path(reference).suffix and (rest := figures.drop([match.published.name for match in matches])["network"]).any():
         click.echo(f"Figures of networks that are not there: {', '.join(rest)}", err=True)
-    found, pairs = published.compare(matches), published.ranking(matches)
+    found, pairs = published.compare_with_published(matches), published.compare_rankings(matches)
     if found.empty:
         raise RequestError(f"{results}: has no network that {reference} has a figure of")
     if output:
         kind = output.suffix[1:]
         if kind not in ("csv", "json", "parquet"):
             raise RequestError(f"{output}: the name ends in .csv, .json or .parquet")
-        showing.export(found, kind, output)
+        showing.export_table(found, kind, output)
     notes = [note for note in dict.fromkeys(found["note"]) if note]
-    anew = f" (each with another {', '.join(names)}; of nothing else do they tell)" if (names := redrawn(table)) else ""
+    anew = (
+        f" (each with another {', '.join(names)}; of nothing else do they tell)"
+        if (names := find_redrawn(table))
+        else ""
+    )
     click.echo(f"Errors on the test split. Here: the mean over replicates{anew},\n"
                "their lowest and highest, and where one more run would lie with 95 % probability.")  # fmt: skip
     print_table(_in_words(found, notes), 3)
     for place, note in enumerate(notes, start=1):
         click.echo(f"  {place}: {note}")
     for source in dict.fromkeys(found["source"]):
-        click.echo(published.sentence(found, source))
+        click.echo(published.write_sentence(found, source))
     if len(pairs):
         click.echo(RANKS)
         print_table(_ranks_in_words(pairs), 3)

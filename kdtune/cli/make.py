@@ -60,9 +60,9 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
     an interruption, or after adding values to the file: only what is missing is trained.
     """
     if list_:
-        from kdtune.spec.bundled_sweeps import sweeps
+        from kdtune.spec.bundled_sweeps import list_bundled_sweeps
 
-        for name, about in sweeps().items():
+        for name, about in list_bundled_sweeps().items():
             click.echo(f"{name:<24} {about}")
         return
     request = _request(file, **asked)
@@ -95,9 +95,9 @@ def sweep(file: str | None, yes: bool, list_: bool, **asked: Any) -> None:
 @_file_options
 def plan(file: str, **asked: Any) -> None:
     """Show what a sweep would train, and what that costs. Trains and writes nothing."""
-    from kdtune.run.estimate import describe
+    from kdtune.run.estimate import estimate_cost
 
-    for line in describe(_request(file, **asked)):
+    for line in estimate_cost(_request(file, **asked)):
         click.echo(line)
 
 
@@ -106,12 +106,12 @@ def plan(file: str, **asked: Any) -> None:
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def init(file: Path, force: bool) -> None:
     """Write a commented sweep file to start from."""
-    from kdtune.spec.bundled_sweeps import starting_file
+    from kdtune.spec.bundled_sweeps import make_starting_file
 
     if file.suffix not in (".yaml", ".yml"):
         raise RequestError(f"{file}: a sweep file's name ends in .yaml")
     try:
-        text = starting_file(file)
+        text = make_starting_file(file)
         with file.open("w" if force else "x", encoding="utf-8") as out:
             out.write(text)
     except FileExistsError:
@@ -125,11 +125,11 @@ def _request(file: str | None, workers: int | None, cpus_per_worker: int | None,
              overrides: tuple[str, ...], **rest: Any) -> Any:  # fmt: skip
     from kdtune.run.request import Request
     from kdtune.settings import Resources
-    from kdtune.spec.bundled_sweeps import find
+    from kdtune.spec.bundled_sweeps import find_sweep_file
 
     if file is None:
         raise click.UsageError("Missing argument 'FILE'; --list names the packaged sweeps.")
-    path, packaged = find(file)
+    path, packaged = find_sweep_file(file)
     click.echo(f"Sweep file: {path}{' (packaged)' if packaged else ''}", err=True)
     resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
     return Request(file=path, overrides=overrides, resources=resources, **rest)

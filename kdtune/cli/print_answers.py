@@ -8,34 +8,43 @@ import click
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.headline import headline
-from kdtune.analysis.printed_tables import calibration, differences, findings, one_for_all, optima, worth
+from kdtune.analysis.headline import write_headline
+from kdtune.analysis.printed_tables import (
+    format_calibration,
+    format_differences,
+    format_fixed_temperatures,
+    format_optima,
+    format_test_errors,
+    list_findings,
+)
 from kdtune.cli.printing import SHOWN_CELLS, print_table
 from kdtune.text import plural
 
 
 def print_answer(answer: Answer) -> None:
     """The best temperature of every cell, what it is worth on the test split, what it moves with."""
-    click.echo(headline(answer) + "\n")
+    click.echo(write_headline(answer) + "\n")
     best, shown = answer.t_opt, answer.first(SHOWN_CELLS)
     more = len(answer.cells) - len(shown.cells)
     click.echo(f"Fewest errors on the {answer.split} split, {_replicates(best['replicates'])}{_redrawn(answer)}. "
                f"The interval is 95 %, for the minimum of the mean curve:")  # fmt: skip
-    _print_cells(optima(shown), len(answer.columns), more)
+    _print_cells(format_optima(shown), len(answer.columns), more)
     if "student" in answer.test:
         fair = "which chose it too: too low by that; cross-fitted is fair"
         if answer.split == "validation":
             fair = "which had no part in choosing it (though the networks are the same)"
         click.echo(f"\nErrors at that T on the test split, {fair}:")
-        _print_cells(worth(shown), len(answer.columns), more)
-        if (best["replicates"] > 1).any() and len((paired := differences(shown)).columns) > len(answer.columns) + 1:
+        _print_cells(format_test_errors(shown), len(answer.columns), more)
+        if (best["replicates"] > 1).any() and len((paired := format_differences(shown)).columns) > len(
+            answer.columns
+        ) + 1:
             click.echo("\nPaired differences in errors, of replicates that have both, with 95 % intervals: the student "
                        "at that T minus another:")  # fmt: skip
             _print_cells(paired, len(answer.columns), more)
-        if len(fixed := one_for_all(answer)):
+        if len(fixed := format_fixed_temperatures(answer)):
             click.echo("\nOne T for all cells: errors on the test split above those at each cell's own T:")
             print_table(fixed)
-        if len(titles := (calibrated := calibration(shown)).columns) > len(answer.columns) + 1:
+        if len(titles := (calibrated := format_calibration(shown)).columns) > len(answer.columns) + 1:
             click.echo(
                 "\nCalibration at T = 1 on the test split: "
                 + " and ".join(
@@ -47,7 +56,7 @@ def print_answer(answer: Answer) -> None:
     for cell in answer.without:
         click.echo(f"\nLeft out, without figures of one T in one replicate: {cell}")
     click.echo("")
-    for sentence in findings(answer):
+    for sentence in list_findings(answer):
         click.echo(sentence)
 
 

@@ -19,14 +19,14 @@ SHOWN_CELLS = 60  # lines of the closing table
 
 def print_summary(table: Any) -> None:
     """Per cell, errors of teacher, baseline and the student at the T chosen on validation."""
-    from kdtune.analysis.answer import answer, has_students
-    from kdtune.analysis.cells import cell_columns, first_cells
-    from kdtune.analysis.printed_tables import summary
+    from kdtune.analysis.answer import analyze_table, has_students
+    from kdtune.analysis.cells import find_cell_columns, select_first_cells
+    from kdtune.analysis.printed_tables import summarize_errors
 
     if not has_students(table):
         return
-    table, more = first_cells(table, columns := cell_columns(table), SHOWN_CELLS)
-    frame = summary(answer(table, columns))
+    table, more = select_first_cells(table, columns := find_cell_columns(table), SHOWN_CELLS)
+    frame = summarize_errors(analyze_table(table, columns))
     replicates = int(frame.pop("replicates").max())
     for name in ("teacher", "baseline", "student"):
         digits = 1 if replicates > 1 else 0
@@ -91,9 +91,9 @@ def print_failures(table: Any, console: Console) -> None:
         console.print(escape(f"  {status} {len(group)}: {error} ({names})"), soft_wrap=True, highlight=False)
 
 
-def say_lag(results: str) -> None:
+def warn_of_lag(results: str) -> None:
     """Warn of a table that is older than the rows beside it."""
     from kdtune.analysis import table_queries as showing
 
-    if said := showing.lag(showing.locate(results)):
+    if said := showing.describe_lag(showing.locate_table(results)):
         click.echo(said, err=True)

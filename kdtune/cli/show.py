@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.printing import print_table, say_lag
+from kdtune.cli.printing import print_table, warn_of_lag
 from kdtune.errors import RequestError
 from kdtune.text import plural
 
@@ -54,14 +54,14 @@ def show(
     """
     from kdtune.analysis import table_queries as showing
 
-    say_lag(results)
-    table = showing.read(results)
+    warn_of_lag(results)
+    table = showing.read_sweep_table(results)
     if per_class:
-        whole, table = table, showing.by_class(results, table)
+        whole, table = table, showing.join_classes(results, table)
         if without := int((~whole["id"].isin(table["id"])).sum()):
             why = "not done, or from before they were kept"
             click.echo(f"{plural(without, 'network')} without errors by class: {why}.", err=True)
-    table = showing.pick(table, columns, where, sort)
+    table = showing.query(table, columns, where, sort)
     if table.empty:
         click.echo("No rows.", err=True)
     ending = output.suffix[1:] if output else ""
@@ -75,7 +75,7 @@ def show(
     elif kind == "parquet" and output is None and sys.stdout.isatty():
         raise RequestError("Parquet is not for a terminal; give a file with -o")
     else:
-        showing.export(table, kind, output)
+        showing.export_table(table, kind, output)
 
 
 def _keys(names: list[str]) -> int:

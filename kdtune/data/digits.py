@@ -10,7 +10,7 @@ from kdtune.data.splits import Data
 from kdtune.settings import Digits
 
 
-def make(settings: Digits, random: np.random.RandomState) -> Data:
+def make_data(settings: Digits, random: np.random.RandomState) -> Data:
     """A stratified draw of the splits; pixels scaled from 0..16 to 0..1."""
     x, y = load_digits(return_X_y=True)
     x, y = (x / 16).astype(np.float32), y.astype(np.int64)

@@ -9,7 +9,7 @@ from kdtune.data.splits import Data
 from kdtune.settings import MakeClassification
 
 
-def make(settings: MakeClassification, random: np.random.RandomState) -> Data:
+def make_data(settings: MakeClassification, random: np.random.RandomState) -> Data:
     """Training and test examples as the tutorial cut them, and a validation split in addition.
 
     The examples come shuffled from scikit-learn, so the splits are consecutive parts of them.

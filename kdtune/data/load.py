@@ -13,13 +13,13 @@ from kdtune.settings import Digits, MakeClassification, Torchvision
 
 # A worker trains packs of one data set after another: the last few are kept, not all.
 @lru_cache(maxsize=4)
-def load(draw: DataDraw) -> Data:
+def load_data(draw: DataDraw) -> Data:
     """Make or read one draw of a data set; the same draw gives the same bits every time."""
     match draw.settings:
         case MakeClassification():
-            from kdtune.data.generated import make
+            from kdtune.data.generated import make_data
         case Digits():
-            from kdtune.data.digits import make  # type: ignore[assignment]
+            from kdtune.data.digits import make_data  # type: ignore[assignment]
         case Torchvision():
-            from kdtune.data.torchvision_images import make  # type: ignore[assignment]
-    return make(draw.settings, np.random.RandomState(draw.seed))  # type: ignore[arg-type]
+            from kdtune.data.torchvision_images import make_data  # type: ignore[assignment]
+    return make_data(draw.settings, np.random.RandomState(draw.seed))  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ class Data:
     n_classes: int
 
 
-def of_classes(data: Data, classes: Sequence[int]) -> tuple[Data, Any]:
+def select_classes(data: Data, classes: Sequence[int]) -> tuple[Data, Any]:
     """The data with the training examples of some classes only, and which of all these are: (examples,).
 
     Raises

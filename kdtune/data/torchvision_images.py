@@ -8,13 +8,15 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from kdtune.data.splits import Data
-from kdtune.files.images import files_of, read_images, read_labels
+from kdtune.files.images import list_image_files, read_images, read_labels
 from kdtune.settings import Torchvision
 
 
-def make(settings: Torchvision, random: np.random.RandomState) -> Data:
+def make_data(settings: Torchvision, random: np.random.RandomState) -> Data:
     """A stratified validation split out of the training images; pixels scaled from 0..255 to 0..1."""
-    images, labels, test_images, test_labels = files_of(settings.name, settings.split, Path(settings.root or ""))
+    images, labels, test_images, test_labels = list_image_files(
+        settings.name, settings.split, Path(settings.root or "")
+    )
     x, y, x_test, y_test = _x(images), _y(labels), _x(test_images), _y(test_labels)
     train, val = train_test_split(
         np.arange(len(x)), test_size=int(settings.val_size or 0), stratify=y, random_state=random

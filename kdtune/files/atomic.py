@@ -10,7 +10,7 @@ from typing import Any
 from kdtune.errors import StorageError
 
 
-def write_whole(path: Path, write_to: Any) -> None:
+def write_atomically(path: Path, write_to: Any) -> None:
     """Call ``write_to(temporary path)``, flush it to disk, then move it to ``path`` in one step."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:

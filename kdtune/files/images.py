@@ -43,7 +43,9 @@ class ImageFiles:
     content: str  # a hash of all four files
 
 
-def find(name: str, split: str | None, data_root: str | None = None, own_root: str | None = None) -> ImageFiles:
+def find_image_files(
+    name: str, split: str | None, data_root: str | None = None, own_root: str | None = None
+) -> ImageFiles:
     """Look at the files of a set; download them if they are not there.
 
     Parameters
@@ -58,7 +60,7 @@ def find(name: str, split: str | None, data_root: str | None = None, own_root: s
         If files are missing and cannot be downloaded, are torn, or do not fit one another.
     """
     root, said = _root(data_root, own_root)
-    paths = files_of(name, split, root)
+    paths = list_image_files(name, split, root)
     try:
         missing = [path for path in paths if not path.is_file()]
         if missing:
@@ -68,7 +70,7 @@ def find(name: str, split: str | None, data_root: str | None = None, own_root: s
         raise ValueError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
-def files_of(name: str, split: str | None, root: Path) -> list[Path]:
+def list_image_files(name: str, split: str | None, root: Path) -> list[Path]:
     """Training images and labels, test images and labels."""
     folder, first = root / name / "raw", f"emnist-{split}-" if split else ""
     test = "test" if split else "t10k"
@@ -105,7 +107,7 @@ def _root(data_root: str | None, own_root: str | None) -> tuple[Path, str]:
 
 @lru_cache(maxsize=16)
 def _look(name: str, split: str | None, root: Path, _modified: tuple[int, ...]) -> ImageFiles:
-    paths = files_of(name, split, root)
+    paths = list_image_files(name, split, root)
     content = hashlib.blake2b(digest_size=10)
     sizes, counts = [], []
     for images_path, labels_path in (paths[:2], paths[2:]):
@@ -156,7 +158,7 @@ def _download(name: str, split: str | None, root: Path, said: str, missing: list
         try:
             _fetch(name, split, Path(scratch))
             folder.mkdir(parents=True, exist_ok=True)
-            for path in files_of(name, split, Path(scratch)):
+            for path in list_image_files(name, split, Path(scratch)):
                 shutil.move(path, folder / path.name)
         except Exception as error:  # of a network, a proxy, a mirror, a disk: whatever it is, the files are not there
             reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__

@@ -19,17 +19,17 @@ DATA_SCHEMA = 1
 SCHEMA = 3
 
 
-def canonical(value: Any) -> str:
+def to_canonical_json(value: Any) -> str:
     """JSON with sorted keys: equal settings give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def digest(text: str) -> str:
+def hash_text(text: str) -> str:
     """20 hexadecimal digits (80 bits) of BLAKE2b."""
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
-def hashable(settings: Settings) -> dict[str, Any]:
+def select_hashed_settings(settings: Settings) -> dict[str, Any]:
     """A block's settings as they enter a hash.
 
     A field declared with ``json_schema_extra={"introduced": value}`` is left out while it has that
@@ -49,13 +49,13 @@ def hashable(settings: Settings) -> dict[str, Any]:
     return found | settings.beside()
 
 
-def stream(*key: Any) -> np.random.SeedSequence:
+def make_seed_sequence(*key: Any) -> np.random.SeedSequence:
     """The random stream that belongs to ``key``: what it is for, then the settings it belongs to."""
     return np.random.SeedSequence(
-        int.from_bytes(hashlib.blake2b(canonical(key).encode(), digest_size=16).digest(), "big")
+        int.from_bytes(hashlib.blake2b(to_canonical_json(key).encode(), digest_size=16).digest(), "big")
     )
 
 
-def seed(*key: Any) -> int:
+def derive_seed(*key: Any) -> int:
     """A 63-bit seed from the stream of ``key``: it fits a signed column of the table."""
-    return int(stream(*key).generate_state(1, np.uint64)[0] >> 1)
+    return int(make_seed_sequence(*key).generate_state(1, np.uint64)[0] >> 1)

@@ -13,13 +13,15 @@ LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector reg
 STACK_BYTES = 6 << 20
 
 
-def padded(n: int) -> int:
+def pad_to_lane(n: int) -> int:
     """n up to a multiple of 16."""
     return -(-n // LANE) * LANE
 
 
-def footprint(layers: Sequence[Layer], batch: int) -> int:
+def estimate_training_bytes(layers: Sequence[Layer], batch: int) -> int:
     """Bytes that one network reads and writes in a step: parameters, gradients, moments, activations."""
-    parameters = sum(layer.outputs * padded(layer.inputs + 1) for layer in layers)
-    activations = sum((layer.outputs + padded(layer.outputs + 1)) * layer.places for layer in layers) * padded(batch)
+    parameters = sum(layer.outputs * pad_to_lane(layer.inputs + 1) for layer in layers)
+    activations = sum(
+        (layer.outputs + pad_to_lane(layer.outputs + 1)) * layer.places for layer in layers
+    ) * pad_to_lane(batch)
     return 4 * (4 * parameters + activations)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kdtune.plan.identity import DATA_SCHEMA, canonical, digest, hashable, seed
-from kdtune.plan.memory_estimate import STACK_BYTES, footprint, padded
+from kdtune.plan.identity import DATA_SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
+from kdtune.plan.memory_estimate import STACK_BYTES, estimate_training_bytes, pad_to_lane
 from kdtune.settings import AnyDataset, Distill, Layer, Shape, Train
 
 Model = Literal["teacher", "student", "distilled_student"]
@@ -47,7 +47,7 @@ class Network:
         return max(self.data.draw, self.draw, self.teacher.replicate if self.teacher else 0)
 
     @property
-    def inputs(self) -> tuple[int, ...]:
+    def input_shape(self) -> tuple[int, ...]:
         """(channels, height, width) of images, (features,) of other data."""
         return self.data.settings.image or (self.data.settings.n_features,)
 
@@ -61,20 +61,20 @@ class Network:
         return sum((layer.inputs + 1) * layer.outputs for layer in self.layers)
 
     @property
-    def exact(self) -> bool:
+    def is_bitwise_reproducible(self) -> bool:
         """Whether its numbers are the same to the bit in any pack, on a CPU."""
         taught_anew = self.teacher is not None and self.data.settings.jitter > 0
         return self.shape.written_out and self.train.precision == "float32" and not taught_anew
 
     @property
-    def footprint(self) -> int:
+    def training_bytes(self) -> int:
         """Bytes that it trains in, its data apart."""
-        return footprint(self.layers, self.train.batch_size)
+        return estimate_training_bytes(self.layers, self.train.batch_size)
 
     @property
     def stack_size(self) -> int:
         """How many like it are stacked best on a CPU."""
-        return max(1, STACK_BYTES // self.footprint) if self.shape.stacks else 1
+        return max(1, STACK_BYTES // self.training_bytes) if self.shape.stacks else 1
 
     @property
     def n_train(self) -> int:
@@ -85,7 +85,7 @@ class Network:
     @property
     def data_bytes(self) -> int:
         """What its training data take."""
-        return 4 * self.n_train * (padded(self.data.settings.n_features + 1) + self.data.settings.n_classes)
+        return 4 * self.n_train * (pad_to_lane(self.data.settings.n_features + 1) + self.data.settings.n_classes)
 
     @property
     def work(self) -> int:
@@ -102,7 +102,7 @@ class Pack:
     networks: tuple[Network, ...]
 
     @property
-    def teachers(self) -> frozenset[str]:
+    def teacher_ids(self) -> frozenset[str]:
         """Ids of the teachers that must be there before it can start."""
         return frozenset(network.teacher.id for network in self.networks if network.teacher)
 
@@ -110,17 +110,19 @@ class Pack:
     def work(self) -> int:
         return sum(network.work for network in self.networks)
 
-    def without(self, teachers: Collection[str]) -> Pack:
+    def without_teachers(self, teachers: Collection[str]) -> Pack:
         """What is left of it when these teachers cannot be had."""
-        return pack(n for n in self.networks if n.teacher is None or n.teacher.id not in teachers)
+        return make_pack(n for n in self.networks if n.teacher is None or n.teacher.id not in teachers)
 
 
-def data_draw(settings: AnyDataset, draw: int, sweep_seed: int) -> DataDraw:
+def make_data_draw(settings: AnyDataset, draw: int, sweep_seed: int) -> DataDraw:
     """One draw of a data set, with the id and the seed that its settings give."""
-    name = digest(canonical(["data", DATA_SCHEMA, sweep_seed, draw, canonical(hashable(settings))]))
-    return DataDraw(name, settings, draw, seed("data", name) >> 32, sweep_seed)
+    name = hash_text(
+        to_canonical_json(["data", DATA_SCHEMA, sweep_seed, draw, to_canonical_json(select_hashed_settings(settings))])
+    )
+    return DataDraw(name, settings, draw, derive_seed("data", name) >> 32, sweep_seed)
 
 
-def pack(networks: Iterable[Network]) -> Pack:
+def make_pack(networks: Iterable[Network]) -> Pack:
     members = tuple(networks)
-    return Pack(digest("|".join(network.id for network in members)), members)
+    return Pack(hash_text("|".join(network.id for network in members)), members)

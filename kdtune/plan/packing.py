@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from kdtune.plan.identity import canonical, hashable
-from kdtune.plan.network import Network, Pack, pack
+from kdtune.plan.identity import select_hashed_settings, to_canonical_json
+from kdtune.plan.network import Network, Pack, make_pack
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ MANY_PACKS = 8
 
 
 @dataclass(frozen=True)
-class Limits:
+class PackLimits:
     """What one pack may hold."""
 
     networks: int = 64  # past it a CPU gains nothing more, and a lost worker loses more
@@ -34,7 +34,7 @@ class Limits:
     work: float = SMALL_WORK  # students of several cells share a pack up to this
 
     @classmethod
-    def of_gpu(cls, share: float) -> Limits:
+    def of_gpu(cls, share: float) -> PackLimits:
         """One pack fills the card, or a worker's share of it."""
         return cls(networks=4096, bytes=int(share * (4 << 30)), work=math.inf)
 
@@ -63,18 +63,18 @@ def _kinds(networks: Iterable[Network]) -> Callable[[Network], _Kind]:
             data, shape = network.data.settings, network.shape
             settings = (
                 (data.n_train, data.n_features, data.n_classes, data.jitter),
-                (type(shape).stacks, canonical(hashable(shape))),
-                tuple(hashable(network.train).items()),
+                (type(shape).stacks, to_canonical_json(select_hashed_settings(shape))),
+                tuple(select_hashed_settings(network.train).items()),
                 transfer,
             )
-            own = _Kind(network.work, network.footprint, network.data_bytes, network.stack_size)
+            own = _Kind(network.work, network.training_bytes, network.data_bytes, network.stack_size)
             found = by_block[blocks] = by_settings.setdefault(settings, own)
         return found
 
     return kind
 
 
-def teacher_packs(teachers: list[Network], workers: int, limits: Limits, stacked: bool) -> list[Pack]:
+def pack_teachers(teachers: list[Network], workers: int, limits: PackLimits, stacked: bool) -> list[Pack]:
     """Teachers of one shape and training share a pack across cells, each with data of its own.
 
     ``stacked``: no more than train as one stack, so that no student waits for teachers that are
@@ -86,11 +86,13 @@ def teacher_packs(teachers: list[Network], workers: int, limits: Limits, stacked
         kind = kind_of(group[0])
         fitting = limits.bytes // (kind.data_bytes + kind.footprint)
         largest = max(1, min(math.ceil(len(teachers) / workers), limits.networks, fitting))
-        packs += [pack(part) for part in even(group, min(largest, kind.stack_size) if stacked else largest)]
+        packs += [
+            make_pack(part) for part in split_evenly(group, min(largest, kind.stack_size) if stacked else largest)
+        ]
     return sorted(packs, key=lambda one: -one.work)
 
 
-def student_packs(students: list[Network], teachers: Iterable[Pack], workers: int, limits: Limits) -> list[Pack]:
+def pack_students(students: list[Network], teachers: Iterable[Pack], workers: int, limits: PackLimits) -> list[Pack]:
     """Students of one cell share a pack, and small cells one, if nobody waits longer for it.
 
     A cell's students have their data, shape, batch order and teacher in common; a baseline joins
@@ -122,11 +124,13 @@ def student_packs(students: list[Network], teachers: Iterable[Pack], workers: in
     for alike in _groups(cells.values(), waits_for).values():
         kind = kind_of(alike[0][0])
         fitting = max(1, min(limits.networks, (limits.bytes - kind.data_bytes) // kind.footprint))
-        packs += [pack(part) for whole in _merged(alike, kind, most, limits) for part in even(whole, fitting)]
+        packs += [
+            make_pack(part) for whole in _merged(alike, kind, most, limits) for part in split_evenly(whole, fitting)
+        ]
     return _balanced(sorted(packs, key=lambda one: -one.work), workers)
 
 
-def _merged(cells: list[list[Network]], kind: _Kind, most: float, limits: Limits) -> Iterator[list[Network]]:
+def _merged(cells: list[list[Network]], kind: _Kind, most: float, limits: PackLimits) -> Iterator[list[Network]]:
     """Cells joined while they are small together."""
     joined: list[Network] = []
     drawn = 0
@@ -147,8 +151,8 @@ def _balanced(packs: list[Pack], workers: int) -> list[Pack]:
     if not left or len(packs) >= MANY_PACKS * workers:
         return packs
     pieces = math.ceil(workers / left)
-    cut = [even(list(one.networks), math.ceil(len(one.networks) / pieces)) for one in packs[-left:]]
-    return packs[:-left] + [pack(part) for parts in cut for part in parts]
+    cut = [split_evenly(list(one.networks), math.ceil(len(one.networks) / pieces)) for one in packs[-left:]]
+    return packs[:-left] + [make_pack(part) for parts in cut for part in parts]
 
 
 def _groups(items: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, list[T]]:
@@ -158,7 +162,7 @@ def _groups(items: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, 
     return found
 
 
-def even(items: list[T], largest: int) -> Iterator[list[T]]:
+def split_evenly(items: list[T], largest: int) -> Iterator[list[T]]:
     """Parts of at most ``largest`` members whose sizes differ by one at most."""
     parts = math.ceil(len(items) / largest)
     edges = [i * len(items) // parts for i in range(parts + 1)]

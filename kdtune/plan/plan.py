@@ -6,9 +6,9 @@ from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from kdtune.plan.identity import SCHEMA, canonical, digest, hashable, seed
-from kdtune.plan.network import Classes, DataDraw, Model, Network, Pack, data_draw
-from kdtune.plan.packing import Limits, student_packs, teacher_packs
+from kdtune.plan.identity import SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
+from kdtune.plan.network import Classes, DataDraw, Model, Network, Pack, make_data_draw
+from kdtune.plan.packing import PackLimits, pack_students, pack_teachers
 from kdtune.settings import AnyDataset, Settings, Shape, Train
 from kdtune.spec.spec import Case, SweepSpec
 
@@ -22,14 +22,14 @@ class Plan:
     skipped: list[Network]  # students of teachers that diverged: there is nothing to learn from
 
     @cached_property
-    def missing(self) -> list[Network]:
+    def missing_networks(self) -> list[Network]:
         return [network for one in self.packs for network in one.networks]
 
     @property
     def work(self) -> int:
         return sum(one.work for one in self.packs)
 
-    def count(self, model: str) -> int:
+    def count_model(self, model: str) -> int:
         return sum(network.model == model for network in self.networks)
 
 
@@ -39,7 +39,7 @@ def make_plan(
     ready_teachers: Collection[str] = (),
     lost_teachers: Collection[str] = (),
     workers: int = 1,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: PackLimits = PackLimits(),  # noqa: B008 - frozen
     whole_packs: bool = False,
 ) -> Plan:
     """Plan what is missing of a sweep.
@@ -66,12 +66,12 @@ def make_plan(
     teachers = [n for n in cut if n.model == "teacher"]
     students = [n for n in cut if n.model != "teacher" and not (n.teacher and n.teacher.id in lost)]
     among = 1 if whole_packs else workers
-    packs = teacher_packs(teachers, among, limits, stacked=not whole_packs)
-    packs += student_packs(students, packs, among, limits)
+    packs = pack_teachers(teachers, among, limits, stacked=not whole_packs)
+    packs += pack_students(students, packs, among, limits)
     return Plan(networks, [one for one in packs if any(n.id in wanted for n in one.networks)], skipped)
 
 
-def all_networks(spec: SweepSpec) -> Iterator[Network]:
+def enumerate_networks(spec: SweepSpec) -> Iterator[Network]:
     """Every network of a sweep, each once: teachers first, then each cell's baseline and its students."""
     build = _Build(spec)
     teachers: dict[str, Network] = {}
@@ -81,7 +81,9 @@ def all_networks(spec: SweepSpec) -> Iterator[Network]:
         block, last = build.block(case.student, case.distill_train, transfer), build.name(case.distill)
         for teacher, baseline in build.replicates(case):
             # A baseline's stream and data are its students' too. In full here: there may be a million of them.
-            name = digest(f"{SCHEMA}|distilled_student|{baseline.data.id}|{block}|{baseline.draw}|{last}|{teacher.id}")
+            name = hash_text(
+                f"{SCHEMA}|distilled_student|{baseline.data.id}|{block}|{baseline.draw}|{last}|{teacher.id}"
+            )
             if name in students:
                 continue
             teachers.setdefault(teacher.id, teacher)
@@ -140,7 +142,7 @@ class _Build:
     def _data(self, settings: AnyDataset, draw: int) -> DataDraw:
         key = id(settings), draw
         if key not in self.draws:
-            self.draws[key] = data_draw(settings, draw, self.seed)
+            self.draws[key] = make_data_draw(settings, draw, self.seed)
         return self.draws[key]
 
     def _network(
@@ -149,14 +151,14 @@ class _Build:
         key = model, data.id, id(shape), id(train), draw, transfer
         if key not in self.networks:
             self.networks[key] = Network(
-                id=digest(f"{SCHEMA}|{model}|{data.id}|{self.block(shape, train, transfer)}|{draw}"),
+                id=hash_text(f"{SCHEMA}|{model}|{data.id}|{self.block(shape, train, transfer)}|{draw}"),
                 model=model,
                 data=data,
                 shape=shape,
                 train=train,
                 draw=draw,
                 order_seed=self._order_seed(model, data, draw),
-                weights_seed=seed("weights", model, data.id, draw, canonical(shape.weights_key())),
+                weights_seed=derive_seed("weights", model, data.id, draw, to_canonical_json(shape.weights_key())),
                 transfer=transfer,
             )
         return self.networks[key]
@@ -164,16 +166,16 @@ class _Build:
     def _order_seed(self, model: Model, data: DataDraw, draw: int) -> int:
         key = model, data.id, draw
         if key not in self.orders:
-            self.orders[key] = seed("order", *key)
+            self.orders[key] = derive_seed("order", *key)
         return self.orders[key]
 
     def block(self, shape: Shape, train: Train, transfer: Classes | None) -> str:
         whole = f"{self.name(shape)}|{self.name(train)}"
-        return whole if transfer is None else f"{whole}|transfer {canonical(transfer)}"
+        return whole if transfer is None else f"{whole}|transfer {to_canonical_json(transfer)}"
 
     def name(self, settings: Settings) -> str:
         """A hash of a block."""
         found = self.names.get(id(settings))
         if found is None:
-            found = self.names[id(settings)] = digest(canonical(hashable(settings)))
+            found = self.names[id(settings)] = hash_text(to_canonical_json(select_hashed_settings(settings)))
         return found

@@ -11,7 +11,7 @@ from kdtune.plan.network import Network, Pack
 
 
 @dataclass
-class Agenda:
+class ReadyQueue:
     """The packs of a plan, handed out as their teachers come to be.
 
     Students go before teachers: a pack starts as soon as its own teacher is done, whatever else is
@@ -27,7 +27,7 @@ class Agenda:
     def __post_init__(self) -> None:
         to_train = {n.id for pack in self.packs for n in pack.networks if n.model == "teacher"}
         for place, pack in enumerate(self.packs):
-            missing = set(pack.teachers & to_train)
+            missing = set(pack.teacher_ids & to_train)
             if not missing:
                 self._push(place, pack)
                 continue
@@ -35,24 +35,24 @@ class Agenda:
             for teacher in missing:
                 self._waiting[teacher].append(place)
 
-    def next(self) -> Pack | None:
+    def pop(self) -> Pack | None:
         """The next pack that may start; None if all that is left waits for a teacher."""
         return heapq.heappop(self._ready)[3] if self._ready else None
 
-    def again(self, pack: Pack) -> None:
+    def requeue(self, pack: Pack) -> None:
         """Hand a pack out once more, before all others."""
         self._push(-1, pack)
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether every pack has been handed out."""
         return not self._ready and not self._missing
 
-    def taught(self, teachers: Collection[str]) -> None:
+    def mark_trained(self, teachers: Collection[str]) -> None:
         """These teachers are done: what waited for the last of them may start."""
         self._settle(teachers)
 
-    def lost(self, teachers: Collection[str]) -> list[Network]:
+    def mark_failed(self, teachers: Collection[str]) -> list[Network]:
         """These teachers failed for good: their students are skipped, and returned.
 
         What else is in a pack, the baseline say, is still trained.
@@ -74,7 +74,7 @@ class Agenda:
                 self._missing[pack.id].discard(teacher)
                 if not self._missing[pack.id]:
                     del self._missing[pack.id]
-                    rest = pack.without(self._lost) if pack.teachers & self._lost else pack
+                    rest = pack.without_teachers(self._lost) if pack.teacher_ids & self._lost else pack
                     if rest.networks:
                         self._push(place, rest)
 

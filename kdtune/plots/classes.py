@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from kdtune.analysis.representatives import PANEL, SERIES, has_replicates, spread
+from kdtune.analysis.representatives import PANEL, SERIES, has_replicates, summarize_replicates
 from kdtune.columns import COUNT, ID, LABEL, NUM_ERROR, PREDICTED, SEEN
 from kdtune.plots import style
 
@@ -19,18 +19,20 @@ MOST_INCHES = 24
 MOST_CLASSES = 30  # of a matrix; more could not be read
 
 
-def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
+def plot_per_class(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
     """Errors on each class of the test set: a panel a transfer set, a mark a kind of network, lines over replicates.
 
     Classes that the students of a panel never saw are shaded.
     """
-    frame = spread(networks, per_class, LABEL, [NUM_ERROR])
+    frame = summarize_replicates(networks, per_class, LABEL, [NUM_ERROR])
     panels = list(dict.fromkeys(frame[PANEL]))[: style.MOST_DATA]
     labels = list(dict.fromkeys(frame[SERIES]))
-    looks = style.looks_of_networks(labels)
+    looks = style.assign_network_styles(labels)
     classes = sorted(frame[LABEL].unique())
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(min(MOST_INCHES, max(6.5, 0.09 * len(classes) * len(labels) + 2)), 2.9 * len(panels) + 1)
+        figure = style.make_figure(
+            min(MOST_INCHES, max(6.5, 0.09 * len(classes) * len(labels) + 2)), 2.9 * len(panels) + 1
+        )
         all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
         handles: dict[str, Any] = {}
         for axes, panel in zip(all_axes.flat, panels, strict=True):
@@ -54,15 +56,15 @@ def per_class_figure(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
             axes.set_ylim(bottom=0)
         all_axes.flat[-1].set_xlabel("class of the test example")
         figure.supylabel("errors on the test set", fontsize=9)
-        style.say_cut(figure, len(panels), frame[PANEL].nunique())
+        style.note_omitted(figure, len(panels), frame[PANEL].nunique())
         said = ["mean over replicates; lines: lowest to highest"] if has_replicates(networks) else []
         if any(_unseen(networks, per_class, panel) for panel in panels):
             said.append("grey: classes that students never saw")
-        style.legend(figure, style.ordered(handles, labels), title="; ".join(said) or None)
+        style.add_legend(figure, style.order_handles(handles, labels), title="; ".join(said) or None)
     return figure
 
 
-def confusion_figure(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
+def plot_confusion(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
     """Which class is taken for which, by each kind of network: mean counts over replicates, what is right left out."""
     joined = networks[[ID, PANEL, SERIES]].merge(confusion, on=ID)
     mean = joined.groupby([PANEL, SERIES, LABEL, PREDICTED], sort=True)[COUNT].mean()
@@ -71,7 +73,7 @@ def confusion_figure(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
     across = min(4, len(shown))
     down = -(-len(shown) // across)
     with mpl.rc_context({**style.STYLE, "axes.grid": False}):
-        figure = style.sized(2.6 * across + 0.8, 2.6 * down + 0.6)
+        figure = style.make_figure(2.6 * across + 0.8, 2.6 * down + 0.6)
         all_axes: Any = figure.subplots(down, across, squeeze=False)
         for axes in all_axes.flat[len(shown) :]:
             axes.set_axis_off()

@@ -10,25 +10,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cells import data_columns
+from kdtune.analysis.cells import select_data_columns
 from kdtune.columns import NUM_ERROR
 from kdtune.plots import style
 
 
-def excess_figure(answer: Answer) -> Figure:
+def plot_excess(answer: Answer) -> Figure:
     """Mean errors above those of the best T, on the split that decides: data sets down, students across.
 
     Filled marks cannot be told apart from the best; those with a square below are within the margin of it.
     """
-    curves, data = answer.curves, data_columns(answer.columns)
+    curves, data = answer.curves, select_data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
-    looks = style.looks([key for key, _ in style.groups(curves, students)])
-    labels = style.students(answer.t_opt, students)
-    keys = {(panel, key): part for panel, whole in style.groups(curves, data) for key, part in
-            style.groups(whole, students)}  # fmt: skip
+    looks = style.assign_styles([key for key, _ in style.group_rows(curves, students)])
+    labels = style.label_students(answer.t_opt, students)
+    keys = {(panel, key): part for panel, whole in style.group_rows(curves, data) for key, part in
+            style.group_rows(whole, students)}  # fmt: skip
     grid = _matrix(list(dict.fromkeys(panel for panel, _ in keys)), list(looks))
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(1.75 * len(grid[0]) + 1.2, 1.3 * len(grid) + 1.3)
+        figure = style.make_figure(1.75 * len(grid[0]) + 1.2, 1.3 * len(grid) + 1.3)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
         titles, sides = {}, {}
         for row, places in zip(all_axes, grid, strict=True):
@@ -37,14 +37,14 @@ def excess_figure(answer: Answer) -> Figure:
                     axes.set_axis_off()
                     continue
                 _excess(axes, keys[place], looks[place[1]])
-                style.temperature_axis(axes, _few(sorted(curves["T"].unique())))
-                titles[axes] = style.narrow(labels[place[1]])
-                sides[axes] = style.words(data, place[0]).replace(", ", "\n")
-        style.say_cut(figure, len(titles), len(keys), "cells")
+                style.set_temperature_axis(axes, _few(sorted(curves["T"].unique())))
+                titles[axes] = style.shorten_label(labels[place[1]])
+                sides[axes] = style.label_setting(data, place[0]).replace(", ", "\n")
+        style.note_omitted(figure, len(titles), len(keys), "cells")
         style.share_axes(all_axes).set_ylim(-0.12 * _top(curves), _top(curves))
-        for axes in style.outermost(all_axes.T):
+        for axes in style.list_outermost(all_axes.T):
             axes.set_title(titles[axes], fontsize=8)
-        for axes in style.outermost(all_axes):  # sharing takes labels from all but the first column
+        for axes in style.list_outermost(all_axes):  # sharing takes labels from all but the first column
             axes.set_ylabel(sides[axes], fontsize=7)
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel(f"errors above those of the best T, {answer.split} split", fontsize=9)
@@ -55,7 +55,7 @@ def excess_figure(answer: Answer) -> Figure:
             f"below: within {answer.margins.error:.0%} of the best": mpl.lines.Line2D([], [], marker="s", **grey),
             "95 % band of the noise within replicates": mpl.patches.Patch(color="#555555", alpha=0.2),
         }  # fmt: skip
-        style.legend(figure, handles, across=2)
+        style.add_legend(figure, handles, across=2)
     return figure
 
 
@@ -101,21 +101,21 @@ def _excess(axes: Any, curve: Any, look: tuple[str, str]) -> None:
     axes.tick_params(axis="y", labelsize=7)
 
 
-def gain_figure(answer: Answer) -> Figure:
+def plot_gain(answer: Answer) -> Figure:
     """Share of the baseline's test errors that distillation takes away, against T; bands: 95 % intervals of pairs."""
-    curves, data = answer.curves, data_columns(answer.columns)
+    curves, data = answer.curves, select_data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
-    looks = style.looks([key for key, _ in style.groups(curves, students)])
-    labels = style.students(answer.t_opt, students)
-    grid = style.panels(curves, data)
+    looks = style.assign_styles([key for key, _ in style.group_rows(curves, students)])
+    labels = style.label_students(answer.t_opt, students)
+    grid = style.arrange_panels(curves, data)
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
+        figure = style.make_figure(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
         handles: dict[str, Any] = {}
-        of = dict(style.groups(curves, data))
-        for axes, panel in style.each_panel(all_axes, grid):
+        of = dict(style.group_rows(curves, data))
+        for axes, panel in style.iterate_panels(all_axes, grid):
             axes.axhline(0, color=style.BASELINE, linewidth=1)
-            for key, curve in style.groups(of[panel], students):
+            for key, curve in style.group_rows(of[panel], students):
                 color, marker = looks[key]
                 gain, low, high = (
                     curve[name] / curve[f"baseline_{NUM_ERROR}"] for name in ("gain", "gain_low", "gain_high")
@@ -127,12 +127,12 @@ def gain_figure(answer: Answer) -> Figure:
                     axes.fill_between(curve["T"], low, high, color=color, alpha=0.2, linewidth=0)
             if of[panel]["gain"].isna().all():
                 axes.text(0.5, 0.5, "no baseline", transform=axes.transAxes, ha="center", fontsize=8)
-            axes.set_title(style.words(data, panel), fontsize=8)
-            style.temperature_axis(axes, sorted(curves["T"].unique()))
+            axes.set_title(style.label_setting(data, panel), fontsize=8)
+            style.set_temperature_axis(axes, sorted(curves["T"].unique()))
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        style.say_cut(figure, sum(key is not None for row in grid for key in row), len(of))
+        style.note_omitted(figure, sum(key is not None for row in grid for key in row), len(of))
         style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         figure.supylabel("share of the baseline's test errors taken away", fontsize=9)
-        style.legend(figure, style.ordered(handles, labels.values()))
+        style.add_legend(figure, style.order_handles(handles, labels.values()))
     return figure

@@ -13,15 +13,15 @@ from kdtune.columns import NUM_ERROR
 from kdtune.plots import style
 
 
-def networks_figure(networks: pd.DataFrame, left_out: int = 0) -> Figure:
+def plot_networks(networks: pd.DataFrame, left_out: int = 0) -> Figure:
     """A panel for each data set and transfer set, a line for each kind of network: its replicates and their mean."""
     panels = list(dict.fromkeys(networks[PANEL]))[: style.MOST_DATA]
     labels = list(dict.fromkeys(networks[SERIES]))
-    looks = style.looks_of_networks(labels)
+    looks = style.assign_network_styles(labels)
     lines = [list(dict.fromkeys(networks[networks[PANEL] == panel][SERIES])) for panel in panels]
     with mpl.rc_context(style.STYLE):
         heights = [len(own) + 1 for own in lines]
-        figure = style.sized(7, 0.26 * sum(heights) + 0.4 * len(panels) + 0.4)
+        figure = style.make_figure(7, 0.26 * sum(heights) + 0.4 * len(panels) + 0.4)
         all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights, sharex=True)
         for axes, panel, own in zip(all_axes.flat, panels, lines, strict=True):
             for place, series in enumerate(own):
@@ -36,6 +36,6 @@ def networks_figure(networks: pd.DataFrame, left_out: int = 0) -> Figure:
             axes.tick_params(axis="y", length=0)
         all_axes.flat[-1].set_xlim(left=0)
         all_axes.flat[-1].set_xlabel("errors on the test set; marks: means, strokes: replicates")
-        style.say_cut(figure, len(panels), networks[PANEL].nunique())
-        style.say_cut(figure, MOST_CELLS, MOST_CELLS + left_out, "cells")
+        style.note_omitted(figure, len(panels), networks[PANEL].nunique())
+        style.note_omitted(figure, MOST_CELLS, MOST_CELLS + left_out, "cells")
     return figure

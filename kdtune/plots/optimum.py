@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cells import data_columns
+from kdtune.analysis.cells import select_data_columns
 from kdtune.analysis.optimum import EDGE, FLAT, LARGE
 from kdtune.columns import WIDTH
 from kdtune.plots import style
@@ -22,7 +22,7 @@ HINTON = {30: (2.5, 4.0), 300: (8.0, math.inf)}
 REACH = 1.6  # open intervals are drawn so far beyond the grid
 
 
-def optimum_figure(answer: Answer) -> Figure:
+def plot_optimum(answer: Answer) -> Figure:
     """T_opt with its interval against width, a line for each data set; open ends as arrows, flat cells hollow."""
     frame, T = answer.t_opt, [float(T) for T in sorted(answer.curves["T"].unique())]
     if WIDTH not in answer.columns or not _are_widths(frame[WIDTH]):
@@ -30,24 +30,24 @@ def optimum_figure(answer: Answer) -> Figure:
     rest = [name for name in answer.columns if name != WIDTH]
     varying = [name for name in rest if frame[name].nunique(dropna=False) > 1]
     across, lines = varying[:1], varying[1:]
-    every = [key for key, _ in style.groups(frame, across)]
+    every = [key for key, _ in style.group_rows(frame, across)]
     panels = every[: style.MOST_DATA - 1]
-    looks = style.looks([key for key, _ in style.groups(frame, lines)], data=True)
+    looks = style.assign_styles([key for key, _ in style.group_rows(frame, lines)], data=True)
     width = min(4, len(panels) + 1)
     rows = math.ceil((len(panels) + 1) / width)
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(2.5 * width + 0.8, 2.9 * rows + 0.7)
+        figure = style.make_figure(2.5 * width + 0.8, 2.9 * rows + 0.7)
         all_axes: Any = figure.subplots(rows, width, squeeze=False, sharey=True)
         handles: dict[str, Any] = {}
         large = _large(frame)
         for axes, panel in zip(all_axes.flat, panels, strict=False):
-            own = dict(style.groups(frame, across))[panel]
-            for i, (key, line) in enumerate(style.groups(own, lines)):
+            own = dict(style.group_rows(frame, across))[panel]
+            for i, (key, line) in enumerate(style.group_rows(own, lines)):
                 shift = 1.06 ** (i - (len(looks) - 1) / 2)
                 at = line[WIDTH].to_numpy(float) * shift
                 drawn = _intervals(axes, at, line, T, looks[key])
-                handles[style.words(lines, key, "student")] = drawn
-            axes.set_title(style.words(across, panel), fontsize=8)
+                handles[style.label_setting(lines, key, "student")] = drawn
+            axes.set_title(style.label_setting(across, panel), fontsize=8)
             _width_axis(axes, sorted(frame[WIDTH].unique()))
             if large:
                 handles[f"shaded: {LARGE}"] = axes.axvspan(large, axes.get_xlim()[1], color="#f0f0f0", zorder=0)
@@ -55,7 +55,7 @@ def optimum_figure(answer: Answer) -> Figure:
         _hinton(all_axes.flat[len(panels)], T)
         for axes in all_axes.flat[len(panels) + 1 :]:
             axes.set_axis_off()
-        style.say_cut(figure, len(panels), len(every), "panels")
+        style.note_omitted(figure, len(panels), len(every), "panels")
         _finish(figure, all_axes, T, handles)
     return figure
 
@@ -79,19 +79,19 @@ def _by_cell(answer: Answer, T: list[float]) -> Figure:
     varying = [name for name in answer.columns if answer.t_opt[name].nunique(dropna=False) > 1]
     large = [f" ({LARGE})" if LARGE in flags else "" for flags in frame["flags"]]
     names = [
-        style.words(varying, key, "all") + mark
-        for (key, _), mark in zip(style.groups(frame, varying), large, strict=True)
+        style.label_setting(varying, key, "all") + mark
+        for (key, _), mark in zip(style.group_rows(frame, varying), large, strict=True)
     ]
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(0.06 * max(len(name) for name in names) + 5, 0.22 * len(frame) + 1.5)
+        figure = style.make_figure(0.06 * max(len(name) for name in names) + 5, 0.22 * len(frame) + 1.5)
         axes: Any = figure.subplots()
         _intervals(axes, np.arange(len(frame)), frame, T, (style.CURVES[0], "o"), lying=True)
         axes.set_yticks(range(len(frame)), names, fontsize=7)
         axes.set_ylim(len(frame) - 0.5, -0.5)
         axes.set_xlabel("best temperature")
-        style.temperature_axis(axes, T)
+        style.set_temperature_axis(axes, T)
         axes.set_xlim(T[0] / REACH, T[-1] * REACH)
-        style.say_cut(figure, len(frame), len(answer.t_opt), "cells")
+        style.note_omitted(figure, len(frame), len(answer.t_opt), "cells")
         _legend(figure, {}, ">")
     return figure
 
@@ -146,7 +146,7 @@ def _width_axis(axes: Any, widths: list[float]) -> None:
 
 def _finish(figure: Figure, all_axes: Any, T: list[float], handles: dict[str, Any]) -> None:
     for axes in all_axes.flat:
-        style.temperature_axis(axes, T, "y")
+        style.set_temperature_axis(axes, T, "y")
         axes.set_ylim(T[0] / REACH, T[-1] * REACH)
         if axes.axison and not axes.get_subplotspec().is_first_col():
             axes.tick_params(labelleft=False)
@@ -160,21 +160,21 @@ def _legend(figure: Figure, handles: dict[str, Any], arrow: str = "^") -> None:
         f"{FLAT}: no T told apart": mpl.lines.Line2D([], [], marker="o", markerfacecolor="white", **grey),
         "open: beyond the grid is not excluded": mpl.lines.Line2D([], [], marker=arrow, **grey),
     }
-    style.legend(figure, handles, across=3, title="minimum of the mean curve, with its 95 % interval")
+    style.add_legend(figure, handles, across=3, title="minimum of the mean curve, with its 95 % interval")
 
 
-def map_figure(answer: Answer) -> Figure:
+def plot_optimum_map(answer: Answer) -> Figure:
     """T_opt of every cell: a row for each data set, a column for each student; flat and edge cells hatched."""
-    frame, data = answer.t_opt, data_columns(answer.columns)
+    frame, data = answer.t_opt, select_data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
-    every = [key for key, _ in style.groups(frame, data)]
+    every = [key for key, _ in style.group_rows(frame, data)]
     rows = every[: style.MOST_PANELS]
-    labels = style.students(frame, students)
+    labels = style.label_students(frame, students)
     columns = list(labels)[: style.MOST_PANELS]
     values = np.full((len(rows), len(columns)), np.nan)
     T = sorted(answer.curves["T"].unique())
     with mpl.rc_context(style.STYLE | {"axes.grid": False}):
-        figure = style.sized(0.62 * len(columns) + 3.2, 0.36 * len(rows) + 1.7)
+        figure = style.make_figure(0.62 * len(columns) + 3.2, 0.36 * len(rows) + 1.7)
         axes: Any = figure.subplots()
         scale = mpl.colors.LogNorm(T[0], T[-1] if len(T) > 1 else 2 * T[0])
         for (panel, key), cell in _cells(frame, data, students):
@@ -188,25 +188,25 @@ def map_figure(answer: Answer) -> Figure:
             axes.text(j, i, f"{cell['T_opt']:g}", ha="center", va="center", fontsize=8, bbox={
                 "boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85})  # fmt: skip
         image = axes.imshow(values, norm=scale, cmap="cividis", aspect="auto")
-        axes.set_xticks(range(len(columns)), [style.narrow(labels[key]) for key in columns], fontsize=7,
+        axes.set_xticks(range(len(columns)), [style.shorten_label(labels[key]) for key in columns], fontsize=7,
                         rotation=30, ha="right")  # fmt: skip
-        axes.set_yticks(range(len(rows)), [style.words(data, key, "the data") for key in rows], fontsize=7)
+        axes.set_yticks(range(len(rows)), [style.label_setting(data, key, "the data") for key in rows], fontsize=7)
         bar = figure.colorbar(image, ax=axes, label="best T on the grid")
         bar.ax.yaxis.set_major_locator(FixedLocator(T))
         bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        style.say_cut(figure, len(rows), len(every))
-        style.say_cut(figure, len(columns), len(labels), "students")
+        style.note_omitted(figure, len(rows), len(every))
+        style.note_omitted(figure, len(columns), len(labels), "students")
         patches = {f"{FLAT}: no T told apart": "////", f"{EDGE} of the grid": "...."}
         for_legend = {name: mpl.patches.Patch(facecolor="#8a8a8a", edgecolor="white", hatch=hatch)
                       for name, hatch in patches.items()}  # fmt: skip
-        style.legend(figure, for_legend)
+        style.add_legend(figure, for_legend)
     return figure
 
 
 def _cells(frame: pd.DataFrame, data: list[str], students: list[str]) -> list[tuple[tuple[Any, Any], Any]]:
     return [
         ((panel, key), cell.iloc[0])
-        for panel, whole in style.groups(frame, data)
-        for key, cell in style.groups(whole, students)
+        for panel, whole in style.group_rows(frame, data)
+        for key, cell in style.group_rows(whole, students)
     ]

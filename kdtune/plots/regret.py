@@ -10,34 +10,34 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cells import data_columns
-from kdtune.analysis.fixed_temperature import relative_regret
-from kdtune.analysis.sentences import records
+from kdtune.analysis.cells import select_data_columns
+from kdtune.analysis.fixed_temperature import compute_relative_regret
+from kdtune.analysis.sentences import list_rows
 from kdtune.plots import style
 
 USUAL = (1.0, 2.0, 4.0, 10.0)  # that others use without looking
 MOST = 6
 
 
-def regret_figure(answer: Answer) -> Figure:
+def plot_regret(answer: Answer) -> Figure:
     """Test errors at one fixed T above those at each cell's own T, chosen on the validation split; a point a cell."""
-    curves, costs = answer.curves, {row["T"]: row for row in records(answer.fixed)}
-    students = [name for name in answer.columns if name not in data_columns(answer.columns)]
-    looks = style.looks([key for key, _ in style.groups(curves, students)])
-    labels = style.students(answer.t_opt, students)
+    curves, costs = answer.curves, {row["T"]: row for row in list_rows(answer.fixed)}
+    students = [name for name in answer.columns if name not in select_data_columns(answer.columns)]
+    looks = style.assign_styles([key for key, _ in style.group_rows(curves, students)])
+    labels = style.label_students(answer.t_opt, students)
     fixed = _fixed(sorted(costs))
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(1.3 * len(fixed) + 2.2, 3.9)
+        figure = style.make_figure(1.3 * len(fixed) + 2.2, 3.9)
         axes: Any = figure.subplots()
         handles: dict[str, Any] = {}
         every: list[float] = []
         for place, T in enumerate(fixed):
             at_T = curves[curves["T"] == T]
-            regrets = relative_regret(at_T)
+            regrets = compute_relative_regret(at_T)
             every += regrets.dropna().tolist()
             shifts = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
             for shift, (key, (color, marker)) in zip(shifts, looks.items(), strict=True):
-                own = regrets[style.chosen(at_T, students, key)]
+                own = regrets[style.match_rows(at_T, students, key)]
                 spread = np.linspace(-0.02, 0.02, len(own))
                 (handles[labels[key]],) = axes.plot(
                     place + shift + spread, own, marker, color=color, markersize=4, alpha=0.8, linestyle="none"
@@ -53,7 +53,7 @@ def regret_figure(answer: Answer) -> Figure:
         axes.set_yticks(_ticks(every))
         axes.set_xticks(range(len(fixed)), [f"T = {T:g}" for T in fixed])
         axes.set_ylabel("test errors above those at the cell's own T")
-        style.legend(figure, handles)
+        style.add_legend(figure, handles)
     return figure
 
 

@@ -15,13 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kdtune.analysis import printed_tables as tables
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.headline import headline
+from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import LARGE
 from kdtune.columns import ACCURACY, BASELINE, DONE, ERROR, MODEL, NUM_ERROR, STATUS, STUDENT, TEACHER
-from kdtune.files.atomic import write_whole
+from kdtune.files.atomic import write_atomically
 from kdtune.plots import drawing
 from kdtune.text import NOTHING, plural
-from kdtune.versions import versions
+from kdtune.versions import list_versions
 
 MOST_ROWS = 1000  # of a table in the page
 FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", NUM_ERROR, ACCURACY, "networks", "per_class",
@@ -29,7 +29,7 @@ FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", NUM_ERROR, ACCURACY
 _NUMBER = re.compile(r"(?:at (?:most|least) )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
-def write(
+def write_report(
     table: pd.DataFrame, answer: Answer, path: Path, name: str, settings: str | None = None,
     trained: dict[str, str] | None = None, commands: Iterable[str] = (), networks: drawing.Networks | None = None,
 ) -> None:  # fmt: skip
@@ -48,9 +48,9 @@ def write(
     page = environment.get_template("report.html").render(
         name=name,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        headline=headline(answer),
+        headline=write_headline(answer),
         warnings=list(_warnings(table, answer)),
-        findings=tables.findings(answer),
+        findings=tables.list_findings(answer),
         figures=_figures(answer, networks),
         frames={title: _frame(frame) for title, frame in _frames(table, answer).items()},
         split=answer.split,
@@ -60,17 +60,21 @@ def write(
         commands=list(commands),
         settings=settings,
         trained=trained or {},
-        analyzed=versions(),
+        analyzed=list_versions(),
     )
-    write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
 def _frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFrame]:
-    found = {"effects": tables.effects(answer), "cells": tables.optima(answer), "failures": _failures(table)}
+    found = {
+        "effects": tables.format_effects(answer),
+        "cells": tables.format_optima(answer),
+        "failures": _failures(table),
+    }
     if "student" in answer.test:
-        found |= {"test": tables.worth(answer), "differences": tables.differences(answer)}
-        found["fixed"] = tables.one_for_all(answer)
-        found["calibration"] = tables.calibration(answer)
+        found |= {"test": tables.format_test_errors(answer), "differences": tables.format_differences(answer)}
+        found["fixed"] = tables.format_fixed_temperatures(answer)
+        found["calibration"] = tables.format_calibration(answer)
     return found
 
 
@@ -91,11 +95,11 @@ def _cell(value: Any) -> dict[str, Any]:
 
 def _figures(answer: Answer, networks: drawing.Networks | None) -> dict[str, str]:
     """As images: two figures in one page would share the names of their parts."""
-    made, found = drawing.figures(answer, networks), {}
+    made, found = drawing.list_figures(answer, networks), {}
     with tempfile.TemporaryDirectory(prefix="kdtune-report-") as folder:
         for name in FIGURES:
             if name in made:
-                (path,) = drawing.save(made[name](), Path(folder) / name, ["svg"])
+                (path,) = drawing.save_figure(made[name](), Path(folder) / name, ["svg"])
                 found[name] = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
     return found
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from kdtune.analysis.cells import groups as groups
-from kdtune.analysis.cells import words as in_words
+from kdtune.analysis.cells import format_setting as in_words
+from kdtune.analysis.cells import group_rows as group_rows
 from kdtune.analysis.optimum import LARGE
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ LEAST_SIZE = 4.4, 3.2  # inches: what legends and labels take
 Key = tuple[Any, ...]
 
 
-def sized(width: float, height: float) -> Figure:
+def make_figure(width: float, height: float) -> Figure:
     """An empty figure of about so many inches."""
     return Figure(figsize=(max(width, LEAST_SIZE[0]), max(height, LEAST_SIZE[1])), layout="constrained")
 
@@ -46,7 +46,7 @@ def sized(width: float, height: float) -> Figure:
 Cell = dict[str, Any]
 
 
-def chosen(frame: pd.DataFrame, names: Sequence[str], key: Key) -> pd.Series:
+def match_rows(frame: pd.DataFrame, names: Sequence[str], key: Key) -> pd.Series:
     """Which rows have these values, a None being a null."""
     found = pd.Series(True, frame.index)
     for name, value in zip(names, key, strict=True):
@@ -54,7 +54,7 @@ def chosen(frame: pd.DataFrame, names: Sequence[str], key: Key) -> pd.Series:
     return found
 
 
-def looks(keys: Sequence[Key], data: bool = False) -> dict[Key, tuple[str, str]]:
+def assign_styles(keys: Sequence[Key], data: bool = False) -> dict[Key, tuple[str, str]]:
     """A colour and a marker for each."""
     colors, markers = (DATA, DATA_MARKERS) if data else (CURVES, MARKERS)
     return {
@@ -63,7 +63,7 @@ def looks(keys: Sequence[Key], data: bool = False) -> dict[Key, tuple[str, str]]
     }
 
 
-def looks_of_networks(labels: Sequence[str]) -> dict[str, tuple[str, str]]:
+def assign_network_styles(labels: Sequence[str]) -> dict[str, tuple[str, str]]:
     """The same for teachers, baselines and students: the first two have shades and markers of their own."""
     found: dict[str, tuple[str, str]] = {}
     for who, colors, markers in (
@@ -79,7 +79,7 @@ def looks_of_networks(labels: Sequence[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
+def label_setting(names: Sequence[str], key: Key, otherwise: str = "") -> str:
     """A cell, or a part of one, in words, cut to what a label holds: class_sep 0.2, width 50."""
     text = in_words(names, key)
     if len(text) > MOST_LETTERS:  # names begin alike and values end
@@ -87,23 +87,23 @@ def words(names: Sequence[str], key: Key, otherwise: str = "") -> str:
     return text.replace("$", r"\$") or otherwise
 
 
-def students(t_opt: pd.DataFrame, names: Sequence[str]) -> dict[Key, str]:
+def label_students(t_opt: pd.DataFrame, names: Sequence[str]) -> dict[Key, str]:
     """Each student in words, to label curves with. One that is larger than all its teachers is called so."""
     found: dict[Key, str] = {}
-    for key, cells in groups(t_opt, names):
-        name = f"student, {words(names, key)}" if words(names, key) else "student"
+    for key, cells in group_rows(t_opt, names):
+        name = f"student, {label_setting(names, key)}" if label_setting(names, key) else "student"
         alike = sum(other.startswith(name) for other in found.values())
         name = f"{name} [{alike + 1}]" if alike and len(name) > MOST_LETTERS else name
         found[key] = f"{name} ({LARGE})" if cells["flags"].map(lambda flags: LARGE in flags).all() else name
     return found
 
 
-def narrow(student: str) -> str:
+def shorten_label(student: str) -> str:
     """A student's label for a narrow place."""
     return student.removeprefix("student, ").replace(f" ({LARGE})", f"\n({LARGE})")
 
 
-def temperature_axis(axes: Axes, temperatures: Sequence[float], which: Literal["x", "y"] = "x") -> None:
+def set_temperature_axis(axes: Axes, temperatures: Sequence[float], which: Literal["x", "y"] = "x") -> None:
     """A logarithmic axis with the grid's temperatures on it; labels that would touch are left out."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log"})
@@ -119,7 +119,7 @@ def temperature_axis(axes: Axes, temperatures: Sequence[float], which: Literal["
     axes.tick_params(axis=which, labelsize=7)
 
 
-def log_scale(axes: Axes) -> None:
+def set_log_scale(axes: Axes) -> None:
     """A logarithmic y axis with plain numbers on it."""
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -127,9 +127,9 @@ def log_scale(axes: Axes) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def panels(frame: pd.DataFrame, names: Sequence[str], across: int = 3) -> list[list[Key | None]]:
+def arrange_panels(frame: pd.DataFrame, names: Sequence[str], across: int = 3) -> list[list[Key | None]]:
     """Panels in rows and columns: two varying names make a matrix, otherwise they are wrapped."""
-    keys = [key for key, _ in groups(frame, names)]
+    keys = [key for key, _ in group_rows(frame, names)]
     varying = [i for i, name in enumerate(names) if frame[name].nunique(dropna=False) > 1]
     if len(varying) == 2:
         first, second = (list(dict.fromkeys(sorted((key[i] for key in keys), key=_nulls_first))) for i in varying)
@@ -147,7 +147,7 @@ def _nulls_first(value: Any) -> tuple[bool, Any]:
     return (value is not None, 0 if value is None else value)
 
 
-def say_cut(figure: Figure, shown: int, there: int, what: str = "data sets") -> None:
+def note_omitted(figure: Figure, shown: int, there: int, what: str = "data sets") -> None:
     """Under a figure that does not hold everything."""
     if shown < there:
         figure.supxlabel(f"the first {shown} of {there} {what}", fontsize=8)
@@ -165,12 +165,12 @@ def share_axes(all_axes: Any) -> Any:
     first.autoscale_view()
     for axes in all_axes.flat:
         axes.label_outer()
-    for axes in outermost(all_axes):
+    for axes in list_outermost(all_axes):
         axes.yaxis.set_tick_params(labelleft=True)
     return first
 
 
-def outermost(rows: Any) -> list[Any]:
+def list_outermost(rows: Any) -> list[Any]:
     """Of each row the first panel that is drawn; given the transpose, of each column the highest."""
     drawn = ([axes for axes in row if axes.axison] for row in rows)
     return [row[0] for row in drawn if row]
@@ -178,17 +178,17 @@ def outermost(rows: Any) -> list[Any]:
 
 def label_lowest(all_axes: Any, text: str) -> None:
     """Under the lowest panel of each column that is drawn."""
-    for axes in outermost(all_axes[::-1].T):
+    for axes in list_outermost(all_axes[::-1].T):
         axes.set_xlabel(text)
         axes.xaxis.set_tick_params(labelbottom=True)
 
 
-def ordered(handles: dict[str, Any], first: Iterable[str]) -> dict[str, Any]:
+def order_handles(handles: dict[str, Any], first: Iterable[str]) -> dict[str, Any]:
     """Those named first in their order, which may not be that in which panels drew them; then the others."""
     return {name: handles[name] for name in first if name in handles} | handles
 
 
-def legend(figure: Figure, handles: dict[str, Any], across: int = 3, title: str | None = None) -> None:
+def add_legend(figure: Figure, handles: dict[str, Any], across: int = 3, title: str | None = None) -> None:
     """Above all panels, as wide as they are; of very many entries the first."""
     if len(handles) > MOST_ENTRIES:
         left = len(handles) - MOST_ENTRIES + 1
@@ -205,7 +205,7 @@ def legend(figure: Figure, handles: dict[str, Any], across: int = 3, title: str 
     )  # fmt: skip
 
 
-def each_panel(all_axes: Any, grid: Sequence[Sequence[Key | None]]) -> Iterator[tuple[Axes, Key]]:
+def iterate_panels(all_axes: Any, grid: Sequence[Sequence[Key | None]]) -> Iterator[tuple[Axes, Key]]:
     """The panels that have data; the others are switched off."""
     for row, keys in zip(all_axes, grid, strict=True):
         for axes, key in zip(row, keys, strict=True):

@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 from scipy.special import softmax
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cells import data_columns
+from kdtune.analysis.cells import select_data_columns
 from kdtune.columns import ACCURACY, NUM_ERROR
 from kdtune.plots import style
 
 _WORDS = {NUM_ERROR: "errors on the test set", ACCURACY: "accuracy on the test set"}
 
 
-def softmax_figure(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
+def plot_softmax(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
     """One set of logits through the softmax at several temperatures: how soft targets get soft."""
     logits = np.random.RandomState(0).rand(10) * 50  # the tutorial's: ten classes, uniform on 0..50
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(6, 3.6)
+        figure = style.make_figure(6, 3.6)
         axes = figure.subplots()
         for T, color, marker in zip(temperatures, style.CURVES, style.MARKERS, strict=False):
             axes.plot(softmax(logits / T), color=color, marker=marker, markersize=4, label=f"T = {T:g}")
@@ -34,25 +34,25 @@ def softmax_figure(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
     return figure
 
 
-def temperature_figure(answer: Answer, measure: str) -> Figure:
+def plot_against_temperature(answer: Answer, measure: str) -> Figure:
     """A measure against T: a panel for each data set, a curve for each student, lines for teacher and baseline.
 
     Curves are means over the replicates; bands reach from the lowest to the highest of them.
     """
-    curves, data = answer.curves, data_columns(answer.columns)
+    curves, data = answer.curves, select_data_columns(answer.columns)
     students = [name for name in answer.columns if name not in data]
-    grid = style.panels(curves, data)
-    looks = style.looks([key for key, _ in style.groups(curves, students)])
-    labels = style.students(answer.t_opt, students)
-    of = dict(style.groups(curves, data))
-    shades = {label: color for label, (color, _) in style.looks_of_networks(
+    grid = style.arrange_panels(curves, data)
+    looks = style.assign_styles([key for key, _ in style.group_rows(curves, students)])
+    labels = style.label_students(answer.t_opt, students)
+    of = dict(style.group_rows(curves, data))
+    shades = {label: color for label, (color, _) in style.assign_network_styles(
         [label for label, _ in _teachers(curves, students)]).items()}  # fmt: skip
     with mpl.rc_context(style.STYLE):
-        figure = style.sized(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
+        figure = style.make_figure(2.9 * len(grid[0]) + 1.2, 2.2 * len(grid) + 0.9)
         all_axes: Any = figure.subplots(len(grid), len(grid[0]), squeeze=False)
         handles: dict[str, Any] = {}
-        for axes, panel in style.each_panel(all_axes, grid):
-            for key, curve in style.groups(of[panel], students):
+        for axes, panel in style.iterate_panels(all_axes, grid):
+            for key, curve in style.group_rows(of[panel], students):
                 color, marker = looks[key]
                 every = 1 + len(curve) // 16  # of many points not each is marked
                 (handles[labels[key]],) = axes.plot(
@@ -67,21 +67,21 @@ def temperature_figure(answer: Answer, measure: str) -> Figure:
             for label, own in _teachers(of[panel], students):
                 if not math.isnan(teacher := own[f"teacher_{measure}"].mean()):
                     handles[label] = axes.axhline(teacher, color=shades[label], linewidth=1.2)
-            axes.set_title(style.words(data, panel), fontsize=8)
-            style.temperature_axis(axes, sorted(curves["T"].unique()))
+            axes.set_title(style.label_setting(data, panel), fontsize=8)
+            style.set_temperature_axis(axes, sorted(curves["T"].unique()))
         if curves[f"baseline_{measure}"].notna().any():
             handles["baseline (hard labels), in its student's colour"] = mpl.lines.Line2D(
                 [], [], color=style.BASELINE, linestyle=":"
             )
-        style.say_cut(figure, sum(key is not None for row in grid for key in row), len(of))
+        style.note_omitted(figure, sum(key is not None for row in grid for key in row), len(of))
         first = style.share_axes(all_axes)
         style.label_lowest(all_axes, "temperature T")
         if measure == NUM_ERROR and 0 < 8 * curves[f"{measure}_low"].min() < curves[f"{measure}_high"].max():
-            style.log_scale(first)  # shared by all panels; linear, the better students would lie flat
+            style.set_log_scale(first)  # shared by all panels; linear, the better students would lie flat
         figure.supylabel(_WORDS.get(measure, measure), fontsize=9)
         replicates = int(curves["replicates"].max())
         said = f"mean of {replicates} replicates; bands: lowest to highest" if replicates > 1 else None
-        style.legend(figure, style.ordered(handles, labels.values()), title=said)
+        style.add_legend(figure, style.order_handles(handles, labels.values()), title=said)
     return figure
 
 
@@ -90,6 +90,6 @@ def _teachers(curves: pd.DataFrame, students: Sequence[str]) -> list[tuple[str, 
     settings = [name for name in students if name.startswith("teacher_") and name in curves]
     named = [name.removeprefix("teacher_") for name in settings]
     return [
-        (", ".join(part for part in ("teacher", style.words(named, key)) if part), own)
-        for key, own in style.groups(curves, settings)
+        (", ".join(part for part in ("teacher", style.label_setting(named, key)) if part), own)
+        for key, own in style.group_rows(curves, settings)
     ]

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from kdtune.columns import ID
 from kdtune.errors import RequestError, StorageError
-from kdtune.files.atomic import write_whole
+from kdtune.files.atomic import write_atomically
 from kdtune.results import detail_tables as details
 from kdtune.results.weights import is_whole, load_weights, save_weights
 from kdtune.table import merge_tables, read_table, rows_to_arrow, write_chunks, write_table
@@ -111,7 +111,7 @@ class Store:
             raise RequestError(f"{self.folder} is in use by another sweep{_holder(holder)}; wait or stop it") from None
         try:
             me = {"host": platform.node(), "pid": os.getpid(), "since": datetime.now().isoformat(" ", "seconds")}
-            write_whole(holder, lambda path: path.write_text(json.dumps(me)))
+            write_atomically(holder, lambda path: path.write_text(json.dumps(me)))
             yield
         finally:
             holder.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kdtune.columns import DONE, ID, MODEL, STATUS, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
-from kdtune.plan.network import data_draw
+from kdtune.plan.network import make_data_draw
 from kdtune.results.store import Store
 from kdtune.results.weights import load_weights
 from kdtune.settings import Dataset
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kdtune.data.splits import Data
 
 
-def load(results: str | Path, id: str) -> nn.Sequential:
+def load_network(results: str | Path, id: str) -> nn.Sequential:
     """A trained teacher or a student whose weights were kept, in evaluation mode.
 
     Parameters
@@ -52,7 +52,7 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     """
     from safetensors import safe_open
 
-    from kdtune.data.load import load as make
+    from kdtune.data.load import load_data
 
     with safe_open(_weights(Path(results), id), framework="np") as file:
         about = file.metadata()
@@ -62,11 +62,11 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     except ValidationError as error:
         raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
     draw, seed = json.loads(about["data_draw"])
-    drawn = data_draw(settings, draw, seed)
+    drawn = make_data_draw(settings, draw, seed)
     if about.get("data_id", drawn.id) != drawn.id:  # earlier versions did not note it
         where = f" in {settings.root}" if hasattr(settings, "root") else ""
         raise RequestError(f"the data of network {id} are not those that it saw{where}: their content differs")
-    return make(drawn)
+    return load_data(drawn)
 
 
 def _weights(folder: Path, name: str) -> Path:
@@ -90,7 +90,7 @@ def _weights(folder: Path, name: str) -> Path:
     raise RequestError(f"{folder}: there is no network {name!r}{hint}")
 
 
-def keep(store: Store, rows: pa.Table, best_only: bool) -> int:
+def keep_students(store: Store, rows: pa.Table, best_only: bool) -> int:
     """Leave the students whose weights are wanted; how many of them have none.
 
     The best are those at each cell's chosen T, in every replicate. Weights are written when a student
@@ -101,9 +101,9 @@ def keep(store: Store, rows: pa.Table, best_only: bool) -> int:
     if best_only:
         students = students[students[MODEL] == STUDENT]
     if best_only and len(students):
-        from kdtune.analysis.answer import answer  # a second to import
+        from kdtune.analysis.answer import analyze_table  # a second to import
 
-        found = answer(table)
+        found = analyze_table(table)
         chosen = found.t_opt[[*found.columns, "T_opt"]].rename(columns={"T_opt": TEMP})
         students = students.merge(chosen, on=[*found.columns, TEMP])
     wanted = set(students[ID])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from kdtune.files.atomic import write_whole
+from kdtune.files.atomic import write_atomically
 from kdtune.settings import MLP, AnyShape, Shape
 
 if TYPE_CHECKING:
@@ -27,31 +27,31 @@ def save_weights(path: Path, result: Trained) -> None:
         "id": network.id,
         "model": network.model,
         "shape": network.shape.model_dump_json(exclude={"depth", "width"}),  # hidden says both
-        "inputs": json.dumps(network.inputs),
+        "inputs": json.dumps(network.input_shape),
         "n_classes": json.dumps(network.data.settings.n_classes),
         "data": network.data.settings.model_dump_json(),
         "data_id": network.data.id,
         "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
     }
-    write_whole(path, lambda temporary: temporary.write_bytes(save(result.weights or {}, metadata=about)))
+    write_atomically(path, lambda temporary: temporary.write_bytes(save(result.weights or {}, metadata=about)))
 
 
 def load_weights(path: Path) -> nn.Sequential:
     """A network as it was written, in evaluation mode."""
     from safetensors import safe_open
 
-    from kdtune.stacked.architectures import build
+    from kdtune.stacked.architectures import build_module
 
     with safe_open(path, framework="pt") as file:
         about = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    net = build(*_architecture(about))
+    net = build_module(*_architecture(about))
     net.load_state_dict(state)
     return net.eval()
 
 
 def _architecture(about: Mapping[str, str]) -> tuple[Shape, list[int], int]:
-    """What ``build`` takes, from the words beside the weights."""
+    """What ``build_module`` takes, from the words beside the weights."""
     if "shape" in about:
         shape = TypeAdapter(AnyShape).validate_json(about["shape"])
         return shape, json.loads(about["inputs"]), json.loads(about["n_classes"])

@@ -33,13 +33,13 @@ for _name, _value in {
 import ray
 
 from kdtune.errors import RequestError, SweepError
-from kdtune.run.worker_options import Options
+from kdtune.run.worker_options import WorkerOptions
 
 OBJECT_STORE_BYTES = 256 << 20  # packs are small: what is large lies in the results folder
 
 
 @contextmanager
-def cluster(options: Options, cores: int) -> Iterator[tuple[int, float]]:
+def cluster(options: WorkerOptions, cores: int) -> Iterator[tuple[int, float]]:
     """Ray for the length of a sweep: an own one on this machine, or the one that is named.
 
     Gives the CPUs and GPUs that there are.

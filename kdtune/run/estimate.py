@@ -13,15 +13,15 @@ import numpy as np
 
 from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.errors import RequestError
-from kdtune.plan.identity import canonical, hashable
+from kdtune.plan.identity import select_hashed_settings, to_canonical_json
 from kdtune.plan.network import Network, Pack
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
 from kdtune.run.request import Request
-from kdtune.run.resources import cores, resources_of
-from kdtune.run.sweep import known_rows, networks_of, plan_of
-from kdtune.run.worker_options import Options
-from kdtune.spec.spec import load
+from kdtune.run.resources import count_cores, merge_resources
+from kdtune.run.sweep import list_sweep_networks, plan_missing, read_known_rows
+from kdtune.run.worker_options import WorkerOptions
+from kdtune.spec.spec import load_spec
 from kdtune.text import plural
 
 if TYPE_CHECKING:
@@ -33,26 +33,26 @@ START_SECONDS = 12  # Ray and its workers, as seen on two cores
 ROW_BYTES = 400
 
 
-def describe(request: Request) -> Iterator[str]:
+def estimate_cost(request: Request) -> Iterator[str]:
     """The lines that `kdtune plan` prints."""
-    spec = load(request.file, request.all_overrides, request.max_networks, request.data_root)
-    networks = networks_of(spec, request)
+    spec = load_spec(request.file, request.all_overrides, request.max_networks, request.data_root)
+    networks = list_sweep_networks(spec, request)
     store = Store(request.results, spec.name)
-    rows = known_rows(networks, request, store, repair=False)
-    asked = resources_of(spec, request)
-    workers = asked.workers or max(1, cores() // (asked.cpus_per_worker or 1))
+    rows = read_known_rows(networks, request, store, repair=False)
+    asked = merge_resources(spec, request)
+    workers = asked.workers or max(1, count_cores() // (asked.cpus_per_worker or 1))
     per_worker = asked.cpus_per_worker or 1
-    options = Options(workers, per_worker, asked.gpus_per_worker or 0)
-    plan = plan_of(networks, request, store, rows, options)
+    options = WorkerOptions(workers, per_worker, asked.gpus_per_worker or 0)
+    plan = plan_missing(networks, request, store, rows, options)
     for warning in store.warnings:
         yield f"warning: {warning}"
     asked_for = f"{plural(len(plan.networks), 'network')}, {plural(spec.replicates.count, 'replicate')}"
     yield f"{spec.name}: {asked_for}, for {store.folder}"
     shares = Counter(n.teacher.id for n in plan.networks if n.teacher)
-    yield f"  teachers            {plan.count(TEACHER):>9,}  each shared by {_range(shares)} students"
-    yield f"  baselines           {plan.count(BASELINE):>9,}"
-    yield f"  distilled students  {plan.count(STUDENT):>9,}"
-    to_train = len({network.id for network in plan.missing})
+    yield f"  teachers            {plan.count_model(TEACHER):>9,}  each shared by {_range(shares)} students"
+    yield f"  baselines           {plan.count_model(BASELINE):>9,}"
+    yield f"  distilled students  {plan.count_model(STUDENT):>9,}"
+    to_train = len({network.id for network in plan.missing_networks})
     yield f"  done already        {len(plan.networks) - to_train:>9,}"
     yield f"  to train            {to_train:>9,}  in {plural(len(plan.packs), 'pack')}{_sizes(plan)}"
     if not plan.packs:
@@ -84,7 +84,7 @@ def _seconds(plan: Plan, workers: int) -> tuple[float, str]:
     for pack in plan.packs:
         first = pack.networks[0]
         key = (
-            canonical(hashable(first.shape)),
+            to_canonical_json(select_hashed_settings(first.shape)),
             tuple(first.layers),
             first.train.batch_size,
             first.model,
@@ -109,7 +109,7 @@ def _pack_seconds(pack: Pack) -> float:
 
     from kdtune.data.splits import Data
     from kdtune.train.batches import Members
-    from kdtune.train.fit import cut, fit
+    from kdtune.train.fit import fit, split_into_stacks
 
     torch.set_num_threads(1)
     network = pack.networks[0]
@@ -122,10 +122,10 @@ def _pack_seconds(pack: Pack) -> float:
     data = [Data(x, y, x, y, x, y, settings.n_classes)] * len(pack.networks)
     taught = [logits if network.teacher else None for network in pack.networks]
     nets = None
-    if settings.jitter and pack.teachers:  # whose targets are made anew in each step
+    if settings.jitter and pack.teacher_ids:  # whose targets are made anew in each step
         made = {n.teacher.id: _untrained(n.teacher) for n in pack.networks if n.teacher}
         nets = [made[n.teacher.id] if n.teacher else None for n in pack.networks]
-    members = cut(Members(list(pack.networks), data, taught, nets))[0]
+    members = split_into_stacks(Members(list(pack.networks), data, taught, nets))[0]
     steps = network.train.epochs * math.ceil(network.n_train / network.train.batch_size)
     fit(members, "cpu", torch.float32, steps=3)  # warm
     start, taken, spent = time.perf_counter(), 0, 0.0
@@ -137,9 +137,9 @@ def _pack_seconds(pack: Pack) -> float:
 
 
 def _untrained(network: Network) -> nn.Module:
-    from kdtune.stacked.architectures import build
+    from kdtune.stacked.architectures import build_module
 
-    return build(network.shape, network.inputs, network.data.settings.n_classes).eval()
+    return build_module(network.shape, network.input_shape, network.data.settings.n_classes).eval()
 
 
 def _disk(plan: Plan, request: Request) -> int:
@@ -147,7 +147,7 @@ def _disk(plan: Plan, request: Request) -> int:
     from kdtune.train.evaluate import MOST_CLASSES
 
     total = 0
-    for network in plan.missing:
+    for network in plan.missing_networks:
         settings = network.data.settings
         total += ROW_BYTES + min(settings.n_classes, MOST_CLASSES) ** 2
         if network.model == TEACHER:

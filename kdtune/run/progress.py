@@ -42,18 +42,20 @@ class Progress:
         """Say what there is to do and what was found."""
         for warning in store.warnings:
             self.say(f"warning: {warning}")
-        ready = len(plan.networks) - len({network.id for network in plan.missing}) - len(plan.skipped)
+        ready = len(plan.networks) - len({network.id for network in plan.missing_networks}) - len(plan.skipped)
         if plan.skipped:
             self.say(f"{len(plan.skipped)} networks are skipped: their teachers diverged.")
         if not plan.packs:
             self.say(f"{ready} of {len(plan.networks)} networks are done already; nothing to train.")
         elif ready:
-            self.say(f"{ready} of {len(plan.networks)} networks are done already; {len(plan.missing)} to train.")
+            self.say(
+                f"{ready} of {len(plan.networks)} networks are done already; {len(plan.missing_networks)} to train."
+            )
 
     @contextmanager
     def running(self, plan: Plan, workers: int) -> Iterator[None]:
         """Show progress for as long as packs run."""
-        self.sizes = {network.id: network.work for network in plan.missing}
+        self.sizes = {network.id: network.work for network in plan.missing_networks}
         self.total, self.work = len(self.sizes), sum(self.sizes.values())
         self.started_at = time.monotonic()
         self.say(

@@ -9,27 +9,27 @@ from dataclasses import replace
 
 from kdtune.errors import RequestError
 from kdtune.run.request import Request
-from kdtune.run.worker_options import Options
+from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import Resources
 from kdtune.spec.spec import SweepSpec
 
 
-def resources_of(spec: SweepSpec, request: Request) -> Resources:
+def merge_resources(spec: SweepSpec, request: Request) -> Resources:
     """The file's resources with the flags laid over them."""
     return spec.resources.model_copy(update=request.resources.model_dump(exclude_none=True))
 
 
 @contextmanager
-def cluster_for(spec: SweepSpec, request: Request) -> Iterator[Options]:
+def cluster_for(spec: SweepSpec, request: Request) -> Iterator[WorkerOptions]:
     """Ray, and how to run on what it has."""
     from kdtune.run.cluster import cluster  # Ray: seconds to import
 
-    asked = resources_of(spec, request)
-    if request.address is None and (asked.cpus_per_worker or 1) > cores():
+    asked = merge_resources(spec, request)
+    if request.address is None and (asked.cpus_per_worker or 1) > count_cores():
         raise RequestError(
-            f"a worker asks for {asked.cpus_per_worker} CPUs, but there are {cores()}; lower cpus_per_worker"
+            f"a worker asks for {asked.cpus_per_worker} CPUs, but there are {count_cores()}; lower cpus_per_worker"
         )
-    wanted = Options(
+    wanted = WorkerOptions(
         workers=asked.workers or 0,
         cpus_per_worker=asked.cpus_per_worker or 1,
         keep_weights=request.keep_students != "none",
@@ -37,12 +37,12 @@ def cluster_for(spec: SweepSpec, request: Request) -> Iterator[Options]:
         retries=request.retries,
         verbose=request.verbose,
     )
-    with cluster(wanted, cores()) as (cpus, gpus):
-        workers, per_cpu, per_gpu = share(cpus, gpus, asked, grows=request.address is not None)
+    with cluster(wanted, count_cores()) as (cpus, gpus):
+        workers, per_cpu, per_gpu = share_cluster(cpus, gpus, asked, grows=request.address is not None)
         yield replace(wanted, workers=workers, cpus_per_worker=per_cpu, gpus_per_worker=per_gpu)
 
 
-def share(cpus: int, gpus: float, asked: Resources, grows: bool = False) -> tuple[int, int, float]:
+def share_cluster(cpus: int, gpus: float, asked: Resources, grows: bool = False) -> tuple[int, int, float]:
     """(workers, CPUs, GPUs of each): one worker a core; where there are GPUs, one worker a GPU.
 
     A cluster that ``grows`` may have less now than it will have: a number of workers that was asked
@@ -66,6 +66,6 @@ def share(cpus: int, gpus: float, asked: Resources, grows: bool = False) -> tupl
     return min(asked.workers or fitting, fitting), per_cpu, per_gpu
 
 
-def cores() -> int:
+def count_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,12 +27,12 @@ from ray.tune.search import Searcher
 
 from kdtune.columns import DONE, ERROR, ID, STATUS, TEACHER
 from kdtune.errors import StorageError, SweepError
-from kdtune.plan.identity import digest
+from kdtune.plan.identity import hash_text
 from kdtune.plan.network import Pack
-from kdtune.plan.ready_queue import Agenda
+from kdtune.plan.ready_queue import ReadyQueue
 from kdtune.results.store import FOLD_AT, Store
-from kdtune.run.worker_options import Options
-from kdtune.train.rows import failed_row, skipped_row
+from kdtune.run.worker_options import WorkerOptions
+from kdtune.train.rows import make_failed_row, make_skipped_row
 
 
 class Listener(Protocol):
@@ -47,10 +47,10 @@ class Listener(Protocol):
         """Its worker died; it is tried again."""
 
 
-Work = Callable[[Pack, Store, Options], None]
+Work = Callable[[Pack, Store, WorkerOptions], None]
 
 
-def train_and_save(pack: Pack, store: Store, options: Options) -> None:
+def train_and_save(pack: Pack, store: Store, options: WorkerOptions) -> None:
     """What a worker does with a pack: train it, then put it into the results folder."""
     import torch
 
@@ -63,7 +63,9 @@ def train_and_save(pack: Pack, store: Store, options: Options) -> None:
     store.save(pack.id, trained)
 
 
-def run(packs: list[Pack], store: Store, options: Options, listener: Listener, work: Work = train_and_save) -> None:
+def run(
+    packs: list[Pack], store: Store, options: WorkerOptions, listener: Listener, work: Work = train_and_save
+) -> None:
     """Train packs, each as soon as its teachers are there. Blocks until all are done.
 
     Raises
@@ -107,7 +109,7 @@ class PackTrainable(tune.Trainable):
     """A trial: one step is one pack. The process, its imports and its data sets serve the next pack too."""
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], packs: dict[str, Any], store: Store, options: Options, work: Work
+        self, config: dict[str, Any], packs: dict[str, Any], store: Store, options: WorkerOptions, work: Work
     ) -> None:
         self.packs, self.store, self.options, self.work = packs, store, options, work
 
@@ -115,7 +117,7 @@ class PackTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        pack: Pack = ray.get(self.packs[self.config["pack"]]).without(self.config["without"])
+        pack: Pack = ray.get(self.packs[self.config["pack"]]).without_teachers(self.config["without"])
         answer: dict[str, Any] = {"done": True, "pack": pack.id}
         try:
             try:
@@ -124,7 +126,7 @@ class PackTrainable(tune.Trainable):
                 raise
             except Exception as error:  # it would come again: only crashes are retried
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                self.store.write_rows(pack.id, [failed_row(network, reason) for network in pack.networks])
+                self.store.write_rows(pack.id, [make_failed_row(network, reason) for network in pack.networks])
         except StorageError as error:
             answer["storage"] = str(error)
         return answer
@@ -137,28 +139,28 @@ class PackTrainable(tune.Trainable):
 
 
 class Dispatcher(Searcher):
-    """Suggests packs in the agenda's order, never more than there are workers."""
+    """Suggests packs in the ready_queue's order, never more than there are workers."""
 
-    def __init__(self, packs: list[Pack], store: Store, options: Options, listener: Listener) -> None:
+    def __init__(self, packs: list[Pack], store: Store, options: WorkerOptions, listener: Listener) -> None:
         super().__init__()
         self.whole = {network.id: pack for pack in packs for network in pack.networks}
         self.store, self.options, self.listener = store, options, listener
-        self.agenda = Agenda(packs)
+        self.ready_queue = ReadyQueue(packs)
         self.in_flight: dict[str, Pack] = {}
         self.crashes: Counter[str] = Counter()
         self.taken: list[str] = []  # parts whose rows are known, since they were folded last
         self.broken: SweepError | None = None
 
     def suggest(self, trial_id: str) -> Any:
-        if self.broken or (self.agenda.empty and not self.in_flight):
+        if self.broken or (self.ready_queue.is_empty and not self.in_flight):
             return Searcher.FINISHED
-        if len(self.in_flight) >= self.options.workers or (pack := self.agenda.next()) is None:
+        if len(self.in_flight) >= self.options.workers or (pack := self.ready_queue.pop()) is None:
             return None
         self.in_flight[trial_id] = pack
         if pack.id not in self.crashes:
             self.listener.started(pack)
         whole = self.whole[pack.networks[0].id]  # of which ``pack`` may be what a lost teacher left
-        return {"pack": whole.id, "without": sorted(whole.teachers - pack.teachers)}
+        return {"pack": whole.id, "without": sorted(whole.teacher_ids - pack.teacher_ids)}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pack = self.in_flight.pop(trial_id)
@@ -167,10 +169,12 @@ class Dispatcher(Searcher):
         try:
             if error or not result:
                 if self.crashed(pack):
-                    self.agenda.again(pack)  # Tune gives a trial up that dies between two packs: it is not its fault
+                    self.ready_queue.requeue(
+                        pack
+                    )  # Tune gives a trial up that dies between two packs: it is not its fault
                     return
                 reason = f"its worker crashed {self.crashes[pack.id]} times"
-                self.store.write_rows(pack.id, [failed_row(network, reason) for network in pack.networks])
+                self.store.write_rows(pack.id, [make_failed_row(network, reason) for network in pack.networks])
             elif "storage" in result:
                 raise StorageError(result["storage"])
             self._take(pack, self.store.read_part(pack.id))
@@ -198,16 +202,16 @@ class Dispatcher(Searcher):
             if network.model == TEACHER:
                 row = found[network.id]
                 if row[STATUS] == DONE:
-                    self.agenda.taught([network.id])
+                    self.ready_queue.mark_trained([network.id])
                 else:
                     self._skip(network.id, row[ERROR])
 
     def _skip(self, teacher: str, reason: str) -> None:
         """Rows for the students of a teacher that failed for good."""
-        skipped = self.agenda.lost([teacher])
+        skipped = self.ready_queue.mark_failed([teacher])
         if skipped:
-            part = digest(f"skipped|{teacher}")
-            self.store.write_rows(part, [skipped_row(network, reason) for network in skipped])
+            part = hash_text(f"skipped|{teacher}")
+            self.store.write_rows(part, [make_skipped_row(network, reason) for network in skipped])
             self.listener.finished(self.store.read_part(part))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -15,17 +15,17 @@ from ruamel.yaml import YAML
 
 from kdtune.columns import BASELINE, DONE, ERROR, ID, LEARNING_CURVE, MODEL, STATUS, STUDENT, TEACHER
 from kdtune.errors import Mistake, SweepFileError
-from kdtune.files.atomic import write_whole
+from kdtune.files.atomic import write_atomically
 from kdtune.plan.network import Network, Pack
-from kdtune.plan.packing import Limits
-from kdtune.plan.plan import Plan, all_networks, make_plan
+from kdtune.plan.packing import PackLimits
+from kdtune.plan.plan import Plan, enumerate_networks, make_plan
 from kdtune.results.store import Store
-from kdtune.results.students import keep
+from kdtune.results.students import keep_students
 from kdtune.run.progress import Progress
 from kdtune.run.request import Request
 from kdtune.run.resources import cluster_for
-from kdtune.run.worker_options import Options
-from kdtune.spec.spec import SweepSpec, load
+from kdtune.run.worker_options import WorkerOptions
+from kdtune.spec.spec import SweepSpec, load_spec
 from kdtune.table import (
     final_ids,
     merge_tables,
@@ -37,8 +37,8 @@ from kdtune.table import (
     write_table,
 )
 from kdtune.text import plural
-from kdtune.train.rows import skipped_row
-from kdtune.versions import versions
+from kdtune.train.rows import make_skipped_row
+from kdtune.versions import list_versions
 
 REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
 
@@ -63,15 +63,15 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     SweepError
         If the run broke off; what was finished is on disk.
     """
-    spec = load(request.file, request.all_overrides, request.max_networks, request.data_root)
+    spec = load_spec(request.file, request.all_overrides, request.max_networks, request.data_root)
     with _no_garbage():
-        networks = networks_of(spec, request)
+        networks = list_sweep_networks(spec, request)
     store = Store(request.results, spec.name)
     with store.opened():
         with _no_garbage():
-            rows = known_rows(networks, request, store)
-            plan = plan_of(networks, request, store, rows)
-            rows = with_skipped(plan, rows)
+            rows = read_known_rows(networks, request, store)
+            plan = plan_missing(networks, request, store, rows)
+            rows = add_skipped_rows(plan, rows)
         progress.begin(plan, store)
         if not plan.packs:
             return _finish(spec, request, store, plan, rows, progress)
@@ -81,7 +81,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
                 store.clear()
             if request.fresh_teachers:
                 store.remove_teachers(network.id for network in networks if network.model == TEACHER)
-            plan = plan_of(networks, request, store, rows, options)
+            plan = plan_missing(networks, request, store, rows, options)
             rows, interrupted = _train(spec, store, plan, rows, options, progress)
         if interrupted:  # the workers are gone by now: what they finished last is there too
             rows = merge_tables([rows, store.rows()])
@@ -101,7 +101,7 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _train(
-    spec: SweepSpec, store: Store, plan: Plan, rows: pa.Table, options: Options, progress: Progress
+    spec: SweepSpec, store: Store, plan: Plan, rows: pa.Table, options: WorkerOptions, progress: Progress
 ) -> tuple[pa.Table, bool]:
     """Run the plan's packs, keeping the table up to date whatever happens; all rows, and whether it was interrupted."""
     from kdtune.run import schedule  # Ray: seconds to import, and not needed without packs
@@ -133,7 +133,7 @@ def _finish(
     """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
     _write_spec(spec, store)
     selected = select_networks(rows, [network.id for network in plan.networks])
-    made_with = versions() if plan.packs else read_versions(store.table)
+    made_with = list_versions() if plan.packs else read_versions(store.table)
     write_table(stamp_versions(selected, made_with), store.table)
     store.write_details(order_by_ids(rows, selected[ID]))
     store.fold()
@@ -143,7 +143,7 @@ def _finish(
         progress.say(f"{plural(len(silent), 'network')} recorded no learning curve, from an earlier run; "
                      f"{how} trains anew.")  # fmt: skip
     if request.keep_students != "none" and not interrupted:
-        without = keep(store, selected, best_only=request.keep_students == "best")
+        without = keep_students(store, selected, best_only=request.keep_students == "best")
         if without:
             progress.say(f"{without} students were trained without keeping their weights; --fresh trains them again.")
     return Outcome(selected, plan, store, interrupted)
@@ -157,17 +157,17 @@ def _without_curve(plan: Plan, rows: pa.Table) -> list[str]:
     return without[MODEL].to_pylist()  # type: ignore[no-any-return]
 
 
-def networks_of(spec: SweepSpec, request: Request) -> list[Network]:
+def list_sweep_networks(spec: SweepSpec, request: Request) -> list[Network]:
     """Every network of a sweep; SweepFileError if there are more than the request allows."""
-    networks = list(all_networks(spec))
+    networks = list(enumerate_networks(spec))
     if len(networks) > request.max_networks:
         message = f"asks for {len(networks):,} networks, over the limit of {request.max_networks:,}"
         raise SweepFileError([Mistake(str(request.file), "", f"{message}; shrink the grid or raise --max-networks")])
     return networks
 
 
-def plan_of(
-    networks: list[Network], request: Request, store: Store, rows: pa.Table, options: Options | None = None
+def plan_missing(
+    networks: list[Network], request: Request, store: Store, rows: pa.Table, options: WorkerOptions | None = None
 ) -> Plan:
     """The plan for what is missing."""
     done = final_ids(rows)
@@ -175,7 +175,7 @@ def plan_of(
     without = done - with_figures
     teachers = [network.id for network in networks if network.model == TEACHER]
     gpus = options.gpus_per_worker if options else 0.0
-    limits = Limits.of_gpu(gpus) if gpus else Limits()
+    limits = PackLimits.of_gpu(gpus) if gpus else PackLimits()
     return make_plan(
         networks,
         done,
@@ -185,21 +185,22 @@ def plan_of(
         limits=replace(limits, networks=request.pack) if request.pack else limits,
         # The written-out step in float32 treats each member alike; a GPU, bf16 and modules of any kind may not,
         # unless each is trained alone.
-        whole_packs=bool(gpus) or not all(network.exact or network.stack_size == 1 for network in networks),
+        whole_packs=bool(gpus)
+        or not all(network.is_bitwise_reproducible or network.stack_size == 1 for network in networks),
     )
 
 
-def with_skipped(plan: Plan, rows: pa.Table) -> pa.Table:
+def add_skipped_rows(plan: Plan, rows: pa.Table) -> pa.Table:
     """The rows, and those of students whose teacher diverged in an earlier run."""
     if not plan.skipped:
         return rows
     errors = dict(zip(rows[ID].to_pylist(), rows[ERROR].to_pylist(), strict=True))
     return merge_tables(
-        [rows, rows_to_arrow([skipped_row(n, errors[n.teacher.id]) for n in plan.skipped if n.teacher])]
+        [rows, rows_to_arrow([make_skipped_row(n, errors[n.teacher.id]) for n in plan.skipped if n.teacher])]
     )
 
 
-def known_rows(networks: list[Network], request: Request, store: Store, repair: bool = True) -> pa.Table:
+def read_known_rows(networks: list[Network], request: Request, store: Store, repair: bool = True) -> pa.Table:
     """Rows of earlier runs, and of teachers that another sweep trained; none of what is to start over."""
     teachers = [network.id for network in networks if network.model == TEACHER]
     own = rows_to_arrow([]) if request.fresh else store.rows(repair)
@@ -218,7 +219,7 @@ def _write_spec(spec: SweepSpec, store: Store) -> None:
         with path.open("w", encoding="utf-8") as file:
             yaml.dump(spec.source, file)
 
-    write_whole(store.folder / "sweep.yaml", dump)
+    write_atomically(store.folder / "sweep.yaml", dump)
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ class _Table:
     """Rows as they come, and ``table.parquet`` kept up to date with them."""
 
     def __init__(self, store: Store, plan: Plan, rows: pa.Table) -> None:
-        self.store, self.rows, self.made_with = store, [rows], versions()
+        self.store, self.rows, self.made_with = store, [rows], list_versions()
         self.ids = [network.id for network in plan.networks]
         self.next_write = 0.0
         self.write()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Options:
+class WorkerOptions:
     """How to run: what a worker takes, where, how often a crash is retried."""
 
     workers: int  # 0: as many as fit

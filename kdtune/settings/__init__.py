@@ -6,7 +6,7 @@ ways of writing one thing give one network. A setting that is added later is dec
 ``introduced``; it is left out of a network's id while it has that value (see ``identity``).
 """
 
-from kdtune.settings.base import Settings, wrong
+from kdtune.settings.base import Settings
 from kdtune.settings.data import AnyDataset, Dataset, Digits, MakeClassification, Torchvision
 from kdtune.settings.models import (
     CNN,
@@ -48,5 +48,4 @@ __all__ = [
     "Torchvision",
     "Train",
     "Transfer",
-    "wrong",
 ]

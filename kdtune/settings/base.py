@@ -9,17 +9,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 
-def whole(value: Any) -> Any:
+def to_whole_number(value: Any) -> Any:
     """50.0 is 50; everything else is left for pydantic to judge."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def wrong(message: str, setting: str = "") -> PydanticCustomError:
+def make_rule_error(message: str, setting: str = "") -> PydanticCustomError:
     """A rule of ours that is broken, in words for the user, and the setting at fault."""
     return PydanticCustomError("kdtune", "{message}", {"message": message, "setting": setting})
 
 
-Whole = Annotated[int, BeforeValidator(whole)]
+Whole = Annotated[int, BeforeValidator(to_whole_number)]
 Positive = Annotated[Whole, Field(ge=1, le=10**9)]
 Size = Annotated[Whole, Field(ge=1, le=10**6)]
 
@@ -30,7 +30,7 @@ def _part_of(value: Any) -> Any:
         return value
     if number and 1 < value <= 10**9 and value == int(value):
         return int(value)
-    raise wrong("must be a fraction between 0 and 1 or a whole number of examples, at most 1e+09")
+    raise make_rule_error("must be a fraction between 0 and 1 or a whole number of examples, at most 1e+09")
 
 
 # A part of the examples: a fraction (float) or a number of them (int).
@@ -47,7 +47,7 @@ class Settings(BaseModel):
         return {}
 
 
-def introduced(default: Any) -> dict[str, Any]:
+def unhashed_while(default: Any) -> dict[str, Any]:
     """Of a setting that came later: it is left out of a network's id while it has this value (see ``identity``)."""
     return {"introduced": default}
 
@@ -56,14 +56,14 @@ def introduced(default: Any) -> dict[str, Any]:
 UNHASHED: dict[str, Any] = {"hashed": False}
 
 
-def count_of(part: float, of: int) -> int:
+def count_examples(part: float, of: int) -> int:
     """A fraction is rounded up, as scikit-learn's train_test_split does."""
     return math.ceil(part * of) if isinstance(part, float) else int(part)
 
 
-def split_of(name: str, part: float, of: int) -> int:
+def count_split(name: str, part: float, of: int) -> int:
     """The examples of a split; a broken rule if it takes all there are."""
-    count = count_of(part, of)
+    count = count_examples(part, of)
     if count >= of:
-        raise wrong(f"{name} {part:g} takes all {of} examples and leaves none to train on", name)
+        raise make_rule_error(f"{name} {part:g} takes all {of} examples and leaves none to train on", name)
     return count

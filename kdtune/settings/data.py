@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.files.images import CLASSES, ImageFiles, Split, find
+from kdtune.files.images import CLASSES, ImageFiles, Split, find_image_files
 from kdtune.settings.base import (
     UNHASHED,
     Part,
@@ -15,10 +15,10 @@ from kdtune.settings.base import (
     Settings,
     Size,
     Whole,
-    count_of,
-    introduced,
-    split_of,
-    wrong,
+    count_examples,
+    count_split,
+    make_rule_error,
+    unhashed_while,
 )
 
 Image = tuple[int, int, int]  # channels, height, width
@@ -59,15 +59,17 @@ class MakeClassification(Settings):
         clusters = self.n_classes * self.n_clusters_per_class
         needed = math.ceil(math.log2(clusters))
         if self.n_informative < needed:
-            raise wrong(
+            raise make_rule_error(
                 f"p_informative {self.p_informative:g} of {self.n_features} features leaves "
                 f"{self.n_informative} informative, too few for {clusters} clusters; "
                 f"at least {needed} are needed",
                 "p_informative",
             )
-        self.test_size = split_of("test_size", self.test_size, self.n_samples)
+        self.test_size = count_split("test_size", self.test_size, self.n_samples)
         # Validation data are generated in addition, so that training stays as large as the tutorial's.
-        self.val_size = self.test_size if self.val_size is None else max(1, count_of(self.val_size, self.n_samples))
+        self.val_size = (
+            self.test_size if self.val_size is None else max(1, count_examples(self.val_size, self.n_samples))
+        )
         return self
 
 
@@ -77,7 +79,7 @@ class Digits(Settings):
     kind: Literal["digits"]
     test_size: Part = 0.2
     val_size: Part = 0.1
-    jitter: Jitter = Field(0, json_schema_extra=introduced(0))
+    jitter: Jitter = Field(0, json_schema_extra=unhashed_while(0))
 
     @property
     def image(self) -> Image:
@@ -101,11 +103,11 @@ class Digits(Settings):
 
     @model_validator(mode="after")
     def _resolve(self) -> Digits:
-        self.test_size = split_of("test_size", self.test_size, self.n_samples)
-        self.val_size = split_of("val_size", self.val_size, self.n_samples - self.test_size)
+        self.test_size = count_split("test_size", self.test_size, self.n_samples)
+        self.val_size = count_split("val_size", self.val_size, self.n_samples - self.test_size)
         # Both splits are stratified, which takes at least one example of every class in each part.
         if min(self.test_size, self.val_size, self.n_train) < self.n_classes:
-            raise wrong(
+            raise make_rule_error(
                 f"{self.n_train} training, {self.val_size} validation and {self.test_size} test examples; "
                 f"each part needs at least {self.n_classes}, one of every class",
                 "test_size",
@@ -157,19 +159,19 @@ class Torchvision(Settings):
     def _resolve(self, info: ValidationInfo) -> Torchvision:
         if (self.split is not None) != (self.name == "EMNIST"):
             known = ", ".join(get_args(Split))
-            raise wrong(f"{self.name} has no splits; leave it out" if self.split else
+            raise make_rule_error(f"{self.name} has no splits; leave it out" if self.split else
                         f"is missing: EMNIST comes in several; one of {known}", "split")  # fmt: skip
         try:
-            self._files = find(self.name, self.split, (info.context or {}).get("data_root"), self.root)
+            self._files = find_image_files(self.name, self.split, (info.context or {}).get("data_root"), self.root)
         except ValueError as error:
-            raise wrong(str(error), "root") from None
+            raise make_rule_error(str(error), "root") from None
         self.root = str(self._files.root)
         there, classes = sum(self._files.counts), sum(count > 0 for count in self._files.counts)
         if self.val_size is None:
             self.val_size = 5000 if self.name == "MNIST" and there == 60_000 else 0.1
-        self.val_size = split_of("val_size", self.val_size, there)
+        self.val_size = count_split("val_size", self.val_size, there)
         if min(self.val_size, self.n_train) < classes or 1 in self._files.counts:
-            raise wrong(
+            raise make_rule_error(
                 f"{self.n_train} training and {self.val_size} validation images of {classes} classes; "
                 f"each part needs at least one of every class",
                 "val_size",
@@ -180,7 +182,7 @@ class Torchvision(Settings):
 
 def _check_jitter(jitter: int, image: Image) -> None:
     if jitter >= min(image[1:]):
-        raise wrong(f"{jitter} pixels shift images of {image[1]} x {image[2]} out of sight", "jitter")
+        raise make_rule_error(f"{jitter} pixels shift images of {image[1]} x {image[2]} out of sight", "jitter")
 
 
 Dataset = Annotated[MakeClassification | Digits | Torchvision, Field(discriminator="kind")]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
-from kdtune.settings.base import Settings, Size, Whole, introduced, whole, wrong
+from kdtune.settings.base import Settings, Size, Whole, make_rule_error, to_whole_number, unhashed_while
 from kdtune.settings.data import Image
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
@@ -31,11 +31,11 @@ class MLP(Settings):
     depth: Annotated[Whole, Field(ge=1, le=1000)] | None = None
     width: Size | None = None
     dropout: Rate = 0.0
-    activation: Activation = Field("relu", json_schema_extra=introduced("relu"))
+    activation: Activation = Field("relu", json_schema_extra=unhashed_while("relu"))
     # Of the hidden layers, as in the tutorial: normal initial weights of this deviation, Glorot-uniform unless
     # given; the largest Euclidean norm of a unit's incoming weights (Srivastava et al. 2014, section 5.1).
-    init_std: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=introduced(None))
-    max_norm: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=introduced(None))
+    init_std: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=unhashed_while(None))
+    max_norm: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=unhashed_while(None))
 
     stacks: ClassVar[bool] = True  # whether a stack of them on a CPU is faster than one after the other
 
@@ -48,7 +48,7 @@ class MLP(Settings):
     def _resolve(self) -> MLP:
         if self.hidden is not None:
             if self.depth is not None or self.width is not None:
-                raise wrong("has both hidden and depth or width; give one or the other", "hidden")
+                raise make_rule_error("has both hidden and depth or width; give one or the other", "hidden")
         else:
             default = self._default_hidden()
             self.hidden = [self.width or default[0]] * (self.depth or len(default))
@@ -99,10 +99,10 @@ class StudentMLP(MLP):
 
 
 def _windows(value: Any) -> int | list[int]:
-    one = whole(value)
-    several = [whole(each) for each in value] if isinstance(value, list) else [one]
+    one = to_whole_number(value)
+    several = [to_whole_number(each) for each in value] if isinstance(value, list) else [one]
     if not all(isinstance(each, int) and not isinstance(each, bool) and 1 <= each <= 10**6 for each in several):
-        raise wrong("must be a whole number of at least 1, or a list of them")
+        raise make_rule_error("must be a whole number of at least 1, or a list of them")
     return several if isinstance(value, list) else several[0]
 
 
@@ -124,11 +124,11 @@ class CNN(Settings):
     @model_validator(mode="after")
     def _resolve(self) -> CNN:
         if self.kernel % 2 == 0:
-            raise wrong(f"must be odd, so that a window has a middle, not {self.kernel}", "kernel")
+            raise make_rule_error(f"must be odd, so that a window has a middle, not {self.kernel}", "kernel")
         if isinstance(self.pool, int):
             self.pool = [self.pool] * len(self.channels)
         if len(self.pool) != len(self.channels):
-            raise wrong(
+            raise make_rule_error(
                 f"has {len(self.pool)} windows for {len(self.channels)} convolutions; give one number or one for each",
                 "pool",
             )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from kdtune.settings.base import Positive, Settings, Whole, whole, wrong
+from kdtune.settings.base import Positive, Settings, Whole, make_rule_error, to_whole_number
 
 
 class Replicates(Settings):
@@ -20,7 +20,7 @@ class Replicates(Settings):
     def _divide(self) -> Replicates:
         small, middle, large = sorted((self.data, self.teacher, self.student))
         if large % middle or middle % small:
-            raise wrong(
+            raise make_rule_error(
                 f"{small}, {middle} and {large} do not divide one another, so that some draws would be "
                 f"used more often than others; each count must divide the larger ones"
             )
@@ -43,9 +43,11 @@ def _together(value: Any) -> Any:
     """``replicates: 5`` redraws data, teacher and student together."""
     if isinstance(value, dict | Replicates):
         return value
-    count = whole(value)
+    count = to_whole_number(value)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 10**9:
-        raise wrong("must be a whole number of at least 1, or a block such as {data: 1, teacher: 1, student: 5}")
+        raise make_rule_error(
+            "must be a whole number of at least 1, or a block such as {data: 1, teacher: 1, student: 5}"
+        )
     return {"data": count, "teacher": count, "student": count}
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from kdtune.settings.base import UNHASHED, Positive, Settings, Whole, introduced, whole, wrong
+from kdtune.settings.base import UNHASHED, Positive, Settings, Whole, make_rule_error, to_whole_number, unhashed_while
 
 Precision = Literal["float32", "bf16"]
 
@@ -21,7 +21,7 @@ class Train(Settings):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # sgd's
     weight_decay: Annotated[float, Field(ge=0)] | None = None  # adamw: 0.01 unless given
     # Of the matrix products; with bf16 parameters, loss and optimizer stay float32.
-    precision: Precision = Field("float32", json_schema_extra=introduced("float32"))
+    precision: Precision = Field("float32", json_schema_extra=unhashed_while("float32"))
     # Losses and errors are recorded every so many epochs, and after the last; 0 records none. Changes no result.
     eval_every: Annotated[Whole, Field(ge=0)] = Field(0, json_schema_extra=UNHASHED)
 
@@ -36,8 +36,8 @@ class Train(Settings):
 
 def _classes(value: Any) -> Any:
     """[8, 7, 7] is [7, 8]; what is no list of whole numbers is left for pydantic to judge."""
-    if isinstance(value, list) and all(isinstance(whole(one), int) for one in value):
-        return sorted(set(map(whole, value)))
+    if isinstance(value, list) and all(isinstance(to_whole_number(one), int) for one in value):
+        return sorted(set(map(to_whole_number, value)))
     return value
 
 
@@ -46,10 +46,12 @@ def _by_class(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if wrong_keys := [key for key in value if not str(key).isdecimal()]:
-        raise wrong(f"{str(wrong_keys[0])!r} is no class; give numbers of classes and values, as in {{3: 3.5}}")
+        raise make_rule_error(
+            f"{str(wrong_keys[0])!r} is no class; give numbers of classes and values, as in {{3: 3.5}}"
+        )
     found = {int(key): float(one) if type(one) is int and abs(one) <= LARGEST else one for key, one in value.items()}
     if len(found) < len(value):
-        raise wrong("has a class twice")
+        raise make_rule_error("has a class twice")
     return dict(sorted(found.items())) or None
 
 
@@ -68,7 +70,7 @@ class Transfer(Settings):
     @model_validator(mode="after")
     def _resolve(self) -> Transfer:
         if self.omit is not None and self.keep is not None:
-            raise wrong("has both omit and keep; give one or the other", "keep")
+            raise make_rule_error("has both omit and keep; give one or the other", "keep")
         return self
 
     @property
@@ -93,10 +95,10 @@ class Distill(Settings):
     scale_T2: bool = True  # noqa: N815 - as in the sweep file
     # The biases of these classes start at these values (the tutorial's way).
     bias_start: Annotated[dict[Class, Bias] | None, BeforeValidator(_by_class)] = Field(
-        None, json_schema_extra=introduced(None)
+        None, json_schema_extra=unhashed_while(None)
     )
     # The learned biases of these classes are shifted by the amount that is best on the validation split (the paper's).
-    bias_shift: Classes | None = Field(None, json_schema_extra=introduced(None))
+    bias_shift: Classes | None = Field(None, json_schema_extra=unhashed_while(None))
 
     @model_validator(mode="after")
     def _resolve(self) -> Distill:

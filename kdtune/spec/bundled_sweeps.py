@@ -15,12 +15,12 @@ _HERE = Path(__file__).parents[1]
 FOLDER = _HERE / "sweeps" if (_HERE / "sweeps").is_dir() else _HERE.parent / "sweeps"
 
 
-def sweeps() -> dict[str, str]:
+def list_bundled_sweeps() -> dict[str, str]:
     """Name and first comment line of every packaged sweep."""
     return {path.name: _first_line(path) for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def find(name: str) -> tuple[Path, bool]:
+def find_sweep_file(name: str) -> tuple[Path, bool]:
     """The file, and whether it is a packaged one. A local file goes before a packaged one.
 
     Raises
@@ -35,7 +35,7 @@ def find(name: str) -> tuple[Path, bool]:
         raise RequestError(f"{name}: {error.strerror}") from None
     if there:
         return local, False
-    known = sweeps()
+    known = list_bundled_sweeps()
     for candidate in (name, f"{name}.yaml"):
         if candidate in known:
             return FOLDER / candidate, True
@@ -103,7 +103,7 @@ train:
 """
 
 
-def starting_file(path: Path) -> str:
+def make_starting_file(path: Path) -> str:
     """A commented sweep file for a new sweep called after its file.
 
     Raises

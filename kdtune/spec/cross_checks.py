@@ -6,25 +6,27 @@ from collections.abc import Iterator
 
 from kdtune.errors import Mistake
 from kdtune.settings import CNN, AnyDataset, Distill, Settings, Torchvision, Transfer
-from kdtune.spec.yaml_tree import Located
+from kdtune.spec.yaml_tree import YamlNode
 
 
-def mistakes_between(data: AnyDataset, name: str, block: Settings, node: Located) -> Iterator[Mistake]:
+def find_mismatches(data: AnyDataset, name: str, block: Settings, node: YamlNode) -> Iterator[Mistake]:
     """Where a block does not fit the data set. ``node`` is the block as it was written."""
     match block:
         case CNN() if data.image is None:
             message = f"cnn needs images, and {data.kind} has features in no order; mlp takes them"
-            yield Mistake(node.at(("kind",)).where, f"{name}.kind", message)
+            yield Mistake(node.descendant(("kind",)).location, f"{name}.kind", message)
         case Transfer():
             yield from _transfer(data, block, node)
         case Distill():
             for setting, classes in (("bias_start", block.bias_start), ("bias_shift", block.bias_shift)):
-                yield from _unknown(data, f"{name}.{setting}", list(classes or ()), node.at((setting,)).where)
+                yield from _unknown(
+                    data, f"{name}.{setting}", list(classes or ()), node.descendant((setting,)).location
+                )
 
 
-def _transfer(data: AnyDataset, transfer: Transfer, node: Located) -> Iterator[Mistake]:
+def _transfer(data: AnyDataset, transfer: Transfer, node: YamlNode) -> Iterator[Mistake]:
     setting, classes = transfer.named
-    where = node.at((setting,)).where
+    where = node.descendant((setting,)).location
     unknown = list(_unknown(data, f"transfer.{setting}", classes, where))
     yield from unknown
     kept = transfer.classes(data.n_classes)

@@ -29,7 +29,7 @@ _TYPES = {
 }
 
 
-def describe(error: Any, known: Iterable[str]) -> str:
+def describe_error(error: Any, known: Iterable[str]) -> str:
     """One pydantic error in plain words; ``known`` are the settings valid where it stands."""
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
@@ -38,24 +38,24 @@ def describe(error: Any, known: Iterable[str]) -> str:
         return f"is no setting here; {nearest(str(error['loc'][-1]), known)}"
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"must be {words} {context[key]:g}, not {show(given)}"
+        return f"must be {words} {context[key]:g}, not {format_value(given)}"
     if kind in _TYPES and isinstance(given, dict) and len(given) == 1:
         (key,) = given
         if difflib.get_close_matches(str(key), ["grid_search"], cutoff=0.6):
             return f"{key!r} is no grid; did you mean 'grid_search'?"
     if kind in _TYPES:
-        return f"must be {_TYPES[kind]}, not {show(given)}"
+        return f"must be {_TYPES[kind]}, not {format_value(given)}"
     if kind == "finite_number":
-        return f"must be finite, not {show(given)}"
+        return f"must be finite, not {format_value(given)}"
     if kind == "literal_error":
-        return f"cannot be {show(given)}; must be {context['expected'].replace(chr(39), '')}"
+        return f"cannot be {format_value(given)}; must be {context['expected'].replace(chr(39), '')}"
     if kind == "union_tag_invalid":
         return f"unknown kind {context['tag']!r}; must be one of {context['expected_tags'].replace(chr(39), '')}"
     if kind == "union_tag_not_found":
         return "is missing; it says what kind of data set this is"
     if kind == "string_pattern_mismatch":
         return (
-            f"must be a plain file name of letters, digits, '.', '_', '+' and '-', not {show(given)}"
+            f"must be a plain file name of letters, digits, '.', '_', '+' and '-', not {format_value(given)}"
             if isinstance(given, str)
             else "must be text"
         )
@@ -64,11 +64,13 @@ def describe(error: Any, known: Iterable[str]) -> str:
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters"
     if kind == "kdtune":
-        return str(error["msg"]) if isinstance(given, dict | BaseModel) else f"{error['msg']}, not {show(given)}"
-    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {show(given)}"
+        return (
+            str(error["msg"]) if isinstance(given, dict | BaseModel) else f"{error['msg']}, not {format_value(given)}"
+        )
+    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {format_value(given)}"
 
 
-def show(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a user would write it, cut to a length that fits a line."""
     match value:
         case None:

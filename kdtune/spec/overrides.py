@@ -8,10 +8,10 @@ from typing import Any, get_args, get_origin
 from kdtune.errors import Mistake, SweepFileError
 from kdtune.settings import CNN, Distill, StudentMLP, Transfer
 from kdtune.spec.grid import GRID
-from kdtune.spec.yaml_tree import Located, read_text
+from kdtune.spec.yaml_tree import YamlNode, read_yaml_text
 
 
-def override(tree: Located, overrides: Sequence[str]) -> tuple[Located, list[Mistake]]:
+def apply_overrides(tree: YamlNode, overrides: Sequence[str]) -> tuple[YamlNode, list[Mistake]]:
     """The tree with each ``path=value`` put in, and what is wrong with the others.
 
     A list given to a setting that takes none is a grid.
@@ -24,16 +24,16 @@ def override(tree: Located, overrides: Sequence[str]) -> tuple[Located, list[Mis
         try:
             if not equals or not all(steps) or not value.strip():
                 raise SweepFileError([Mistake(where, "", "must be PATH=VALUE, as in --set distill.T=[2,4]")])
-            node = _moved(read_text(value, where), where)
+            node = _moved(read_yaml_text(value, where), where)
             if _is_short_grid(steps[-1], node):
-                node = Located({GRID: node}, where)
+                node = YamlNode({GRID: node}, where)
             tree = _put(tree, steps, node, where)
         except SweepFileError as error:
             mistakes += [Mistake(where, "", mistake.message) for mistake in error.mistakes]
     return tree, mistakes
 
 
-def _is_short_grid(name: str, node: Located) -> bool:
+def _is_short_grid(name: str, node: YamlNode) -> bool:
     """Whether ``[2, 4]`` stands for ``{grid_search: [2, 4]}``."""
     if not isinstance(node.value, list) or name == GRID:
         return False
@@ -41,30 +41,30 @@ def _is_short_grid(name: str, node: Located) -> bool:
     return holds_lists or name not in _LIST_SETTINGS
 
 
-def _put(tree: Located, steps: list[str], node: Located, where: str) -> Located:
+def _put(tree: YamlNode, steps: list[str], node: YamlNode, where: str) -> YamlNode:
     if not steps:
         return node
     step, rest = steps[0], steps[1:]
     match tree.value:
         case dict():
-            inner = tree.value.get(step, Located({}, where))
-            return Located({**tree.value, step: _put(inner, rest, node, where)}, tree.where)
+            inner = tree.value.get(step, YamlNode({}, where))
+            return YamlNode({**tree.value, step: _put(inner, rest, node, where)}, tree.location)
         case list() if step.isdigit() and int(step) < len(tree.value):
             items = list(tree.value)
             items[int(step)] = _put(items[int(step)], rest, node, where)
-            return Located(items, tree.where)
+            return YamlNode(items, tree.location)
     raise SweepFileError([Mistake(where, "", f"{step!r} leads nowhere: what stands before it is no block of settings")])
 
 
-def _moved(node: Located, where: str) -> Located:
+def _moved(node: YamlNode, where: str) -> YamlNode:
     """The same value, standing on the command line."""
     match node.value:
         case dict():
-            return Located({key: _moved(child, where) for key, child in node.value.items()}, where)
+            return YamlNode({key: _moved(child, where) for key, child in node.value.items()}, where)
         case list():
-            return Located([_moved(child, where) for child in node.value], where)
+            return YamlNode([_moved(child, where) for child in node.value], where)
         case _:
-            return Located(node.value, where)
+            return YamlNode(node.value, where)
 
 
 def _takes_list(annotation: Any) -> bool:

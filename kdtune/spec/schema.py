@@ -22,7 +22,7 @@ from kdtune.settings import (
     Train,
     Transfer,
 )  # fmt: skip
-from kdtune.spec.yaml_tree import Located
+from kdtune.spec.yaml_tree import YamlNode
 
 BLOCKS: dict[str, Any] = {  # in the order of the grid: the last varies fastest
     "dataset": Dataset,
@@ -41,7 +41,7 @@ KINDS: dict[str, dict[str, type[BaseModel]]] = {
 REQUIRED = ("name", "dataset", "teacher", "student", "distill")
 
 
-def known(block: str, node: Located, path: tuple[int | str, ...]) -> list[str]:
+def list_known_settings(block: str, node: YamlNode, path: tuple[int | str, ...]) -> list[str]:
     """The settings that may stand where ``path`` points, for "did you mean"."""
     model: Any = {**BLOCKS, "": Head}.get(block, Train)
     if block in KINDS:

@@ -24,11 +24,11 @@ from kdtune.settings import (
     Transfer,
 )
 from kdtune.spec import grid
-from kdtune.spec.cross_checks import mistakes_between
-from kdtune.spec.messages import describe
-from kdtune.spec.overrides import override
-from kdtune.spec.schema import BLOCKS, KINDS, REQUIRED, known
-from kdtune.spec.yaml_tree import Located, read_file
+from kdtune.spec.cross_checks import find_mismatches
+from kdtune.spec.messages import describe_error
+from kdtune.spec.overrides import apply_overrides
+from kdtune.spec.schema import BLOCKS, KINDS, REQUIRED, list_known_settings
+from kdtune.spec.yaml_tree import YamlNode, read_yaml_file
 from kdtune.text import nearest
 
 MAX_NETWORKS = 100_000
@@ -49,12 +49,12 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class BlockVariant:
     """One variant of a block: its settings (None if they are wrong), its place, its own ``train``."""
 
     settings: Any
-    node: Located
-    train: Located
+    node: YamlNode
+    train: YamlNode
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SweepSpec:
     source: dict[str, Any]
 
 
-def load(
+def load_spec(
     path: Path, overrides: Sequence[str] = (), max_networks: int = MAX_NETWORKS, data_root: Path | None = None
 ) -> SweepSpec:
     """Read and validate a sweep file, and look at the files of its data.
@@ -86,16 +86,16 @@ def load(
     SweepFileError
         With every mistake in the file.
     """
-    tree = read_file(path)
+    tree = read_yaml_file(path)
     if not isinstance(tree.value, dict):
-        raise SweepFileError([Mistake(tree.where, "", "must be a mapping of settings, as in `name: fakeset`")])
-    return _Validation(*override(tree, overrides), max_networks, data_root).spec()
+        raise SweepFileError([Mistake(tree.location, "", "must be a mapping of settings, as in `name: fakeset`")])
+    return _Validation(*apply_overrides(tree, overrides), max_networks, data_root).spec()
 
 
 class _Validation:
     """One walk over a tree, collecting mistakes instead of stopping at the first."""
 
-    def __init__(self, tree: Located, mistakes: list[Mistake], max_networks: int, data_root: Path | None) -> None:
+    def __init__(self, tree: YamlNode, mistakes: list[Mistake], max_networks: int, data_root: Path | None) -> None:
         self.tree = tree
         self.max_networks = max_networks
         self.context = {"data_root": data_root and str(data_root)}
@@ -106,7 +106,7 @@ class _Validation:
     def spec(self) -> SweepSpec:
         self._keys()
         self._guard_size()
-        self.mistakes += grid.mistakes(self.tree)
+        self.mistakes += grid.find_grid_mistakes(self.tree)
         head = self._head()
         variants = {name: self._variants(name) for name in BLOCKS}
         cases = self._cases(variants)
@@ -119,62 +119,64 @@ class _Validation:
         all_keys = [*Head.model_fields, *BLOCKS]
         for key, node in self.tree.value.items():
             if key not in all_keys:
-                self.mistakes.append(Mistake(node.where, key, f"is no setting here; {nearest(key, all_keys)}"))
+                self.mistakes.append(Mistake(node.location, key, f"is no setting here; {nearest(key, all_keys)}"))
         for field in ("train.eval_every", *(f"{b}.train.eval_every" for b in ("teacher", "student", "distill"))):
             node = _found(self.tree, field.split("."))
             if node is not None and grid.is_grid(node):
                 message = "cannot be swept, since it changes no network; give one value"
-                self.mistakes.append(Mistake(node.where, field, message))
+                self.mistakes.append(Mistake(node.location, field, message))
         for key in REQUIRED:
             if key not in self.tree.value:
-                self.mistakes.append(Mistake(self.tree.where, key, "is missing; it has no default"))
+                self.mistakes.append(Mistake(self.tree.location, key, "is missing; it has no default"))
 
     def _head(self) -> Head | None:
         own = {key: node for key, node in self.tree.value.items() if key in Head.model_fields}
         for key, node in own.items():
             if grid.has_grid(node):
-                self.mistakes.append(Mistake(node.where, key, "cannot be swept; give one value"))
+                self.mistakes.append(Mistake(node.location, key, "cannot be swept; give one value"))
                 return None
         if "name" not in own:
             return None  # already said
-        head = self._check(TypeAdapter(Head), Located(own, self.tree.where), "")
+        head = self._check(TypeAdapter(Head), YamlNode(own, self.tree.location), "")
         if isinstance(head, Head):
             if head.name in RESERVED:
                 self.mistakes.append(
-                    Mistake(own["name"].where, "name", f"{head.name!r} is taken by the shared teachers; choose another")
+                    Mistake(
+                        own["name"].location, "name", f"{head.name!r} is taken by the shared teachers; choose another"
+                    )
                 )
             return head
         return None
 
     def _guard_size(self) -> None:
         """Refuse a grid that is too large before it is expanded."""
-        given = self.tree.value.get("replicates", Located(1, "")).plain()
+        given = self.tree.value.get("replicates", YamlNode(1, "")).to_plain()
         counts = given.values() if isinstance(given, dict) else [given]
         replicates = max([1, *(n for n in counts if isinstance(n, int))])
         blocks = (self.tree.value[name] for name in BLOCKS if name in self.tree.value)
-        networks = math.prod(grid.size(block) for block in blocks) * replicates
+        networks = math.prod(grid.count_variants(block) for block in blocks) * replicates
         if networks > self.max_networks:
             message = f"asks for {networks:,} students or more, over the limit of {self.max_networks:,} networks"
-            self.mistakes.append(Mistake(self.tree.where, "", f"{message}; shrink the grid or raise --max-networks"))
+            self.mistakes.append(Mistake(self.tree.location, "", f"{message}; shrink the grid or raise --max-networks"))
             raise SweepFileError(self.mistakes)
 
-    def _variants(self, name: str) -> list[Variant]:
+    def _variants(self, name: str) -> list[BlockVariant]:
         """Every variant of a block, the wrong ones without settings."""
         if name not in self.tree.value and name in REQUIRED:
-            return [Variant(None, self.tree, _nothing(self.tree.where))]
+            return [BlockVariant(None, self.tree, _nothing(self.tree.location))]
         adapter = TypeAdapter(BLOCKS[name])
         found = []
-        for node in grid.expand(self.tree.value.get(name, _nothing(self.tree.where))):
-            own, train = node, _nothing(node.where)
+        for node in grid.expand_grid(self.tree.value.get(name, _nothing(self.tree.location))):
+            own, train = node, _nothing(node.location)
             if name in ("teacher", "student", "distill") and isinstance(node.value, dict):
-                own = Located({k: v for k, v in node.value.items() if k != "train"}, node.where)
+                own = YamlNode({k: v for k, v in node.value.items() if k != "train"}, node.location)
                 train = node.value.get("train", train)
             # A train block may be incomplete or overridden: it is checked where it is put together.
             settings = None if name == "train" else self._check(adapter, own, name)
-            found.append(Variant(settings, node, train))
+            found.append(BlockVariant(settings, node, train))
         return found
 
-    def _cases(self, variants: dict[str, list[Variant]]) -> list[Case]:
+    def _cases(self, variants: dict[str, list[BlockVariant]]) -> list[Case]:
         cases = []
         for data, transfer, base, teacher, student, distill in itertools.product(*variants.values()):
             trains = (
@@ -182,7 +184,7 @@ class _Validation:
                 self._train(base.node, ("student", student.train)),
                 self._train(base.node, ("student", student.train), ("distill", distill.train)),
             )
-            layers: list[list[tuple[str, Located]]] = [
+            layers: list[list[tuple[str, YamlNode]]] = [
                 [("teacher.train", teacher.train)],
                 [("student.train", student.train)],
                 [("student.train", student.train), ("distill.train", distill.train)],
@@ -195,15 +197,15 @@ class _Validation:
                 cases.append(Case(*settings, distill.settings, trains[2]))  # type: ignore[arg-type]
         return cases
 
-    def _together(self, data: Variant, *others: Variant) -> None:
+    def _together(self, data: BlockVariant, *others: BlockVariant) -> None:
         """What the other blocks say must be true of the data; each pair is looked at once."""
         for name, other in zip(("transfer", "teacher", "student", "distill"), others, strict=True):
             key = id(data), id(other)
             if data.settings is not None and other.settings is not None and key not in self.fits:
                 self.fits.add(key)
-                self.mistakes += mistakes_between(data.settings, name, other.settings, other.node)
+                self.mistakes += find_mismatches(data.settings, name, other.settings, other.node)
 
-    def _train(self, base: Located, *overriding: tuple[str, Located]) -> Train | None:
+    def _train(self, base: YamlNode, *overriding: tuple[str, YamlNode]) -> Train | None:
         """The ``train`` block with the overriding blocks laid over it."""
         layers = [(name, node) for name, node in overriding if node.value != {}]
         key = (id(base), *(id(node) for _, node in layers))  # the tree outlives this table of its nodes
@@ -212,15 +214,15 @@ class _Validation:
             for name, node in layers:
                 if not isinstance(node.value, dict):
                     message = "must be a block of settings, as in {epochs: 20}"
-                    self.mistakes.append(Mistake(node.where, f"{name}.train", message))
+                    self.mistakes.append(Mistake(node.location, f"{name}.train", message))
                     break
                 merged |= node.value
             over = {f"{name}.train": node for name, node in layers if isinstance(node.value, dict)}
-            tree = Located(merged if over or isinstance(base.value, dict) else base.value, base.where)
+            tree = YamlNode(merged if over or isinstance(base.value, dict) else base.value, base.location)
             self.trains[key] = self._check(TypeAdapter(Train), tree, "train", over)
         return self.trains[key]
 
-    def _fit(self, data: Any, train: Train | None, layers: list[tuple[str, Located]]) -> None:
+    def _fit(self, data: Any, train: Train | None, layers: list[tuple[str, YamlNode]]) -> None:
         """A batch may not be larger than the data."""
         if train is None or data is None or (id(data), id(train)) in self.fits:
             return
@@ -229,23 +231,23 @@ class _Validation:
             blocks = [(name, node) for name, node in layers if isinstance(node.value, dict)]
             field, node = next(((f, n) for f, n in reversed(blocks) if "batch_size" in n.value), layers[0])
             most = f"is more than the {data.n_train} training examples; at most {data.n_train} is right"
-            where = node.at(("batch_size",)).where
+            where = node.descendant(("batch_size",)).location
             self.mistakes.append(Mistake(where, f"{field}.batch_size", f"{train.batch_size} {most}"))
 
     def _check(
-        self, adapter: TypeAdapter[Any], node: Located, block: str, over: dict[str, Located] | None = None
+        self, adapter: TypeAdapter[Any], node: YamlNode, block: str, over: dict[str, YamlNode] | None = None
     ) -> Any:
         """Validate one block; None and a mistake or more where it is wrong.
 
         ``over`` are blocks laid over this one: a mistake that comes from one of them bears its name.
         """
         try:
-            return adapter.validate_python(node.plain(), context=self.context)
+            return adapter.validate_python(node.to_plain(), context=self.context)
         except ValidationError as error:
             for item in error.errors():
                 tagged = item["loc"][:1] and item["loc"][0] in KINDS.get(block, {})
                 path = item["loc"][1:] if tagged else item["loc"]
-                if node.at(path).value is grid.BROKEN and item["type"] != "extra_forbidden":
+                if node.descendant(path).value is grid.BROKEN and item["type"] != "extra_forbidden":
                     continue
                 if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
                     path = (*path, "kind")
@@ -255,16 +257,16 @@ class _Validation:
                     path = (*path, setting)
                 source = next((n for n, o in reversed((over or {}).items()) if path[:1] and path[0] in o.value), block)
                 field = ".".join(str(part) for part in (source, *path) if part != "")
-                message = describe(item, known(block, node, path))
-                self.mistakes.append(Mistake(node.at(path).where, field, message))
+                message = describe_error(item, list_known_settings(block, node, path))
+                self.mistakes.append(Mistake(node.descendant(path).location, field, message))
             return None
 
-    def _filled(self, variants: dict[str, list[Variant]]) -> dict[str, Any]:
+    def _filled(self, variants: dict[str, list[BlockVariant]]) -> dict[str, Any]:
         """Each block as it was written, with the defaults that all of its variants share."""
         filled = {}
         for name, found in variants.items():
             node = self.tree.value.get(name)
-            written = node.plain() if node is not None else {}
+            written = node.to_plain() if node is not None else {}
             settings = self.trains.values() if name == "train" else [variant.settings for variant in found]
             dumps = [
                 s.model_dump(exclude={"depth", "width", "root"}, exclude_none=True) for s in settings if s is not None
@@ -278,7 +280,7 @@ class _Validation:
         return filled
 
 
-def _found(node: Located, steps: list[str]) -> Located | None:
+def _found(node: YamlNode, steps: list[str]) -> YamlNode | None:
     """What stands at the end of these steps, if anything does."""
     for step in steps:
         if not isinstance(node.value, dict) or step not in node.value:
@@ -287,10 +289,10 @@ def _found(node: Located, steps: list[str]) -> Located | None:
     return node
 
 
-def _nothing(where: str) -> Located:
-    return Located({}, where)
+def _nothing(where: str) -> YamlNode:
+    return YamlNode({}, where)
 
 
 def _by_line(mistake: Mistake) -> tuple[str, int]:
-    name, _, line = mistake.where.rpartition(":")
-    return (name, int(line)) if line.isdigit() else (mistake.where, 0)
+    name, _, line = mistake.location.rpartition(":")
+    return (name, int(line)) if line.isdigit() else (mistake.location, 0)

@@ -27,23 +27,23 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class YamlNode:
     """A value and where it stands: a scalar, a list of Located or a dict of Located."""
 
     value: Any
-    where: str
+    location: str
 
-    def plain(self) -> Any:
+    def to_plain(self) -> Any:
         """The value without its places: nested dicts, lists and scalars."""
         match self.value:
             case dict():
-                return {key: child.plain() for key, child in self.value.items()}
+                return {key: child.to_plain() for key, child in self.value.items()}
             case list():
-                return [child.plain() for child in self.value]
+                return [child.to_plain() for child in self.value]
             case _:
                 return self.value
 
-    def at(self, path: tuple[int | str, ...]) -> Located:
+    def descendant(self, path: tuple[int | str, ...]) -> YamlNode:
         """The deepest value on the way along ``path``."""
         here = self
         for step in path:
@@ -56,7 +56,7 @@ class Located:
                 break
         return here
 
-    def children(self) -> Iterator[tuple[str, Located]]:
+    def children(self) -> Iterator[tuple[str, YamlNode]]:
         match self.value:
             case dict():
                 yield from self.value.items()
@@ -64,7 +64,7 @@ class Located:
                 yield from ((str(i), child) for i, child in enumerate(self.value))
 
 
-def read_file(path: Path) -> Located:
+def read_yaml_file(path: Path) -> YamlNode:
     """Read a YAML file.
 
     Raises
@@ -87,10 +87,10 @@ def read_file(path: Path) -> Located:
         raise _mistake(name, f"is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise _mistake(name, f"cannot be read: {error.strerror}") from None
-    return read_text(text, name)
+    return read_yaml_text(text, name)
 
 
-def read_text(text: str, name: str) -> Located:
+def read_yaml_text(text: str, name: str) -> YamlNode:
     """Read YAML text; ``name`` stands before each line number."""
     yaml = YAML(typ="safe", pure=True)
     try:
@@ -117,7 +117,7 @@ class _Reader:
         self.name = name
         self.count = 0
 
-    def read(self, node: Node, where: str | None = None, depth: int = 0) -> Located:
+    def read(self, node: Node, where: str | None = None, depth: int = 0) -> YamlNode:
         where = where or f"{self.name}:{node.start_mark.line + 1}"
         if depth > MAX_DEPTH:
             raise _mistake(where, f"is nested more than {MAX_DEPTH} deep")
@@ -126,20 +126,20 @@ class _Reader:
             raise _mistake(where, f"holds more than {MAX_VALUES:,} values (aliases counted)")
         match node:
             case MappingNode(tag="tag:yaml.org,2002:map"):
-                return Located(self._mapping(node, depth), where)
+                return YamlNode(self._mapping(node, depth), where)
             case SequenceNode(tag="tag:yaml.org,2002:seq"):
-                return Located([self.read(item, depth=depth + 1) for item in node.value], where)
+                return YamlNode([self.read(item, depth=depth + 1) for item in node.value], where)
             case ScalarNode() if node.tag in _PLAIN_TAGS:
                 try:
-                    return Located(self.constructor.construct_object(node), where)
+                    return YamlNode(self.constructor.construct_object(node), where)
                 except Exception:  # ruamel lets through whatever its converters raise
                     raise _mistake(where, f"{node.value[:40]!r} is no {_short(str(node.tag))[2:]}") from None
         if node.tag == "tag:yaml.org,2002:timestamp":
-            return Located(node.value, where)  # a date is text here
+            return YamlNode(node.value, where)  # a date is text here
         raise _mistake(where, f"has the YAML tag {_short(str(node.tag))}; only plain data may stand here")
 
-    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Located]:
-        found: dict[str, Located] = {}
+    def _mapping(self, node: MappingNode, depth: int) -> dict[str, YamlNode]:
+        found: dict[str, YamlNode] = {}
         for key, value in node.value:
             where = f"{self.name}:{key.start_mark.line + 1}"
             if key.tag == "tag:yaml.org,2002:merge":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kdtune.settings import CNN, MLP, Shape
-from kdtune.stacked.initial_weights import initial_weights
+from kdtune.stacked.initial_weights import draw_initial_weights
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def build(
+def build_module(
     shape: Shape,
     inputs: Sequence[int],
     n_classes: int,
@@ -42,7 +42,7 @@ def build(
         layers = [part for part in net if isinstance(part, nn.Linear | nn.Conv2d)]
         std = shape.init_std if isinstance(shape, MLP) else None
         with torch.no_grad():
-            weights = initial_weights([tuple(part.weight.shape) for part in layers], seed, std)
+            weights = draw_initial_weights([tuple(part.weight.shape) for part in layers], seed, std)
             for part, weight in zip(layers, weights, strict=True):
                 part.weight.copy_(weight)
                 part.bias.zero_()  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kdtune.plan.identity import stream
+from kdtune.plan.identity import make_seed_sequence
 
 UNITS = 65536  # values of 16 bits
 
@@ -29,7 +29,7 @@ class _Layer(NamedTuple):
     factors: Tensor
 
 
-class Masks:
+class DropoutMasks:
     """Masks for the dropped-out layers of a stack, all layers of a step drawn at once.
 
     Parameters
@@ -46,7 +46,7 @@ class Masks:
         self.generators: list[np.random.SFC64] = []
 
     def start(self, epoch: int) -> None:
-        self.generators = [np.random.SFC64(stream("dropout", name, epoch)) for name in self.ids]
+        self.generators = [np.random.SFC64(make_seed_sequence("dropout", name, epoch)) for name in self.ids]
 
     def draw(self, batch: int) -> Iterator[Tensor]:
         """The factors of each layer in turn, (pack, units, batch): 0, or 1 / (1 - rate).
@@ -81,11 +81,11 @@ class Masks:
         return self.spaces[batch]
 
 
-class DeviceMasks:
+class DeviceDropoutMasks:
     """The same on the device, by hashing a counter: each draw is a few elementwise passes, no transfer.
 
     Its state lies in tensors, so that a captured CUDA graph draws anew each time it is replayed.
-    The masks are not those of ``Masks``; they are keyed in the same way.
+    The masks are not those of ``DropoutMasks``; they are keyed in the same way.
     """
 
     def __init__(
@@ -98,12 +98,14 @@ class DeviceMasks:
         self.step = torch.zeros((), dtype=torch.int64, device=device)
 
     def start(self, epoch: int) -> None:
-        words = [stream("dropout", name, epoch).generate_state(2, np.uint64).view(np.int64) for name in self.ids]
+        words = [
+            make_seed_sequence("dropout", name, epoch).generate_state(2, np.uint64).view(np.int64) for name in self.ids
+        ]
         self.key.copy_(torch.from_numpy(np.stack(words)).view(-1, 2, 1, 1))
         self.step.zero_()
 
     def draw(self, batch: int) -> Iterator[Tensor]:
-        """As ``Masks.draw``."""
+        """As ``DropoutMasks.draw``."""
         counter = torch.arange(self.ends[-1] * batch, device=self.device).view(1, self.ends[-1], batch)
         # 2^40 apart: no two draws of an epoch share a counter.
         bits = splitmix64(counter + (self.step << 40) + self.key[:, 0]) ^ self.key[:, 1]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-def initial_weights(shapes: Sequence[tuple[int, ...]], seed: int, std: float | None = None) -> list[Tensor]:
+def draw_initial_weights(shapes: Sequence[tuple[int, ...]], seed: int, std: float | None = None) -> list[Tensor]:
     """Weights of each layer, of shape (outputs, inputs) or (outputs, inputs, height, width).
 
     Glorot-uniform (Glorot and Bengio 2010, equation 16), a convolution's window counted into both of its

@@ -14,23 +14,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kdtune.plan.memory_estimate import LANE, padded
+from kdtune.plan.memory_estimate import LANE, pad_to_lane
 
 
-def flat_zeros(size: int, dtype: torch.dtype, device: str) -> Tensor:
+def allocate_flat_zeros(size: int, dtype: torch.dtype, device: str) -> Tensor:
     """At least ``size`` zeros that start at a multiple of 64 bytes.
 
     The length is a multiple of 16: optimizers that work in whole vectors have no remainder, which
     they would round differently.
     """
-    buffer = torch.zeros(padded(size) + LANE, dtype=dtype, device=device)
+    buffer = torch.zeros(pad_to_lane(size) + LANE, dtype=dtype, device=device)
     skip = -(buffer.data_ptr() // buffer.element_size()) % LANE
-    return buffer[skip : skip + padded(size)]
+    return buffer[skip : skip + pad_to_lane(size)]
 
 
-def matrices(flat: Tensor, pack: int, rows: int, columns: int) -> Tensor:
+def view_as_matrices(flat: Tensor, pack: int, rows: int, columns: int) -> Tensor:
     """The start of ``flat`` as (pack, rows, columns padded to a multiple of 16)."""
-    width = padded(columns)
+    width = pad_to_lane(columns)
     return flat[: pack * rows * width].view(pack, rows, width)
 
 
@@ -54,17 +54,19 @@ class Inputs(NamedTuple):
         last one needs.
         """
         x = x.expand(pack, -1, -1)
-        columns = x[:, :, : features + 1].unfold(1, padded(size), size)  # (pack, batches, features + 1, padded(size))
+        columns = x[:, :, : features + 1].unfold(
+            1, pad_to_lane(size), size
+        )  # (pack, batches, features + 1, padded(size))
         rows = x[:, : columns.shape[1] * size].view(
             pack, -1, size, x.shape[2]
         )  # (pack, batches, size, padded(features + 1))
         return [cls(*both) for both in zip(rows.unbind(1), columns.unbind(1), strict=True)]
 
 
-def with_ones(x: npt.NDArray[np.float32], dtype: torch.dtype) -> Tensor:
+def append_ones(x: npt.NDArray[np.float32], dtype: torch.dtype) -> Tensor:
     """x (examples, features) with a column of ones, by which biases are weights, then zeros up to a multiple of 16."""
     features = x.shape[1]
-    found = torch.zeros(len(x), padded(features + 1), dtype=dtype)
+    found = torch.zeros(len(x), pad_to_lane(features + 1), dtype=dtype)
     found[:, :features] = torch.from_numpy(x)
     found[:, features] = 1
     return found

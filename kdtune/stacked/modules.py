@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from kdtune.stacked.architectures import Images
-from kdtune.stacked.memory_layout import Inputs, flat_zeros
+from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
 
 
-class Masked(nn.Module):
+class MaskedDropout(nn.Module):
     """Dropout by a given mask, (batch, *units of one example); ones while evaluating."""
 
     mask: Tensor
@@ -56,13 +56,13 @@ class StackedModules:
         for part in self.template.modules():
             if isinstance(part, Images):
                 part.channels_last = self.pack == 1  # vmap knows no memory format
-        masked = {name: part for name, part in self.template.named_modules() if isinstance(part, Masked)}
+        masked = {name: part for name, part in self.template.named_modules() if isinstance(part, MaskedDropout)}
         self.dropouts = list(masked)
         self.units = _masked_units(self.template, features, dtype, device)
         self.masked = [(part.rate, units.numel()) for part, units in zip(masked.values(), self.units, strict=True)]
         initial, _ = stack_module_state(members)
         size = sum(value.numel() for value in initial.values())
-        self.flat, self.gradient = flat_zeros(size, dtype, device), flat_zeros(size, dtype, device)
+        self.flat, self.gradient = allocate_flat_zeros(size, dtype, device), allocate_flat_zeros(size, dtype, device)
         self.parameters = self._views(self.flat, initial)
         self.gradients = self._views(self.gradient, initial)
         for name, value in initial.items():
@@ -137,7 +137,7 @@ def _with_masks(module: nn.Module) -> nn.Module:
     for name, part in list(own.named_modules()):
         if isinstance(part, nn.Dropout):
             parent, _, last = name.rpartition(".")
-            setattr(own.get_submodule(parent), last, Masked(part.p))
+            setattr(own.get_submodule(parent), last, MaskedDropout(part.p))
     return own
 
 
@@ -147,7 +147,7 @@ def _masked_units(template: nn.Module, features: int, dtype: torch.dtype, device
     handles = [
         part.register_forward_hook(lambda _m, _x, out: shapes.append(out[0].detach()))
         for part in template.modules()
-        if isinstance(part, Masked)
+        if isinstance(part, MaskedDropout)
     ]
     with torch.no_grad():
         template(torch.zeros(1, features, dtype=dtype, device=device))

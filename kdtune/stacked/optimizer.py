@@ -16,7 +16,7 @@ from kdtune.settings import Train
 EPS = 1e-7  # Adam's, as in Keras; torch's is 1e-8
 
 
-def constrain(weights: Iterable[Tensor], max_norm: float) -> None:
+def constrain_norms(weights: Iterable[Tensor], max_norm: float) -> None:
     """Shrink the incoming weights of units, (..., units, inputs), to this Euclidean norm where theirs is larger.
 
     Srivastava et al. (2014), section 5.1; Keras's ``MaxNorm`` over a unit's inputs.

@@ -17,9 +17,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from kdtune.plan.memory_estimate import padded
-from kdtune.stacked.initial_weights import initial_weights
-from kdtune.stacked.memory_layout import Inputs, flat_zeros, matrices
+from kdtune.plan.memory_estimate import pad_to_lane
+from kdtune.stacked.initial_weights import draw_initial_weights
+from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros, view_as_matrices
 
 threshold = torch.ops.aten.threshold_backward.grad_input
 
@@ -44,7 +44,7 @@ class _Hidden(_Layer):
     h_transposed: Tensor  # (pack, batch, padded(outputs + 1)): h with zeros
 
 
-class StackedMLP:
+class StackedPerceptrons:
     """``pack`` perceptrons of one shape, ReLU between layers, all parameters in one flat buffer.
 
     Parameters
@@ -71,19 +71,19 @@ class StackedMLP:
         self.layers, self.pack, self.dropout = list(layers), len(seeds), dropout
         self.precision = precision or dtype
         self.masked = [(dropout, outputs) for _, outputs in layers[:-1]] if dropout else []
-        size = sum(self.pack * outputs * padded(inputs + 1) for inputs, outputs in layers)
-        self.flat = flat_zeros(size, dtype, device)
-        self.gradient = flat_zeros(size, dtype, device)
+        size = sum(self.pack * outputs * pad_to_lane(inputs + 1) for inputs, outputs in layers)
+        self.flat = allocate_flat_zeros(size, dtype, device)
+        self.gradient = allocate_flat_zeros(size, dtype, device)
         low = self.precision != dtype
         # What the products read and write: the buffers themselves, or copies of lower precision.
-        self._flat = flat_zeros(size, self.precision, device) if low else self.flat
-        self._gradient = flat_zeros(size, self.precision, device) if low else self.gradient
+        self._flat = allocate_flat_zeros(size, self.precision, device) if low else self.flat
+        self._gradient = allocate_flat_zeros(size, self.precision, device) if low else self.gradient
         self.matrices = self._views(self.flat)  # (pack, outputs, inputs + 1) each, the bias last
         self._matrices, self._gradients = self._views(self._flat), self._views(self._gradient, whole=True)
         self._transposed = [matrix[:, :, :-1].transpose(1, 2) for matrix in self._matrices]  # (pack, inputs, outputs)
         self._spaces: dict[tuple[int, int], tuple[list[_Hidden], _Layer]] = {}
         for member, seed in enumerate(seeds):
-            weights = initial_weights([(outputs, inputs) for inputs, outputs in layers], seed, init_std)
+            weights = draw_initial_weights([(outputs, inputs) for inputs, outputs in layers], seed, init_std)
             for matrix, weight in zip(self.matrices, weights, strict=True):
                 matrix[member, :, :-1] = weight
         self.incoming = [matrix[:, :, :-1] for matrix in self.matrices[:-1]]
@@ -91,10 +91,10 @@ class StackedMLP:
 
     def _views(self, flat: Tensor, whole: bool = False) -> list[Tensor]:
         """Each layer's matrices, (pack, outputs, inputs + 1); if ``whole``, with their padding."""
-        sizes = [self.pack * outputs * padded(inputs + 1) for inputs, outputs in self.layers]
+        sizes = [self.pack * outputs * pad_to_lane(inputs + 1) for inputs, outputs in self.layers]
         starts = accumulate(sizes, initial=0)
         return [
-            matrices(flat[start:], self.pack, outputs, inputs + 1)[:, :, : None if whole else inputs + 1]
+            view_as_matrices(flat[start:], self.pack, outputs, inputs + 1)[:, :, : None if whole else inputs + 1]
             for start, (inputs, outputs) in zip(starts, self.layers, strict=False)
         ]
 
@@ -146,15 +146,15 @@ class StackedMLP:
         return self._spaces[size]
 
     def _hidden(self, units: int, columns: int, batch: int) -> _Hidden:
-        z, h = self._room(units, columns), self._room(padded(units + 1), columns)
+        z, h = self._room(units, columns), self._room(pad_to_lane(units + 1), columns)
         h[:, units] = 1
         active, z_batch, h_batch = h[:, :units], z[:, :, :batch], h[:, :, :batch]
         return _Hidden(z, z, z_batch, z_batch, h[:, : units + 1], active, h_batch[:, :units], h_batch.transpose(1, 2))
 
     def _room(self, units: int, columns: int) -> Tensor:
         """(pack, units, columns) of zeros."""
-        flat = flat_zeros(self.pack * units * padded(columns), self.precision, str(self.flat.device))
-        return matrices(flat, self.pack, units, columns)[:, :, :columns]
+        flat = allocate_flat_zeros(self.pack * units * pad_to_lane(columns), self.precision, str(self.flat.device))
+        return view_as_matrices(flat, self.pack, units, columns)[:, :, :columns]
 
     def finite(self) -> Tensor:
         """(pack,) of bool: whether all parameters of a member are finite."""

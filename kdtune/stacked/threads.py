@@ -12,7 +12,7 @@ import torch
 Result = TypeVar("Result")
 
 
-def on_threads(count: int, work: Callable[[], Result]) -> Result:
+def run_on_threads(count: int, work: Callable[[], Result]) -> Result:
     """Run ``work`` with so many threads for each product and elementwise pass, denormals flushed on all of them.
 
     More than one are started from a thread of their own, whose treatment of denormals they inherit:
@@ -23,7 +23,7 @@ def on_threads(count: int, work: Callable[[], Result]) -> Result:
         before = torch.get_num_threads()
         torch.set_num_threads(count)
         try:
-            with denormals_flushed():
+            with flush_denormals():
                 return work()
         finally:
             torch.set_num_threads(before)
@@ -35,7 +35,7 @@ def on_threads(count: int, work: Callable[[], Result]) -> Result:
 
 
 @contextmanager
-def denormals_flushed() -> Iterator[None]:
+def flush_denormals() -> Iterator[None]:
     """This thread takes denormal numbers for 0.
 
     Gradients of examples that are learned pass through them on their way to 0, and arithmetic on

@@ -16,7 +16,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from kdtune.statistics.smooth_minimum import POINTS, ROUNDING, Array, Optimum, half_interval, mean_with_error, minimum
+from kdtune.statistics.smooth_minimum import (
+    POINTS,
+    ROUNDING,
+    Array,
+    Optimum,
+    find_minimum,
+    margin_of_error,
+    sum_of_means,
+)
 
 RULES = 241  # that are tried
 EVERY = 8  # points of the axis from one level that is tried to the next
@@ -69,14 +77,14 @@ class _Block:
     doubt: float  # the greatest of its cells
 
 
-def on_one_axis(curves: Sequence[Curve]) -> tuple[Array, list[Levelled]]:
+def place_on_one_axis(curves: Sequence[Curve]) -> tuple[Array, list[Levelled]]:
     """An axis that reaches beyond all curves, (n,) evenly spaced points, and the curves on it."""
     low, high = min(c.points[0] for c in curves), max(c.points[-1] for c in curves)
     axis = np.linspace(low - LEVELS_OFF, high + LEVELS_OFF, POINTS)
     return axis, [_levelled(one, axis) for one in curves]
 
 
-def effect(
+def estimate_effect(
     axis: Array,
     curves: Sequence[Levelled],
     factors: Sequence[float],
@@ -107,7 +115,7 @@ def effect(
             np.add.at(total, block.sets, each)
     mean, none = costs.mean(axis=1).sum(axis=0), RULES // 2
     alike = rules[mean <= mean.min() + ROUNDING * abs(mean).max()]  # where all optima lie beyond their grids, many
-    found = replace(minimum(rules, costs, scores, level), at=float(alike[abs(alike).argmin()]))
+    found = replace(find_minimum(rules, costs, scores, level), at=float(alike[abs(alike).argmin()]))
     doubt = max(block.doubt for block in together) / spread
     found = replace(found, low=found.low - doubt, high=found.high + doubt)
     # As in the interval: no effect costs more than the best rule does, or it falls or rises there. Around a minimum the
@@ -119,7 +127,7 @@ def effect(
 
 def _p_value(scores: Array) -> float:
     """Of the t-test that the means of scores (sets, R, 1) sum to zero."""
-    (mean,), (error,), (freedom,) = mean_with_error(scores)
+    (mean,), (error,), (freedom,) = sum_of_means(scores)
     if error <= ROUNDING * abs(scores).max():  # replicates without noise
         return float(abs(mean) <= ROUNDING * abs(scores).max())
     return float(2 * stats.t.sf(abs(mean) / error, freedom))
@@ -238,6 +246,6 @@ def _by_replicate(blocks: Sequence[_Block], level: float) -> tuple[float, float,
     above = np.zeros((max(max(block.sets) for block in blocks) + 1, len(blocks[0].optima), 1))
     for block in blocks:
         np.add.at(above, block.sets, (block.optima * block.factors).T[..., None])
-    mean, error, freedom = mean_with_error(above / sum(block.factors @ block.factors for block in blocks))
-    half = half_interval(error, freedom, level)
+    mean, error, freedom = sum_of_means(above / sum(block.factors @ block.factors for block in blocks))
+    half = margin_of_error(error, freedom, level)
     return float(mean[0]), float((mean - half)[0]), float((mean + half)[0])

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kdtune.statistics.smooth_minimum import Array, t_value
+from kdtune.statistics.smooth_minimum import Array, critical_t
 
 LEVEL = 0.95
 
 
-def cross_fitted(decide: Array, test: Array) -> Array:
+def cross_fit(decide: Array, test: Array) -> Array:
     """Test errors (replicates,) of each replicate at the T that is best on all others; NaN for one replicate."""
     count = len(decide)
     if count < 2:
@@ -22,18 +22,18 @@ def cross_fitted(decide: Array, test: Array) -> Array:
     return found
 
 
-def interval(values: Array) -> tuple[Any, Any]:
+def t_interval(values: Array) -> tuple[Any, Any]:
     """Student's t for the mean of values (replicates, ...), those that are there; infinite for fewer than two."""
     values = _known(values)
     if len(values) < 2:
         nothing = np.full(values.shape[1:], math.inf if len(values) else math.nan)[()]
         return -nothing, nothing
-    half = t_value(LEVEL, len(values) - 1) * values.std(axis=0, ddof=1) / math.sqrt(len(values))
+    half = critical_t(LEVEL, len(values) - 1) * values.std(axis=0, ddof=1) / math.sqrt(len(values))
     mean = values.mean(axis=0)
     return mean - half, mean + half
 
 
-def fieller(part: Array, whole: Array) -> tuple[float, float, float]:
+def fieller_interval(part: Array, whole: Array) -> tuple[float, float, float]:
     """The ratio of the means of paired values (replicates,) with its interval: Fieller (1954), JRSS B 16.
 
     NaN where the mean of ``whole`` cannot be told from 0, or lies below it: there is no share of no gap.
@@ -43,7 +43,7 @@ def fieller(part: Array, whole: Array) -> tuple[float, float, float]:
     count = len(part)
     if count < 2:
         return math.nan, math.nan, math.nan
-    (aa, ab), (_, bb) = np.cov(part, whole) * t_value(LEVEL, count - 1) ** 2 / count
+    (aa, ab), (_, bb) = np.cov(part, whole) * critical_t(LEVEL, count - 1) ** 2 / count
     a, b = part.mean(), whole.mean()
     # The ratios r with (a - r b)^2 <= aa - 2 r ab + r^2 bb.
     first, second, third = b**2 - bb, a * b - ab, a**2 - aa

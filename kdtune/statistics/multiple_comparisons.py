@@ -27,7 +27,7 @@ class Comparison:
     tied: npt.NDArray[np.bool_]  # (k,): cannot be told apart from the best
 
 
-def compare(y: Array, level: float = 0.95) -> Comparison:
+def compare_with_best(y: Array, level: float = 0.95) -> Comparison:
     """Compare the columns of y (replicates, k) with the best of them.
 
     With one replicate nothing can be told: all are tied, and all bounds are infinite.
@@ -41,12 +41,14 @@ def compare(y: Array, level: float = 0.95) -> Comparison:
     if count == 1:
         return Comparison(excess, np.full(k, math.inf), np.ones(k, bool))
     variance = residual_variance(y)
-    margin = critical(k, (count - 1) * (k - 1), level) * math.sqrt(2 * variance / count) + ROUNDING * abs(mean).max()
+    margin = (
+        critical_value(k, (count - 1) * (k - 1), level) * math.sqrt(2 * variance / count) + ROUNDING * abs(mean).max()
+    )
     return Comparison(excess, np.maximum(0, excess + margin), excess <= margin)
 
 
 @lru_cache(maxsize=256)
-def critical(k: int, freedom: int, level: float = 0.95) -> float:
+def critical_value(k: int, freedom: int, level: float = 0.95) -> float:
     """Dunnett's one-sided critical value: k - 1 comparisons with one other, correlation 1/2.
 
     The d with P(max_i (Z_i - Z_0) / sqrt(2) <= d S) = level, S the root of a chi-square over its freedom.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from scipy import stats
 
-from kdtune.statistics.smooth_minimum import t_value
+from kdtune.statistics.smooth_minimum import critical_t
 
 MOST = 10_000  # replicates: beyond, the answer is "more than that"
 
@@ -31,7 +31,7 @@ def replicates_for_width(width: float, deviation: float, level: float = 0.95) ->
     """The fewest with which the interval of a mean paired difference is at most so wide; None beyond ``MOST``."""
 
     def reached(count: int) -> bool:
-        half = t_value(level, count - 1) * deviation / math.sqrt(count)
+        half = critical_t(level, count - 1) * deviation / math.sqrt(count)
         return bool(2 * half <= width)
 
     return _fewest(reached)

@@ -47,7 +47,7 @@ class Smoother:
 
 
 @lru_cache(maxsize=64)
-def smoothers(x: tuple[float, ...]) -> list[Smoother]:
+def list_smoothers(x: tuple[float, ...]) -> list[Smoother]:
     """From the one that passes through all points to a straight line: natural splines, polynomials below 5 points."""
     at, unit = np.array(x), np.eye(len(x))
     points = np.linspace(at[0], at[-1], POINTS)
@@ -64,7 +64,7 @@ def smoothers(x: tuple[float, ...]) -> list[Smoother]:
     return [Smoother(points, spline(at), spline(points), spline(points, 1)) for spline in splines]
 
 
-def smoother(x: tuple[float, ...], ys: Sequence[Array], rougher: int = ROUGHER) -> Smoother:
+def choose_smoother(x: tuple[float, ...], ys: Sequence[Array], rougher: int = ROUGHER) -> Smoother:
     """One for several cells: that with the least expected error for their means, by Mallows' C_p, made rougher.
 
     Each y is (replicates, k); its noise is that of the replicates about their mean curve, each with a level
@@ -72,7 +72,7 @@ def smoother(x: tuple[float, ...], ys: Sequence[Array], rougher: int = ROUGHER) 
     beside the noise: C_p makes the two alike. ``rougher`` is by how many steps of ``smoothers``. Without
     replicates nothing tells noise from shape, and generalized cross-validation guesses.
     """
-    all_of_them, (maps, freedom) = smoothers(x), _fits(x)
+    all_of_them, (maps, freedom) = list_smoothers(x), _fits(x)
     costs = np.zeros(len(all_of_them))
     for y in ys:
         mean, variance = y.mean(axis=0), residual_variance(y) / len(y)
@@ -88,7 +88,7 @@ def smoother(x: tuple[float, ...], ys: Sequence[Array], rougher: int = ROUGHER) 
 @lru_cache(maxsize=64)
 def _fits(x: tuple[float, ...]) -> tuple[Array, Array]:
     """Of all smoothers: the maps to fitted values (m, k, k) and their degrees of freedom (m,), the maps' traces."""
-    maps = np.stack([one.fitted for one in smoothers(x)])
+    maps = np.stack([one.fitted for one in list_smoothers(x)])
     return maps, np.trace(maps, axis1=1, axis2=2)
 
 
@@ -100,12 +100,12 @@ def residual_variance(y: Array) -> float:
 
 
 @lru_cache(maxsize=1024)
-def t_value(level: float, freedom: float) -> float:
+def critical_t(level: float, freedom: float) -> float:
     """Student's t that bounds so much of the distribution between it and its negative."""
     return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
-def to_grid(found: Optimum, x: Array, lowest: int, tied: npt.NDArray[np.bool_]) -> Optimum:
+def widen_to_grid(found: Optimum, x: Array, lowest: int, tied: npt.NDArray[np.bool_]) -> Optimum:
     """The interval in agreement with what was measured, at x (k,).
 
     Its ends move out to the next x: between two of them nothing was measured, and a smooth curve rounds
@@ -126,7 +126,7 @@ def to_grid(found: Optimum, x: Array, lowest: int, tied: npt.NDArray[np.bool_]) 
     return Optimum(found.at, float(min(low, found.at, x[lowest])), float(max(high, found.at, x[lowest])))
 
 
-def mean_with_error(y: Array) -> tuple[Array, Array, Array]:
+def sum_of_means(y: Array) -> tuple[Array, Array, Array]:
     """Of y (sets, replicates, n) the sum over sets of the means over replicates, its standard error and its freedom.
 
     Each (n,). Sets are independent of each other, so that what each of them lies about its own mean tells of
@@ -139,15 +139,15 @@ def mean_with_error(y: Array) -> tuple[Array, Array, Array]:
     return y.mean(axis=1).sum(axis=0), np.sqrt(total), freedom
 
 
-def half_interval(error: Array, freedom: Array, level: float) -> Array:
+def margin_of_error(error: Array, freedom: Array, level: float) -> Array:
     """Half of the t-interval of what has these errors (n,) and degrees of freedom (n,)."""
     if (freedom == freedom[0]).all():
-        return t_value(level, float(freedom[0])) * error
+        return critical_t(level, float(freedom[0])) * error
     wide: Array = stats.t.ppf((1 + level) / 2, freedom) * error
     return wide
 
 
-def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) -> Optimum:
+def find_minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) -> Optimum:
     """The minimum of the mean of curves, from their values and slopes (replicates, n) at ``points`` (n,).
 
     Or of the sum of such means over independent sets: (sets, replicates, n).
@@ -161,11 +161,11 @@ def minimum(points: Array, values: Array, slopes: Array, level: float = 0.95) ->
     best = int(mean.argmin())
     if values.shape[1] < 2:
         return Optimum(float(points[best]), -math.inf, math.inf)
-    excess, excess_error, freedom = mean_with_error(values - values[..., [best]])
+    excess, excess_error, freedom = sum_of_means(values - values[..., [best]])
     rounding = ROUNDING * abs(mean).max()
-    level_there = excess <= half_interval(excess_error, freedom, level) + rounding
-    slope, slope_error, freedom = mean_with_error(slopes)
-    least = half_interval(slope_error, freedom, level) + rounding
+    level_there = excess <= margin_of_error(excess_error, freedom, level) + rounding
+    slope, slope_error, freedom = sum_of_means(slopes)
+    least = margin_of_error(slope_error, freedom, level) + rounding
     falling, rising = slope < -least, slope > least
     inside = np.flatnonzero(level_there & ~falling & ~rising)
     below, above = bool(level_there[0] and not falling[0]), bool(level_there[-1] and not rising[-1])

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from kdtune.data.splits import Data
-from kdtune.plan.memory_estimate import padded
+from kdtune.plan.memory_estimate import pad_to_lane
 from kdtune.plan.network import Network
 from kdtune.stacked.losses import gradient_weights, soft_targets
-from kdtune.stacked.memory_layout import Inputs, with_ones
+from kdtune.stacked.memory_layout import Inputs, append_ones
 from kdtune.train.jitter import Jitter
 
 # Batches are laid out a stretch at a time: long enough to spread the cost of each operation, short
@@ -104,7 +104,7 @@ class Batches:
         distinct, place_of = members.distinct
         self.offsets = torch.tensor([[place_of[i] * self.n_train] for i in firsts], device=device)
         self.logit_offsets = torch.arange(len(firsts), device=device).view(-1, 1) * self.n_train
-        self.x = torch.cat([with_ones(data.x_train, precision) for data in distinct]).to(device)
+        self.x = torch.cat([append_ones(data.x_train, precision) for data in distinct]).to(device)
         self.y = torch.cat([torch.from_numpy(data.y_train) for data in distinct]).to(device)
         self.of = torch.tensor(of, device=device) if len(firsts) not in (1, self.pack) else None
         self.jitter = Jitter.of([networks[i] for i in firsts], device)
@@ -141,7 +141,7 @@ class Batches:
         sources, examples = picked.shape
         size = min(self.size, examples)
         # A batch's rows go on into the next one's, up to a multiple of 16; the last's, into any.
-        rows = torch.cat([picked, picked[:, :1].expand(-1, padded(size) - size)], dim=1)
+        rows = torch.cat([picked, picked[:, :1].expand(-1, pad_to_lane(size) - size)], dim=1)
         x = self.x.index_select(0, (rows + self.offsets).reshape(-1)).view(sources, rows.shape[1], -1)
         if self.jitter:
             self.jitter.shift(x, rows)

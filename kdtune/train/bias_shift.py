@@ -18,7 +18,7 @@ Labels = npt.NDArray[np.int64]
 BEYOND = 1.0  # into a range that has no end
 
 
-def best_shift(logits: Array, labels: Labels, classes: Sequence[int]) -> float:
+def find_best_shift(logits: Array, labels: Labels, classes: Sequence[int]) -> float:
     """The shift of the biases of ``classes`` with the fewest errors; of several, that in the range nearest to 0.
 
     Exact: an example's answer changes once, where its best logit among ``classes`` passes its best among the
@@ -52,7 +52,7 @@ def best_shift(logits: Array, labels: Labels, classes: Sequence[int]) -> float:
     return (low + high) / 2
 
 
-def shifted(logits: Array, classes: Sequence[int], by: float) -> Array:
+def shift_logits(logits: Array, classes: Sequence[int], by: float) -> Array:
     """The logits after the shift."""
     found = logits.copy()
     found[:, list(classes)] += np.asarray(by, logits.dtype)

@@ -50,16 +50,16 @@ def shift_biases(network: Network, data: Data, logits: Logits, model: Stack, mem
     classes = network.distill.bias_shift if network.distill else None
     if not classes:
         return {}
-    by = bias.best_shift(logits["val"], data.y_val, classes)
+    by = bias.find_best_shift(logits["val"], data.y_val, classes)
     before = {name: metrics.num_error(logits[name], getattr(data, f"y_{name}")) for name in ("val", "test")}
     model.logit_bias[member, classes] += by
     for name in before:
-        logits[name] = bias.shifted(logits[name], classes, by)
+        logits[name] = bias.shift_logits(logits[name], classes, by)
     unshifted = before["test"], 1 - before["test"] / len(data.y_test), before["val"]
     return {SHIFTED_BY: by, **dict(zip(UNSHIFTED_COLUMNS, unshifted, strict=True))}
 
 
-def losses_of(logits: Logits, data: Data) -> dict[str, Any]:
+def measure_learning_point(logits: Logits, data: Data) -> dict[str, Any]:
     """A point of a learning curve: mean cross-entropy at T = 1 against the labels, and errors; null if not finite."""
     found: dict[str, Any] = {}
     for split in ("train", "val"):

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from kdtune.plan.network import Network
-from kdtune.plan.packing import even
+from kdtune.plan.packing import split_evenly
 from kdtune.settings import MLP
 from kdtune.stacked import modules
-from kdtune.stacked.architectures import build
-from kdtune.stacked.dropout_masks import DeviceMasks, Masks
+from kdtune.stacked.architectures import build_module
+from kdtune.stacked.dropout_masks import DeviceDropoutMasks, DropoutMasks
 from kdtune.stacked.losses import distillation_gradient
 from kdtune.stacked.memory_layout import Inputs
-from kdtune.stacked.optimizer import constrain, make_optimizer
-from kdtune.stacked.perceptrons import StackedMLP
+from kdtune.stacked.optimizer import constrain_norms, make_optimizer
+from kdtune.stacked.perceptrons import StackedPerceptrons
 from kdtune.train.batches import Batches, Members
 
 # Members of one draw of data are stacked apart from others once they are this many: a smaller stack
@@ -46,23 +46,27 @@ class Stack(Protocol):
     def state(self, member: int) -> dict[str, Tensor]: ...
 
 
-def stack(networks: Sequence[Network], device: str, dtype: torch.dtype) -> Stack:
+def build_stack(networks: Sequence[Network], device: str, dtype: torch.dtype) -> Stack:
     """A stack of untrained networks of one shape, by the fastest way that there is for it."""
     first = networks[0]
-    shape, seeds, precision = first.shape, [network.weights_seed for network in networks], precision_of(first, dtype)
+    shape, seeds, precision = (
+        first.shape,
+        [network.weights_seed for network in networks],
+        product_precision(first, dtype),
+    )
     if isinstance(shape, MLP) and shape.written_out:
         layers = [(layer.inputs, layer.outputs) for layer in first.layers]
-        return StackedMLP(layers, seeds, shape.dropout, dtype, device, precision, shape.init_std)
-    members = [build(shape, first.inputs, first.data.settings.n_classes, seed, dtype) for seed in seeds]
+        return StackedPerceptrons(layers, seeds, shape.dropout, dtype, device, precision, shape.init_std)
+    members = [build_module(shape, first.input_shape, first.data.settings.n_classes, seed, dtype) for seed in seeds]
     return modules.StackedModules(members, first.data.settings.n_features, dtype, device, precision)
 
 
-def precision_of(network: Network, dtype: torch.dtype) -> torch.dtype:
+def product_precision(network: Network, dtype: torch.dtype) -> torch.dtype:
     """Of the matrix products."""
     return torch.bfloat16 if network.train.precision == "bf16" else dtype
 
 
-def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
+def split_into_stacks(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
     """The parts of a pack that are stacked: on a CPU small enough for the caches of its threads.
 
     The numbers of an ``exact`` network depend neither on the part that it is in nor on the threads.
@@ -75,8 +79,8 @@ def cut(members: Members, threads: int = 1, device: str = "cpu") -> list[Members
     groups = [list(range(count))]
     if count >= WORTH_SHARING * len(firsts):
         groups = [[i for i in range(count) if of[i] == source] for source in range(len(firsts))]
-    largest = first.stack_size * (threads if first.exact else 1)
-    return [members.pick(part) for group in groups for part in even(group, largest)]
+    largest = first.stack_size * (threads if first.is_bitwise_reproducible else 1)
+    return [members.pick(part) for group in groups for part in split_evenly(group, largest)]
 
 
 class Trainer:
@@ -84,8 +88,8 @@ class Trainer:
 
     def __init__(self, members: Members, device: str, dtype: torch.dtype) -> None:
         networks = members.networks
-        settings, precision = networks[0].train, precision_of(networks[0], dtype)
-        self.model = stack(networks, device, dtype)
+        settings, precision = networks[0].train, product_precision(networks[0], dtype)
+        self.model = build_stack(networks, device, dtype)
         self.optimize = make_optimizer(self.model.flat, self.model.gradient, settings)
         shape = networks[0].shape
         self.max_norm = shape.max_norm if isinstance(shape, MLP) else None
@@ -105,12 +109,12 @@ class Trainer:
             self.model.backward(x, distillation_gradient(z, targets, labels, T, weights))
             self.optimize()
             if self.max_norm is not None:
-                constrain(self.model.incoming, self.max_norm)
+                constrain_norms(self.model.incoming, self.max_norm)
             yield
 
     def stretch(self, picked: Tensor) -> None:
         """All of them. Nothing is kept for autograd, not even versions of tensors, unless it is needed."""
-        with torch.inference_mode(isinstance(self.model, StackedMLP)):
+        with torch.inference_mode(isinstance(self.model, StackedPerceptrons)):
             for _ in self.steps(picked):
                 pass
 
@@ -128,7 +132,7 @@ def fit(
     """
     trainer = Trainer(members, device, dtype)
     model, masks, batches = trainer.model, trainer.masks, trainer.batches
-    graphs = device != "cpu" and isinstance(model, StackedMLP) and not batches.jitter
+    graphs = device != "cpu" and isinstance(model, StackedPerceptrons) and not batches.jitter
     stretch = _captured(trainer.stretch) if graphs else trainer.stretch
     diverged: list[int | None] = [None] * model.pack
     taken = 0
@@ -150,11 +154,17 @@ def fit(
     return model, diverged
 
 
-def _masks(model: Stack, networks: Sequence[Network], device: str, dtype: torch.dtype) -> Masks | DeviceMasks | None:
+def _masks(
+    model: Stack, networks: Sequence[Network], device: str, dtype: torch.dtype
+) -> DropoutMasks | DeviceDropoutMasks | None:
     ids = [network.id for network in networks]
     if not model.masked:
         return None
-    return Masks(ids, model.masked, dtype) if device == "cpu" else DeviceMasks(ids, model.masked, dtype, device)
+    return (
+        DropoutMasks(ids, model.masked, dtype)
+        if device == "cpu"
+        else DeviceDropoutMasks(ids, model.masked, dtype, device)
+    )
 
 
 def _captured(train: Callable[[Tensor], None]) -> Callable[[Tensor], None]:

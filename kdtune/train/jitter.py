@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdtune.plan.identity import stream
+from kdtune.plan.identity import make_seed_sequence
 from kdtune.plan.network import Network
 from kdtune.settings.data import Image
 
 
-def shifts(image: Image, jitter: int) -> tuple[Tensor, Tensor]:
+def make_shift_tables(image: Image, jitter: int) -> tuple[Tensor, Tensor]:
     """Where each pixel of a shifted image comes from, for each of the (2 jitter + 1)^2 shifts.
 
     Returns
@@ -40,7 +40,7 @@ class Jitter:
     def __init__(self, sources: Sequence[Network], image: Image, jitter: int, device: str) -> None:
         self.keys = [("jitter", network.data.id, network.draw) for network in sources]
         self.count, self.device = (2 * jitter + 1) ** 2, device
-        self.pixels, self.inside = (table.to(device) for table in shifts(image, jitter))
+        self.pixels, self.inside = (table.to(device) for table in make_shift_tables(image, jitter))
         self.drawn = torch.empty(0, dtype=torch.long)
 
     @classmethod
@@ -51,7 +51,10 @@ class Jitter:
 
     def start(self, epoch: int, examples: int) -> None:
         """Draw the shifts of an epoch."""
-        drawn = [np.random.default_rng(stream(*key, epoch)).integers(0, self.count, examples) for key in self.keys]
+        drawn = [
+            np.random.default_rng(make_seed_sequence(*key, epoch)).integers(0, self.count, examples)
+            for key in self.keys
+        ]
         self.drawn = torch.from_numpy(np.stack(drawn)).to(self.device)
 
     def shift(self, x: Tensor, rows: Tensor) -> None:

@@ -32,7 +32,7 @@ from kdtune.plan.network import Network
 from kdtune.settings import Distill, Train
 
 
-def row(network: Network, status: str = DONE, error: str | None = None, **figures: Any) -> dict[str, Any]:
+def make_row(network: Network, status: str = DONE, error: str | None = None, **figures: Any) -> dict[str, Any]:
     """One row: what names the network, every setting of it, and its figures."""
     data, distill, teacher = network.data.settings, network.distill, network.teacher
     is_teacher = network.model == TEACHER
@@ -69,15 +69,15 @@ def row(network: Network, status: str = DONE, error: str | None = None, **figure
     return found | figures
 
 
-def failed_row(network: Network, reason: str, status: str = FAILED, **where: Any) -> dict[str, Any]:
+def make_failed_row(network: Network, reason: str, status: str = FAILED, **where: Any) -> dict[str, Any]:
     """The row of a network without figures, and why."""
-    return row(network, status, reason, **where)
+    return make_row(network, status, reason, **where)
 
 
-def skipped_row(network: Network, reason: str) -> dict[str, Any]:
+def make_skipped_row(network: Network, reason: str) -> dict[str, Any]:
     """The row of a student whose teacher failed for good, and why that did."""
     assert network.teacher is not None
-    return failed_row(network, f"its teacher {network.teacher.id} failed: {reason}", SKIPPED)
+    return make_failed_row(network, f"its teacher {network.teacher.id} failed: {reason}", SKIPPED)
 
 
 def _train(train: Train) -> dict[str, Any]:

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from kdtune.columns import DIVERGED, EPOCH, LEARNING_CURVE, N_TRAIN, TEACHER
-from kdtune.data.load import load
-from kdtune.data.splits import Data, of_classes
-from kdtune.plan.memory_estimate import padded
+from kdtune.data.load import load_data
+from kdtune.data.splits import Data, select_classes
+from kdtune.plan.memory_estimate import pad_to_lane
 from kdtune.plan.network import Classes, Network, Pack
-from kdtune.stacked.memory_layout import Inputs, with_ones
-from kdtune.stacked.threads import on_threads
+from kdtune.stacked.memory_layout import Inputs, append_ones
+from kdtune.stacked.threads import run_on_threads
 from kdtune.train.batches import Members
-from kdtune.train.evaluate import Logits, evaluate, losses_of, shift_biases
-from kdtune.train.fit import Stack, cut, fit, precision_of
-from kdtune.train.rows import failed_row, row
+from kdtune.train.evaluate import Logits, evaluate, measure_learning_point, shift_biases
+from kdtune.train.fit import Stack, fit, product_precision, split_into_stacks
+from kdtune.train.rows import make_failed_row, make_row
 
 # Examples that are evaluated at once. A constant: the size of a product may change its last bits.
 EVAL_BATCH = 1024
@@ -65,13 +65,13 @@ def train_pack(
     One ``Trained`` a network. A member that diverged has a row of status ``failed`` and nothing else.
     """
     start = time.perf_counter()
-    members = members_of(pack, teacher_logits, teacher_net)
-    parts = cut(members, threads, device)
+    members = load_members(pack, teacher_logits, teacher_net)
+    parts = split_into_stacks(members, threads, device)
     fitted = []
     for part in parts:
         # Shared out among threads, the product of a stack of one is cut up, and has other last bits.
-        count = min(threads, len(part.networks)) if part.networks[0].exact else threads
-        fitted.append(on_threads(count, partial(_train_part, part, device, dtype)))
+        count = min(threads, len(part.networks)) if part.networks[0].is_bitwise_reproducible else threads
+        fitted.append(run_on_threads(count, partial(_train_part, part, device, dtype)))
     seconds = (time.perf_counter() - start) / len(pack.networks)
     where: dict[str, Any] = {"device": _device_name(device), "host": platform.node(), "seconds": seconds}
     results = {
@@ -82,7 +82,7 @@ def train_pack(
     return [results[network.id] for network in pack.networks]
 
 
-def members_of(
+def load_members(
     pack: Pack, teacher_logits: Callable[[str], Any], teacher_net: Callable[[str], nn.Module] | None
 ) -> Members:
     """What each network of a pack learns from: its transfer set, and its teacher's logits on that or the teacher."""
@@ -90,16 +90,16 @@ def members_of(
     for network in pack.networks:
         key = network.data.id, network.transfer
         if key not in drawn:
-            whole = load(network.data)
-            drawn[key] = (whole, slice(None)) if network.transfer is None else of_classes(whole, network.transfer)
+            whole = load_data(network.data)
+            drawn[key] = (whole, slice(None)) if network.transfer is None else select_classes(whole, network.transfer)
     own = [drawn[network.data.id, network.transfer] for network in pack.networks]
     data = [one for one, _ in own]
-    if pack.networks[0].data.settings.jitter and pack.teachers:
+    if pack.networks[0].data.settings.jitter and pack.teacher_ids:
         assert teacher_net is not None
-        nets = {name: teacher_net(name) for name in pack.teachers}
+        nets = {name: teacher_net(name) for name in pack.teacher_ids}
         taught = [nets[network.teacher.id] if network.teacher else None for network in pack.networks]
         return Members(list(pack.networks), data, [None] * len(data), taught)
-    soft = {name: teacher_logits(name) for name in pack.teachers}
+    soft = {name: teacher_logits(name) for name in pack.teacher_ids}
     logits = [
         soft[network.teacher.id][places] if network.teacher else None
         for network, (_, places) in zip(pack.networks, own, strict=True)
@@ -123,7 +123,7 @@ class _Fitted:
             epoch = network.train.epochs  # finite weights whose products overflow
         if epoch is not None:
             reason = f"{DIVERGED}: numbers are no longer finite after epoch {epoch} of {network.train.epochs}"
-            return Trained(network, failed_row(network, reason, **where))
+            return Trained(network, make_failed_row(network, reason, **where))
         teacher, data = network.model == TEACHER, self.members.data[i]
         figures = shift_biases(network, data, logits, self.model, i)
         figures |= evaluate(network, data, logits)
@@ -133,14 +133,14 @@ class _Fitted:
             figures[LEARNING_CURVE] = self.curves[i]
         return Trained(
             network,
-            row(network, **figures, **where),
+            make_row(network, **figures, **where),
             logits=logits if teacher else None,
             weights=self.model.state(i) if teacher or keep_weights else None,
         )
 
 
 def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
-    precision = precision_of(members.networks[0], dtype)
+    precision = product_precision(members.networks[0], dtype)
 
     def logits(model: Stack, splits: Sequence[str]) -> list[Logits]:
         return _logits(model, members, splits, device, precision)
@@ -151,7 +151,7 @@ def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
         wanted = [i for i, n in enumerate(members.networks) if _records(n, epoch)]
         found = logits(model, ("train", "val")) if wanted else []
         for i in wanted:
-            curves[i].append({EPOCH: epoch, **losses_of(found[i], members.data[i])})
+            curves[i].append({EPOCH: epoch, **measure_learning_point(found[i], members.data[i])})
 
     model, diverged = fit(members, device, dtype, after_epoch=record)
     splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")
@@ -170,12 +170,12 @@ def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, 
     distinct, of = members.distinct
     features = distinct[0].x_train.shape[1]
     for split in splits:
-        xs = [with_ones(getattr(one, f"x_{split}"), precision) for one in distinct]
+        xs = [append_ones(getattr(one, f"x_{split}"), precision) for one in distinct]
         parts = []
         for start in range(0, len(xs[0]), EVAL_BATCH):
             batches = [x[start : start + EVAL_BATCH] for x in xs]
             batch = torch.stack(batches if len(xs) == 1 else [batches[place] for place in of]).to(device)
-            rows = pad(batch, (0, 0, 0, padded(batch.shape[1]) - batch.shape[1]))
+            rows = pad(batch, (0, 0, 0, pad_to_lane(batch.shape[1]) - batch.shape[1]))
             z = model.forward(Inputs.of(rows, features, model.pack, batch.shape[1]))  # (pack, classes, examples)
             parts.append(z.transpose(1, 2).to("cpu", torch.float32, copy=True))
         for i, logits in enumerate(torch.cat(parts, dim=1).numpy()):  # (pack, examples, classes)
