@@ -1,6 +1,6 @@
 # make sweep   set everything up and run the main job
 # make test    set everything up and pass the tests
-# make check   style, types, format
+# make check   style, docstrings, types, format, which folder imports which
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,14 +31,15 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	for name in step grid workers driver planning scale same_numbers memory where; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

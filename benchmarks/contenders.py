@@ -51,7 +51,7 @@ def students(kind: str, width: int, pack: int) -> Any:
     from kdtune.data.splits import Data
     from kdtune.plan.network import DataDraw, Network
     from kdtune.settings import Distill, MakeClassification, StudentMLP, TeacherMLP, Train
-    from kdtune.train.batches import Members
+    from kdtune.train.members import Members
 
     random = np.random.default_rng(0)
     x = random.standard_normal((EXAMPLES, FEATURES), np.float32)
@@ -74,23 +74,23 @@ def students(kind: str, width: int, pack: int) -> Any:
 def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     import torch
 
-    from kdtune.train.fit import Trainer, split_into_stacks
+    from kdtune.train.fit import Trainer
+    from kdtune.train.members import split_into_stacks
 
     torch.set_flush_denormal(True)  # before threads are started, which inherit it
     torch.set_num_threads(threads)
     trainers = [Trainer(part, "cpu", torch.float32) for part in split_into_stacks(students(kind, width, pack), threads)]
-    order = [itertools.cycle(list(trainer.batches.epoch(0))[:-1]) for trainer in trainers]
+    order = [itertools.cycle(list(trainer.batches.draw_chunks(0))[:-1]) for trainer in trainers]
     for trainer in trainers:
-        if trainer.masks:
-            trainer.masks.start(0)
+        trainer.start_epoch(0)
 
     def run() -> int:
-        for trainer, picked in zip(trainers, order, strict=True):
+        for trainer, chunks in zip(trainers, order, strict=True):
             taken = 0
             while taken < STEPS:
-                stretch = next(picked)
-                steps = min(stretch.shape[1] // BATCH, STEPS - taken)
-                trainer.stretch(stretch[:, : steps * BATCH])
+                examples = next(chunks)
+                steps = min(examples.shape[1] // BATCH, STEPS - taken)
+                trainer.train_chunk(examples[:, : steps * BATCH])
                 taken += steps
         return STEPS
 

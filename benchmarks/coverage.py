@@ -77,16 +77,16 @@ def effects(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=500)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     columns = ["curve", "replicates", "noise", "interval covers", "median width, doublings", "tied set holds the best",
                "median size"]  # fmt: skip
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for name in SHAPES:
         for replicates in (5, 10):
             for noise, unequal in ((4, False), (10, False), (10, True)):
-                found = cells(name, asked.tables, replicates, noise, unequal)
+                found = cells(name, arguments.tables, replicates, noise, unequal)
                 said = f"{noise / planted.LEAST:.0%}{', unequal' if unequal else ''}"
                 figures = (f"{found['coverage']:.1%}", f"{found['width']:.2f}", f"{found['holds the best']:.1%}",
                            f"{found['tied']:g}")  # fmt: skip
@@ -101,7 +101,7 @@ def main() -> None:
     print("\n| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for curve in MOVING:
         for doublings, said in ((0.0, "the same"), (1.0, "doubles"), (2.0, "doubles twice")):
-            shares = [f"{share:.1%}" for share in effects(doublings, asked.tables, curve).values()]
+            shares = [f"{share:.1%}" for share in effects(doublings, arguments.tables, curve).values()]
             print("| " + " | ".join([curve, said, *shares]) + " |", flush=True)
 
 

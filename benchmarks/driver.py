@@ -7,21 +7,22 @@ Prints seconds for both, whole, and their ratio. Both reuse their workers and st
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
 
 import pyarrow as pa
 
+from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import Pack
 from kdtune.plan.packing import PackLimits
-from kdtune.plan.plan import enumerate_networks, make_plan
+from kdtune.plan.plan import make_plan
 from kdtune.results.store import Store
-from kdtune.run.cluster import cluster
-from kdtune.run.schedule import run
+from kdtune.run.cluster import connect_to_ray
+from kdtune.run.schedule import run_packs
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.spec.spec import load_spec
+from kdtune.spec.load import load_spec
 from kdtune.train.rows import make_row
 
 SWEEP = """
@@ -37,29 +38,29 @@ train: {epochs: 1, batch_size: 50}
 class Silence:
     """A listener that does not listen."""
 
-    def started(self, pack: Pack) -> None: ...
+    def on_pack_started(self, pack: Pack) -> None: ...
 
-    def finished(self, rows: pa.Table) -> None: ...
+    def on_rows_finished(self, rows: pa.Table) -> None: ...
 
-    def crashed(self, pack: Pack, times: int) -> None: ...
+    def on_pack_crashed(self, pack: Pack, crashes: int) -> None: ...
 
 
 def nothing(pack: Pack, store: Store, options: WorkerOptions) -> None:
-    store.write_rows(pack.id, [make_row(network) for network in pack.networks])
+    store.write_part(pack.id, [make_row(network) for network in pack.networks])
 
 
 def kdtune_seconds(packs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driver.yaml"
         path.write_text(SWEEP % ", ".join(str(i + 1) for i in range(packs - 2)))
-        plan = make_plan(list(enumerate_networks(load_spec(path))), workers=2, limits=PackLimits(networks=1))
+        plan = make_plan(list(enumerate_networks(load_spec(path))), workers=2, limits=PackLimits(max_networks=1))
         assert len(plan.packs) == packs
         store = Store(folder, "driver")
-        store.prepare()
+        store.create_folders()
         start = time.perf_counter()
-        run(plan.packs, store, WorkerOptions(workers=2), Silence(), nothing)
+        run_packs(plan.packs, store, WorkerOptions(workers=2), Silence(), nothing)
         seconds = time.perf_counter() - start
-        assert store.rows().num_rows == packs
+        assert store.read_rows().num_rows == packs
     return seconds
 
 
@@ -91,10 +92,16 @@ def plain_seconds(trials: int) -> float:
         return time.perf_counter() - start
 
 
-if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    with cluster(WorkerOptions(workers=2), cores=2):
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packs", type=int, nargs="?", default=10_000, help="how many (default: %(default)s)")
+    count = parser.parse_args().packs
+    with connect_to_ray(None, cpus=2):
         ours, plain = kdtune_seconds(count), plain_seconds(count)
     print(f"{count} packs that train nothing, kdtune:      {ours:6.1f} s, {1000 * ours / count:.0f} ms each")
     print(f"{count} trials that do nothing, plain Ray Tune: {plain:6.1f} s, {1000 * plain / count:.0f} ms each")
     print(f"ratio kdtune / plain: {ours / plain:.2f}")
+
+
+if __name__ == "__main__":
+    main()

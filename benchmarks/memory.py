@@ -22,24 +22,27 @@ def train(pipe: Any, width: int, pack: int) -> None:
     import torch
 
     from benchmarks.contenders import students
-    from kdtune.train.fit import fit, split_into_stacks
+    from kdtune.train.fit import fit
+    from kdtune.train.members import split_into_stacks
 
     torch.set_num_threads(1)
     members = students("student", width, pack)
     before = peak_mb()
-    kept = [fit(part, "cpu", torch.float32, steps=800) for part in split_into_stacks(members)]
+    kept = [
+        fit(part, "cpu", torch.float32, should_stop=lambda steps: steps >= 800) for part in split_into_stacks(members)
+    ]
     pipe.send((before, peak_mb(), len(kept)))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--widths", type=int, nargs="+", default=[50, 200, 800])
     parser.add_argument("--packs", type=int, nargs="+", default=[1, 9, 64])
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print("| width | pack | stacks | process before, MB | pack, MB | a network, MB |")
     print("|---|---|---|---|---|---|")
-    for width in asked.widths:
-        for pack in asked.packs:
+    for width in arguments.widths:
+        for pack in arguments.packs:
             ours, theirs = mp.get_context("spawn").Pipe()
             process = mp.get_context("spawn").Process(target=train, args=(theirs, width, pack))
             process.start()

@@ -9,9 +9,9 @@ One thread a worker. It is what ``benchmarks.grid`` compares with.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -129,4 +129,6 @@ def main(epochs: int) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("epochs", type=int, nargs="?", default=50, help="of each network (default: %(default)s)")
+    main(parser.parse_args().epochs)

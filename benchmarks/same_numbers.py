@@ -27,15 +27,15 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicates", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
-    asked = parser.parse_args()
-    overrides = [*CELL, f"replicates={asked.replicates}", f"train.epochs={asked.epochs}"]
+    arguments = parser.parse_args()
+    overrides = [*CELL, f"replicates={arguments.replicates}", f"train.epochs={arguments.epochs}"]
     alone = errors(overrides, pack=1, cpus_per_worker=1)
-    print(f"{asked.replicates} replicates, {len(alone)} students, --pack 1: {alone.mean():.1f} errors")
-    for way in asked.ways:
+    print(f"{arguments.replicates} replicates, {len(alone)} students, --pack 1: {alone.mean():.1f} errors")
+    for way in arguments.ways:
         packed = errors(overrides, **WAYS[way])
         differences = (packed - alone).groupby(level="replicate").mean()
         mean, scale = differences.mean(), stats.sem(differences)

@@ -8,6 +8,7 @@ their own: seconds and peak memory are those of the whole command.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -17,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtune.plan.plan import enumerate_networks
+from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.results.store import Store
-from kdtune.spec.spec import load_spec
+from kdtune.spec.load import load_spec
 from kdtune.table import rows_to_arrow, write_table
 from kdtune.train.rows import make_row
 
@@ -59,7 +60,7 @@ def main(wanted: int) -> None:
 
 def write_rows(path: Path, root: Path) -> int:
     store = Store(root, "large")
-    store.prepare()
+    store.create_folders()
     random = np.random.default_rng(0)
     networks = list(enumerate_networks(load_spec(path, max_networks=10**7)))
     for start in range(0, len(networks), PART):
@@ -69,8 +70,9 @@ def write_rows(path: Path, root: Path) -> int:
             figures = {"num_error": errors, "val_num_error": val_errors}
             figures |= {"accuracy": 1 - errors / 200, "val_accuracy": 1 - val_errors / 200}
             figures |= {name: float(random.random()) for name in ("loss", "nll", "ece", "val_nll")}
-            rows.append(make_row(network, **figures, seconds=1.0, device="cpu", host="made up"))
-        write_table(rows_to_arrow(rows), store.parts / f"{start}.parquet")
+            figures |= {"seconds": 1.0, "device": "cpu", "host": "made up"}
+            rows.append(make_row(network, figures))
+        write_table(rows_to_arrow(rows), store.parts_folder / f"{start}.parquet")
     return len(networks)
 
 
@@ -84,4 +86,8 @@ def timed(what: str, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "networks", type=int, nargs="?", default=1_000_000, help="about how many (default: %(default)s)"
+    )
+    main(parser.parse_args().networks)

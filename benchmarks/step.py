@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks import contenders
 
 WIDTHS, PACKS = [10, 20, 50, 100, 200, 400, 800], [1, 9, 40, 160]
-MOST_PARAMETERS = 40_000_000  # of a pack: what is larger takes gigabytes for its moments and minutes to time
+MAX_PARAMETERS = 40_000_000  # of a pack: what is larger takes gigabytes for its moments and minutes to time
 SECONDS = 0.5  # of each measurement
 PEERS = ["eager", "vmap", "jax", "keras"]
 
@@ -86,31 +86,31 @@ def flops(width: int, depth: int = 2, features: int = 100, classes: int = 10, ba
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS)
     parser.add_argument("--packs", type=int, nargs="+", default=PACKS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
     parser.add_argument("--no-teachers", action="store_true")
-    asked = parser.parse_args()
-    peers = [f"{name}, us" for name in asked.peers]
+    arguments = parser.parse_args()
+    peers = [f"{name}, us" for name in arguments.peers]
     _line("network", "threads", "pack", "kdtune, us", "of peak", *peers, "kdtune / jax")
     _line(*["---"] * (6 + len(peers)))
-    for threads in asked.threads:
-        contest = Contest(["peak", "kdtune", *asked.peers], threads)
+    for threads in arguments.threads:
+        contest = Contest(["peak", "kdtune", *arguments.peers], threads)
         shapes: list[tuple[str, int, int, float]] = []
-        if not asked.no_teachers:
+        if not arguments.no_teachers:
             shapes.append(("teacher", 0, 9, flops(100, depth=3)))
-        shapes += [("student", width, pack, flops(width)) for width in asked.widths for pack in asked.packs]
+        shapes += [("student", width, pack, flops(width)) for width in arguments.widths for pack in arguments.packs]
         for kind, width, pack, work in shapes:
-            if pack * (110 + width + 10) * width > MOST_PARAMETERS:
+            if pack * (110 + width + 10) * width > MAX_PARAMETERS:
                 continue
-            found = contest.seconds((kind, width, pack), asked.rounds)
+            found = contest.seconds((kind, width, pack), arguments.rounds)
             per_network = {name: 1e6 * seconds / pack for name, seconds in found.items()}
             peak = 1 / found["peak"]  # floating-point operations a second
             part = pack * work / found["kdtune"] / peak
-            theirs = [f"{per_network[name]:.0f}" if name in per_network else "-" for name in asked.peers]
+            theirs = [f"{per_network[name]:.0f}" if name in per_network else "-" for name in arguments.peers]
             ratio = f"{per_network['kdtune'] / per_network['jax']:.2f}" if "jax" in per_network else "-"
             network = "teacher 100-100-100" if kind == "teacher" else f"student {width}"
             _line(network, threads, pack, f"{per_network['kdtune']:.0f}", f"{part:.0%}", *theirs, ratio)

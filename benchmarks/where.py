@@ -8,9 +8,9 @@ under cProfile.
 
 from __future__ import annotations
 
+import argparse
 import cProfile
 import pstats
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -22,7 +22,7 @@ from rich.console import Console
 
 START = time.perf_counter()
 
-from kdtune import table as t  # noqa: E402
+from kdtune.columns import ID, MODEL, SECONDS, TEACHER  # noqa: E402
 from kdtune.plan.network import Pack  # noqa: E402
 from kdtune.plan.plan import Plan  # noqa: E402
 from kdtune.run.progress import Progress  # noqa: E402
@@ -45,27 +45,27 @@ class Watch(Progress):
     def note(self, what: str) -> None:
         self.times.setdefault(what, time.perf_counter())
 
-    def begin(self, plan: Plan, store: Any) -> None:
+    def describe_plan(self, plan: Plan, warnings: Any) -> None:
         self.note("planned")
-        super().begin(plan, store)
+        super().describe_plan(plan, warnings)
 
-    def running(self, plan: Plan, workers: int) -> Any:
+    def show_training(self, plan: Plan, workers: int) -> Any:
         self.note("Ray is up")
         self.workers = workers
-        return super().running(plan, workers)
+        return super().show_training(plan, workers)
 
-    def started(self, pack: Pack) -> None:
+    def add_started(self, pack: Pack) -> None:
         for network in pack.networks:
             self.begun[network.id] = time.perf_counter()
-        super().started(pack)
+        super().add_started(pack)
 
-    def finished(self, rows: pa.Table) -> None:
+    def add_finished(self, rows: pa.Table) -> None:
         now = time.perf_counter()
-        kind = "teachers" if t.TEACHER in rows[t.MODEL].to_pylist() else "students"
-        own = sum(second or 0 for second in rows[t.SECONDS].to_pylist())
-        self.spans.append((kind, self.begun[rows[t.ID][0].as_py()], now, own))
+        kind = "teachers" if TEACHER in rows[MODEL].to_pylist() else "students"
+        own = sum(second or 0 for second in rows[SECONDS].to_pylist())
+        self.spans.append((kind, self.begun[rows[ID][0].as_py()], now, own))
         self.times["last pack"] = now
-        super().finished(rows)
+        super().add_finished(rows)
 
 
 def main(file: str, overrides: list[str]) -> None:
@@ -110,7 +110,7 @@ def profile(one: Pack, store: Any) -> None:
     torch.set_num_threads(1)
     watch = cProfile.Profile()
     watch.enable()
-    train_pack(one, store.teacher_logits)
+    train_pack(one, store.teachers.load_logits)
     watch.disable()
     stats = pstats.Stats(watch)
     total = stats.total_tt  # type: ignore[attr-defined]
@@ -122,4 +122,8 @@ def profile(one: Pack, store: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "fakeset", sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", default="fakeset", help="a sweep file (default: %(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="PATH=VALUE", help="as in student.width=50")
+    arguments = parser.parse_args()
+    main(arguments.file, arguments.overrides)

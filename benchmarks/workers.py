@@ -5,19 +5,28 @@ python -m benchmarks.workers [EPOCHS]
 
 from __future__ import annotations
 
+import argparse
 import sys
 
-from benchmarks.grid import seconds
+from benchmarks.grid import measure_seconds
 
-if __name__ == "__main__":
-    epochs = sys.argv[1] if len(sys.argv) > 1 else "10"
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("epochs", type=int, nargs="?", default=10, help="of each network (default: %(default)s)")
+    epochs = parser.parse_args().epochs
     sweep = [sys.executable, "-m", "kdtune", "sweep", "fakeset.yaml", "--set", "student.width=50"]
     sweep += ["--set", f"train.epochs={epochs}"]
-    spent = {}
+    seconds = {}
     for name, options in {
         "1 worker of 1 CPU": ["--workers", "1"],
         "2 workers of 1 CPU": ["--workers", "2"],
         "1 worker of 2 CPUs": ["--workers", "1", "--cpus-per-worker", "2"],
     }.items():
-        spent[name] = seconds([*sweep, *options])
-        print(f"{name}: {spent[name]:6.1f} s, {spent['1 worker of 1 CPU'] / spent[name]:.2f} times one", flush=True)
+        seconds[name] = measure_seconds([*sweep, *options])
+        speedup = seconds["1 worker of 1 CPU"] / seconds[name]
+        print(f"{name}: {seconds[name]:6.1f} s, {speedup:.2f} times as fast as one", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """kdtune finds the best distillation temperature, with evidence.
 
 import kdtune
-table = kdtune.sweep("fakeset.yaml")                  # a pandas DataFrame, one row a network
-found = kdtune.analyze("results/fakeset")              # found.t_opt, found.effects: more DataFrames
+table = kdtune.sweep("fakeset.yaml")                   # a pandas DataFrame, one row per network
+answer = kdtune.analyze("results/fakeset")             # answer.t_opt, answer.effects: more DataFrames
 student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Module
 """
 

@@ -1,4 +1,4 @@
-"""python -m kdtune"""
+"""Run the command line as `python -m kdtune`."""
 
 from kdtune.cli import main
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,38 +34,37 @@ def sweep(
     progress: bool = True,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Train everything that a sweep file asks for and is not there yet.
+    """Train every network that a sweep file asks for and that has no result yet.
 
     Parameters
     ----------
-    file : a sweep file, or the name of a packaged one.
+    file : a sweep file, or the name of a bundled one.
     set : values that replace those of the file, as in ``["distill.T=[2, 4]"]``.
     results : the folder under which results lie.
-    data_root : where the files of data sets lie, as in ``data_root/MNIST/raw``; the file's ``root`` unless
-        given, else ``$KDTUNE_DATA``, else a cache folder.
+    data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
+        then ``$KDTUNE_DATA``, then a cache folder.
     workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``.
-    pack : largest pack; 1 trains each network alone.
-    precision : of the matrix products, as ``train.precision`` in the file; see the README for its effect.
-    address : a Ray cluster to run on; None starts an own one on this machine for the sweep.
-    retries : how often a pack is tried again after a crash of its worker.
-    keep_students : whose weights to keep for ``load``.
-    fresh, fresh_teachers : remove first what this sweep, and its teachers, left. Nothing is asked.
-    max_networks : refuse a larger sweep.
-    progress : show a bar in a terminal or a notebook, plain lines elsewhere.
+    pack : the largest number of networks that train together; 1 trains each network alone.
+    precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
+    address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
+    retries : how often a pack is tried again after its worker crashed.
+    keep_students : which students' weights are kept for ``load``.
+    fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
+    max_networks : the largest sweep that is accepted.
+    progress : show a progress bar in a terminal or a notebook, plain lines elsewhere.
 
     Returns
     -------
-    One row a network, failed ones included (column ``status``): the columns are those of
-    ``table.parquet``.
+    One row per network, failed ones included (column ``status``); the columns are those of ``table.parquet``.
 
     Raises
     ------
     RequestError
         If the request is wrong or refused; nothing was written.
     SweepError
-        If the run broke off; what was finished is on disk.
+        If the run broke off; finished networks are on disk.
     KeyboardInterrupt
-        If it was interrupted; what was finished is on disk.
+        If it was interrupted; finished networks are on disk.
     """
     from pydantic import ValidationError
     from rich.console import Console
@@ -73,21 +72,22 @@ def sweep(
     from kdtune.errors import RequestError
     from kdtune.run.progress import Progress
     from kdtune.run.request import Request
-    from kdtune.run.sweep import sweep as run
+    from kdtune.run.sweep import sweep as run_sweep
     from kdtune.settings import Resources
     from kdtune.spec.bundled_sweeps import find_sweep_file
     from kdtune.table import to_frame
 
+    _check_overrides(set)
     try:
         resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
     except ValidationError as error:
-        wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
-        raise RequestError(wrong) from None
+        problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        raise RequestError("; ".join(problems)) from None
     request = Request(
-        file=find_sweep_file(str(file))[0],
-        overrides=set,
-        results=Path(results),
-        data_root=None if data_root is None else Path(data_root),
+        file=find_sweep_file(str(_to_path("file", file)))[0],
+        overrides=tuple(set),
+        results=_to_path("results", results),
+        data_root=None if data_root is None else _to_path("data_root", data_root),
         resources=resources,
         pack=pack,
         precision=precision,
@@ -99,7 +99,7 @@ def sweep(
         max_networks=max_networks,
         verbose=verbose,
     )
-    outcome = run(request, Progress(Console(stderr=True) if progress else None))
+    outcome = run_sweep(request, Progress(Console(stderr=True) if progress else None))
     if outcome.interrupted:
         raise KeyboardInterrupt
     return to_frame(outcome.rows)
@@ -113,57 +113,93 @@ def analyze(
     margin: float = 0.05,
     effect_margin: float = 0.1,
 ) -> Answer:
-    """The best temperature of every cell with its uncertainty, and what it moves with.
+    """Find the best temperature of every cell with its uncertainty, and what it moves with.
 
     Parameters
     ----------
     results : a sweep's folder, its name under results/, a Parquet or CSV file, or a DataFrame.
-    cell : the columns that name a cell; the settings that vary over the distilled students unless given.
-    map : a table's own names of the columns that kdtune knows, as in ``{"temp": "tau"}``.
-    margin : excess errors that do not matter, as a share of the best temperature's.
-    effect_margin : change of log2 T per doubling of a factor that does not matter.
+    cell : the columns that name a cell; by default the settings that vary over the distilled students.
+    map : the table's own names of columns that kdtune knows, as in ``{"temp": "tau"}``.
+    margin : excess errors that do not matter, as a share of the best temperature's errors.
+    effect_margin : a change of log2 T per doubling of a factor that does not matter.
 
     Returns
     -------
-    Its frames ``t_opt``, ``test``, ``curves`` and ``effects`` are those that ``kdtune analyze`` writes.
+    An ``Answer``; its frames ``t_opt``, ``test``, ``curves`` and ``effects`` are those that ``kdtune analyze`` writes.
 
     Raises
     ------
     RequestError
-        If there is no table, a column is not there, or no distilled student has figures.
+        If an argument is wrong, the table or a column does not exist, or no distilled student has results.
     """
     import pandas as pd
 
-    from kdtune.analysis import answer
-    from kdtune.analysis import external_tables as foreign
-    from kdtune.analysis.table_queries import locate_table
+    from kdtune.analysis.answer import Margins, analyze_table
+    from kdtune.analysis.external_tables import standardize_table
+    from kdtune.analysis.table_files import locate_table, read_external_table
 
-    table = results if isinstance(results, pd.DataFrame) else foreign.read_external_table(locate_table(str(results)))
-    table, cell = foreign.standardize(table, map or {}, cell)
-    return answer.analyze_table(table, cell, answer.Margins(margin, effect_margin))
+    margins = Margins(margin, effect_margin)
+    if isinstance(results, pd.DataFrame):
+        table = results
+    else:
+        table = read_external_table(locate_table(str(_to_path("results", results))))
+    table, cell = standardize_table(table, map or {}, cell)
+    return analyze_table(table, cell, margins)
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:
-    """A trained network whose weights were kept, in evaluation mode: see ``students.load``."""
-    from kdtune.results.students import load_network as load_network
+    """Load a trained network whose weights were kept, in evaluation mode: see ``students.load_network``."""
+    from kdtune.results.students import load_network
 
-    return load_network(results, id)
+    return load_network(_to_path("results", results), _check_id(id))
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
-    """The data that such a network saw, split and scaled as in the sweep: see ``students.load_data``."""
-    from kdtune.results.students import load_data as load_its_data
+    """Load the data that such a network saw, split and scaled as in the sweep: see ``students.load_data``."""
+    from kdtune.results.students import load_data as load_data_of_network
 
-    return load_its_data(results, id, data_root)
+    return load_data_of_network(_to_path("results", results), _check_id(id), data_root)
 
 
 def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
-    """The table of a sweep's folder, or a Parquet file of rows, as a DataFrame.
+    """Read the table of a sweep's folder, or a Parquet file of rows, as a DataFrame.
 
-    ``per_class`` gives a row for each network and class (``label``) of the test set instead: its ``n`` examples,
-    ``num_error``, ``accuracy``, and whether the network was trained on that class (``seen``).
+    With ``per_class`` there is one row per network and class (``label``) of the test set instead, with the number
+    ``n`` of its examples, ``num_error``, ``accuracy``, and whether the network was trained on that class (``seen``).
     """
-    from kdtune.analysis import table_queries as showing
+    from kdtune.analysis.table_files import read_sweep_table
+    from kdtune.analysis.table_queries import join_classes
 
-    table = showing.read_sweep_table(str(results))
-    return showing.join_classes(str(results), table) if per_class else table
+    name = str(_to_path("results", results))
+    table = read_sweep_table(name)
+    return join_classes(name, table) if per_class else table
+
+
+def _to_path(argument: str, value: Any) -> Path:
+    """Return a path that a caller gave; raise RequestError, naming the argument, if it is no path."""
+    from kdtune.errors import RequestError
+
+    if not isinstance(value, str | Path) or not str(value):
+        raise RequestError(f"{argument}: must be a path, as in {argument}='results', not {value!r}")
+    return Path(value)
+
+
+def _check_id(id: Any) -> str:
+    """Return a network's id that a caller gave; raise RequestError if it is no text."""
+    from kdtune.errors import RequestError
+
+    if not isinstance(id, str) or not id:
+        raise RequestError(f"id: must be the id of a network, from the table's column 'id', not {id!r}")
+    return id
+
+
+def _check_overrides(overrides: Any) -> None:
+    """Raise RequestError if ``set`` is not a list of texts such as ``"distill.T=[2, 4]"``."""
+    from kdtune.errors import RequestError
+
+    if isinstance(overrides, Mapping):
+        examples = [f"{path}={value}" for path, value in overrides.items()]
+        raise RequestError(f"set: must be a list of texts 'PATH=VALUE', not a mapping; write set={examples!r}")
+    is_list = isinstance(overrides, Sequence) and not isinstance(overrides, str | bytes)
+    if not is_list or not all(isinstance(text, str) for text in overrides):
+        raise RequestError(f"set: must be a list of texts, as in set=['distill.T=[2, 4]'], not {overrides!r}")

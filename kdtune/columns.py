@@ -1,27 +1,86 @@
-"""Names and types of the table's columns, and the values of some. Column names stand here and nowhere else."""
+"""Names and types of the table's columns, and the values of some. Column names stand here and nowhere else.
+
+A constant is named as its column is, in capitals; only the column ``n`` is N_LABEL.
+"""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-MODEL, TEMP, REPLICATE, ID, TEACHER_ID = "model", "temp", "replicate", "id", "teacher_id"
-NUM_ERROR, ACCURACY, LOSS, NLL, ECE = "num_error", "accuracy", "loss", "nll", "ece"
-VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL = "val_num_error", "val_accuracy", "val_nll"
-CLASS_SEP, P_INFORMATIVE, DATASET, WIDTH, HARD_WEIGHT = "class_sep", "p_informative", "dataset", "width", "hard_weight"
-DATA_SEED, TEACHER_SEED, STUDENT_SEED = "data_seed", "teacher_seed", "student_seed"
-EPOCHS, N_PARAMS, N_TRAIN, N_VAL, N_TEST = "epochs", "n_params", "n_train", "n_val", "n_test"
-SECONDS, STATUS, ERROR, DEVICE, HOST = "seconds", "status", "error", "device", "host"
+# What a network is: its identity, its place in the sweep and the seeds of what is random.
+MODEL = "model"
+ID = "id"
+TEACHER_ID = "teacher_id"
+REPLICATE = "replicate"
+DATA_SEED = "data_seed"
+TEACHER_SEED = "teacher_seed"
+STUDENT_SEED = "student_seed"
+SEED = "seed"
+
+# Settings of the data.
+DATASET = "dataset"
+CLASS_SEP = "class_sep"
+P_INFORMATIVE = "p_informative"
+N_FEATURES = "n_features"
+N_CLASSES = "n_classes"
+JITTER = "jitter"
 TRANSFER = "transfer"
-# What a shift of biases after training did: by how much, and the figures that there were before.
-SHIFTED_BY = "bias_shifted_by"
-UNSHIFTED_COLUMNS = "unshifted_num_error", "unshifted_accuracy", "unshifted_val_num_error"
-SHIFT_COLUMNS = (SHIFTED_BY, *UNSHIFTED_COLUMNS)
 
-TEACHER, BASELINE, STUDENT = "teacher", "student", "distilled_student"  # values of MODEL
-DONE, FAILED, SKIPPED = "done", "failed", "skipped"  # values of STATUS
-DIVERGED = "diverged"  # how ERROR starts for a failure that is a result
+# Settings of the network and of its training.
+WIDTH = "width"
+TEMP = "temp"
+HARD_WEIGHT = "hard_weight"
+SCALE_T2 = "scale_T2"
+EPOCHS = "epochs"
+BIAS_START = "bias_start"
+BIAS_SHIFT = "bias_shift"
 
-INTEGER, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
+# Sizes: parameters (biases counted) and examples of each split.
+N_PARAMS = "n_params"
+N_TRAIN = "n_train"
+N_VAL = "n_val"
+N_TEST = "n_test"
+
+# What training gave, on the test split and on the validation split.
+NUM_ERROR = "num_error"
+ACCURACY = "accuracy"
+LOSS = "loss"
+NLL = "nll"
+ECE = "ece"
+VAL_NUM_ERROR = "val_num_error"
+VAL_ACCURACY = "val_accuracy"
+VAL_NLL = "val_nll"
+
+# What the shift of biases after training added to them, and the figures before it.
+BIAS_SHIFTED_BY = "bias_shifted_by"
+UNSHIFTED_NUM_ERROR = "unshifted_num_error"
+UNSHIFTED_ACCURACY = "unshifted_accuracy"
+UNSHIFTED_VAL_NUM_ERROR = "unshifted_val_num_error"
+
+# How the training ended, how long it took (in seconds), and where it ran.
+STATUS = "status"
+ERROR = "error"
+SECONDS = "seconds"
+DEVICE = "device"
+HOST = "host"
+
+# The values of MODEL.
+TEACHER = "teacher"
+BASELINE = "student"
+STUDENT = "distilled_student"
+
+# The values of STATUS.
+DONE = "done"
+FAILED = "failed"
+SKIPPED = "skipped"
+
+# ERROR begins with this word if the numbers diverged: that is a result, and the network is not trained again.
+DIVERGED = "diverged"
+
+# The columns that every table has, in this order, and their types.
+INTEGER = pa.int64()
+_FLOAT = pa.float64()
+_TEXT = pa.string()
 COLUMN_TYPES = {
     MODEL: _TEXT, CLASS_SEP: _FLOAT, P_INFORMATIVE: _FLOAT, WIDTH: INTEGER, TEMP: _FLOAT, HARD_WEIGHT: _FLOAT,
     REPLICATE: INTEGER, NUM_ERROR: INTEGER, ACCURACY: _FLOAT, LOSS: _FLOAT, NLL: _FLOAT, ECE: _FLOAT,
@@ -30,28 +89,42 @@ COLUMN_TYPES = {
     DATASET: _TEXT, EPOCHS: INTEGER, N_PARAMS: INTEGER, N_TRAIN: INTEGER, N_VAL: INTEGER, N_TEST: INTEGER,
     SECONDS: _FLOAT, DEVICE: _TEXT, HOST: _TEXT,
 }  # fmt: skip
-# Details of a row, too long for the table: they lie in files of their own beside it (see ``details``).
-CONFUSION, SEEN_CLASSES, LEARNING_CURVE = "confusion", "seen_classes", "learning_curve"
-LABEL, N_LABEL, SEEN, PREDICTED, COUNT, EPOCH = "label", "n", "seen", "predicted", "count", "epoch"
-_POINT = pa.struct(
-    {EPOCH: INTEGER, "train_loss": _FLOAT, "train_num_error": INTEGER, "val_loss": _FLOAT, "val_num_error": INTEGER}
+
+# Details are columns of a pack's rows that are too long for the table: see ``results.detail_tables``.
+CONFUSION = "confusion"
+SEEN_CLASSES = "seen_classes"
+LEARNING_CURVE = "learning_curve"
+
+# The columns of the tables of details.
+LABEL = "label"
+N_LABEL = "n"
+SEEN = "seen"
+PREDICTED = "predicted"
+COUNT = "count"
+EPOCH = "epoch"
+TRAIN_LOSS = "train_loss"
+TRAIN_NUM_ERROR = "train_num_error"
+VAL_LOSS = "val_loss"
+_LEARNING_POINT = pa.struct(
+    {EPOCH: INTEGER, TRAIN_LOSS: _FLOAT, TRAIN_NUM_ERROR: INTEGER, VAL_LOSS: _FLOAT, VAL_NUM_ERROR: INTEGER}
 )
-DETAIL_TYPES = {CONFUSION: pa.list_(pa.int32()), SEEN_CLASSES: pa.list_(pa.int32()), LEARNING_CURVE: pa.list_(_POINT)}
+DETAIL_TYPES = {
+    CONFUSION: pa.list_(pa.int32()),
+    SEEN_CLASSES: pa.list_(pa.int32()),
+    LEARNING_CURVE: pa.list_(_LEARNING_POINT),
+}
 DETAIL_FILES = {
     "per_class.parquet": (ID, LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN),
     "confusion.parquet": (ID, LABEL, PREDICTED, COUNT),
-    "learning_curves.parquet": (ID, *(field.name for field in _POINT)),
+    "learning_curves.parquet": (ID, *(field.name for field in _LEARNING_POINT)),
 }
-# What training gave, and where and how long: everything else in a row is a setting or names the network.
+
+# Groups of columns. Every column in none of them is a setting.
 RESULT_COLUMNS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
+UNSHIFTED_COLUMNS = (UNSHIFTED_NUM_ERROR, UNSHIFTED_ACCURACY, UNSHIFTED_VAL_NUM_ERROR)
+SHIFT_COLUMNS = (BIAS_SHIFTED_BY, *UNSHIFTED_COLUMNS)
 RUN_COLUMNS = (SECONDS, DEVICE, HOST, STATUS, ERROR)
-TRAINING_COLUMNS = (
-    EPOCHS,
-    "batch_size",
-    "optimizer",
-    "lr",
-    "momentum",
-    "weight_decay",
-    "precision",
-)  # settings of a fit
 IDENTITY_COLUMNS = (ID, TEACHER_ID, DATA_SEED, TEACHER_SEED, STUDENT_SEED, REPLICATE, MODEL)
+
+# The settings of a fit, which replace those of the whole sweep for teachers, students or losses.
+TRAINING_COLUMNS = (EPOCHS, "batch_size", "optimizer", "lr", "momentum", "weight_decay", "precision")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 
 class KdtuneError(Exception):
-    """The root of all errors that are meant to be read by a user."""
+    """The root of all errors whose message is meant for the user."""
 
     exit_code = 1
 
@@ -27,10 +27,10 @@ class RequestError(KdtuneError):
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """One mistake in a sweep file: where it stands, which setting, what is wrong."""
+    """One mistake in a sweep file."""
 
-    location: str  # "fakeset.yaml:12" or "--set distill.T=0"
-    field: str  # "distill.T"; empty for the file as a whole
+    location: str  # where it stands: "fakeset.yaml:12" or "--set distill.T=0"
+    field: str  # the setting: "distill.T"; empty for the file as a whole
     message: str  # what is wrong, and what would be right
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Mistake:
 
 
 class SweepFileError(RequestError):
-    """A sweep that cannot be run, with every mistake in it."""
+    """A sweep file that cannot be run, with every mistake in it."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = list(dict.fromkeys(mistakes))

@@ -1,7 +1,6 @@
-"""The table: one row a network, in Parquet. Column names stand here and nowhere else.
+"""The table: one row per network, as Arrow tables and Parquet files.
 
-Rows of packs lie in ``parts/``, one file a pack, each written whole or not at all. ``merge`` makes
-one table of them. What does not apply to a network is null.
+What does not apply to a network is null. The columns stand in ``kdtune.columns``.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ import pyarrow.parquet as pq
 from kdtune.columns import COLUMN_TYPES, DETAIL_TYPES, DIVERGED, DONE, ERROR, FAILED, ID, INTEGER, MODEL, STATUS
 from kdtune.files.atomic import write_atomically
 
-_STAMP = b"kdtune"
+_VERSIONS_KEY = b"kdtune"  # in the metadata of a file
 
 
 def rows_to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows as an Arrow table: the columns of the contract first, typed even where all are null."""
-    extra = dict.fromkeys(key for row in rows for key in row if key not in COLUMN_TYPES)
+    """Build an Arrow table: first the columns that every table has, typed even where all are null, then the others."""
+    other_names = dict.fromkeys(name for row in rows for name in row if name not in COLUMN_TYPES)
     columns = {name: pa.array([row.get(name) for row in rows], kind) for name, kind in COLUMN_TYPES.items()}
-    columns |= {name: pa.array([row.get(name) for row in rows], DETAIL_TYPES.get(name)) for name in extra}
+    columns |= {name: pa.array([row.get(name) for row in rows], DETAIL_TYPES.get(name)) for name in other_names}
     return pa.table(columns)
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file whole or not at all.
+    """Write a Parquet file, completely or not at all.
 
     Raises
     ------
@@ -44,17 +43,20 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def write_chunks(tables: Iterable[pa.Table], path: Path) -> None:
-    """Write one file from tables that are made one after the other; remove it if all are empty. Errors as ``write``."""
-    filled = (table for table in tables if len(table))
-    first = next(filled, None)
-    if first is None:
+    """Write tables of one schema into one Parquet file, holding only one of them in memory.
+
+    If all are empty, the file is removed instead. Errors are those of ``write_table``.
+    """
+    chunks = (table for table in tables if len(table))
+    first_chunk = next(chunks, None)
+    if first_chunk is None:
         path.unlink(missing_ok=True)
         return
 
     def write_to(temporary: Path) -> None:
-        with pq.ParquetWriter(temporary, first.schema) as writer:
-            for table in chain([first], filled):
-                writer.write_table(table)
+        with pq.ParquetWriter(temporary, first_chunk.schema) as writer:
+            for chunk in chain([first_chunk], chunks):
+                writer.write_table(chunk)
 
     write_atomically(path, write_to)
 
@@ -65,90 +67,98 @@ def read_table(path: Path) -> pa.Table:
     Raises
     ------
     ValueError
-        If it is torn, no Parquet, or has no column for the network's id and status.
+        If it is not there, torn, no Parquet file, or lacks the id, model or status of its networks.
     """
     try:
         if not path.is_file():
-            raise ValueError(f"{path.name} is no file")
+            raise ValueError(f"{path.name} is not a file")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
-        lacking = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
-        if lacking or table[ID].null_count:
-            why = f"it has no column {', '.join(lacking)}" if lacking else "it has rows without id"
-            raise ValueError(f"{path.name} holds no rows of kdtune: {why}")
-        for place, name in enumerate(table.column_names):
+        missing_names = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
+        if missing_names:
+            raise ValueError(f"{path.name} is not a table of kdtune: it has no column {', '.join(missing_names)}")
+        if table[ID].null_count:
+            raise ValueError(f"{path.name} is not a table of kdtune: it has rows without id")
+        for index, name in enumerate(table.column_names):
             if name in COLUMN_TYPES:
-                table = table.set_column(place, name, table[name].cast(COLUMN_TYPES[name]))
+                table = table.set_column(index, name, table[name].cast(COLUMN_TYPES[name]))
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{path.name} is torn or no table: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{path.name} is torn or not a table: {str(error).splitlines()[0]}") from error
     return table
 
 
 def merge_tables(tables: Iterable[pa.Table]) -> pa.Table:
-    """One row for each network: a final one before one to be tried again, a later before an earlier one."""
+    """Merge tables into one with one row per network.
+
+    Of several rows of a network a final one is kept rather than one that is tried again, then a later one rather
+    than an earlier one.
+    """
     table = pa.concat_tables([rows_to_arrow([]), *tables], promote_options="permissive")
-    networks, first = pd.factorize(table[ID].to_numpy())
-    if len(first) == len(table):
+    network_of_row, unique_ids = pd.factorize(table[ID].to_numpy())
+    if len(unique_ids) == len(table):
         return table
-    final = pc.fill_null(is_final(table), False).to_numpy(zero_copy_only=False)
-    order = np.concatenate([np.flatnonzero(~final), np.flatnonzero(final)])  # the best last, for it stays
-    best = np.empty(len(first), np.int64)
-    best[networks[order]] = order
-    return table.take(pa.array(best))
+    final_rows = pc.fill_null(is_final(table), False).to_numpy(zero_copy_only=False)
+    # The row to keep comes last in this order, so that it overwrites the others of its network.
+    row_order = np.concatenate([np.flatnonzero(~final_rows), np.flatnonzero(final_rows)])
+    row_of_network = np.empty(len(unique_ids), np.int64)
+    row_of_network[network_of_row[row_order]] = row_order
+    return table.take(pa.array(row_of_network))
 
 
 def is_final(table: pa.Table) -> pa.ChunkedArray:
-    """Which rows are results: done, or diverged. Crashes and what they skipped are tried again."""
-    diverged = pc.and_(
-        pc.equal(table[STATUS], FAILED),
-        pc.starts_with(pc.fill_null(table[ERROR], ""), DIVERGED),
-    )
-    return pc.or_(pc.equal(table[STATUS], DONE), diverged)
+    """Return which rows are results: done or diverged. Networks that crashed or were skipped are tried again."""
+    is_failed = pc.equal(table[STATUS], FAILED)
+    is_divergence = pc.starts_with(pc.fill_null(table[ERROR], ""), DIVERGED)
+    return pc.or_(pc.equal(table[STATUS], DONE), pc.and_(is_failed, is_divergence))
 
 
 def final_ids(table: pa.Table) -> set[str]:
+    """Return the ids of networks that have a final row."""
     return set(table[ID].filter(is_final(table)).to_pylist())
 
 
 def select_networks(table: pa.Table, ids: Sequence[str]) -> pa.Table:
-    """The rows of these networks, in this order; those without a row are left out.
+    """Select the rows of networks, in the order of ``ids``, as ``table.parquet`` holds them.
 
-    The contract's columns come first, then the other settings by name; of those, what holds nothing goes, as do
-    the details.
+    First come the columns that every table has, then settings by name. Details and settings that are null in every
+    row are dropped. An id without a row is left out.
     """
-    table = order_by_ids(table.drop_columns([name for name in DETAIL_TYPES if name in table.column_names]), ids)
-    settings = sorted(name for name in table.column_names if name not in COLUMN_TYPES)
-    return table.select([*COLUMN_TYPES, *(name for name in settings if table[name].null_count < len(table))])
+    detail_names = [name for name in DETAIL_TYPES if name in table.column_names]
+    table = order_by_ids(table.drop_columns(detail_names), ids)
+    setting_names = sorted(name for name in table.column_names if name not in COLUMN_TYPES)
+    return table.select([*COLUMN_TYPES, *(name for name in setting_names if table[name].null_count < len(table))])
 
 
 def order_by_ids(table: pa.Table, ids: Sequence[str] | pa.ChunkedArray) -> pa.Table:
-    """The rows of these networks, in this order; those without a row are left out."""
-    wanted = ids if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.string())
-    places = pc.index_in(wanted, value_set=table[ID]).drop_null()
-    if isinstance(places, pa.ChunkedArray):
-        places = places.combine_chunks()
-    if not places.equals(pa.array(np.arange(len(table), dtype=np.int32))):
-        table = table.take(places)
-    return table
+    """Select the rows of networks, in the order of ``ids``; an id without a row is left out."""
+    ids_array = ids if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.string())
+    row_indices = pc.index_in(ids_array, value_set=table[ID]).drop_null()
+    if isinstance(row_indices, pa.ChunkedArray):
+        row_indices = row_indices.combine_chunks()
+    # Copying a table of a million rows takes seconds, and mostly it has that order already.
+    if row_indices.equals(pa.array(np.arange(len(table), dtype=np.int32))):
+        return table
+    return table.take(row_indices)
 
 
-def stamp_versions(table: pa.Table, made_with: Mapping[str, str]) -> pa.Table:
-    """The table with a note of what it was made with, beside its columns."""
-    return table.replace_schema_metadata({_STAMP: json.dumps(made_with).encode()})
+def stamp_versions(table: pa.Table, versions: Mapping[str, str]) -> pa.Table:
+    """Note in a table's metadata the versions of the software that made it."""
+    return table.replace_schema_metadata({_VERSIONS_KEY: json.dumps(versions).encode()})
 
 
 def read_versions(path: Path) -> dict[str, str]:
-    """What a file of a table was made with: versions by name; nothing if it does not say."""
+    """Read the versions of the software that made a table from its file; nothing if the file does not say."""
     try:
-        noted = (pq.read_schema(path).metadata or {}).get(_STAMP, b"{}")
-        return {str(name): str(value) for name, value in json.loads(noted).items()}
+        metadata = pq.read_schema(path).metadata or {}
+        versions = json.loads(metadata.get(_VERSIONS_KEY, b"{}"))
+        return {str(name): str(version) for name, version in versions.items()}
     except (OSError, ValueError, AttributeError, pa.ArrowException):
         return {}
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """As pandas; whole numbers stay whole where some are null (a seed would lose its last digits)."""
-    # An index that pandas wrote is a column like any other, or nothing if it only numbers rows.
+    """Convert a table to pandas; integers stay integers where some are null (a seed would lose its last digits)."""
+    # An index that pandas wrote is read as an ordinary column, and dropped if it only numbers rows.
     table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for name in table.column_names:

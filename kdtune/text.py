@@ -1,23 +1,25 @@
-"""Numbers and names in sentences."""
+"""Words for messages: counts with their nouns, and the name that a user probably meant."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-NOTHING = "-"  # in a table, where there is no value
+NOTHING = "-"  # What a printed table shows where there is no value.
 
 
-def plural(count: int, word: str) -> str:
-    """1 pack, 2 packs, 1,000 packs."""
-    return f"{count:,} {word}{'s' * (count != 1)}"
+def pluralize(count: int, word: str) -> str:
+    """Return a count with its noun: 1 pack, 2 packs, 1,000 packs."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """`` did you mean 'epochs'?`` or, when nothing is near, the whole choice."""
-    choice = sorted(words)
-    for known in choice:
-        if known.casefold() == word.casefold():
-            return f"did you mean {known!r}?"
-    close = difflib.get_close_matches(word, choice, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(choice)}"
+def suggest_nearest(word: str, valid_words: Iterable[str]) -> str:
+    """Return ``did you mean 'epochs'?``, or the whole choice if no valid word is similar."""
+    choice = sorted(valid_words)
+    for valid_word in choice:
+        if valid_word.casefold() == word.casefold():
+            return f"did you mean {valid_word!r}?"
+    similar_words = difflib.get_close_matches(word, choice, n=1, cutoff=0.6)
+    if similar_words:
+        return f"did you mean {similar_words[0]!r}?"
+    return f"choose from {', '.join(choice)}"

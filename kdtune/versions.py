@@ -1,4 +1,4 @@
-"""What software a table or a page was made with."""
+"""The versions of the software that a table or a page was made with."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ _LIBRARIES = ("torch", "numpy", "scikit-learn", "ray", "scipy", "statsmodels", "
 
 
 def list_versions() -> dict[str, str]:
-    """Versions by name; of kdtune the commit too, where it runs from a checkout."""
-    found = {"kdtune": __version__, "Python": platform.python_version()}
-    if commit := _commit(Path(__file__).parent.parent):
-        found["kdtune"] += f" (commit {commit})"
-    for name in _LIBRARIES:
+    """Return versions by name: of kdtune (with its commit, where it runs from a checkout), Python and the libraries."""
+    kdtune_version = __version__
+    commit = _describe_commit(Path(__file__).parents[1])
+    if commit:
+        kdtune_version += f" (commit {commit})"
+    versions = {"kdtune": kdtune_version, "Python": platform.python_version()}
+    for library in _LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[library] = version(library)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
-def _commit(folder: Path) -> str | None:
-    """The commit of a checkout, and whether files of the package differ from it."""
-    if not (folder / ".git").exists():
+def _describe_commit(checkout: Path) -> str | None:
+    """Return the commit of a checkout, and whether files of the package differ from it; None outside of a checkout."""
+    if not (checkout / ".git").exists():
         return None
-    git = ["git", "-C", str(folder)]
+    git = ["git", "-C", str(checkout)]
     try:
-        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "kdtune"], capture_output=True, check=False)
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        diff = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "kdtune"], capture_output=True, check=False)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit.stdout.strip() + (", changed" if changed.returncode else "")
+    commit = head.stdout.strip()
+    return f"{commit}, changed" if diff.returncode else commit

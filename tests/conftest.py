@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,12 @@ from ruamel.yaml import YAML
 
 from benchmarks import planted
 from kdtune.cli import main
-from kdtune.plan.plan import Plan, enumerate_networks, make_plan
-from kdtune.spec.spec import SweepSpec, load_spec
+from kdtune.columns import TEACHER
+from kdtune.plan.enumerate_networks import enumerate_networks
+from kdtune.plan.plan import Plan, make_plan
+from kdtune.spec.load import load_spec
+from kdtune.spec.sweep_spec import SweepSpec
+from kdtune.train.train_pack import TrainedNetwork, train_pack
 
 torch.set_num_threads(1)
 
@@ -84,6 +88,51 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return lambda *arguments: CliRunner().invoke(main, [str(a) for a in arguments])
 
 
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    """Let threads take turns after a few instructions, so that they meet in the narrowest places."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.fixture(scope="session")
+def trained_teachers(tmp_path_factory: pytest.TempPathFactory) -> list[TrainedNetwork]:
+    """The two teachers of the small sweep, trained, not saved."""
+    spec = load_spec(write_small(tmp_path_factory.mktemp("teachers") / "small.yaml"))
+    plan = make_plan([network for network in enumerate_networks(spec) if network.model == TEACHER])
+    return [result for pack in plan.packs for result in train_pack(pack)]
+
+
+class SmallDisk:
+    """A file system of 1 MiB in memory, which can be full or read-only."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a small tmpfs, and not everywhere")
+
+    def remount(self, options: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
+
+    def fill(self, leaving: int) -> None:
+        free = os.statvfs(self.path).f_bavail * os.statvfs(self.path).f_bsize
+        (self.path / "filler").write_bytes(bytes(free - leaving))
+
+    def empty(self) -> None:
+        (self.path / "filler").unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(tmp_path / "small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk.path)], check=True)
+
+
 @pytest.fixture(scope="session")
 def rising() -> pd.DataFrame:
     """A table whose best T is 4 at width 50 and doubles with the width."""
@@ -92,53 +141,67 @@ def rising() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def ray_address() -> Iterator[str]:
-    """A Ray cluster of two raylets on this machine, started once: 127.0.0.1:PORT.
+    """A Ray cluster of two raylets on this machine, started once: 127.0.0.1:PORT."""
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    try:
+        with start_cluster(n_nodes=2) as address:
+            yield address
+    finally:
+        del os.environ["RAY_AUTH_MODE"]
 
-    `ray stop` would end every Ray on this machine, so the two are ended here, process by process.
+
+@contextmanager
+def start_cluster(n_nodes: int, **variables: str) -> Iterator[str]:
+    """Start a Ray cluster on this machine with these environment variables; give its address.
+
+    `ray stop` would end every Ray on this machine, so the nodes are ended here, process by process.
     """
     import psutil
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     ray = str(Path(sys.executable).with_name("ray"))
-    common = ["--block", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats"]
+    address = f"127.0.0.1:{find_free_port()}"
+    port = address.rpartition(":")[2]
+    options = ["--block", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats"]
     head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false"]
-    second = [ray, "start", f"--address=127.0.0.1:{port}"]
-    env = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    started = []
+    other_node = [ray, "start", f"--address={address}"]
+    nodes = []
     try:
-        for command, there in ((head, 1), (second, 2)):
-            started.append(
+        for count in range(1, n_nodes + 1):
+            nodes.append(
                 subprocess.Popen(
-                    [*command, *common],
-                    env=env,
+                    [*(head if count == 1 else other_node), *options],
+                    env=os.environ | variables,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
                 )
             )
-            _wait_for_nodes(f"127.0.0.1:{port}", there)
-        yield f"127.0.0.1:{port}"
+            _wait_for_nodes(address, count, variables)
+        yield address
     finally:
-        del os.environ["RAY_AUTH_MODE"]
-        family = [child for one in started for child in psutil.Process(one.pid).children(recursive=True)]
-        for process in [*family, *started]:
+        processes = [child for node in nodes for child in psutil.Process(node.pid).children(recursive=True)]
+        for process in [*processes, *nodes]:
             with suppress(psutil.NoSuchProcess):  # one ends when another that it serves is gone
                 process.kill()
-        for process in started:
-            process.wait()
+        for node in nodes:
+            node.wait()
 
 
-def _wait_for_nodes(address: str, count: int) -> None:
+def find_free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait_for_nodes(address: str, count: int, variables: dict[str, str]) -> None:
     status = [str(Path(sys.executable).with_name("ray")), "status", f"--address={address}"]
     for _ in range(60):
-        found = subprocess.run(status, capture_output=True, text=True, check=False).stdout
-        if found.count(" node_") >= count:
+        result = subprocess.run(status, capture_output=True, text=True, check=False, env=os.environ | variables)
+        if result.stdout.count(" node_") >= count:
             return
         time.sleep(0.5)
-    raise AssertionError(f"Ray did not come up: {found}")
+    raise AssertionError(f"Ray did not come up: {result.stdout}{result.stderr}")
 
 
 def environment(joins: bool) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Training one network at a time, by torch's own layers and autograd: what stacks are compared with."""
+"""The reference that stacks are compared with: one network at a time, by torch's own layers and autograd."""
 
 from __future__ import annotations
 
@@ -12,38 +12,45 @@ from torch import nn
 from kdtune.data.splits import Data
 from kdtune.plan.identity import make_seed_sequence
 from kdtune.plan.network import Network, Pack
+from kdtune.settings import Train
 from kdtune.stacked.architectures import build_module
-from kdtune.stacked.dropout_masks import DropoutMasks
+from kdtune.stacked.dropout_masks import DropoutLayer, DropoutMasks
 from kdtune.train import train_pack as train
-from kdtune.train.batches import Members
+from kdtune.train.members import Members
 
 DIGITS = ("dataset={kind: digits}", "student.width=7", "train.batch_size=64")
 
 
-def taught(name: str, examples: int = 400, classes: int = 3) -> np.ndarray:
-    """Logits of a teacher that was never trained, on the small sweep's training part unless its size is given."""
-    return np.random.default_rng(int(name, 16)).normal(0, 3, (examples, classes)).astype(np.float32)
+def make_teacher_logits(teacher_id: str, examples: int = 400, classes: int = 3) -> np.ndarray:
+    """Make logits up for a teacher, by default for the training part of the small sweep."""
+    return np.random.default_rng(int(teacher_id, 16)).normal(0, 3, (examples, classes)).astype(np.float32)
 
 
-def untrained(one: Pack, dtype: torch.dtype = torch.float64) -> tuple[Callable[[str], Any], Callable[[str], nn.Module]]:
-    """What gives logits, and what gives networks, of the teachers of a pack."""
-    data = one.networks[0].data.settings
-    teachers = {n.teacher.id: n.teacher for n in one.networks if n.teacher}
+def make_teachers(
+    pack: Pack, dtype: torch.dtype = torch.float64
+) -> tuple[Callable[[str], Any], Callable[[str], nn.Module]]:
+    """Return what gives the logits and what gives the module of a pack's teachers by id, all made up."""
+    settings = pack.networks[0].data.settings
+    teachers = {network.teacher.id: network.teacher for network in pack.networks if network.teacher}
 
-    def net(name: str) -> nn.Module:
-        own = teachers[name]
-        return build_module(own.shape, own.input_shape, data.n_classes, own.weights_seed, dtype).eval()
+    def make_logits(teacher_id: str) -> np.ndarray:
+        return make_teacher_logits(teacher_id, settings.n_train, settings.n_classes)
 
-    return lambda name: taught(name, data.n_train, data.n_classes), net
+    def build_teacher(teacher_id: str) -> nn.Module:
+        teacher = teachers[teacher_id]
+        seed = teacher.weights_seed
+        return build_module(teacher.shape, teacher.input_shape, settings.n_classes, seed, dtype).eval()
+
+    return make_logits, build_teacher
 
 
-def members_of(one: Pack) -> Members:
-    """What the networks of a pack learn from."""
-    return train.load_members(one, *untrained(one))
+def load_members_of(pack: Pack) -> Members:
+    """Return what the networks of a pack learn from, teachers made up."""
+    return train.load_members(pack, *make_teachers(pack))
 
 
-class Masked(nn.Module):
-    """Dropout with given masks, so that a reference drops the units that the stack drops."""
+class GivenMask(nn.Module):
+    """Dropout by a given mask, so that the reference drops the units that the stack drops."""
 
     mask: torch.Tensor
     shape: torch.Size
@@ -57,74 +64,85 @@ class Masked(nn.Module):
         return x * self.mask.T.reshape(x.shape) if hasattr(self, "mask") else x
 
 
-def separately(
-    network: Network, data: Data, logits: np.ndarray | None, teacher: nn.Module | None, steps: int
+def train_separately(
+    network: Network, data: Data, logits: np.ndarray | None, teacher: nn.Module | None, n_steps: int
 ) -> dict[str, torch.Tensor]:
-    """The same network by torch's own layers, autograd and an ordinary optimizer, in float64."""
+    """Train the network by torch's own layers, autograd and an ordinary optimizer, in float64; return its state."""
     settings = network.train
-    net = build_module(network.shape, network.input_shape, data.n_classes, network.weights_seed, torch.float64)
-    for name, layer in list(net.named_children()):
+    module = build_module(network.shape, network.input_shape, data.n_classes, network.weights_seed, torch.float64)
+    for name, layer in list(module.named_children()):
         if isinstance(layer, nn.Dropout):
-            setattr(net, name, Masked(layer.p))
-    for label, value in ((network.distill and network.distill.bias_start) or {}).items():
-        net.logit.bias.data[label] = value
-    net(torch.zeros(1, data.x_train.shape[1], dtype=torch.float64))
-    dropouts = [layer for layer in net if isinstance(layer, Masked)]
-    decay = settings.weight_decay or 0.0
-    optimizer: torch.optim.Optimizer
-    match settings.optimizer:
-        case "adam":
-            optimizer = torch.optim.Adam(net.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
-        case "adamw":
-            optimizer = torch.optim.AdamW(net.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
-        case "sgd":
-            optimizer = torch.optim.SGD(net.parameters(), settings.lr, settings.momentum, weight_decay=decay)
-    rates = [(layer.rate, layer.shape.numel()) for layer in dropouts]
-    masks = DropoutMasks([network.id], rates, torch.float64) if dropouts else None
-    taken = 0
+            setattr(module, name, GivenMask(layer.p))
+    if network.distill and network.distill.bias_start:
+        for label, value in network.distill.bias_start.items():
+            module.logit.bias.data[label] = value
+    module(torch.zeros(1, data.x_train.shape[1], dtype=torch.float64))  # each GivenMask notes its shape
+    dropouts = [layer for layer in module if isinstance(layer, GivenMask)]
+    dropout_layers = [DropoutLayer(layer.rate, layer.shape.numel()) for layer in dropouts]
+    masks = DropoutMasks([network.id], dropout_layers, torch.float64) if dropouts else None
+    optimizer = make_torch_optimizer(module, settings)
+    step = 0
     for epoch in range(settings.epochs):
         order = np.random.default_rng([network.order_seed, epoch]).permutation(len(data.y_train))
-        x_train = jittered(network, data.x_train, epoch)
+        x_train = shift_images(network, data.x_train, epoch)
         if masks:
-            masks.start(epoch)
-        for begin in range(0, len(order), settings.batch_size):
-            picked = order[begin : begin + settings.batch_size]
+            masks.start_epoch(epoch)
+        for start in range(0, len(order), settings.batch_size):
+            indices = order[start : start + settings.batch_size]
             if masks:
-                for layer, mask in zip(dropouts, masks.draw(len(picked)), strict=True):
+                for layer, mask in zip(dropouts, masks.draw(len(indices)), strict=True):
                     layer.mask = mask[0].clone()
-            x = torch.from_numpy(x_train[picked]).double()
-            z = net(x)
-            loss = nn.functional.cross_entropy(z, torch.from_numpy(data.y_train[picked]))
+            x = torch.from_numpy(x_train[indices]).double()
+            z = module(x)
+            loss = nn.functional.cross_entropy(z, torch.from_numpy(data.y_train[indices]))
             if network.distill:
                 T, w = network.distill.T, network.distill.hard_weight
-                v = teacher(x).detach() if teacher else torch.from_numpy(logits[picked]).double()
+                v = teacher(x).detach() if teacher else torch.from_numpy(logits[indices]).double()
                 soft = nn.functional.cross_entropy(z / T, torch.softmax(v / T, dim=1))
                 loss = (T**2 if network.distill.scale_T2 else 1) * soft + w * loss
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            if most := getattr(network.shape, "max_norm", None):
-                for name, weight in net.named_parameters():
-                    if name.startswith("hidden") and name.endswith("weight"):
-                        norm = weight.data.norm(dim=1, keepdim=True)
-                        weight.data = torch.where(norm > most, weight.data * most / norm, weight.data)
-            taken += 1
-            if taken == steps:
-                return net.state_dict()
+            constrain_hidden_norms(module, getattr(network.shape, "max_norm", None))
+            step += 1
+            if step == n_steps:
+                return module.state_dict()
     raise AssertionError("too few steps")
 
 
-def jittered(network: Network, x: np.ndarray, epoch: int) -> np.ndarray:
-    """Each image cut out of one with a border of zeros, where its own draw says."""
-    most = network.data.settings.jitter
-    if not most:
+def make_torch_optimizer(module: nn.Module, settings: Train) -> torch.optim.Optimizer:
+    decay = settings.weight_decay or 0.0
+    match settings.optimizer:
+        case "adam":
+            return torch.optim.Adam(module.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
+        case "adamw":
+            return torch.optim.AdamW(module.parameters(), settings.lr, eps=1e-7, weight_decay=decay)
+        case "sgd":
+            return torch.optim.SGD(module.parameters(), settings.lr, settings.momentum, weight_decay=decay)
+
+
+def constrain_hidden_norms(module: nn.Module, max_norm: float | None) -> None:
+    if max_norm is None:
+        return
+    for name, weight in module.named_parameters():
+        if name.startswith("hidden") and name.endswith("weight"):
+            norm = weight.data.norm(dim=1, keepdim=True)
+            weight.data = torch.where(norm > max_norm, weight.data * max_norm / norm, weight.data)
+
+
+def shift_images(network: Network, x: np.ndarray, epoch: int) -> np.ndarray:
+    """Cut each image out of itself with a border of zeros, at the offset that is drawn for it."""
+    max_shift = network.data.settings.jitter
+    if not max_shift:
         return x
     _, height, width = network.data.settings.image
+    n_offsets = 2 * max_shift + 1  # in each direction
     key = make_seed_sequence("jitter", network.data.id, network.draw, epoch)
-    drawn = np.random.default_rng(key).integers(0, (2 * most + 1) ** 2, len(x))
-    wide = np.pad(x.reshape(-1, height, width), ((0, 0), (most, most), (most, most)))
-    cut = [
-        image[down : down + height, right : right + width]
-        for image, (down, right) in zip(wide, (divmod(one, 2 * most + 1) for one in drawn), strict=True)
-    ]
-    return np.stack(cut).reshape(len(x), -1)
+    offsets = np.random.default_rng(key).integers(0, n_offsets**2, len(x))
+    border = (max_shift, max_shift)
+    padded_images = np.pad(x.reshape(-1, height, width), ((0, 0), border, border))
+    shifted_images = []
+    for image, offset in zip(padded_images, offsets, strict=True):
+        down, right = divmod(offset, n_offsets)
+        shifted_images.append(image[down : down + height, right : right + width])
+    return np.stack(shifted_images).reshape(len(x), -1)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import planted
-from kdtune.analysis import external_tables as foreign
-from kdtune.analysis import printed_tables as tables
-from kdtune.analysis import sentences
 from kdtune.analysis.answer import Margins, analyze_table
+from kdtune.analysis.external_tables import RESERVED, standardize_table
+from kdtune.analysis.factor_effects import STAYS, FactorEffect, decide_verdict
 from kdtune.analysis.headline import write_headline
-from kdtune.analysis.optimum import COPIES, EDGE, FEW, FLAT, INCOMPLETE, LARGE
+from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
+from kdtune.analysis.printed_tables import format_test_errors
+from kdtune.analysis.sentences import write_effect_sentence
 from kdtune.columns import (
+    ACCURACY,
     BASELINE,
     CLASS_SEP,
     DATA_SEED,
@@ -40,14 +43,14 @@ STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 
 
 def test_the_planted_answer_comes_out(rising):
-    found = analyze_table(rising)
-    assert len(found.t_opt) == 12
-    truth = 4 * found.t_opt["width"].astype(float) / 50
-    assert (found.t_opt["T_opt_low"] <= truth).all()
-    assert (truth <= found.t_opt["T_opt_high"]).all()
+    answer = analyze_table(rising)
+    assert len(answer.t_opt) == 12
+    truth = 4 * answer.t_opt["width"].astype(float) / 50
+    assert (answer.t_opt["T_opt_low"] <= truth).all()
+    assert (truth <= answer.t_opt["T_opt_high"]).all()
     assert all(any(abs(math.log2(T / at)) < 0.4 for T in tied)
-               for tied, at in zip(found.t_opt["tied"], truth, strict=True))  # fmt: skip
-    effects = found.effects.set_index("factor")
+               for tied, at in zip(answer.t_opt["tied"], truth, strict=True))  # fmt: skip
+    effects = answer.effects.set_index("factor")
     assert effects.loc["width", "low"] <= 1 <= effects.loc["width", "high"]
     assert "rises with the student's width" in effects.loc["width", "sentence"]
     for factor in ("class_sep", "p_informative"):
@@ -56,16 +59,16 @@ def test_the_planted_answer_comes_out(rising):
     assert "differ by a factor" in effects.loc["teacher_error", "sentence"]
 
 
-def test_what_it_is_worth_is_reckoned_on_the_test_split(rising):
-    found = analyze_table(rising)
+def test_the_chosen_temperature_is_evaluated_on_the_test_split(rising):
+    answer = analyze_table(rising)
     students = rising[rising[MODEL] == STUDENT]
-    for names, cell in found.test.groupby(found.columns):
-        own = students[(students[found.columns] == list(names)).all(axis=1)]
+    for names, cell in answer.test.groupby(answer.cell_columns):
+        own = students[(students[answer.cell_columns] == list(names)).all(axis=1)]
         at = own[own[TEMP] == cell["T"].item()]
         assert cell["student"].item() == pytest.approx(at[NUM_ERROR].mean())
         means = own.groupby(TEMP)[VAL_NUM_ERROR].mean()
         assert means[cell["T"].item()] == means.min()
-        baseline = rising[(rising[MODEL] == BASELINE) & (rising[found.columns] == list(names)).all(axis=1)]
+        baseline = rising[(rising[MODEL] == BASELINE) & (rising[answer.cell_columns] == list(names)).all(axis=1)]
         assert cell["baseline"].item() == baseline[NUM_ERROR].mean()
         pairs = at.set_index(REPLICATE)[NUM_ERROR] - baseline.set_index(REPLICATE)[NUM_ERROR]
         assert cell["minus_baseline"].item() == pytest.approx(pairs.mean())
@@ -74,22 +77,22 @@ def test_what_it_is_worth_is_reckoned_on_the_test_split(rising):
 
 
 def test_the_order_of_rows_changes_nothing(rising):
-    one, other = analyze_table(rising), analyze_table(rising.sample(frac=1, random_state=0))
-    pd.testing.assert_frame_equal(one.t_opt, other.t_opt)
-    pd.testing.assert_frame_equal(one.effects, other.effects)
+    sorted_rows, shuffled_rows = analyze_table(rising), analyze_table(rising.sample(frac=1, random_state=0))
+    pd.testing.assert_frame_equal(sorted_rows.t_opt, shuffled_rows.t_opt)
+    pd.testing.assert_frame_equal(sorted_rows.effects, shuffled_rows.effects)
 
 
 @pytest.mark.parametrize(("shape", "low", "high"), [(planted.falling, None, math.inf), (planted.rising, 0.0, None)])
 def test_an_optimum_at_the_edge_is_flagged_and_its_interval_open(shape, low, high):
-    found = analyze_table(planted.table(shape, noise=1)).t_opt
-    assert found["flags"].map(lambda flags: EDGE in flags).all()
-    assert (found["T_opt_low" if low is not None else "T_opt_high"] == (low if low is not None else high)).all()
+    optima = analyze_table(planted.table(shape, noise=1)).t_opt
+    assert optima["flags"].map(lambda flags: EDGE in flags).all()
+    assert (optima["T_opt_low" if low is not None else "T_opt_high"] == (low if low is not None else high)).all()
 
 
 def test_a_flat_curve_is_flagged_and_nothing_is_excluded():
-    found = analyze_table(planted.table(lambda x, cell: 150 + 0 * x)).t_opt
-    assert found["flags"].map(lambda flags: FLAT in flags).mean() >= 0.75  # its test has 5 % errors
-    assert found["tied"].map(len).median() >= 10
+    optima = analyze_table(planted.table(lambda x, cell: 150 + 0 * x)).t_opt
+    assert optima["flags"].map(lambda flags: FLAT in flags).mean() >= 0.75  # its test has 5 % errors
+    assert optima["tied"].map(len).median() >= 10
 
 
 def test_few_informative_cells_say_that_nothing_can_be_told():
@@ -99,72 +102,73 @@ def test_few_informative_cells_say_that_nothing_can_be_told():
 
 @pytest.mark.parametrize("replicates", [1, 2])
 def test_few_replicates_are_flagged(replicates):
-    found = analyze_table(planted.table(RISES, replicates=replicates))
-    assert found.t_opt["flags"].map(lambda flags: FEW in flags).all()
+    answer = analyze_table(planted.table(RISES, replicates=replicates))
+    assert answer.t_opt["flags"].map(lambda flags: FEW_REPLICATES in flags).all()
     if replicates == 1:
-        assert (found.t_opt["T_opt_low"] == 0).all()
-        assert np.isinf(found.t_opt["T_opt_high"]).all()
-        assert found.t_opt["tied"].map(len).eq(len(planted.GRID)).all()
-        asked = found.effects["factor"] != "teacher_error"
-        assert found.effects["sentence"][asked].str.contains("one replicate").all()
+        assert (answer.t_opt["T_opt_low"] == 0).all()
+        assert np.isinf(answer.t_opt["T_opt_high"]).all()
+        assert answer.t_opt["tied"].map(len).eq(len(planted.GRID)).all()
+        estimated = answer.effects["factor"] != "teacher_error"
+        assert answer.effects["sentence"][estimated].str.contains("one replicate").all()
 
 
-def hole(table, replicates, **cell):
-    """Which distilled students of a cell at T = 40 these replicates hold."""
+def select_gap(table, replicates, **cell):
+    """Return which rows are the distilled students at T = 40 of these replicates and of the cells so named."""
     students = (table[MODEL] == STUDENT) & (table[TEMP] == 40) & table[REPLICATE].isin(replicates)
     return students & (table[[*cell]] == list(cell.values())).all(axis=1)
 
 
-@pytest.mark.parametrize(("lost", "left_out"), [([1], ["replicate 1"]), ([0, 1, 3], ["T 40"])])
-def test_a_gap_in_a_cell_leaves_out_what_lacks_and_says_so(rising, lost, left_out):
-    which = hole(rising, lost, class_sep=0.2, width=20)
-    found = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)}))
-    lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
-    assert lacking["left_out"].tolist() == [left_out] * 2
-    assert (found.t_opt.drop(lacking.index)["temperatures"] == len(planted.GRID)).all()
+@pytest.mark.parametrize(("gap_replicates", "left_out"), [([1], ["replicate 1"]), ([0, 1, 3], ["T 40"])])
+def test_a_gap_in_a_cell_leaves_out_a_replicate_or_a_temperature_and_says_so(rising, gap_replicates, left_out):
+    is_gap = select_gap(rising, gap_replicates, class_sep=0.2, width=20)
+    answer = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(is_gap, FAILED)}))
+    incomplete_cells = answer.t_opt[answer.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
+    assert incomplete_cells["left_out"].tolist() == [left_out] * 2
+    assert (answer.t_opt.drop(incomplete_cells.index)["temperatures"] == len(planted.GRID)).all()
 
 
 def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
-    one, three = (hole(rising, lost, width=20) for lost in ([1], [1, 2, 3]))
-    for which, cells, replicates in ((one, 12, 4), (three, 12, 5)):
-        moves = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(which, FAILED)})).effects
-        assert (moves["used_cells"] == cells).all()
-        assert (moves["replicates"] == replicates).all()
+    for gap_replicates, cells, replicates in (([1], 12, 4), ([1, 2, 3], 12, 5)):
+        is_gap = select_gap(rising, gap_replicates, width=20)
+        effects = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(is_gap, FAILED)})).effects
+        assert (effects["used_cells"] == cells).all()
+        assert (effects["replicates"] == replicates).all()
     few = (rising[WIDTH] == 20) & (rising[REPLICATE] > 1)
-    moves = analyze_table(rising[~few]).effects
-    assert (moves["used_cells"] == 8).all()
-    asked = moves[moves["effect"].notna()]
-    assert asked["sentence"].str.contains("8 of 12 cells").all()
+    effects = analyze_table(rising[~few]).effects
+    assert (effects["used_cells"] == 8).all()
+    estimated = effects[effects["effect"].notna()]
+    assert estimated["sentence"].str.contains("8 of 12 settings").all()
 
 
 def test_replicates_with_names_of_their_own_are_taken_in_order(rising):
     names = rising[CLASS_SEP].astype(str) + rising[WIDTH].astype(str) + rising[REPLICATE].astype(str)
-    found = analyze_table(rising.assign(**{REPLICATE: names})).effects.set_index("factor")
-    assert "rises with the student's width" in found.loc["width", "sentence"]
+    effects = analyze_table(rising.assign(**{REPLICATE: names})).effects.set_index("factor")
+    assert "rises with the student's width" in effects.loc["width", "sentence"]
 
 
-def test_a_missing_cell_is_missing_and_no_more(rising):
-    found = analyze_table(rising[~((rising[WIDTH] == 50) & (rising[CLASS_SEP] == 1.0))])
-    assert len(found.t_opt) == 10
-    assert "rises with the student's width" in found.effects.set_index("factor").loc["width", "sentence"]
+def test_a_missing_cell_changes_nothing_for_the_others(rising):
+    answer = analyze_table(rising[~((rising[WIDTH] == 50) & (rising[CLASS_SEP] == 1.0))])
+    assert len(answer.t_opt) == 10
+    assert "rises with the student's width" in answer.effects.set_index("factor").loc["width", "sentence"]
 
 
 def test_rows_that_are_not_finite_are_left_out(rising):
     spoiled = rising.copy()
-    which = (spoiled[MODEL] == STUDENT) & (spoiled[TEMP] == 3) & (spoiled[REPLICATE] == 2)
-    spoiled.loc[which, [VAL_NUM_ERROR, NUM_ERROR]] = np.nan
-    found = analyze_table(spoiled)
-    assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
-    assert np.isfinite(found.test["student"]).all()
+    is_gap = (spoiled[MODEL] == STUDENT) & (spoiled[TEMP] == 3) & (spoiled[REPLICATE] == 2)
+    spoiled.loc[is_gap, [VAL_NUM_ERROR, NUM_ERROR]] = np.nan
+    answer = analyze_table(spoiled)
+    assert answer.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
+    assert np.isfinite(answer.test["student"]).all()
 
 
-def test_test_errors_that_lack_are_named_and_others_are_compared(rising):
-    which = hole(rising, [3], class_sep=0.2, width=20)
-    found = analyze_table(rising.assign(**{NUM_ERROR: rising[NUM_ERROR].mask(which)}))
-    lacking = found.t_opt[found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
-    assert lacking["left_out"].tolist() == [["test errors of replicate 3"]] * 2
+def test_missing_test_errors_are_named_and_the_others_are_compared(rising):
+    is_gap = select_gap(rising, [3], class_sep=0.2, width=20)
+    answer = analyze_table(rising.assign(**{NUM_ERROR: rising[NUM_ERROR].mask(is_gap)}))
+    incomplete_cells = answer.t_opt[answer.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
+    assert incomplete_cells["left_out"].tolist() == [["test errors of replicate 3"]] * 2
     pd.testing.assert_frame_equal(
-        found.t_opt.drop(columns=["flags", "left_out"]), analyze_table(rising).t_opt.drop(columns=["flags", "left_out"])
+        answer.t_opt.drop(columns=["flags", "left_out"]),
+        analyze_table(rising).t_opt.drop(columns=["flags", "left_out"]),
     )
     nowhere = analyze_table(rising.assign(**{NUM_ERROR: np.nan}))
     assert not nowhere.t_opt["left_out"].map(len).any()
@@ -172,49 +176,97 @@ def test_test_errors_that_lack_are_named_and_others_are_compared(rising):
 
 def test_a_student_larger_than_its_teacher_is_flagged(rising):
     sizes = rising[WIDTH].astype("float64").fillna(60) * 100
-    found = analyze_table(rising.assign(**{N_PARAMS: sizes})).t_opt
-    assert [LARGE in flags for flags in found["flags"]] == [width > 60 for width in found["width"]]
+    optima = analyze_table(rising.assign(**{N_PARAMS: sizes})).t_opt
+    assert [LARGER_THAN_TEACHER in flags for flags in optima["flags"]] == [width > 60 for width in optima["width"]]
 
 
 def test_an_index_is_no_setting(rising):
-    assert "row" not in analyze_table(rising.assign(row=range(len(rising)))).columns
+    assert "row" not in analyze_table(rising.assign(row=range(len(rising)))).cell_columns
 
 
 def test_rows_that_are_infinite_are_left_out_as_those_without_a_number_are(rising):
-    which = (rising[MODEL] == STUDENT) & (rising[TEMP] == 3) & (rising[REPLICATE] == 2)
-    spoiled = rising.assign(**{VAL_NUM_ERROR: rising[VAL_NUM_ERROR].mask(which, np.inf)})
-    found = analyze_table(foreign.standardize(spoiled, {}, None)[0])
-    assert found.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
-    assert np.isfinite(found.curves["errors"]).all()
+    is_gap = (rising[MODEL] == STUDENT) & (rising[TEMP] == 3) & (rising[REPLICATE] == 2)
+    spoiled = rising.assign(**{VAL_NUM_ERROR: rising[VAL_NUM_ERROR].mask(is_gap, np.inf)})
+    answer = analyze_table(standardize_table(spoiled, {}, None).table)
+    assert answer.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
+    assert np.isfinite(answer.curves["errors"]).all()
 
 
 def test_rates_are_printed_as_rates(rising):
     measures = [VAL_NUM_ERROR, NUM_ERROR]
-    shown = tables.format_test_errors(
-        analyze_table(rising.assign(**{name: rising[name] / 10_000 for name in measures}))
-    )
-    counts = tables.format_test_errors(analyze_table(rising))
+    shown = format_test_errors(analyze_table(rising.assign(**{name: rising[name] / 10_000 for name in measures})))
+    counts = format_test_errors(analyze_table(rising))
     assert [float(rate) for rate in shown["student"]] == pytest.approx(
         [float(count) / 10_000 for count in counts["student"]], abs=1e-4
     )
 
 
 def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
-    found = analyze_table(rising)
-    fixed, own = found.fixed.set_index("T"), found.test.set_index(found.columns)["student"]
+    answer = analyze_table(rising)
+    fixed, own = answer.fixed.set_index("T"), answer.test.set_index(answer.cell_columns)["student"]
     students = rising[rising[MODEL] == STUDENT]
     for T in (1, 4, 40):
-        at_T = students[students[TEMP] == T].groupby(found.columns)[NUM_ERROR].mean()
+        at_T = students[students[TEMP] == T].groupby(answer.cell_columns)[NUM_ERROR].mean()
         shares = at_T / own - 1
         assert fixed.loc[T, "median"] == pytest.approx(shares.median())
         assert fixed.loc[T, "worst"] == pytest.approx(shares.max())
-        assert fixed.loc[T, "tied"] == sum(T in tied for tied in found.t_opt["tied"])
+        assert fixed.loc[T, "tied"] == sum(T in tied for tied in answer.t_opt["tied"])
+
+
+def test_the_frames_have_the_columns_that_files_have(rising):
+    """Their names and their order: files that were written before are read with them."""
+    answer = analyze_table(rising)
+    assert list(answer.t_opt) == [
+        "class_sep", "p_informative", "width", "T_opt", "T_opt_continuous", "T_opt_low", "T_opt_high", "tied",
+        "good_enough", "flags", "left_out", "replicates", "temperatures",
+    ]  # fmt: skip
+    assert list(answer.test) == [
+        "class_sep", "p_informative", "width", "T", "student", "student_low", "student_high", "baseline", "teacher",
+        "at_T1", "minus_baseline", "minus_baseline_low", "minus_baseline_high", "minus_teacher", "minus_teacher_low",
+        "minus_teacher_high", "minus_T1", "minus_T1_low", "minus_T1_high", "cross_fitted_minus_T1",
+        "cross_fitted_minus_T1_low", "cross_fitted_minus_T1_high", "gap_closed", "gap_low", "gap_high", "cross_fitted",
+        "chosen_on_test", "nll", "baseline_nll", "teacher_nll", "ece", "baseline_ece", "teacher_ece",
+    ]  # fmt: skip
+    assert list(answer.curves) == [
+        "class_sep", "p_informative", "width", "T", "errors", "excess", "band", "tied", "good_enough", "replicates",
+        "num_error", "num_error_low", "num_error_high", "baseline_num_error", "teacher_num_error", "accuracy",
+        "accuracy_low", "accuracy_high", "baseline_accuracy", "teacher_accuracy", "regret", "gain", "gain_low",
+        "gain_high",
+    ]  # fmt: skip
+    assert list(answer.fixed) == ["T", "median", "worst", "tied", "cells"]
+    assert list(answer.effects) == [
+        "factor", "effect", "low", "high", "p_value", "check", "check_low", "check_high", "informative_cells", "cells",
+        "used_cells", "replicates", "independent_sets", "p_holm", "verdict", "sentence",
+    ]  # fmt: skip
+    without_test = analyze_table(rising.drop(columns=[NUM_ERROR, ACCURACY]))
+    assert list(without_test.test) == ["class_sep", "p_informative", "width", "T"]
+    assert list(without_test.curves)[3:] == ["T", "errors", "excess", "band", "tied", "good_enough", "replicates"]
+
+
+def test_the_headline_gives_the_recommendation_and_then_the_evidence():
+    one_cell = {"widths": (50,), "seps": (1.0,), "informative": (1.0,)}
+    answer = analyze_table(planted.table(STILL, **one_cell))
+    assert write_headline(answer) == (
+        "Best temperature: 4 (95 % interval 3 to 5; the minimum of the smooth curve is at 3.7). "
+        "Statistically tied with it: 2.5-5."
+    )
+    clear = planted.table(planted.quadratic(lambda cell: 2.0, 1.0), noise=1, **one_cell)
+    assert write_headline(analyze_table(clear)).endswith(". No other temperature is statistically tied with it.")
+
+
+def test_the_headline_says_where_nothing_is_excluded():
+    flat = {"shape": lambda x, cell: 150 + 0 * x, "seps": (1.0,), "informative": (1.0,), "replicates": 1}
+    headline = write_headline(analyze_table(planted.table(**flat, widths=(50,))))
+    assert ", but the 95 % interval excludes no T; " in headline
+    assert headline.endswith("Statistically tied with it: all.")
+    headline = write_headline(analyze_table(planted.table(**flat, widths=(20, 50))))
+    assert headline.endswith("no 95 % interval excludes any T. Cannot tell whether it moves with any of the settings.")
 
 
 def test_the_headline_never_says_that_nothing_moves_without_the_margin():
-    found = analyze_table(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
-    assert found.effects.set_index("factor").loc["width", "verdict"] == sentences.STAYS
-    assert "does not move with the student's width by more than 0.3 doublings" in write_headline(found)
+    answer = analyze_table(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
+    assert answer.effects.set_index("factor").loc["width", "verdict"] == STAYS
+    assert "does not move with the student's width by more than 0.3 doublings" in write_headline(answer)
 
 
 def test_the_edge_is_seen_on_the_smooth_curve_too():
@@ -226,15 +278,15 @@ def test_the_edge_is_seen_on_the_smooth_curve_too():
         assert not near  # a value of the grid is that value
 
 
-def test_copies_are_no_replicates():
+def test_copies_are_flagged_since_they_are_no_replicates():
     table = planted.table(RISES, replicates=1)
     students = table[table[MODEL] == STUDENT]
-    found = analyze_table(pd.concat([students.assign(**{REPLICATE: i}) for i in range(3)]))
-    assert found.t_opt["flags"].map(lambda flags: COPIES in flags).all()
-    assert found.effects["sentence"].str.contains("copies").all()
+    answer = analyze_table(pd.concat([students.assign(**{REPLICATE: i}) for i in range(3)]))
+    assert answer.t_opt["flags"].map(lambda flags: COPIED_REPLICATES in flags).all()
+    assert answer.effects["sentence"].str.contains("copies").all()
 
 
-def test_the_baseline_of_another_cell_is_not_this_ones(rising):
+def test_a_cell_is_not_compared_with_the_baseline_of_another_cell(rising):
     others = rising.assign(**{WIDTH: rising[WIDTH].where(rising[MODEL] != BASELINE, rising[WIDTH] + 1000)})
     assert analyze_table(others).test["baseline"].isna().all()
 
@@ -245,41 +297,41 @@ def test_baselines_that_train_in_another_way_are_compared_with(rising):
 
 
 def test_networks_without_replicates_are_numbered_within_their_cells(rising):
-    unnamed = analyze_table(foreign.standardize(rising.drop(columns=REPLICATE), {}, None)[0])
+    unnamed = analyze_table(standardize_table(rising.drop(columns=REPLICATE), {}, None).table)
     named = analyze_table(rising)
     pd.testing.assert_frame_equal(unnamed.test, named.test)
     pd.testing.assert_frame_equal(unnamed.t_opt, named.t_opt)
 
 
 def test_settings_that_are_called_like_figures_keep_their_values(rising):
-    own = rising.rename(columns={WIDTH: "student", CLASS_SEP: "T_opt", P_INFORMATIVE: "errors"})
-    found = analyze_table(foreign.standardize(own, {}, None)[0])
-    assert {*found.columns} == {"student (setting)", "T_opt (setting)", "errors (setting)"}
+    renamed = rising.rename(columns={WIDTH: "student", CLASS_SEP: "T_opt", P_INFORMATIVE: "errors"})
+    answer = analyze_table(standardize_table(renamed, {}, None).table)
+    assert {*answer.cell_columns} == {"student (setting)", "T_opt (setting)", "errors (setting)"}
     named = analyze_table(rising)
-    assert found.test["student"].tolist() == pytest.approx(named.test["student"].tolist())
+    assert answer.test["student"].tolist() == pytest.approx(named.test["student"].tolist())
 
 
 def test_no_figure_of_an_answer_can_be_overwritten_by_a_setting(rising):
-    found = analyze_table(rising)
-    frames = (found.t_opt, found.test, found.curves)
-    names = {name for frame in frames for name in frame.columns} - {*found.columns}
-    ours = {name for name in names if name not in foreign.RESERVED}
-    assert all(any(part in name for part in ("minus", *RESULT_COLUMNS)) for name in ours), ours
+    answer = analyze_table(rising)
+    frames = (answer.t_opt, answer.test, answer.curves)
+    names = {name for frame in frames for name in frame.columns} - {*answer.cell_columns}
+    unreserved_names = {name for name in names if name not in RESERVED}
+    assert all(any(part in name for part in ("minus", *RESULT_COLUMNS)) for name in unreserved_names), unreserved_names
 
 
 def test_a_factor_that_cannot_double_is_named(rising):
     dropout = rising[P_INFORMATIVE].map({0.5: 0.0, 1.0: 0.3})
-    moves = analyze_table(rising.drop(columns=P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
-    assert "no number above 0" in moves.loc["dropout", "sentence"]
-    assert "rises" in moves.loc["width", "sentence"]
+    effects = analyze_table(rising.drop(columns=P_INFORMATIVE).assign(dropout=dropout)).effects.set_index("factor")
+    assert "not a number above 0" in effects.loc["dropout", "sentence"]
+    assert "rises" in effects.loc["width", "sentence"]
 
 
-def test_teachers_are_found_by_number_whatever_the_type_of_it(rising):
+def test_teachers_are_matched_by_a_number_of_any_type(rising):
     number = {name: i for i, name in enumerate(rising[ID])}
     ids = rising[ID].map(number).astype(str)
-    own = rising.assign(**{ID: ids, TEACHER_ID: rising[TEACHER_ID].map(number)})
-    found = analyze_table(foreign.standardize(own, {}, None)[0])
-    assert found.test["teacher"].tolist() == analyze_table(rising).test["teacher"].tolist()
+    numbered = rising.assign(**{ID: ids, TEACHER_ID: rising[TEACHER_ID].map(number)})
+    answer = analyze_table(standardize_table(numbered, {}, None).table)
+    assert answer.test["teacher"].tolist() == analyze_table(rising).test["teacher"].tolist()
 
 
 def test_failed_networks_are_said_to_be_missing(rising):
@@ -287,9 +339,9 @@ def test_failed_networks_are_said_to_be_missing(rising):
     students = rising[MODEL] == STUDENT
     first = (rising[CLASS_SEP] == 1) & (rising[P_INFORMATIVE] == 1)
     failed = students & first & ((rising[WIDTH] == 50) | (rising[WIDTH] == 20) & (rising[TEMP] == 3))
-    found = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(failed, FAILED)}))
-    assert found.without == ["class_sep 1, p_informative 1, width 50"]
-    cells = found.t_opt.set_index([CLASS_SEP, P_INFORMATIVE, WIDTH])
+    answer = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(failed, FAILED)}))
+    assert answer.cells_without_results == ["class_sep 1, p_informative 1, width 50"]
+    cells = answer.t_opt.set_index([CLASS_SEP, P_INFORMATIVE, WIDTH])
     assert cells.loc[(1.0, 1.0, 20), "left_out"] == ["T 3"]
     assert (cells["left_out"].map(len) > 0).sum() == 1
     # One that failed and was trained again is there.
@@ -298,32 +350,34 @@ def test_failed_networks_are_said_to_be_missing(rising):
 
 
 def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
-    found = analyze_table(rising)
-    taken = {*found.curves, *found.test, *found.t_opt} - {*found.columns, *RESULT_COLUMNS}
-    assert taken <= foreign.RESERVED
+    answer = analyze_table(rising)
+    taken = {*answer.curves, *answer.test, *answer.t_opt} - {*answer.cell_columns, *RESULT_COLUMNS}
+    assert taken <= RESERVED
 
 
-@pytest.mark.parametrize(("numbers", "said"), [
+@pytest.mark.parametrize(("numbers", "sentence"), [
     ({}, "The best T rises with the student's width: log2 T changes by +1.7 per doubling (95 % interval +0.5 to +1.9, "
          "p = 0.03 after Holm), from 5 replicates; a second method gives +0.55 (+0.47 to +0.63)."),
-    ({"check_low": -0.1}, "a second method gives +0.55 (-0.1 to +0.63), which settles nothing."),
-    ({"low": -1.0}, "the test rejects no change, the interval does not exclude it."),
+    ({"check_low": -0.1}, "a second method gives +0.55 (-0.1 to +0.63), which is inconclusive."),
+    ({"low": -1.0}, "the test rejects zero change, but the interval includes it."),
     ({"low": -1.0, "p_holm": 0.2},
         "Cannot tell whether the best T moves with the student's width: log2 T changes by +1.7 per doubling (95 % "
         "interval -1 to +1.9, p = 0.2 after Holm), from 5 replicates."),
     ({"p_holm": 1e-12}, "(95 % interval +0.5 to +1.9, p < 0.0001 after Holm)"),
     ({"independent_sets": 3}, "from 5 replicates of each of 3 independent data sets; a second method"),
     ({"low": 0.0}, "Cannot tell"),
-    ({"p_holm": 0.2}, "the interval excludes no change, the test does not reject it."),
+    ({"p_holm": 0.2}, "the interval excludes zero change, but the test does not reject it."),
     ({"low": -0.05, "high": 0.05}, "does not move with the student's width by more than 0.1 doublings per doubling"),
-    ({"informative_cells": 4}, "only 4 of 9 cells say where their best T is."),
+    ({"informative_cells": 4}, "only 4 of 9 settings show where their best T is."),
 ])  # fmt: skip
-def test_a_sentence_says_what_its_numbers_allow(numbers, said):
-    row = {"factor": "width", "effect": 1.7, "low": 0.5, "high": 1.9, "p_holm": 0.03, "check": 0.55, "check_low": 0.47,
-           "check_high": 0.63, "informative_cells": 9, "cells": 9, "used_cells": 9, "replicates": 5,
-           "independent_sets": 1, "why_not": "", **numbers}  # fmt: skip
-    row["verdict"] = sentences.decide_verdict(row, 0.1)
-    assert said in sentences.write_effect_sentence(row, 0.1)
+def test_a_sentence_says_what_its_numbers_allow(numbers, sentence):
+    rising_effect = FactorEffect(
+        factor="width", effect=1.7, low=0.5, high=1.9, p_value=0.01, p_holm=0.03, check=0.55, check_low=0.47,
+        check_high=0.63, informative_cells=9, cells=9, used_cells=9, replicates=5, independent_sets=1,
+    )  # fmt: skip
+    effect = replace(rising_effect, **numbers)
+    effect = replace(effect, verdict=decide_verdict(effect, 0.1))
+    assert sentence in write_effect_sentence(effect, 0.1)
 
 
 def test_data_sets_are_independent_where_their_seeds_are(rising):

@@ -8,6 +8,7 @@ import math
 import re
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,7 +35,14 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
-from kdtune.plots import curves, optimum, regret, tutorial
+from kdtune.plots.confusion import compute_confusions
+from kdtune.plots.excess import plot_excess
+from kdtune.plots.gain import plot_gain
+from kdtune.plots.optimum import plot_optimum
+from kdtune.plots.optimum_intervals import OPEN_END_RATIO, prepare_intervals
+from kdtune.plots.optimum_map import plot_optimum_map, prepare_map
+from kdtune.plots.regret import plot_regret
+from kdtune.plots.tutorial import plot_against_temperature
 
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain")
@@ -55,13 +63,13 @@ def test_one_temperature_is_no_choice(call, written):
     run = call("analyze", written(planted.table(planted.RISES, temperatures=(4,))))
     assert run.exit_code == 0, run.output
     assert "one temperature" in run.output
-    assert "anything" in run.output
+    assert "any T" in run.output
 
 
 def test_a_table_without_validation_says_that_the_test_split_chose(call, written, rising):
     run = call("analyze", written(rising.drop(columns=[VAL_NUM_ERROR, VAL_NLL])))
     assert run.exit_code == 0
-    assert "Fewest errors on the test split" in run.output
+    assert "fewest errors on the test split" in run.output
     assert "too low" in run.output
 
 
@@ -98,7 +106,7 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
     ("arguments", "said"),
     [
         (["--map", "temp=tow"], "there is no column 'tow'"),
-        (["--map", "tmep=tau"], "tmep is no column of kdtune's; did you mean 'temp'?"),
+        (["--map", "tmep=tau"], "kdtune has no column 'tmep'; did you mean 'temp'?"),
         (["--map", "tau"], "is not OURS=THEIRS"),
         (["--map", "temp=tau", "--cell", "wide"], "there is no column 'wide'; did you mean 'width'"),
         ([], "no column 'temp'; name the one with the temperatures: --map temp=NAME; it has class_sep, "),
@@ -141,7 +149,7 @@ def test_a_place_that_cannot_be_written_is_refused(call, written, rising, comman
     run = call(command, path, "-o", path.parent / place)
     assert run.exit_code == 2
     assert run.stdout == ""
-    assert "cannot write" in run.stderr
+    assert "cannot be written" in run.stderr
 
 
 def test_plot_draws_every_figure(call, written):
@@ -158,7 +166,7 @@ def test_plot_draws_the_figures_that_are_asked_for(call, written, rising):
     assert {file.stem for file in (path.parent / "figures").iterdir()} == {"regret", "t_opt"}
     run = call("plot", path, "--figure", "gain")
     assert run.exit_code == 2
-    assert "has not what the figure gain shows" in run.output
+    assert "the table lacks what the figure gain shows" in run.output
 
 
 def test_panels_without_data_change_nothing_for_the_others(rising):
@@ -168,9 +176,9 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
     lacks = first & (rising[WIDTH] == 20) | first & poor & (rising[WIDTH] == 100)
     found = analyze_table(rising[~lacks])
     for figure in (
-        curves.plot_excess(found),
-        curves.plot_gain(found),
-        tutorial.plot_against_temperature(found, NUM_ERROR),
+        plot_excess(found),
+        plot_gain(found),
+        plot_against_temperature(found, NUM_ERROR),
     ):
         drawn = [axes for axes in figure.axes if axes.axison]
         assert {axes.get_xscale() for axes in drawn} == {"log"}
@@ -178,7 +186,7 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
         names = [text.get_text() for text in figure.legends[0].texts]
         students = [name for name in names if name.startswith("student, width")]
         assert students == sorted(students, key=lambda name: int(name.split()[-1]))
-    figure = curves.plot_excess(found)
+    figure = plot_excess(found)
     assert len([axes for axes in figure.axes if axes.get_ylabel()]) == 4  # one for each data set
     columns = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison}
     titled = {axes.get_subplotspec().colspan.start for axes in figure.axes if axes.axison and axes.get_title()}
@@ -188,37 +196,76 @@ def test_panels_without_data_change_nothing_for_the_others(rising):
 def test_figures_say_which_students_are_larger_than_their_teacher(rising):
     params = rising[WIDTH].map({20: 100, 50: 300, 100: 900}).fillna(500)
     found = analyze_table(rising.assign(**{N_PARAMS: params}))
-    drawn = (curves.plot_excess, curves.plot_gain, optimum.plot_optimum, optimum.plot_optimum_map, regret.plot_regret)
+    drawn = (plot_excess, plot_gain, plot_optimum, plot_optimum_map, plot_regret)
     for figure in (draw(found) for draw in drawn):
         words = [text.get_text().replace("\n", " ") for text in figure.findobj(mpl.text.Text)]
         said = {text for text in words if "larger than its teacher" in text}
         assert said in ({"width 100 (larger than its teacher)"}, {"student, width 100 (larger than its teacher)"},
                         {"shaded: larger than its teacher"})  # fmt: skip
     otherwise = rising.assign(**{N_PARAMS: params}, units=rising[WIDTH])
-    no_widths = optimum.plot_optimum(analyze_table(otherwise, [CLASS_SEP, P_INFORMATIVE, "units"]))
+    no_widths = plot_optimum(analyze_table(otherwise, [CLASS_SEP, P_INFORMATIVE, "units"]))
     lines = [text.get_text() for text in no_widths.axes[0].get_yticklabels()]
     assert sum(line.endswith(" (larger than its teacher)") for line in lines) == len(lines) / 3
 
 
 def test_a_panel_without_baselines_says_so(rising):
     lacks = (rising[MODEL] == BASELINE) & (rising[CLASS_SEP] == rising[CLASS_SEP].min())
-    said = [[text.get_text() for text in axes.texts] for axes in curves.plot_gain(analyze_table(rising[~lacks])).axes]
+    said = [[text.get_text() for text in axes.texts] for axes in plot_gain(analyze_table(rising[~lacks])).axes]
     informative = rising[P_INFORMATIVE].nunique()
     assert said == [["no baseline"]] * informative + [[]] * (len(said) - informative)
+
+
+def test_prepared_intervals_end_just_beyond_the_grid_where_they_are_open():
+    t_opt = pd.DataFrame(
+        {
+            "T_opt_continuous": [1.0, 4.0, 3.0],
+            "T_opt_low": [0.0, 2.0, 0.0],
+            "T_opt_high": [2.0, math.inf, math.inf],
+            "flags": [["edge"], [], ["flat", "larger than its teacher"]],
+        }
+    )
+    intervals = prepare_intervals(t_opt, [1.0, 2.0, 5.0])
+    assert intervals["bottom"].tolist() == [1 / OPEN_END_RATIO, 2, 1 / OPEN_END_RATIO]
+    assert intervals["top"].tolist() == [2, 5 * OPEN_END_RATIO, 5 * OPEN_END_RATIO]
+    assert intervals["is_open_below"].tolist() == [True, False, True]
+    assert intervals["is_open_above"].tolist() == [False, True, True]
+    assert intervals["is_flat"].tolist() == intervals["is_larger_than_teacher"].tolist() == [False, False, True]
+
+
+def test_confusions_are_mean_mistakes_and_leave_out_correct_predictions():
+    networks = pd.DataFrame({ID: ["a", "b"], "panel": "", "series": "student, width 20"})
+    counts = [("a", 0, 0, 9), ("a", 0, 1, 1), ("a", 1, 0, 4), ("a", 1, 1, 6),
+              ("b", 0, 0, 7), ("b", 0, 1, 3), ("b", 1, 0, 0), ("b", 1, 1, 10)]  # fmt: skip
+    confusion = pd.DataFrame(counts, columns=[ID, "label", "predicted", "count"])
+    (matrix,) = compute_confusions(networks, confusion)
+    assert matrix.title == "student, width 20"
+    np.testing.assert_array_equal(matrix.mistakes, [[math.nan, 2], [2, math.nan]])
+
+
+def test_the_map_has_a_row_for_each_data_set_and_gaps_where_no_cell_is(rising):
+    lacks = (rising[CLASS_SEP] == 0.2) & (rising[P_INFORMATIVE] == 0.5) & (rising[WIDTH] == 50)
+    answer = analyze_table(rising[~lacks])
+    optimum_map = prepare_map(answer.t_opt, answer.cell_columns)
+    assert optimum_map.student_labels == ["width 20", "width 50", "width 100"]
+    assert optimum_map.T_opt.shape == (optimum_map.n_data_sets, 3) == (4, 3)
+    assert np.argwhere(np.isnan(optimum_map.T_opt)).tolist() == [[0, 1]]
+    by_cell = answer.t_opt.set_index([CLASS_SEP, P_INFORMATIVE, WIDTH])["T_opt"]
+    assert optimum_map.T_opt[0, 2] == by_cell[0.2, 0.5, 100]
+    assert optimum_map.T_opt[3, 0] == by_cell[1.0, 1.0, 20]
 
 
 def test_long_settings_stay_apart(rising):
     long = {"weight_decay_of_the_second_kind": "0.0001 of the greatest", "optimizer": "stochastic gradient descent"}
     varied = pd.concat([rising.assign(**long, rate=rate, **{ID: rising[ID] + rate}) for rate in ("low", "high")])
     found = analyze_table(varied[varied[CLASS_SEP] == 1], [*long, "rate", P_INFORMATIVE, WIDTH, "momentum"][:5])
-    for figure in (curves.plot_gain(found), regret.plot_regret(found)):
+    for figure in (plot_gain(found), plot_regret(found)):
         names = [text.get_text() for text in figure.legends[0].texts if text.get_text().startswith("student")]
         assert len(set(names)) == len(names) == 6
 
 
 def test_every_column_of_panels_names_its_widths():
     table = planted.table(STILL, seps=(0.2, 0.4, 0.6, 0.8, 1.0), informative=(1.0,), widths=(20, 50))
-    for axes in optimum.plot_optimum(analyze_table(table)).axes:
+    for axes in plot_optimum(analyze_table(table)).axes:
         if axes.axison:
             assert [label.get_text() for label in axes.get_xticklabels() if label.get_visible()]
             assert axes.xaxis.get_tick_params()["labelbottom"]
@@ -227,9 +274,9 @@ def test_every_column_of_panels_names_its_widths():
 def test_figures_that_cannot_hold_everything_say_so():
     table = planted.table(STILL, seps=(1.0,), informative=(1.0,), widths=(20, 50), draws=35, replicates=2)
     found = analyze_table(table, ["dataset", "width"])
-    for draw in (curves.plot_gain, optimum.plot_optimum, curves.plot_excess):
+    for draw in (plot_gain, plot_optimum, plot_excess):
         words = " ".join(text.get_text() for text in draw(found).findobj(mpl.text.Text))
-        assert re.search(r"the first (16|15|60) of (35 data sets|35 panels|70 cells)", words)
+        assert re.search(r"the first (16|15|60) of (35 data sets|35 panels|70 settings)", words)
 
 
 @pytest.mark.parametrize("table", [
@@ -282,7 +329,7 @@ def test_power_needs_replicates(call, written):
 def test_a_model_of_another_name_is_told_what_is_read(call, written, rising):
     run = call("analyze", written(rising.assign(**{MODEL: rising[MODEL].replace(STUDENT, "kd")})))
     assert run.exit_code == 2
-    assert "says kd, student, teacher, where distilled_student, student, teacher are read" in run.output
+    assert "model has kd, student, teacher, where kdtune reads distilled_student, student, teacher" in run.output
 
 
 def test_figures_that_are_no_numbers_get_one_message(call, tmp_path, rising):

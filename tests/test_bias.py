@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtune.train import bias_shift as bias
 from kdtune.train import metrics
+from kdtune.train.bias_shift import OPEN_RANGE_MARGIN, find_best_shift, shift_logits
 
 
 def errors(logits, labels, classes, by):
-    return metrics.num_error(bias.shift_logits(logits, classes, by), labels)
+    return metrics.count_errors(shift_logits(logits, classes, by), labels)
 
 
 @given(
@@ -29,7 +29,7 @@ def test_no_shift_has_fewer_errors(seed, sizes, ties, data):
     logits = np.round(logits) if ties else logits
     labels = random.integers(0, n_classes, examples)
     classes = data.draw(st.lists(st.integers(0, n_classes - 1), min_size=1, unique=True))
-    found = bias.find_best_shift(logits, labels, classes)
+    found = find_best_shift(logits, labels, classes)
     others = [label for label in range(n_classes) if label not in classes]
     if not others:
         assert found == 0
@@ -42,15 +42,15 @@ def test_no_shift_has_fewer_errors(seed, sizes, ties, data):
 
 def test_the_nearest_of_equally_good_ones():
     logits = np.array([[0.0, 1.0], [0.0, -4.0], [0.0, 2.0]])
-    assert bias.find_best_shift(logits, np.array([1, 0, 1]), [1]) == 0.0, "nothing is wrong: nothing is shifted"
-    assert bias.find_best_shift(np.array([[0.0, -3.0], [0.0, -5.0]]), np.array([1, 0]), [1]) == 4.0
-    assert bias.find_best_shift(np.array([[0.0, 3.0]]), np.array([0]), [1]) == -3 - bias.BEYOND, "the range has no end"
-    assert bias.find_best_shift(np.array([[0.0, -3.0]]), np.array([1]), [1]) == 3 + bias.BEYOND
+    assert find_best_shift(logits, np.array([1, 0, 1]), [1]) == 0.0, "nothing is wrong: nothing is shifted"
+    assert find_best_shift(np.array([[0.0, -3.0], [0.0, -5.0]]), np.array([1, 0]), [1]) == 4.0
+    assert find_best_shift(np.array([[0.0, 3.0]]), np.array([0]), [1]) == -3 - OPEN_RANGE_MARGIN
+    assert find_best_shift(np.array([[0.0, -3.0]]), np.array([1]), [1]) == 3 + OPEN_RANGE_MARGIN
 
 
 def test_two_classes_move_together():
     logits = np.array([[5.0, 4.0, 1.0], [6.0, 2.0, 1.0], [5.0, 5.5, 0.0]])
     labels = np.array([2, 2, 1])
-    by = bias.find_best_shift(logits, labels, [0, 1])
+    by = find_best_shift(logits, labels, [0, 1])
     assert -5.5 < by < -5
     assert errors(logits, labels, [0, 1], by) == 0

@@ -13,9 +13,9 @@ import pytest
 
 from kdtune import __version__
 from kdtune.columns import ACCURACY, NUM_ERROR, STUDENT_SEED, VAL_NLL, VAL_NUM_ERROR
-from kdtune.plan.plan import enumerate_networks
-from kdtune.spec.bundled_sweeps import FOLDER, list_bundled_sweeps
-from kdtune.spec.spec import load_spec
+from kdtune.plan.enumerate_networks import enumerate_networks
+from kdtune.spec.bundled_sweeps import BUNDLED_SWEEPS_FOLDER, list_bundled_sweeps
+from kdtune.spec.load import load_spec
 from kdtune.table import read_table, rows_to_arrow, write_table
 from kdtune.train.rows import make_failed_row, make_row
 from tests.idx import write_digits
@@ -26,11 +26,11 @@ def folder(spec, tmp_path):
     """A results folder of the small sweep with figures made up, two replicates, one failure."""
     random = np.random.default_rng(0)
     networks = list(enumerate_networks(spec("replicates=2")))
-    rows = [
-        make_row(n, num_error=int(random.integers(1, 99)), accuracy=0.9, loss=0.5, nll=0.4, ece=0.05,
-            val_num_error=int(random.integers(1, 99)), val_accuracy=0.9, val_nll=0.4, seconds=1.0,
-            device="cpu", host="[hot]") for n in networks[:-1]
-    ]  # fmt: skip
+    rows = []
+    for network in networks[:-1]:
+        measures = {"accuracy": 0.9, "loss": 0.5, "nll": 0.4, "ece": 0.05, "val_accuracy": 0.9, "val_nll": 0.4}
+        measures |= {name: int(random.integers(1, 99)) for name in ("num_error", "val_num_error")}
+        rows.append(make_row(network, measures | {"seconds": 1.0, "device": "cpu", "host": "[hot]"}))
     rows.append(make_failed_row(networks[-1], "diverged: it [blew] up"))
     path = tmp_path / "results/small"
     path.mkdir(parents=True)
@@ -44,19 +44,33 @@ def test_version_and_help(call):
         assert call(command, "--help").exit_code == 0
 
 
-def test_list_names_the_packaged_sweeps(call):
+def test_plan_of_missing_image_files_downloads_nothing_and_says_how_to_get_them(call, write, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("planning must not download")
+
+    monkeypatch.setattr("kdtune.files.images._download_with_torchvision", refuse)
+    path = write(dataset={"kind": "torchvision", "name": "KMNIST"})
+    run = call("plan", path, "--data-root", "nowhere")
+    assert run.exit_code == 2
+    assert f"{path}:1: dataset.root: KMNIST is not complete in {Path.cwd()}/nowhere" in run.output
+    assert "planning downloads nothing" in run.output
+    assert "from torchvision.datasets import KMNIST" in run.output
+    assert not list(Path().iterdir())
+
+
+def test_list_names_the_bundled_sweeps(call):
     output = call("sweep", "--list").output
     assert "fakeset.yaml" in output
     assert "quickstart.yaml" in output
 
 
 @pytest.mark.parametrize("name", list_bundled_sweeps())
-def test_packaged_sweeps_are_valid(name, tmp_path):
-    assert load_spec(FOLDER / name, data_root=write_digits(tmp_path)).cases
+def test_bundled_sweeps_are_valid(name, tmp_path):
+    assert load_spec(BUNDLED_SWEEPS_FOLDER / name, data_root=write_digits(tmp_path)).cases
 
 
-def test_a_local_file_goes_before_a_packaged_one(call, write):
-    assert "(packaged)" in call("plan", "fakeset").output
+def test_a_local_file_goes_before_a_bundled_one(call, write):
+    assert "(bundled)" in call("plan", "fakeset").output
     write(name="here/fakeset.yaml")
     output = call("plan", "fakeset.yaml").output
     assert "Sweep file: fakeset.yaml\n" in output
@@ -108,6 +122,9 @@ def test_plan_says_what_it_would_train_and_writes_nothing(call, write):
         ("sweep", "fakeset.yaml", "--cpus-per-worker", "100000"),
         ("sweep", "fakeset.yaml", "--gpus-per-worker", "100000"),
         ("sweep", "fakeset.yaml", "--workers", "1", "--cpus-per-worker", "100000"),
+        ("sweep", "fakeset.yaml", "--address", "myhost"),
+        ("sweep", "fakeset.yaml", "--address", "ray://myhost:10001"),
+        ("sweep", "fakeset.yaml", "--address", "127.0.0.1:1"),
         ("sweep", "x" * 300),
         ("sweep", "fakeset.yaml", "--results", "x" * 300),
         ("show", "nothing"),
@@ -198,7 +215,7 @@ def test_unusual_sweeps_are_summed_up_and_drawn(call, spec, tmp_path, overrides)
         for e in random.integers(1, 99, len(networks))
     ]
     write_table(
-        rows_to_arrow([make_row(n, **f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet"
+        rows_to_arrow([make_row(n, f) for n, f in zip(networks, figures, strict=True)]), tmp_path / "table.parquet"
     )
     table = pd.read_parquet(tmp_path / "table.parquet")
     frame = summarize_errors(analyze_table(table))

@@ -9,26 +9,24 @@ import torch
 from kdtune.columns import NUM_ERROR
 from kdtune.train.fit import Trainer, fit
 from kdtune.train.train_pack import train_pack
-from tests.separate import DIGITS, members_of, taught
+from tests.separate import DIGITS, load_members_of, make_teacher_logits
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 @pytest.mark.gpu
 @needs_gpu
-def test_a_captured_step_is_the_step(plan):
-    """The CUDA graph trains to what the same operations give one by one."""
-    one = plan("train.epochs=4", "teacher.dropout=0.3").packs[0]
-    graphs = train_pack(one, taught, keep_weights=True, device="cuda")
-    members = members_of(one)
+def test_a_cuda_graph_gives_what_its_operations_give_one_by_one(plan):
+    pack = plan("train.epochs=4", "teacher.dropout=0.3").packs[0]
+    captured = train_pack(pack, make_teacher_logits, keep_weights=True, device="cuda")
+    members = load_members_of(pack)
     trainer = Trainer(members, "cuda", torch.float32)
     for epoch in range(4):
-        if trainer.masks:
-            trainer.masks.start(epoch)
-        for picked in trainer.batches.epoch(epoch):
-            trainer.stretch(picked)
-    for i, result in enumerate(graphs):
-        for key, value in trainer.model.state(i).items():
+        trainer.start_epoch(epoch)
+        for examples in trainer.batches.draw_chunks(epoch):
+            trainer.train_chunk(examples)
+    for i, result in enumerate(captured):
+        for key, value in trainer.model.copy_member_state(i).items():
             torch.testing.assert_close(result.weights[key], value, rtol=1e-4, atol=1e-5)
 
 
@@ -43,12 +41,12 @@ def test_a_captured_step_is_the_step(plan):
     ],
 )
 def test_gpu_and_cpu_take_the_same_steps(plan, overrides):
-    """In float64: convolutions, jitter, transfer sets, max-norm."""
-    for one in plan(*overrides, whole_packs=True).packs:
-        on = {device: fit(members_of(one), device, torch.float64, steps=20)[0] for device in ("cpu", "cuda")}
-        for i in range(len(one.networks)):
-            expected = on["cpu"].state(i)
-            for key, value in on["cuda"].state(i).items():
+    """In float64, over one epoch: convolutions, jitter, transfer sets, max-norm."""
+    for pack in plan(*overrides, "train.epochs=1", fixed_packs=True).packs:
+        on_cpu, on_gpu = (fit(load_members_of(pack), device, torch.float64).model for device in ("cpu", "cuda"))
+        for i in range(len(pack.networks)):
+            expected = on_cpu.copy_member_state(i)
+            for key, value in on_gpu.copy_member_state(i).items():
                 torch.testing.assert_close(value, expected[key], rtol=1e-8, atol=1e-10)
 
 
@@ -56,10 +54,10 @@ def test_gpu_and_cpu_take_the_same_steps(plan, overrides):
 @needs_gpu
 def test_gpu_and_cpu_agree_in_distribution(plan):
     """Errors over replicates: the paired difference of means is within its own noise."""
-    packs = plan("replicates=10", "train.epochs=20", whole_packs=True).packs
-    on = {
-        device: {r.network.id: r.row[NUM_ERROR] for one in packs for r in train_pack(one, taught, device=device)}
-        for device in ("cpu", "cuda")
-    }
-    difference = np.array([on["cpu"][name] - on["cuda"][name] for name in on["cpu"]], float)
+    packs = plan("replicates=10", "train.epochs=20", fixed_packs=True).packs
+    num_errors = {}
+    for device in ("cpu", "cuda"):
+        results = [result for pack in packs for result in train_pack(pack, make_teacher_logits, device=device)]
+        num_errors[device] = np.array([result.row[NUM_ERROR] for result in results], float)
+    difference = num_errors["cpu"] - num_errors["cuda"]
     assert abs(difference.mean()) < 5 * difference.std() / len(difference) ** 0.5 + 0.5

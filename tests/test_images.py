@@ -1,4 +1,4 @@
-"""Image sets in files: where they are looked for, what is in them, what is said of those that are wrong."""
+"""Image sets in files: where they are looked for, what is in them, what messages say about wrong ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kdtune.data.load import load_data
 from kdtune.data.splits import select_classes
 from kdtune.errors import SweepFileError
 from kdtune.files import images
+from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.identity import make_seed_sequence
 from kdtune.plan.network import make_data_draw
-from kdtune.plan.plan import enumerate_networks
-from kdtune.spec.spec import load_spec
+from kdtune.spec.load import load_spec
 from kdtune.train.jitter import Jitter, make_shift_tables
 from kdtune.train.rows import make_row
 from tests.idx import write_digits, write_idx
@@ -38,7 +38,7 @@ def mnist() -> Path:
 @pytest.fixture
 def small_root(tmp_path, monkeypatch):
     """A root with a small MNIST; nothing is downloaded."""
-    monkeypatch.setattr(images, "_fetch", _no_network)
+    monkeypatch.setattr(images, "_download_with_torchvision", _no_network)
     monkeypatch.delenv(images.ROOT_VARIABLE, raising=False)
     return write_digits(tmp_path / "data")
 
@@ -118,22 +118,57 @@ class TestWhereTheyAre:
         assert settings_of(write, roots["flag"], root=str(roots["file"])).test_size == 597
 
     def test_what_is_missing_is_named_and_nothing_is_made(self, tmp_path, write, monkeypatch):
-        monkeypatch.setattr(images, "_fetch", _no_network)
+        monkeypatch.setattr(images, "_download_with_torchvision", _no_network)
         root = tmp_path / "nowhere"
-        said = mistake(write, dataset={**MNIST, "root": str(root)})
-        assert "small.yaml:" in said
-        assert "dataset.root" in said
-        assert "no network here" in said
+        message = mistake(write, dataset={**MNIST, "root": str(root)})
+        assert "small.yaml:" in message
+        assert "dataset.root" in message
+        assert "no network here" in message
         names = ", ".join(path.name for path in images.list_image_files("MNIST", None, root))
-        assert f"put {names}, unpacked, into {root}/MNIST/raw" in said
+        assert f"put {names}, unpacked, into {root}/MNIST/raw" in message
         assert not root.exists()
 
+    @pytest.mark.parametrize(("name", "split"), [("MNIST", None), ("EMNIST", "letters")])
+    def test_without_download_a_message_says_which_files_and_how_to_get_them(self, tmp_path, write, name, split):
+        root = tmp_path / "nowhere"
+        dataset = {"kind": "torchvision", "name": name, "root": str(root)} | ({"split": split} if split else {})
+        with pytest.raises(SweepFileError) as caught:
+            load_spec(write(dataset=dataset), allow_download=False)
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path}/small.yaml:")
+        assert f": dataset.root: {name} is not complete in {root}" in message
+        names = ", ".join(path.name for path in images.list_image_files(name, split, root))
+        assert f"would download {names} by torchvision into {root}/{name}/raw" in message
+        assert "give their folder as --data-root" in message
+        command = message.partition('python -c "')[2].rstrip('"')
+        arguments = f"{str(root)!r}, split={split!r}" if split else repr(str(root))
+        assert command == f"from torchvision.datasets import {name}; {name}({arguments}, download=True)"
+        assert not root.exists()
+
+    def test_one_validation_tries_one_download_however_many_variants_need_it(self, tmp_path, write, monkeypatch):
+        downloads = []
+
+        def fail(*arguments):
+            downloads.append(arguments)
+            raise OSError("no network here")
+
+        monkeypatch.setattr(images, "_download_with_torchvision", fail)
+        root = str(tmp_path / "nowhere")
+        message = mistake(write, dataset={**MNIST, "root": root, "val_size": {"grid_search": [10, 20, 30]}})
+        assert "no network here" in message
+        assert len(downloads) == 1
+        assert "no network here" in mistake(write, dataset={**MNIST, "root": root})
+        assert len(downloads) == 2, "the next validation tries again"
+
     def test_a_home_that_nobody_has(self, write):
-        said = mistake(write, dataset={**MNIST, "root": "~nobody-at-all/x"})
-        assert "dataset.root: ~nobody-at-all/x (from the sweep file): could not determine home" in said
+        message = mistake(write, dataset={**MNIST, "root": "~nobody-at-all/x"})
+        assert "dataset.root: ~nobody-at-all/x (from the sweep file): could not determine home" in message
 
     def test_what_is_missing_is_downloaded(self, tmp_path, write, monkeypatch):
-        monkeypatch.setattr(images, "_fetch", lambda name, split, scratch: write_digits(scratch, name, split))
+        def write_instead(name, split, root):
+            write_digits(root, name, split)
+
+        monkeypatch.setattr(images, "_download_with_torchvision", write_instead)
         root = tmp_path / "new"
         assert settings_of(write, root).test_size == 597
         assert sorted(path.name for path in (root / "MNIST" / "raw").iterdir()) == sorted(
@@ -155,9 +190,9 @@ class TestWrongFiles:
     def test_a_truncated_file(self, small_root, write):
         path = images.list_image_files("MNIST", None, small_root)[0]
         path.write_bytes(path.read_bytes()[:-7])
-        assert f"{path} is torn: it says that it holds 1200 x 8 x 8 bytes" in mistake(write, small_root)
+        assert f"{path} is torn: its header says 1200 x 8 x 8 bytes" in mistake(write, small_root)
         path.write_bytes(b"\x00\x00")
-        assert "is no IDX file" in mistake(write, small_root)
+        assert "is not an IDX file" in mistake(write, small_root)
 
     def test_images_of_mixed_sizes(self, small_root, write):
         write_idx(images.list_image_files("MNIST", None, small_root)[2], np.zeros((597, 9, 8), np.uint8))
@@ -183,8 +218,8 @@ class TestWrongFiles:
             ({"dataset": {**MNIST, "name": "CIFAR10"}}, "dataset.name: cannot be the text 'CIFAR10'; must be MNIST"),
             ({"dataset": {**MNIST, "split": "letters"}}, "dataset.split: MNIST has no splits"),
             ({"dataset": {**MNIST, "name": "EMNIST"}}, "dataset.split: is missing: EMNIST comes in several"),
-            ({"dataset": {**MNIST, "val_size": 1200}}, "dataset.val_size: val_size 1200 takes all 1200"),
-            ({"dataset": {**MNIST, "val_size": 3}}, "dataset.val_size: 1197 training and 3 validation images of 10"),
+            ({"dataset": {**MNIST, "val_size": 1200}}, "dataset.val_size: 1200 takes all 1200"),
+            ({"dataset": {**MNIST, "val_size": 3}}, "dataset.val_size: leaves 1197 training and 3 validation images"),
             ({"dataset": {**MNIST, "jitter": 8}}, "dataset.jitter: 8 pixels shift images of 8 x 8 out of sight"),
             ({"dataset": {**MNIST, "jitter": -1}}, "dataset.jitter: must be at least 0"),
             ({"transfer": {"omit": [10]}}, "transfer.omit: there is no class 10; the classes are 0 to 9"),
@@ -193,20 +228,20 @@ class TestWrongFiles:
             ({"transfer": {"omit": [3], "keep": [4]}}, "transfer.keep: has both omit and keep"),
             ({"transfer": {"omit": ["three"]}}, "transfer.omit.0: must be a whole number, not the text 'three'"),
             ({"transfer": {"omit": 3}}, "transfer.omit: must be a list, not 3"),
-            ({"transfer": {"leave": [3]}}, "transfer.leave: is no setting here; known are keep, omit"),
+            ({"transfer": {"leave": [3]}}, "transfer.leave: is not a setting here; choose from keep, omit"),
             ({"distill": {"T": 2, "bias_start": {11: 1.0}}}, "distill.bias_start: there is no class 11"),
             ({"distill": {"T": 2, "bias_shift": [3, 12]}}, "distill.bias_shift: there is no class 12"),
-            ({"distill": {"T": 2, "bias_start": {"x": 1}}}, "distill.bias_start: 'x' is no class"),
+            ({"distill": {"T": 2, "bias_start": {"x": 1}}}, "distill.bias_start: 'x' is not a class"),
             ({"distill": {"T": 2, "bias_start": {3: "high"}}}, "distill.bias_start.3: must be a number"),
-            ({"teacher": {"kind": "cnn", "pool": [2]}}, "teacher.pool: has 1 windows for 2 convolutions"),
+            ({"teacher": {"kind": "cnn", "pool": [2]}}, "teacher.pool: has 1 window for 2 convolutions"),
             ({"teacher": {"kind": "cnn", "channels": []}}, "teacher.channels"),
             ({"teacher": {"kind": "cnn", "kernel": 4}}, "teacher.kernel: must be odd"),
             (
                 {"teacher": {"kind": "cnn", "chanels": [3]}},
-                "chanels: is no setting here; did you mean 'channels'?",
+                "chanels: is not a setting here; did you mean 'channels'?",
             ),
-            ({"teacher": {"kind": "cnn", "pool": 0}}, "teacher.pool: must be a whole number of at least 1, or a list"),
-            ({"teacher": {"kind": 5}}, "teacher.kind: unknown kind '5'; must be one of mlp, cnn"),
+            ({"teacher": {"kind": "cnn", "pool": 0}}, "teacher.pool: must be a whole number from 1 to 1e+06, or"),
+            ({"teacher": {"kind": 5}}, "teacher.kind: cannot be 5; must be one of mlp, cnn"),
             ({"dataset": {**MNIST, "val_size": 10**400}}, "dataset.val_size: must be a fraction between 0 and 1"),
             ({"distill": {"T": 2, "bias_start": {3: 1e39}}}, "distill.bias_start.3: must be at most 1e+06"),
             ({"distill": {"T": 2, "bias_start": {3: 10**400}}}, "distill.bias_start.3"),
@@ -215,13 +250,13 @@ class TestWrongFiles:
             ({"teacher": {"max_norm": 0}}, "teacher.max_norm: must be greater than 0"),
         ],
     )
-    def test_one_mistake_one_message(self, small_root, write, blocks, expected):
+    def test_one_mistake_gives_one_message(self, small_root, write, blocks, expected):
         assert expected in mistake(write, small_root, **blocks)
 
     def test_convolutions_need_images(self, write):
         with pytest.raises(SweepFileError) as caught:
             load_spec(write(student={"kind": "cnn"}))
-        assert "student.kind: cnn needs images, and make_classification has features in no order" in str(caught.value)
+        assert "student.kind: cnn needs images, and the features of make_classification are" in str(caught.value)
 
 
 class TestTransferSets:
@@ -272,13 +307,13 @@ class TestJitter:
         students = [n for n in enumerate_networks(jittered) if n.model == "student"]
         first, second = (next(n for n in students if n.draw == draw) for draw in (0, 1))
         jitter = Jitter([first, second], (1, 8, 8), 2, "cpu")
-        jitter.start(0, 50)
-        own, other = jitter.drawn.clone()
+        jitter.draw(0, 50)
+        own, other = jitter.shift_of_example.clone()
         assert not torch.equal(own, other)
         assert own.min() >= 0
         assert own.max() < 25
-        jitter.start(1, 50)
-        assert not torch.equal(jitter.drawn[0], own)
+        jitter.draw(1, 50)
+        assert not torch.equal(jitter.shift_of_example[0], own)
         key = make_seed_sequence("jitter", first.data.id, first.draw, 0)
         assert np.array_equal(np.random.default_rng(key).integers(0, 25, 50), own.numpy())
 

@@ -1,4 +1,4 @@
-"""Whole sweeps killed and interrupted through the command line, on a Ray of their own, and gone on with."""
+"""Whole sweeps that are killed or interrupted through the command line, on a Ray of their own, and continued."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from kdtune.columns import ID, SECONDS
 from tests.conftest import environment, write_small
-from tests.folders import alone, parts, same, table
+from tests.folders import assert_same_rows, parts, table, train_alone
 
 pytestmark = pytest.mark.xdist_group("killed")  # one long reference for all of them
 
@@ -47,12 +47,11 @@ def start(tmp_path):
             process.wait()
 
 
-def wait_for(condition, seconds=180.0, every=0.05):
+def wait_for(condition, seconds=180.0, interval=0.05):
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not condition():
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(every)
-    return found
+        time.sleep(interval)
 
 
 SETS = ("train.epochs=200", "distill.T=[1, 2, 3, 4, 5, 6, 7, 8]")
@@ -62,11 +61,11 @@ LONG = (*(word for one in SETS for word in ("--set", one)), "--pack", "3", "--wo
 @pytest.fixture(scope="session")
 def long_reference(tmp_path_factory):
     """The longer sweep without interruption."""
-    return alone(write_small(tmp_path_factory.mktemp("long") / "small.yaml"), SETS)
+    return train_alone(write_small(tmp_path_factory.mktemp("long") / "small.yaml"), SETS)
 
 
 @pytest.mark.parametrize(("victim", "after"), [("everything", 2), ("worker", 1)])
-def test_killed_and_gone_on_with(kdtune, start, write, long_reference, tmp_path, victim, after):
+def test_a_killed_sweep_goes_on_where_it_was(kdtune, start, write, long_reference, tmp_path, victim, after):
     """kill -9 of everything or of one worker, after some packs."""
     folder = tmp_path / "results/small"
     run = start("sweep", write(), *LONG)
@@ -94,7 +93,7 @@ def test_killed_and_gone_on_with(kdtune, start, write, long_reference, tmp_path,
         assert f"{len(before)} of 38 networks are done already" in run.stderr
         seconds = table(folder).set_index(ID)[SECONDS]  # what was finished is not trained again
         assert (seconds[before[ID]].to_numpy() == before[SECONDS].to_numpy()).all()
-    same(table(folder), long_reference)
+    assert_same_rows(table(folder), long_reference)
 
 
 def alive(process: psutil.Process) -> bool:
@@ -126,16 +125,18 @@ def freeze_between_packs(driver: subprocess.Popen[str], folder: Path) -> set[str
 def check_ended_cleanly(driver: subprocess.Popen[str], folder: Path, known: set[str], reference: pd.DataFrame) -> None:
     output, _ = driver.communicate(timeout=60)
     assert driver.returncode == 130, output
-    assert "Run the same command to go on" in output
+    assert "Run the same command to continue" in output
     assert "Traceback" not in output
     finished = table(folder)
     assert known
     assert known <= set(finished[ID])
     assert len(finished) < len(reference)
-    same(finished, reference[reference[ID].isin(finished[ID])].reset_index(drop=True))
+    assert_same_rows(finished, reference[reference[ID].isin(finished[ID])].reset_index(drop=True))
 
 
-def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path):
+def test_a_second_driver_is_refused_and_an_interrupt_keeps_what_is_finished(
+    kdtune, start, write, long_reference, tmp_path
+):
     """While one driver is at work a second is refused; Ctrl-C ends the first cleanly and keeps what is finished."""
     folder = tmp_path / "results/small"
     run = start("sweep", write(), *LONG)
@@ -148,10 +149,10 @@ def test_interrupted_and_refused(kdtune, start, write, long_reference, tmp_path)
     os.kill(run.pid, signal.SIGCONT)
     check_ended_cleanly(run, folder, known, long_reference)
     assert kdtune("sweep", write(), *LONG).returncode == 0
-    same(table(folder), long_reference)
+    assert_same_rows(table(folder), long_reference)
 
 
-def test_terminated(start, write, long_reference, tmp_path):
+def test_sigterm_ends_a_sweep_like_an_interrupt(start, write, long_reference, tmp_path):
     """SIGTERM, what batch systems send, does the same."""
     run = start("sweep", write(), *LONG)
     known = freeze_between_packs(run, tmp_path / "results/small")

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 import kdtune as package
-from kdtune.analysis import published_figures as reference
-from kdtune.analysis.representatives import MOST_CELLS, choose_networks
+from kdtune.analysis.published_figures import ABOVE, BELOW
+from kdtune.analysis.representatives import MAX_CELLS, choose_networks
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -34,7 +34,7 @@ from kdtune.columns import (
     WIDTH,
 )
 from kdtune.files.images import list_image_files
-from kdtune.plan.plan import enumerate_networks
+from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.results.weights import load_weights
 from kdtune.table import rows_to_arrow, to_frame
 from kdtune.train.rows import make_row
@@ -126,7 +126,7 @@ def test_what_was_not_recorded_is_said(call, write, ray_address):
     asked = "sweep", write(dataset={"kind": "digits"}), "--address", ray_address
     assert call(*asked).exit_code == 0
     again = call(*asked, "--set", "train.eval_every=1")
-    assert "networks recorded no learning curve, from an earlier run; --fresh and --fresh-teachers" in again.output
+    assert "recorded no learning curve in an earlier run; to record it, train again with --fresh and --fresh" in again.output
 
 
 def test_networks_and_their_data_come_back(folder):
@@ -184,8 +184,8 @@ def test_it_is_compared(folder, call, tmp_path):
     assert run.exit_code == 0, run.output
     found = pd.read_csv(tmp_path / "out.csv").set_index("network")
     assert list(found.index) == ["baseline", "soft", "shifted on 3s", "teacher"]
-    assert found["spread"].to_dict()["baseline"] == reference.BELOW
-    assert found["spread"].to_dict()["soft"] == reference.ABOVE
+    assert found["spread"].to_dict()["baseline"] == BELOW
+    assert found["spread"].to_dict()["soft"] == ABOVE
     rows = table(folder)
     own = rows[rows[MODEL] == BASELINE][NUM_ERROR]
     assert found.loc["baseline", ["mean", "lowest", "highest", "replicates"]].tolist() == [
@@ -239,12 +239,12 @@ def test_single_networks_of_many_cells(spec):
     overrides = {"dataset": {"kind": "digits"}, "student": {"depth": 1, "width": widths}, "replicates": 2}
     networks = list(enumerate_networks(spec("distill.T=[1, 4]", **overrides)))
     errors = random.integers(1, 99, len(networks)).tolist()
-    rows = [make_row(n, **{NUM_ERROR: 1, VAL_NUM_ERROR: e}) for n, e in zip(networks, errors, strict=True)]
+    rows = [make_row(n, {NUM_ERROR: 1, VAL_NUM_ERROR: e}) for n, e in zip(networks, errors, strict=True)]
     whole = to_frame(rows_to_arrow(rows))
     found, left_out = choose_networks(whole)
-    assert left_out == 30 - MOST_CELLS
+    assert left_out == 30 - MAX_CELLS
     students = found[found[MODEL] == STUDENT]
-    assert set(students[WIDTH]) == set(found[found[MODEL] == BASELINE][WIDTH]) == set(range(1, MOST_CELLS + 1))
+    assert set(students[WIDTH]) == set(found[found[MODEL] == BASELINE][WIDTH]) == set(range(1, MAX_CELLS + 1))
     for width, own in students.groupby(WIDTH):
         all_of_it = whole[(whole[MODEL] == STUDENT) & (whole[WIDTH] == width)]
         best = all_of_it.groupby(TEMP)[VAL_NUM_ERROR].mean().idxmin()
@@ -261,7 +261,7 @@ def test_what_is_not_there(folder, call, tmp_path):
     lone = tmp_path / "lone"
     lone.mkdir()
     (lone / "table.parquet").write_bytes((folder / "table.parquet").read_bytes())
-    assert "no errors by class are kept there" in call("show", lone, "--per-class").output
+    assert "there are no errors by class" in call("show", lone, "--per-class").output
     assert "`train: {eval_every: 1}` records learning curves" in call("plot", lone, "-f", "learning").output
 
 

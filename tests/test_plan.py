@@ -11,17 +11,18 @@ from pydantic import Field
 
 from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.plan import identity
+from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.packing import PackLimits
-from kdtune.plan.plan import enumerate_networks, make_plan
-from kdtune.plan.ready_queue import ReadyQueue
+from kdtune.plan.plan import make_plan
 from kdtune.settings import Train
 
 
 def test_part_three_of_the_tutorial():
-    from kdtune.spec.bundled_sweeps import FOLDER
-    from kdtune.spec.spec import load_spec
+    from kdtune.spec.bundled_sweeps import BUNDLED_SWEEPS_FOLDER
+    from kdtune.spec.load import load_spec
 
-    plan = make_plan(list(enumerate_networks(load_spec(FOLDER / "fakeset.yaml", ["student.width=50"]))), workers=2)
+    spec = load_spec(BUNDLED_SWEEPS_FOLDER / "fakeset.yaml", ["student.width=50"])
+    plan = make_plan(list(enumerate_networks(spec)), workers=2)
     assert [plan.count_model(model) for model in (TEACHER, BASELINE, STUDENT)] == [9, 9, 72]
     # Nine cells for two workers: the last is shared out.
     assert sorted(len(p.networks) for p in plan.packs) == [4, 4, 5, 5] + [9] * 8
@@ -39,38 +40,38 @@ def test_each_network_once_and_baselines_once_a_cell(plan):
     assert sorted(n.id for pack in p.packs for n in pack.networks) == sorted(ids)
 
 
-@given(workers=st.integers(1, 5), most=st.integers(1, 5) | st.just(64), done=st.sets(st.integers(0, 33)))
+@given(workers=st.integers(1, 5), max_networks=st.integers(1, 5) | st.just(64), done=st.sets(st.integers(0, 33)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, most, done):
+def test_packs_hold_what_is_missing_and_members_are_alike(plan, workers, max_networks, done):
     everything = plan("replicates=2").networks
     finished = {everything[i].id for i in done if i < len(everything)}
-    p = plan("replicates=2", workers=workers, limits=PackLimits(networks=most), done=finished)
+    p = plan("replicates=2", workers=workers, limits=PackLimits(max_networks=max_networks), done_ids=finished)
     trained = [n.id for pack in p.packs for n in pack.networks]
     assert len(trained) == len(set(trained))
     missing = {n.id for n in everything} - finished
-    again = set(trained) - missing  # only teachers whose logits are gone and still needed
+    retrained = set(trained) - missing  # only teachers whose logits are lost and still needed
     needed = {n.teacher.id for n in everything if n.id in missing and n.teacher}
     assert missing <= set(trained)
-    assert again <= needed & finished
+    assert retrained <= needed & finished
     teachers = [n for pack in p.packs for n in pack.networks if n.model == TEACHER]
     for pack in p.packs:
-        first = pack.networks[0]
+        assert {n.model == TEACHER for n in pack.networks} == {pack.is_teacher_pack}
         assert len({(tuple(n.layers), n.train.epochs, n.train.batch_size, n.train.lr) for n in pack.networks}) == 1
-        assert len(pack.networks) <= most
-        if first.model == TEACHER:
+        assert len(pack.networks) <= max_networks
+        if pack.is_teacher_pack:
             assert len(pack.networks) <= math.ceil(len(teachers) / workers)
-        trained = [one.id for one in p.packs if pack.teacher_ids & {n.id for n in one.networks}]
-        assert len(trained) <= 1  # nobody waits for a teacher that is trained elsewhere
+        awaited_packs = [other.id for other in p.packs if pack.teacher_ids & {n.id for n in other.networks}]
+        assert len(awaited_packs) <= 1, "no cell waits for the teacher of another"
 
 
 def test_ready_teachers_are_not_trained_again(plan):
     everything = plan().networks
     teachers = {n.id for n in everything if n.model == TEACHER}
-    p = plan(done=teachers, ready_teachers=teachers)
-    assert not [n for n in p.missing_networks if n.model == TEACHER]
-    lost = plan(done=teachers, ready_teachers=set())
-    assert {n.id for n in lost.missing_networks if n.model == TEACHER} == teachers
-    finished = plan(done={n.id for n in everything}, ready_teachers=set())
+    p = plan(done_ids=teachers, ready_teacher_ids=teachers)
+    assert not [n for n in p.networks_to_train if n.model == TEACHER]
+    lost = plan(done_ids=teachers, ready_teacher_ids=set())
+    assert {n.id for n in lost.networks_to_train if n.model == TEACHER} == teachers
+    finished = plan(done_ids={n.id for n in everything}, ready_teacher_ids=set())
     assert not finished.packs
 
 
@@ -78,20 +79,21 @@ def test_a_diverged_teacher_is_not_trained_again_and_its_students_are_skipped(pl
     everything = plan().networks
     teachers = [n.id for n in everything if n.model == TEACHER]
     rest = {n.id for n in everything if n.model != STUDENT}
-    p = plan(done=rest, ready_teachers=teachers[1:], lost_teachers=teachers[:1])
-    assert {n.id for n in p.skipped} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[0]}
-    assert {n.id for n in p.missing_networks} == {n.id for n in everything if n.teacher and n.teacher.id == teachers[1]}
+    p = plan(done_ids=rest, ready_teacher_ids=teachers[1:], failed_teacher_ids=teachers[:1])
+    students = [{n.id for n in everything if n.teacher and n.teacher.id == teacher} for teacher in teachers]
+    assert {n.id for n in p.skipped} == students[0]
+    assert {n.id for n in p.networks_to_train} == students[1]
 
 
-def test_whole_packs_depend_on_the_sweep_alone(plan):
+def test_fixed_packs_depend_on_the_sweep_alone(plan):
     """For devices on which bits depend on the pack: neither what is done nor the workers change a pack."""
     everything = plan().networks
-    full = {pack.id for pack in plan(whole_packs=True).packs}
+    full = {pack.id for pack in plan(fixed_packs=True).packs}
     for workers, done in ((1, set()), (7, {n.id for n in everything[::3]}), (2, {n.id for n in everything[:5]})):
-        p = plan(whole_packs=True, workers=workers, done=done)
+        p = plan(fixed_packs=True, workers=workers, done_ids=done)
         assert {pack.id for pack in p.packs} <= full
-        assert {n.id for n in everything} - done <= {n.id for n in p.missing_networks}
-    assert not plan(whole_packs=True, done={n.id for n in everything}).packs
+        assert {n.id for n in everything} - done <= {n.id for n in p.networks_to_train}
+    assert not plan(fixed_packs=True, done_ids={n.id for n in everything}).packs
 
 
 def test_ids_depend_on_settings_only(spec):
@@ -177,64 +179,3 @@ def test_streams_differ_by_what_they_are_for(spec):
     students = [n for n in networks if n.model != TEACHER]
     assert not {n.weights_seed for n in teachers} & {n.weights_seed for n in students}
     assert not {n.order_seed for n in networks} & {n.weights_seed for n in networks}
-
-
-def walk(ready_queue, finish):
-    """Run an ready_queue as a worker would, one pack after another; what was handed out, in order."""
-    out = []
-    while pack := ready_queue.pop():
-        out.append(pack)
-        finish(ready_queue, pack)
-    return out
-
-
-def teachers_of(pack):
-    return [n.id for n in pack.networks if n.model == TEACHER]
-
-
-def test_a_pack_starts_once_its_own_teacher_is_done(plan):
-    p = plan(limits=PackLimits(networks=1))
-    taught = set()
-
-    def finish(ready_queue, pack):
-        assert pack.teacher_ids <= taught
-        taught.update(teachers_of(pack))
-        ready_queue.mark_trained(teachers_of(pack))
-
-    ready_queue = ReadyQueue(p.packs)
-    out = walk(ready_queue, finish)
-    assert ready_queue.is_empty
-    assert sorted(x.id for x in out) == sorted(x.id for x in p.packs)
-    models = [x.networks[0].model for x in out]
-    second = [i for i, m in enumerate(models) if m == TEACHER][1]
-    assert STUDENT in models[:second], "students of the first teacher do not wait for the second"
-
-
-def test_what_waits_for_a_teacher_is_not_handed_out(plan):
-    ready_queue = ReadyQueue(plan(workers=2).packs)
-    first, second = ready_queue.pop(), ready_queue.pop()
-    assert teachers_of(first)
-    assert teachers_of(second)
-    assert ready_queue.pop() is None
-    assert not ready_queue.is_empty
-    ready_queue.mark_trained(teachers_of(second))
-    assert ready_queue.pop().teacher_ids == set(teachers_of(second))
-
-
-def test_a_lost_teacher_skips_its_students_and_not_their_baselines(plan):
-    p = plan(workers=2)
-    ready_queue = ReadyQueue(p.packs)
-    lost = teachers_of(p.packs[0])
-    skipped = []
-
-    def finish(ready_queue, pack):
-        own = teachers_of(pack)
-        if own == lost:
-            skipped.extend(ready_queue.mark_failed(own))
-        else:
-            ready_queue.mark_trained(own)
-
-    out = walk(ready_queue, finish)
-    assert {n.id for n in skipped} == {n.id for n in p.networks if n.teacher and n.teacher.id in lost}
-    trained = {n.id for pack in out for n in pack.networks}
-    assert trained == {n.id for n in p.networks} - {n.id for n in skipped}

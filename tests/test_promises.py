@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import coverage
 
-# The median width of the interval may be so much, in doublings: a method that always says "anything" has 5.3.
+# The median width of the interval may be so much, in doublings: a method that always says "any T" has 5.3.
 WIDEST = {
     "quadratic, T = 4 on the grid": 2.0,
     "quadratic, T = 6 off the grid": 2.3,

@@ -9,39 +9,47 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from kdtune.analysis import published_figures as reference
+from kdtune.analysis.published_figures import (
+    ABOVE,
+    INSIDE,
+    ONE_RUN,
+    compare_rankings,
+    compare_with_published,
+    write_source_summary,
+)
+from kdtune.analysis.published_matches import Match
 from kdtune.stacked.initial_weights import draw_initial_weights
 
 
-def match(network: str, theirs: int, errors: list[float]) -> reference.Match:
+def match(network: str, theirs: int, errors: list[float]) -> Match:
     words = {"part": "A", "network": network, "source": "me", "note": "", "label": "", "n": "100"}
-    return reference.Match(pd.Series({**words, "num_error": str(theirs)}), pd.Series(errors, dtype=float))
+    return Match(pd.Series({**words, "num_error": str(theirs)}), pd.Series(errors, dtype=float))
 
 
 def test_where_one_more_run_would_lie():
     """The textbook's prediction interval: 14 +- 2.776 * 3.162 * sqrt(1 + 1/5)."""
-    (found,) = reference.compare_with_published([match("x", 24, [10, 12, 14, 16, 18])]).to_dict("records")
+    (found,) = compare_with_published([match("x", 24, [10, 12, 14, 16, 18])]).to_dict("records")
     assert (found["mean"], found["lowest"], found["highest"], found["replicates"]) == (14, 10, 18, 5)
     half = stats.t.ppf(0.975, 4) * math.sqrt(10) * math.sqrt(1.2)
     assert (found["low"], found["high"]) == pytest.approx((14 - half, 14 + half))
-    assert (found["spread"], found["one_more_run"]) == (reference.ABOVE, reference.ABOVE)
-    inside = reference.compare_with_published([match("x", 23, [10, 12, 14, 16, 18])]).iloc[0]
-    assert (inside["spread"], inside["one_more_run"]) == (reference.ABOVE, reference.INSIDE)
+    assert (found["spread"], found["one_more_run"]) == (ABOVE, ABOVE)
+    inside = compare_with_published([match("x", 23, [10, 12, 14, 16, 18])]).iloc[0]
+    assert (inside["spread"], inside["one_more_run"]) == (ABOVE, INSIDE)
 
 
 def test_it_holds_as_often_as_it_says():
     random = np.random.default_rng(0)
     runs = np.round(random.normal(1000, 30, (2000, 6)))
-    found = reference.compare_with_published([match("x", int(one[5]), one[:5].tolist()) for one in runs])
-    assert abs((found["one_more_run"] == reference.INSIDE).mean() - 0.95) < 0.015
-    assert abs((found["spread"] == reference.INSIDE).mean() - 4 / 6) < 0.04, "why the range alone says little"
+    found = compare_with_published([match("x", int(one[5]), one[:5].tolist()) for one in runs])
+    assert abs((found["one_more_run"] == INSIDE).mean() - 0.95) < 0.015
+    assert abs((found["spread"] == INSIDE).mean() - 4 / 6) < 0.04, "why the range alone says little"
 
 
 def test_one_run_says_nothing():
-    (found,) = reference.compare_with_published([match("x", 24, [10])]).to_dict("records")
-    assert (found["spread"], found["one_more_run"]) == (reference.ONE_RUN, reference.ONE_RUN)
+    (found,) = compare_with_published([match("x", 24, [10])]).to_dict("records")
+    assert (found["spread"], found["one_more_run"]) == (ONE_RUN, ONE_RUN)
     assert math.isnan(found["low"])
-    assert "1 stands beside a single run" in reference.write_sentence(pd.DataFrame([found]), "me")
+    assert "1 stands beside a single run" in write_source_summary(pd.DataFrame([found]), "me")
 
 
 def test_rankings_are_of_pairs_for_all_of_a_part_together():
@@ -51,16 +59,14 @@ def test_rankings_are_of_pairs_for_all_of_a_part_together():
         "b": (20, 490 + shared + [1, -1, 0, 1, -1]),
         "c": (25, 510 + shared + [20, -20, 9, -9, 0]),
     }
-    found = reference.compare_rankings([match(name, theirs, own.tolist()) for name, (theirs, own) in errors.items()])
+    found = compare_rankings([match(name, theirs, own.tolist()) for name, (theirs, own) in errors.items()])
     assert found[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["b", "c"]]
     for _, row in found.iterrows():
         difference = errors[row["first"]][1] - errors[row["second"]][1]
         expected = stats.ttest_1samp(difference, 0).confidence_interval(1 - 0.05 / 3)
         assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
     assert found["says"].tolist() == ["the same", "cannot tell", "cannot tell"]
-    turned = reference.compare_rankings(
-        [match("a", 20, errors["a"][1].tolist()), match("b", 30, errors["b"][1].tolist())]
-    )
+    turned = compare_rankings([match("a", 20, errors["a"][1].tolist()), match("b", 30, errors["b"][1].tolist())])
     assert turned["says"].tolist() == ["the opposite"]
 
 

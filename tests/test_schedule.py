@@ -11,11 +11,9 @@ import pytest
 import ray
 
 from kdtune.columns import BASELINE, DONE, ERROR, FAILED, ID, SKIPPED, STATUS, STUDENT, TEACHER
-from kdtune.errors import SweepError
 from kdtune.results.store import Store
-from kdtune.run import cluster as clusters
-from kdtune.run.cluster import cluster
-from kdtune.run.schedule import run
+from kdtune.run.cluster import connect_to_ray
+from kdtune.run.schedule import run_packs
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.table import final_ids
 from kdtune.train.rows import make_failed_row, make_row
@@ -27,16 +25,16 @@ class Ledger:
     """A listener that writes down what it hears."""
 
     def __init__(self):
-        self.started_, self.rows, self.crashes = [], [], []
+        self.packs, self.rows, self.crashes = [], [], []
 
-    def started(self, pack):
-        self.started_.append(pack)
+    def on_pack_started(self, pack):
+        self.packs.append(pack)
 
-    def finished(self, rows):
+    def on_rows_finished(self, rows):
         self.rows += rows.to_pylist()
 
-    def crashed(self, pack, times):
-        self.crashes.append((pack.id, times))
+    def on_pack_crashed(self, pack, crashes):
+        self.crashes.append((pack.id, crashes))
 
 
 @pytest.fixture
@@ -45,13 +43,13 @@ def go(plan, tmp_path, ray_address):
 
     def go(work, **options):
         store = Store(tmp_path, "small")
-        store.prepare()
+        store.create_folders()
         ledger = Ledger()
-        one = plan(workers=2)
-        settings = WorkerOptions(workers=2, address=ray_address, **options)
-        with cluster(settings, 1):
-            run(one.packs, store, settings, ledger, work)
-        return one, ledger, store
+        small_plan = plan(workers=2)
+        settings = WorkerOptions(workers=2, **options)
+        with connect_to_ray(ray_address, cpus=1):
+            run_packs(small_plan.packs, store, settings, ledger, work)
+        return small_plan, ledger, store
 
     return go
 
@@ -71,7 +69,7 @@ def lines(store: Store) -> list[list[str]]:
 
 def finish(pack, store, options):
     log(store, f"begin {pack.id}")
-    store.write_rows(pack.id, [make_row(network) for network in pack.networks])
+    store.write_part(pack.id, [make_row(network) for network in pack.networks])
     log(store, f"end {pack.id}")
 
 
@@ -98,7 +96,7 @@ def fail_always(pack, store, options):
 
 def lose_teachers(pack, store, options):
     if not pack.teacher_ids and pack.networks[0].model == TEACHER:
-        store.write_rows(pack.id, [make_failed_row(network, "it burnt") for network in pack.networks])
+        store.write_part(pack.id, [make_failed_row(network, "it burnt") for network in pack.networks])
     else:
         finish(pack, store, options)
 
@@ -117,12 +115,12 @@ def test_every_pack_runs_once_after_its_teacher(go):
 
 def test_parts_are_folded_along_the_way(go, monkeypatch):
     """And only those that the driver has read: what workers write meanwhile stays for it."""
-    monkeypatch.setattr("kdtune.run.schedule.FOLD_AT", 2)
+    monkeypatch.setattr("kdtune.run.dispatcher.MAX_PARTS", 2)
     plan, ledger, store = go(finish)
-    names = [path.name for path in store.parts.iterdir()]
+    names = [path.name for path in store.parts_folder.iterdir()]
     assert len(names) == len(plan.packs) // 2 + len(plan.packs) % 2
-    assert sum(name.startswith("folded-") for name in names) == len(plan.packs) // 2
-    assert final_ids(store.rows()) == {n.id for n in plan.networks} == {r[ID] for r in ledger.rows}
+    assert sum(name.startswith("compacted-") for name in names) == len(plan.packs) // 2
+    assert final_ids(store.read_rows()) == {n.id for n in plan.networks} == {r[ID] for r in ledger.rows}
 
 
 def test_a_crash_is_retried_and_an_error_is_not(go):
@@ -141,7 +139,7 @@ def test_a_crash_that_stays_ends_in_failed_rows(go):
     assert {r[ERROR] for r in failed} == {"its worker crashed 2 times"}
     begun = [line[1] for line in lines(store) if line[0] == "begin" and line[1] in {pack.id for pack in students}]
     assert all(begun.count(pack.id) == 2 for pack in students)
-    assert not final_ids(store.rows()) & {r[ID] for r in failed}, "a crash is tried again by the next run"
+    assert not final_ids(store.read_rows()) & {r[ID] for r in failed}, "a crash is tried again by the next run"
 
 
 def test_an_error_that_would_come_again_is_not_retried(go):
@@ -158,13 +156,3 @@ def test_a_lost_teacher_skips_its_students_only(go):
     status = {r[ID]: r[STATUS] for r in ledger.rows}
     expected = {TEACHER: FAILED, BASELINE: DONE, STUDENT: SKIPPED}
     assert status == {n.id: expected[n.model] for n in plan.networks}
-
-
-def test_a_ray_that_does_not_start_is_said(monkeypatch):
-    monkeypatch.setattr(clusters, "OBJECT_STORE_BYTES", 1)
-    with (
-        pytest.raises(SweepError, match=r"Ray does not start on this machine: .+"),
-        cluster(WorkerOptions(workers=1), 1),
-    ):
-        pass
-    assert not ray.is_initialized()

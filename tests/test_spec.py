@@ -1,4 +1,4 @@
-"""Sweep files: what they may say, and what is said of mistakes."""
+"""Sweep files: what they may say, and what messages say about mistakes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtune.errors import SweepFileError
-from kdtune.spec import grid
-from kdtune.spec.spec import load_spec
+from kdtune.settings import Distill, Replicates, Resources, SweepHeader, Train, Transfer
+from kdtune.spec import grid, size_limits
+from kdtune.spec.load import load_spec
+from kdtune.spec.schema import BLOCKS, KINDS
+from kdtune.spec.suggestions import _SYNONYMS
 from kdtune.spec.yaml_tree import YamlNode, read_yaml_text
 
 
@@ -28,8 +31,8 @@ def test_defaults_are_the_tutorials(write):
     assert (case.dataset.n_samples, case.dataset.n_features, case.dataset.n_classes) == (50_000, 100, 10)
     assert (case.dataset.n_train, case.dataset.val_size, case.dataset.test_size) == (40_000, 10_000, 10_000)
     assert case.dataset.flip_y == 0.01
-    assert (case.teacher.sizes, case.teacher.dropout) == ([100, 100, 100], 0.2)
-    assert (case.student.sizes, case.student.dropout) == ([50, 50], 0)
+    assert (case.teacher.hidden_sizes, case.teacher.dropout) == ([100, 100, 100], 0.2)
+    assert (case.student.hidden_sizes, case.student.dropout) == ([50, 50], 0)
     assert (case.distill.T, case.distill.hard_weight, case.distill.scale_T2) == (3, 0, True)
     train = case.student_train
     assert (train.epochs, train.batch_size, train.optimizer, train.lr) == (50, 100, "adam", 0.001)
@@ -44,11 +47,11 @@ def test_grids_at_any_depth(spec):
         "teacher={grid_search: [{hidden: [9]}, {hidden: {grid_search: [[8], [7, 7]]}}]}",
     ).cases
     assert len(cases) == 2 * 3 * 3
-    assert {tuple(c.student.sizes) for c in cases} == {(5, 5), (4, 2), (4, 3)}
-    assert {tuple(c.teacher.sizes) for c in cases} == {(9,), (8,), (7, 7)}
+    assert {tuple(c.student.hidden_sizes) for c in cases} == {(5, 5), (4, 2), (4, 3)}
+    assert {tuple(c.teacher.hidden_sizes) for c in cases} == {(9,), (8,), (7, 7)}
 
 
-def test_own_train_blocks_override(spec):
+def test_the_train_blocks_of_teacher_student_and_distill_override_train(spec):
     cases = spec(
         "train.epochs=3",
         "teacher.train={epochs: 7}",
@@ -63,7 +66,7 @@ def test_own_train_blocks_override(spec):
 def test_a_resolved_file_means_the_same(spec, write, tmp_path):
     from ruamel.yaml import YAML
 
-    from kdtune.plan.plan import enumerate_networks
+    from kdtune.plan.enumerate_networks import enumerate_networks
 
     first = spec("student={grid_search: [{width: 5}, {depth: 3}]}", "replicates={student: 2}")
     path = tmp_path / "again.yaml"
@@ -75,8 +78,8 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("train.epohs=3", "train.epohs: is no setting here; did you mean 'epochs'?"),
-        ("distil.T=3", "distil: is no setting here; did you mean 'distill'?"),
+        ("train.epohs=3", "train.epohs: is not a setting here; did you mean 'epochs'?"),
+        ("distil.T=3", "distil: is not a setting here; did you mean 'distill'?"),
         ("train.epochs=lots", "train.epochs: must be a whole number, not the text 'lots'"),
         ("train.epochs=0", "train.epochs: must be at least 1, not 0"),
         ("train.epochs=1.5", "train.epochs: must be a whole number, not 1.5"),
@@ -100,14 +103,14 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("student.hidden=[3]", "student.hidden: has both hidden and depth or width"),
         ("teacher.dropout=1", "teacher.dropout: must be less than 1, not 1"),
         ("teacher.dropout=-0.1", "teacher.dropout: must be at least 0, not -0.1"),
-        ("teacher.kind=transformer", "teacher.kind: unknown kind 'transformer'; must be one of mlp, cnn"),
-        ("dataset.kind=mnist", "dataset.kind: unknown kind 'mnist'; must be one of make_classification, digits"),
+        ("teacher.kind=transformer", "teacher.kind: cannot be the text 'transformer'; must be one of mlp, cnn"),
+        ("dataset.kind=mnist", "dataset.kind: cannot be the text 'mnist'; must be one of make_classification, digits"),
         ("dataset.p_informative=0", "dataset.p_informative: must be greater than 0"),
         ("dataset.p_informative=1.1", "dataset.p_informative: must be at most 1"),
         ("dataset.p_informative=0.08", "too few for 3 clusters; at least 2 are needed"),
         ("dataset.test_size=1.0", "dataset.test_size: must be a fraction between 0 and 1"),
-        ("dataset.test_size=500", "dataset.test_size: test_size 500 takes all 500 examples"),
-        ("replicates=0", "replicates: must be a whole number of at least 1"),
+        ("dataset.test_size=500", "dataset.test_size: 500 takes all 500 examples"),
+        ("replicates=0", "replicates: must be a whole number from 1 to 1e+09"),
         ("replicates={data: 2, student: 3}", "replicates: 1, 2 and 3 do not divide one another"),
         ("replicates=[1, 2]", "replicates: cannot be swept"),
         ("name=../up", "name: must be a plain file name"),
@@ -116,24 +119,31 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("teacher=5", "teacher: must be a block of settings, not 5"),
         ("resources.cpus_per_worker=0", "resources.cpus_per_worker: must be at least 1"),
         ("train=[1]", "train: must be a block of settings"),
-        ("distill.T={grid_serach: [2, 4]}", "distill.T: 'grid_serach' is no grid; did you mean 'grid_search'?"),
+        ("distill.T={grid_serach: [2, 4]}", "distill.T: 'grid_serach' is not a grid; did you mean 'grid_search'?"),
         ("distill.T={grid_search: [{grid_search: [1, 2]}, 2]}", "distill.T: 2 stands twice in the grid"),
         ("distill.T=1e200", "distill.T: must be at most 1e+06"),
         ("dataset.kind={}", "dataset.kind"),
         ("dataset.n_features=1e12", "dataset.n_features: must be at most 1e+06"),
-        ("dataset={kind: digits, digits: 3}", "dataset.digits: is no setting here"),
+        ("dataset={kind: digits, digits: 3}", "dataset.digits: is not a setting here"),
         ("seed=123456789012345678901234567890", "seed: must be less than"),
         ("teacher.train={batch_size: 401}", "teacher.train.batch_size: 401 is more than the 400 training examples"),
         ("student.train=5", "student.train: must be a block of settings"),
+        ("train.optimizer={grid_serach: [adam, sgd]}", "'grid_serach' is not a grid; did you mean 'grid_search'?"),
+        ("student={grid_serach: [{width: 3}, {width: 4}]}", "'grid_search'"),
+        ("dataset.test_size={grid_serach: [3, 4]}", "'grid_serach' is not a grid; did you mean 'grid_search'?"),
         ("nonsense", "must be PATH=VALUE"),
+        pytest.param("a." * 5000 + "a=1", "has a path of more than 50 names", id="deep path"),
+        ("distill.T.grid_search.²=1", "leads nowhere"),
+        pytest.param("seed=0x" + "f" * 5000, "is too large for any setting", id="number too long to print"),
+        pytest.param("distill.bias_start={" + "9" * 900 + ": 1}", "is not a class", id="class too long to print"),
         ("name.x.y=3", "leads nowhere"),
     ],
 )
-def test_one_mistake_one_message(write, override, expected):
-    found = mistakes(write(), override)
-    assert len(found) == 1, found
-    assert expected in found[0]
-    assert found[0].startswith(("--set", str(write())))
+def test_one_mistake_gives_one_message(write, override, expected):
+    messages = mistakes(write(), override)
+    assert len(messages) == 1, messages
+    assert expected in messages[0]
+    assert messages[0].startswith(("--set", str(write())))
 
 
 def test_all_mistakes_at_once_with_their_lines(write):
@@ -156,8 +166,9 @@ distill:
     )
     assert [m.removeprefix(f"{path}:") for m in mistakes(path)] == [
         "1: teacher: is missing; it has no default",
-        "1: name: must be a plain file name of letters, digits, '.', '_', '+' and '-', not the text 'a/b'",
-        "2: datset: is no setting here; did you mean 'dataset'?",
+        "1: name: must be a plain file name: letters, digits and '._+-', beginning with a letter or a digit, "
+        "not the text 'a/b'",
+        "2: datset: is not a setting here; did you mean 'dataset'?",
         "5: dataset.class_sep: must be greater than 0, not -1",
         "7: student.width: must be at least 1, not 0",
         "8: student.train.epochs: must be a whole number, not the text 'none'",
@@ -180,20 +191,20 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9
         ("name: !thing x\n", "has the YAML tag"),
         (BOMB, "values (aliases counted)"),
         ("a: &a [*a]\n", "nested"),
-        ("seed: !!bool x\n", "1: 'x' is no bool"),
+        ("seed: !!bool x\n", "1: 'x' is not a valid YAML bool"),
         ("seed: " + "[" * 400 + "]" * 400, "nested more than 50 deep"),
         ("name: x\n---\nname: y\n", "is not YAML"),
         ("base: &b {a: 1}\nc: {<<: *b}\n", "merge key"),
-        ("? [1, 2]\n: 3\n", "key that is a collection"),
+        ("? [1, 2]\n: 3\n", "key that is a list or a block"),
         ("name: x\tb\x07\n", "is not YAML"),
         ("a: " + "[" * 3000, "nested too deeply"),
     ],
 )
-def test_text_that_is_no_sweep(write, text, expected):
+def test_text_that_is_not_a_sweep_is_refused(write, text, expected):
     assert expected in "\n".join(mistakes(write(text)))
 
 
-def test_files_that_are_no_files(tmp_path):
+def test_what_cannot_be_read_as_text_is_refused(tmp_path):
     assert "does not exist" in mistakes(tmp_path / "none.yaml")[0]
     assert "is a directory" in mistakes(tmp_path)[0]
     (tmp_path / "latin.yaml").write_bytes("name: caf\xe9".encode("latin-1"))
@@ -201,13 +212,197 @@ def test_files_that_are_no_files(tmp_path):
 
 
 def test_a_grid_that_is_too_large_is_refused_before_it_is_expanded(write):
-    found = mistakes(write(), f"distill.T={[i + 1 for i in range(5000)]}", "replicates=50000")
-    assert "1,000,000,000 students or more, over the limit of 100,000" in found[0]
+    messages = mistakes(write(), f"distill.T={[i + 1 for i in range(5000)]}", "replicates=50000")
+    assert "1,000,000,000 students or more, over the limit of 100,000" in messages[0]
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"replicates": {"data": 1, "student": 5, "teacher": 1e9}},
+        {"replicates": 1e9},
+        {"student": {"hidden": [{"grid_search": [1, 2]}] * 20}},
+    ],
+)
+def test_a_sweep_that_is_too_large_is_refused_however_its_size_is_written(write, blocks):
+    messages = mistakes(write(**blocks), "name=a/b")
+    assert len(messages) == 2, "the size is refused, and the wrong name is reported too"
+    assert any("over the limit of 100,000 networks" in mistake for mistake in messages)
+
+
+@pytest.mark.parametrize(
+    "replicates", [{"teacher": "many"}, {"teacher": None}, {"teacher": True}, [3], None, {"grid_search": [1, 2]}, -1e9]
+)
+def test_replicates_that_are_no_numbers_are_refused_for_that_alone(write, replicates):
+    (mistake,) = mistakes(write(replicates=replicates))
+    assert "replicates" in mistake
+    assert "over the limit" not in mistake
+
+
+def test_a_count_too_long_to_print_is_refused(write):
+    text = write().read_text() + "transfer: {omit: [&grid {grid_search: [1, 2]}" + ", *grid" * 15_000 + "]}\n"
+    (mistake,) = mistakes(write(text))
+    assert "asks for more than 1,000,000,000,000,000 students" in mistake
+
+
+RATES = {"grid_search": [i / 100 for i in range(100)]}
+MANY_CLASSES = {"kind": "make_classification", "n_features": 100, "n_classes": 10**6}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        ({"student": {"depth": 1000, "dropout": RATES}}, "layers of students"),
+        ({"student": {"depth": 1000}, "replicates": 50}, "layers of students"),
+        ({"teacher": {"depth": 1000, "dropout": RATES}, "replicates": 2}, "layers of teachers"),
+        ({"teacher": {"hidden": [5] * 2000, "dropout": RATES}}, "values of blocks"),
+        ({"teacher": {"unknown": {"a": [5] * 2000, "b": RATES}}}, "values of blocks"),
+        ({"train": {"unknown": [5] * 2000}, "student": {"train": {"momentum": RATES}}}, "values of train blocks"),
+        ({"dataset": MANY_CLASSES, "transfer": {"omit": [1]}}, "classes of transfer sets"),
+    ],
+)
+def test_what_grids_multiply_is_bounded(write, monkeypatch, blocks, expected):
+    monkeypatch.setattr(size_limits, "MAX_COUNT_PER_NETWORK", 1)  # Smaller sweeps are read faster.
+    assert any(f"has more than 100,000 {expected}" in mistake for mistake in mistakes(write(**blocks)))
+
+
+def test_the_grids_of_an_unknown_block_which_has_no_size_limit_are_not_looked_at(write):
+    (mistake,) = mistakes(write(unknown={"a": {"grid_search": [1, 1]}}))
+    assert "unknown: is not a setting here" in mistake
+
+
+def test_classes_and_layers_may_be_many_where_nothing_multiplies_them(spec):
+    case = spec(dataset={**MANY_CLASSES, "n_samples": 10**9}, distill={"T": 2}, student={"depth": 1000}).cases[0]
+    assert case.student.n_layers == 1001
+    omitted = list(range(0, 10**5, 2))
+    transfer = Transfer(omit=omitted)
+    assert len(transfer.list_classes(10**6)) == 10**6 - len(omitted)
+
+
+def test_no_more_than_a_thousand_mistakes_are_collected(write):
+    messages = mistakes(write(student={"hidden": ["x"] * 1100}))
+    assert len(messages) == 1001
+    assert "there may be more mistakes" in messages[-1]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        ({"distill": {"T": [1, 2, 4]}}, "distill.T: must be a number, not the list 1, 2, 4; GRID: [1, 2, 4]}"),
+        ({"distill": {"T": "1, 2.5, 4"}}, "distill.T: must be a number, not the text '1, 2.5, 4'; GRID: [1, 2.5, 4]}"),
+        ({"student": {"width": [3, 4]}}, "student.width: must be a whole number, not the list 3, 4; GRID: [3, 4]}"),
+        ({"train": {"lr": [0.1, 1]}}, "train.lr: must be a number, not the list 0.1, 1; GRID: [0.1, 1]}"),
+        ({"student": {"train": {"epochs": [3, 4]}}}, "student.train.epochs: must be a whole number, not the list 3, 4; "
+         "GRID: [3, 4]}"),
+        ({"dataset": {**MANY_CLASSES, "class_sep": [1, 2]}}, "dataset.class_sep: must be a number, not the list 1, 2; "
+         "GRID: [1, 2]}"),
+        ({"dataset": {**MANY_CLASSES, "test_size": [0.1, 0.2]}}, "at most 1e+09, not the list 0.1, 0.2; "
+         "GRID: [0.1, 0.2]}"),
+        ({"teacher": {"dropout": [0, 0.5]}}, "teacher.dropout: must be a number, not the list 0, 0.5; GRID: [0, 0.5]}"),
+        ({"distill": {"T": 2, "scale_T2": [True, False]}}, "must be true or false, not the list true, false; "
+         "GRID: [true, false]}"),
+        ({"train": {"optimizer": ["adam", "sgd"]}}, "cannot be the list adam, sgd; must be adam, adamw or sgd; "
+         "GRID: [adam, sgd]}"),
+        ({"teacher": {"activation": ["relu", "tanh"]}}, "GRID: [relu, tanh]}"),
+        ({"teacher": {"kind": ["mlp", "cnn"]}}, "teacher.kind: cannot be the list mlp, cnn; must be one of mlp, cnn; "
+         "GRID: [mlp, cnn]}"),
+        ({"dataset": {"kind": ["digits", "torchvision"]}}, "GRID: [digits, torchvision]}"),
+        ({"student": [{"width": 3}, {"width": 4}]}, "student: must be a block of settings, not the list {...}, {...}; "
+         "GRID: [{...}, {...}]}"),
+        ({"distill": {"T": 2, "bias_start": {"1": [2, 3]}}}, "bias_start.1: must be a number, not the list 2, 3; "
+         "GRID: [2, 3]}"),
+    ],
+)  # fmt: skip
+def test_a_list_for_one_value_is_answered_with_how_to_write_a_grid(write, blocks, expected):
+    (mistake,) = mistakes(write(**blocks))
+    assert mistake.endswith(expected.replace("GRID", "to try several, write {grid_search"))
+
+
+def test_a_list_of_lists_is_answered_with_a_grid_of_lists(write):
+    for mistake in mistakes(write(student={"hidden": [[5, 5], [9, 4]]})):
+        assert mistake.endswith("; to try several lists, write {grid_search: [[5, 5], [9, 4]]}")
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"replicates": [1, 2]},
+        {"seed": [1, 2]},
+        {"resources": {"workers": [1, 2]}},
+        {"train": {"eval_every": [1, 2]}},
+        {"teacher": {"kind": "cnn", "pool": [0, 2]}},
+        {"teacher": {"hidden": 5}},
+    ],
+)
+def test_no_grid_is_offered_where_none_is_allowed_or_a_list_is_right(write, blocks):
+    assert not any("grid_search" in mistake for mistake in mistakes(write(**blocks)))
+
+
+@pytest.mark.parametrize(
+    ("path", "setting"),
+    [
+        ("distill.temperature", "T"),
+        ("distill.temp", "T"),
+        ("distill.tau", "T"),
+        ("distill.t", "T"),
+        ("distill.alpha", "hard_weight"),
+        ("train.learning_rate", "lr"),
+        ("train.learningRate", "lr"),
+        ("student.train.n_epochs", "epochs"),
+        ("train.batchsize", "batch_size"),
+        ("train.optimiser", "optimizer"),
+        ("teacher.hidden_units", "hidden"),
+        ("student.n_layers", "depth"),
+        ("student.neurons", "width"),
+        ("dataset.num_samples", "n_samples"),
+        ("dataset.label_noise", "flip_y"),
+        ("resources.n_jobs", "workers"),
+        ("repeats", "replicates"),
+        ("random_state", "seed"),
+        ("data", "dataset"),
+        ("distillation", "distill"),
+    ],
+)
+def test_what_others_call_a_setting_leads_to_ours(write, path, setting):
+    messages = [mistake for mistake in mistakes(write(), f"{path}=3") if "is not a setting here" in mistake]
+    assert len(messages) == 1
+    assert messages[0].endswith(f"did you mean {setting!r}?")
+
+
+def test_a_synonym_is_offered_only_where_its_setting_is_valid(write):
+    (mistake,) = mistakes(write(), "train.temperature=3")
+    assert "'T'" not in mistake
+    (mistake,) = mistakes(write(), "dataset={kind: digits, class_separation: 1}")
+    assert "class_sep" not in mistake.split("here; ")[1]
+
+
+def test_every_synonym_stands_for_one_setting_that_exists():
+    models = [SweepHeader, Replicates, Resources, Train, Transfer, Distill]
+    models += [model for kinds in KINDS.values() for model in kinds.values()]
+    settings = {name for model in models for name in model.model_fields} | set(BLOCKS)
+    assert set(_SYNONYMS) <= settings
+    synonyms = [synonym for names in _SYNONYMS.values() for synonym in names]
+    assert len(synonyms) == len(set(synonyms))
+    assert set(synonyms) & settings == {"data"}, "a count in replicates, but the data set at the top of the file"
+
+
+def test_a_train_block_that_is_no_block_is_reported_even_if_all_of_it_is_overridden(write):
+    blocks = {name: {"train": {"epochs": 3, "batch_size": 9}} for name in ("teacher", "student")}
+    messages = mistakes(write(train=5, **blocks))
+    assert any("train: must be a block of settings, not 5" in mistake for mistake in messages)
+
+
+def test_mistakes_beside_a_missing_name_are_reported(write):
+    text = write(seed=-1).read_text().replace("name: small\n", "")
+    assert [mistake.split(": ", 1)[1] for mistake in mistakes(write(text))] == [
+        "name: is missing; it has no default",
+        "seed: must be at least 0, not -1",
+    ]
 
 
 def test_a_broken_grid_and_a_broken_override_hide_nothing(write):
-    found = mistakes(write(), "distill.T=[]", "nonsense", "replicates=0", "student.widht=3", "train.lr=0")
-    assert len(found) == 5
+    messages = mistakes(write(), "distill.T=[]", "nonsense", "replicates=0", "student.widht=3", "train.lr=0")
+    assert len(messages) == 5
     huge = mistakes(
         write(name="x.yaml"), "name=a/b", f"distill.T={list(range(1, 2000))}", f"student.width={list(range(1, 999))}"
     )
@@ -240,13 +435,19 @@ def locate(value) -> YamlNode:
     return YamlNode(value, "f:1")
 
 
+def count_values(node: YamlNode) -> int:
+    return 1 + sum(count_values(child) for _, child in node.children())
+
+
 @given(TREES)
-def test_expanding_gives_as_many_variants_as_size_says_and_leaves_no_grid(tree):
+def test_expanding_gives_what_measuring_says_and_leaves_no_grid(tree):
     node = locate(tree)
-    if grid.count_variants(node) > 2000:
+    size = grid.measure_grid(node)
+    if size.variants > 2000:
         return
     variants = list(grid.expand_grid(node))
-    assert len(variants) == grid.count_variants(node)
+    assert len(variants) == size.variants
+    assert sum(map(count_values, variants)) == size.values
     assert not any(grid.has_grid(variant) for variant in variants)
     if not grid.has_grid(node):
         assert variants[0].to_plain() == tree

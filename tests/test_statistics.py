@@ -13,60 +13,63 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from benchmarks import planted
-from kdtune.analysis import power
-from kdtune.analysis import test_split as held_out
-from kdtune.statistics import effects
-from kdtune.statistics import multiple_comparisons as best
-from kdtune.statistics import smooth_minimum as curves
+from kdtune.statistics.effects import estimate_effect
+from kdtune.statistics.intervals import cross_fit, fieller_interval, mean_over_replicates, t_interval
+from kdtune.statistics.levelled_curves import CellCurves, place_on_one_axis
+from kdtune.statistics.multiple_comparisons import compare_with_best, dunnett_critical_value
+from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
+from kdtune.statistics.smooth_minimum import find_minimum, widen_to_grid
+from kdtune.statistics.smoothers import choose_smoother, list_smoothers
+from kdtune.statistics.standard_errors import margin_of_error, residual_variance, sum_of_means
 
 X = tuple(np.log2(planted.GRID))
 LAYOUTS = hnp.arrays(np.float64, st.tuples(st.sampled_from([2, 5]), st.just(len(X))), elements=st.integers(50, 500))
 
 
-def optimum(y):
-    one = curves.choose_smoother(X, [y])
-    return curves.find_minimum(one.points, y @ one.values.T, y @ one.slopes.T)
+def find_smooth_minimum(y):
+    smoother = choose_smoother(X, [y])
+    return find_minimum(smoother.points, *smoother.smooth(y))
 
 
 @pytest.mark.parametrize("x", [X, X[:3], X[:4], X[:2]])
 def test_smoothers_keep_straight_lines(x):
-    for one in curves.list_smoothers(x):
+    for smoother in list_smoothers(x):
         line = 3 - 2 * np.array(x)
-        np.testing.assert_allclose(one.values @ line, 3 - 2 * one.points, atol=1e-6)
-        np.testing.assert_allclose(one.slopes @ line, -2, atol=1e-6)
+        np.testing.assert_allclose(smoother.values @ line, 3 - 2 * smoother.points, atol=1e-6)
+        np.testing.assert_allclose(smoother.slopes @ line, -2, atol=1e-6)
 
 
 def test_the_roughest_smoother_passes_through_all_points():
     y = np.random.default_rng(0).normal(size=len(X))
-    np.testing.assert_allclose(curves.list_smoothers(X)[0].fitted @ y, y, atol=0.02)
+    np.testing.assert_allclose(list_smoothers(X)[0].fitted @ y, y, atol=0.02)
 
 
 @pytest.mark.parametrize("at", [1.0, 2.0, math.log2(6), 3.3])
 def test_the_minimum_of_a_smooth_curve_without_noise_is_found(at):
     y = np.tile(150 * (1 + 0.1 * (np.array(X) - at) ** 2), (5, 1))
-    found = optimum(y)
-    assert found.at == pytest.approx(at, abs=0.06)
-    assert found.low - 0.05 <= at <= found.high + 0.05
-    assert found.high - found.low < 0.2
+    minimum = find_smooth_minimum(y)
+    assert minimum.location == pytest.approx(at, abs=0.06)
+    assert minimum.low - 0.05 <= at <= minimum.high + 0.05
+    assert minimum.high - minimum.low < 0.2
 
 
 @pytest.mark.parametrize(("shape", "ends"), [(planted.rising, (-math.inf, None)), (planted.falling, (None, math.inf))])
 def test_a_minimum_beyond_the_grid_leaves_the_interval_open(shape, ends):
     y = shape(np.array(X), {}) + np.random.default_rng(0).normal(0, 2, (5, len(X)))
-    found = optimum(y)
-    assert (found.low if ends[0] else found.high) == (ends[0] or ends[1])
+    minimum = find_smooth_minimum(y)
+    assert (minimum.low if ends[0] else minimum.high) == (ends[0] or ends[1])
 
 
 @settings(max_examples=40, deadline=None)
 @given(LAYOUTS, st.integers(-40, 40), st.integers(2, 9))
 def test_levels_of_replicates_and_units_of_errors_change_nothing(y, shift, scale):
     moved = (y + shift * np.arange(len(y))[:, None]) * scale
-    before, after = best.compare_with_best(y), best.compare_with_best(moved)
-    assert before.tied.tolist() == after.tied.tolist()
-    np.testing.assert_allclose(after.upper, before.upper * scale, atol=1e-6 * scale)
-    if curves.residual_variance(y) > 0:
-        one, other = optimum(y), optimum(moved)
-        assert (one.at, one.low, one.high) == pytest.approx((other.at, other.low, other.high), abs=0.02)
+    before, after = compare_with_best(y), compare_with_best(moved)
+    assert before.is_tied.tolist() == after.is_tied.tolist()
+    np.testing.assert_allclose(after.upper_bounds, before.upper_bounds * scale, atol=1e-6 * scale)
+    if residual_variance(y) > 0:
+        minimum, minimum_of_moved = find_smooth_minimum(y), find_smooth_minimum(moved)
+        assert dataclasses.astuple(minimum_of_moved) == pytest.approx(dataclasses.astuple(minimum), abs=0.02)
 
 
 @settings(max_examples=40, deadline=None)
@@ -74,20 +77,20 @@ def test_levels_of_replicates_and_units_of_errors_change_nothing(y, shift, scale
 def test_the_order_of_replicates_changes_nothing(y, random):
     order = list(range(len(y)))
     random.shuffle(order)
-    assert best.compare_with_best(y).tied.tolist() == best.compare_with_best(y[order]).tied.tolist()
-    assert optimum(y).at == pytest.approx(optimum(y[order]).at, abs=0.02)
+    assert compare_with_best(y).is_tied.tolist() == compare_with_best(y[order]).is_tied.tolist()
+    assert find_smooth_minimum(y).location == pytest.approx(find_smooth_minimum(y[order]).location, abs=0.02)
 
 
 @settings(max_examples=40, deadline=None)
 @given(LAYOUTS)
 def test_tied_and_upper_bounds_are_hsus(y):
     count, k = y.shape
-    found, mean = best.compare_with_best(y), y.mean(axis=0)
-    margin = best.critical_value(k, (count - 1) * (k - 1)) * math.sqrt(2 * curves.residual_variance(y) / count)
+    comparison, mean = compare_with_best(y), y.mean(axis=0)
+    margin = dunnett_critical_value(k, (count - 1) * (k - 1)) * math.sqrt(2 * residual_variance(y) / count)
     for i in range(k):
         above = mean[i] - np.delete(mean, i).min()
-        assert found.upper[i] == pytest.approx(max(0, above + margin), abs=1e-6)
-        assert found.tied[i] == (above <= margin + 1e-9) or above == pytest.approx(margin)
+        assert comparison.upper_bounds[i] == pytest.approx(max(0, above + margin), abs=1e-6)
+        assert comparison.is_tied[i] == (above <= margin + 1e-9) or above == pytest.approx(margin)
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,114 +101,134 @@ def test_tied_and_upper_bounds_are_hsus(y):
 )
 def test_an_interval_holds_both_minima_and_reaches_to_neighbours(y):
     x = np.log2(planted.GRID[: y.shape[1]])
-    one, lowest = curves.choose_smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
-    found = curves.find_minimum(one.points, y @ one.values.T, y @ one.slopes.T)
-    found = curves.widen_to_grid(found, x, lowest, best.compare_with_best(y).tied)
-    assert found.low <= min(found.at, x[lowest])
-    assert found.high >= max(found.at, x[lowest])
-    below, above = x[x < found.at - 1e-9], x[x > found.at + 1e-9]
-    assert not len(below) or found.low <= below[-1] + 1e-9 or found.at in x
-    assert not len(above) or found.high >= above[0] - 1e-9 or found.at in x
+    smoother, lowest = choose_smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
+    minimum = find_minimum(smoother.points, *smoother.smooth(y))
+    minimum = widen_to_grid(minimum, x, lowest, compare_with_best(y).is_tied)
+    assert minimum.low <= min(minimum.location, x[lowest])
+    assert minimum.high >= max(minimum.location, x[lowest])
+    below, above = x[x < minimum.location - 1e-9], x[x > minimum.location + 1e-9]
+    assert not len(below) or minimum.low <= below[-1] + 1e-9 or minimum.location in x
+    assert not len(above) or minimum.high >= above[0] - 1e-9 or minimum.location in x
 
 
 # Dunnett (1955), JASA 50, table 1a: one-sided 95 %, p comparisons.
 @pytest.mark.parametrize(
-    ("comparisons", "freedom", "value"),
+    ("comparisons", "dof", "value"),
     [(1, 10, 1.81), (2, 10, 2.15), (5, 10, 2.56), (9, 10, 2.81), (2, 20, 2.03), (5, 20, 2.39), (9, 60, 2.48)],
 )
-def test_critical_values_are_dunnetts(comparisons, freedom, value):
-    assert best.critical_value(comparisons + 1, freedom) == pytest.approx(value, abs=0.011)
+def test_critical_values_are_dunnetts(comparisons, dof, value):
+    assert dunnett_critical_value(comparisons + 1, dof) == pytest.approx(value, abs=0.011)
 
 
 def test_fieller_bounds_are_where_the_t_test_turns():
     random = np.random.default_rng(1)
-    whole = random.normal(40, 5, 5)
-    part = 0.7 * whole + random.normal(0, 3, 5)
-    ratio, low, high = held_out.fieller_interval(part, whole)
-    assert ratio == part.mean() / whole.mean()
+    denominator = random.normal(40, 5, 5)
+    numerator = 0.7 * denominator + random.normal(0, 3, 5)
+    ratio, low, high = fieller_interval(numerator, denominator)
+    assert ratio == numerator.mean() / denominator.mean()
     for bound in (low, high):
-        assert stats.ttest_1samp(part - bound * whole, 0).pvalue == pytest.approx(0.05)
+        assert stats.ttest_1samp(numerator - bound * denominator, 0).pvalue == pytest.approx(0.05)
 
 
-def test_a_gap_that_cannot_be_told_from_none_has_no_share_closed():
-    assert all(math.isnan(x) for x in held_out.fieller_interval(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
+def test_t_intervals_and_means_leave_out_replicates_with_a_gap():
+    random = np.random.default_rng(2)
+    values = random.normal(100, 5, (6, 3))
+    values[2, 1] = np.nan
+    complete = np.delete(values, 2, axis=0)
+    expected = stats.ttest_1samp(complete, 0).confidence_interval()
+    low, high = t_interval(values)
+    np.testing.assert_allclose((low, high), (expected.low, expected.high))
+    np.testing.assert_allclose(mean_over_replicates(values), complete.mean(axis=0))
+    np.testing.assert_allclose(t_interval(values[:, 0]), stats.ttest_1samp(values[:, 0], 0).confidence_interval())
+
+
+def test_a_mean_of_one_replicate_has_no_bounds_and_one_of_none_no_value():
+    one_replicate, no_replicate = np.array([[5.0, 6.0], [np.nan, 7.0]]), np.full((2, 2), np.nan)
+    np.testing.assert_array_equal(t_interval(one_replicate), ([-math.inf] * 2, [math.inf] * 2))
+    np.testing.assert_array_equal(mean_over_replicates(one_replicate), [5, 6])
+    np.testing.assert_array_equal(t_interval(no_replicate), np.full((2, 2), np.nan))
+    np.testing.assert_array_equal(mean_over_replicates(no_replicate), [np.nan, np.nan])
+    assert np.ndim(mean_over_replicates(no_replicate[:, 0])) == 0
+
+
+def test_a_gap_not_significantly_above_zero_has_no_share_closed():
+    assert all(math.isnan(x) for x in fieller_interval(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
 
 
 def test_there_is_no_share_of_a_gap_to_a_worse_teacher():
-    part, whole = np.array([-50.0, -51, -49]), np.array([-115.0, -116, -114])
-    assert all(math.isnan(x) for x in held_out.fieller_interval(part, whole))
+    numerator, denominator = np.array([-50.0, -51, -49]), np.array([-115.0, -116, -114])
+    assert all(math.isnan(x) for x in fieller_interval(numerator, denominator))
 
 
 def test_cross_fitting_takes_no_part_of_the_replicate_that_it_reports():
     decide = np.array([[0.0, 10], [0, 10], [100, 0]])
     test = np.array([[1.0, 2], [3, 4], [5, 6]])
     # The others prefer, for the first and the second replicate the second T, for the third the first.
-    assert held_out.cross_fit(decide, test).tolist() == [2, 4, 5]
+    assert cross_fit(decide, test).tolist() == [2, 4, 5]
 
 
 def effect_over(cells, apart=False):
     """The effect over cells, each a curve with its width and its block; those of other blocks on data ``apart``."""
-    curves_, widths, blocks = zip(*cells, strict=True)
+    curves, widths, blocks = zip(*cells, strict=True)
     sets = blocks if apart else [0] * len(blocks)
-    return effects.estimate_effect(
-        *effects.place_on_one_axis(curves_), [math.log2(width) for width in widths], blocks, sets
-    )
+    return estimate_effect(*place_on_one_axis(curves), [math.log2(width) for width in widths], blocks, sets)
 
 
-def smoothed(one, y, x=X):
-    return effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, np.array(x))
+def smooth_cell(smoother, y, x=X):
+    return CellCurves(smoother.points, *smoother.smooth(y), np.array(x))
 
 
 def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
     random = np.random.default_rng(0)
-    one = curves.list_smoothers(X)[5]
-    found = []
+    smoother = list_smoothers(X)[5]
+    cells = []
     for block in range(3):
         for width in widths:
             y = (np.array(X) - 2 - slope * (math.log2(width) - 4.5)) ** 2 * 0.1 + 1
             y = y + random.normal(0, noise, (replicates, len(X)))
-            found.append((smoothed(one, y), width, block))
-    return found
+            cells.append((smooth_cell(smoother, y), width, block))
+    return cells
 
 
-def test_errors_of_independent_sets_are_those_of_welch():
+def test_standard_errors_over_independent_sets_are_welchs():
     """The sum of one mean and the negative of another is their difference."""
     random = np.random.default_rng(0)
-    one, other = random.normal(1, 1, 5), random.normal(0, 3, 5)
-    (mean,), (error,), (freedom,) = curves.sum_of_means(np.stack([one, -other])[..., None])
-    expected = stats.ttest_ind(one, other, equal_var=False)
+    a, b = random.normal(1, 1, 5), random.normal(0, 3, 5)
+    difference = sum_of_means(np.stack([a, -b])[..., None])
+    mean, error, dof = difference.total[0], difference.standard_error[0], difference.dof[0]
+    expected = stats.ttest_ind(a, b, equal_var=False)
     assert mean / error == pytest.approx(expected.statistic)
-    assert freedom == pytest.approx(expected.df)
+    assert dof == pytest.approx(expected.df)
     low, high = expected.confidence_interval()
-    half = curves.margin_of_error(np.array([error, error]), np.array([freedom, 4]), 0.95)
-    assert (mean - half[0], mean + half[0]) == pytest.approx((low, high))
-    assert half[1] == pytest.approx(error * stats.t.ppf(0.975, 4))
+    margins = margin_of_error(np.array([error, error]), np.array([dof, 4]), 0.95)
+    assert (mean - margins[0], mean + margins[0]) == pytest.approx((low, high))
+    assert margins[1] == pytest.approx(error * stats.t.ppf(0.975, 4))
 
 
 def test_replicates_of_independent_sets_are_no_pairs():
     """In another order within one set they say the same; where they may be paired they do not."""
     cells = rule_curves(0.3, noise=0.2)
-    again = [
+    reordered = [
         (dataclasses.replace(curve, values=curve.values[::-1], slopes=curve.slopes[::-1]), width, block)
         if block == 1
         else (curve, width, block)
         for curve, width, block in cells
     ]
-    apart, apart_again = effect_over(cells, apart=True), effect_over(again, apart=True)
-    assert apart.p_value == pytest.approx(apart_again.p_value)
-    assert apart.optimum == apart_again.optimum
-    assert apart.check_low == pytest.approx(apart_again.check_low)
-    assert effect_over(cells).p_value != pytest.approx(effect_over(again).p_value)
+    independent, independent_reordered = effect_over(cells, apart=True), effect_over(reordered, apart=True)
+    assert independent.p_value == pytest.approx(independent_reordered.p_value)
+    assert independent.estimate == independent_reordered.estimate
+    assert independent.check_low == pytest.approx(independent_reordered.check_low)
+    assert effect_over(cells).p_value != pytest.approx(effect_over(reordered).p_value)
 
 
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("slope", [0.0, 0.5, -0.5, 1.0])
 def test_an_effect_is_found_with_its_size(slope, apart):
-    found = effect_over(rule_curves(slope), apart)
-    assert found.optimum.low <= slope <= found.optimum.high
-    assert found.optimum.at == pytest.approx(slope, abs=0.15)
-    assert found.check == pytest.approx(slope, abs=0.25)
-    assert (found.p_value < 0.05) == bool(slope)
+    effect = effect_over(rule_curves(slope), apart)
+    assert effect.estimate.low <= slope <= effect.estimate.high
+    assert effect.estimate.location == pytest.approx(slope, abs=0.15)
+    assert effect.check == pytest.approx(slope, abs=0.25)
+    assert (effect.p_value < 0.05) == bool(slope)
 
 
 @pytest.mark.parametrize("at", [0.2, 2.5, 5.2, 7.0])
@@ -213,41 +236,41 @@ def test_an_effect_is_found_with_its_size(slope, apart):
 def test_an_effect_in_a_mirror_is_its_negative(at, slope):
     """Temperatures from the other end, T to 1 / T: also where optima lie at the ends of the grid or beyond."""
     random, x = np.random.default_rng(3), np.linspace(0, X[-1], 12)
-    one = curves.list_smoothers(tuple(x))[6]
+    smoother = list_smoothers(tuple(x))[6]
     seen, mirrored = [], []
     for width in (8, 16, 32, 64):
         depth = 0.05 * math.log2(width)
         y = depth * (x - at - slope * (math.log2(width) - 4.5)) ** 2 + random.normal(0, 0.05, (5, len(x)))
-        for found, values in ((seen, y), (mirrored, y[:, ::-1])):
-            found.append((smoothed(one, values, x), width, 0))
-    there, back = effect_over(seen), effect_over(mirrored)
-    assert there.p_value == pytest.approx(back.p_value, abs=0.02)
-    assert there.check == pytest.approx(-back.check, abs=0.05)
-    if not math.isinf(there.optimum.low - there.optimum.high):
-        assert there.optimum.at == pytest.approx(-back.optimum.at, abs=0.1)
-        assert there.optimum.low == pytest.approx(-back.optimum.high, abs=0.1)
+        for cells, values in ((seen, y), (mirrored, y[:, ::-1])):
+            cells.append((smooth_cell(smoother, values, x), width, 0))
+    effect, mirror_effect = effect_over(seen), effect_over(mirrored)
+    assert effect.p_value == pytest.approx(mirror_effect.p_value, abs=0.02)
+    assert effect.check == pytest.approx(-mirror_effect.check, abs=0.05)
+    if not math.isinf(effect.estimate.low - effect.estimate.high):
+        assert effect.estimate.location == pytest.approx(-mirror_effect.estimate.location, abs=0.1)
+        assert effect.estimate.low == pytest.approx(-mirror_effect.estimate.high, abs=0.1)
 
 
 def test_a_move_away_from_the_grids_end_is_no_chance():
     """With no effect all optima lie best below the grid, where costs are level, but dear."""
-    random, one, cells = np.random.default_rng(1), curves.list_smoothers(X)[5], []
+    random, smoother, cells = np.random.default_rng(1), list_smoothers(X)[5], []
     for width, at, steep in ((20, -1.0, 5), (50, 2.0, 1)):
         y = steep * (np.array(X) - at) ** 2 + random.normal(0, 0.1, (5, len(X)))
-        cells.append((smoothed(one, y), width, 0))
-    found = effect_over(cells)
-    assert found.p_value < 0.01
-    assert found.optimum.low > 0
-    assert math.isinf(found.optimum.high)
+        cells.append((smooth_cell(smoother, y), width, 0))
+    effect = effect_over(cells)
+    assert effect.p_value < 0.01
+    assert effect.estimate.low > 0
+    assert math.isinf(effect.estimate.high)
 
 
 def test_the_second_method_looks_within_each_cells_own_grid():
-    found = []
+    cells = []
     for width, first in ((8, 0), (16, 4), (32, 0), (64, 4)):
         x = tuple(X[first:])
-        one = curves.list_smoothers(x)[4]
+        smoother = list_smoothers(x)[4]
         y = np.tile((np.array(x) - 1) ** 2, (3, 1)) + np.random.default_rng(width).normal(0, 0.01, (3, len(x)))
-        found.append((smoothed(one, y, x), width, first))
-    assert effect_over(found).check == pytest.approx(0, abs=0.02)
+        cells.append((smooth_cell(smoother, y, x), width, first))
+    assert effect_over(cells).check == pytest.approx(0, abs=0.02)
 
 
 def test_no_effect_without_two_values_or_two_replicates():
@@ -256,28 +279,28 @@ def test_no_effect_without_two_values_or_two_replicates():
 
 
 def test_replicates_for_an_interval_are_the_fewest_that_are_narrow_enough():
-    count = power.replicates_for_width(1.0, 1.0)
+    count = replicates_to_bound(1.0, 1.0)
     full = [2 * stats.t.ppf(0.975, n - 1) / math.sqrt(n) for n in (count - 1, count)]
     assert full[0] > 1 >= full[1]
 
 
 def test_copies_take_two_replicates_and_so_does_what_is_far_apart():
-    assert power.replicates_to_tell(1.0, 0.0) == 2
-    assert power.replicates_to_tell(1e9, 1.0) == 2
+    assert replicates_to_detect(1.0, 0.0) == 2
+    assert replicates_to_detect(1e9, 1.0) == 2
 
 
 def test_power_is_that_of_the_paired_t_test():
-    count = power.replicates_to_tell(1.0, 1.0)
+    count = replicates_to_detect(1.0, 1.0)
     assert count == 10  # the textbook's: 10 pairs for an effect of one standard deviation
     random = np.random.default_rng(0)
-    found = [stats.ttest_1samp(random.normal(1, 1, count), 0).pvalue < 0.05 for _ in range(2000)]
-    assert 0.78 < np.mean(found) < 0.86
+    rejections = [stats.ttest_1samp(random.normal(1, 1, count), 0).pvalue < 0.05 for _ in range(2000)]
+    assert 0.78 < np.mean(rejections) < 0.86
 
 
 @given(st.floats(0.01, 20), st.floats(0.01, 20))
 @settings(max_examples=50, deadline=None)
 def test_more_noise_takes_no_fewer_replicates(deviation, more):
-    for counted in (power.replicates_to_tell, power.replicates_for_width):
+    for counted in (replicates_to_detect, replicates_to_bound):
         few, many = counted(1.0, deviation), counted(1.0, deviation + more)
         assert many is None or (few is not None and few <= many)
 
@@ -286,16 +309,16 @@ def test_more_noise_takes_no_fewer_replicates(deviation, more):
 def test_an_effect_is_less_sure_where_an_optimum_lies_in_the_last_step_of_its_grid(mirrored):
     """The smooth curves of the narrowest are least in the first step, 0.585 wide, or in a mirror in the last."""
     cells, x = [], np.array(X if not mirrored else [X[-1] - at for at in reversed(X)])
-    one = curves.list_smoothers(tuple(x))[5]
+    smoother = list_smoothers(tuple(x))[5]
     for width, least in ((8, 0.1), (16, 1.6), (32, 3.1)):
         y = (
             1
             + (x - (X[-1] - least if mirrored else least)) ** 2
             + np.random.default_rng(width).normal(0, 0.01, (5, len(x)))
         )
-        cells.append((smoothed(one, y, x), width, 0))
+        cells.append((smooth_cell(smoother, y, x), width, 0))
     sure = [(dataclasses.replace(curve, grid=np.array([-9.0, *x, 9.0])), *rest) for curve, *rest in cells]
-    doubted, plain = effect_over(cells).optimum, effect_over(sure).optimum
-    assert doubted.at == plain.at
+    doubted, plain = effect_over(cells).estimate, effect_over(sure).estimate
+    assert doubted.location == plain.location
     assert plain.low - doubted.low == pytest.approx(0.585 / 2, abs=0.001)
     assert doubted.high - plain.high == pytest.approx(0.585 / 2, abs=0.001)

@@ -1,9 +1,6 @@
-"""Rows on disk, and what the reading wing makes of them."""
+"""Tables of rows, and what the reading wing makes of them."""
 
 from __future__ import annotations
-
-import contextlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,7 +26,6 @@ from kdtune.columns import (
     MODEL,
     NUM_ERROR,
     P_INFORMATIVE,
-    REPLICATE,
     SKIPPED,
     STATUS,
     STUDENT,
@@ -42,10 +38,8 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
-from kdtune.files.atomic import write_atomically
-from kdtune.plan.plan import enumerate_networks
-from kdtune.results.store import Store
-from kdtune.table import final_ids, merge_tables, rows_to_arrow, select_networks, to_frame, write_table
+from kdtune.plan.enumerate_networks import enumerate_networks
+from kdtune.table import final_ids, merge_tables, rows_to_arrow, select_networks, to_frame
 from kdtune.train import metrics
 from kdtune.train.rows import make_row
 
@@ -121,68 +115,6 @@ def test_what_does_not_apply_is_null(spec):
     assert student[TEACHER_SEED] is not None
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text"])
-def test_a_damaged_part_is_set_aside(tmp_path, damage):
-    store = Store(tmp_path, "x")
-    store.prepare()
-    store.write_rows("good", [{ID: "a", MODEL: STUDENT, STATUS: DONE}])
-    store.write_rows(
-        "bad",
-        [{ID: f"b{i}", MODEL: STUDENT, STATUS: DONE, "x": i * 1.7} for i in range(500)],
-    )
-    path = store.parts / "bad.parquet"
-    whole = path.read_bytes()
-    flipped = bytearray(whole)
-    flipped[200] ^= 0xFF
-    path.write_bytes({"cut": whole[:-7], "flip": bytes(flipped), "empty": b"", "text": b"hello"}[damage])
-    (store.parts / ".half.parquet.tmp").write_bytes(b"half")
-    assert final_ids(store.rows(repair=False)) == {"a"}
-    assert path.exists()
-    assert final_ids(store.rows()) == {"a"}
-    assert len(store.warnings) == 2
-    assert sorted(p.name for p in store.parts.iterdir()) == [".half.parquet.tmp", "good.parquet"]
-    with store.opened():  # what a killed writer left goes once the folder is held
-        assert [p.name for p in store.parts.iterdir()] == ["good.parquet"]
-
-
-def test_folding_keeps_every_row(tmp_path):
-    store = Store(tmp_path, "x")
-    store.prepare()
-    for i in range(10):
-        store.write_rows(f"p{i}", [{ID: f"n{i}", MODEL: STUDENT, STATUS: DONE}])
-    before = final_ids(store.rows())
-    store.fold(at_least=20)
-    assert len(list(store.parts.iterdir())) == 10
-    (store.parts / "torn.parquet").write_bytes(b"PAR1")
-    store.fold(at_least=5)
-    assert sorted(p.name[:6] for p in store.parts.iterdir()) == ["folded", "torn.p"]
-    assert final_ids(store.rows()) == before
-
-
-@pytest.mark.parametrize("removed", range(5))
-def test_a_kill_while_folding_loses_and_doubles_nothing(tmp_path, monkeypatch, removed):
-    """Before the first part is removed, and after each; the next fold tidies up."""
-    store = Store(tmp_path, "x")
-    store.prepare()
-    for i in range(4):
-        store.write_rows(f"p{i}", [{ID: f"n{i}", MODEL: STUDENT, STATUS: DONE}])
-    unlink, count = Path.unlink, iter(range(10))
-
-    def die(path, missing_ok=False):
-        if path.parent == store.parts and not path.name.startswith(".") and next(count) == removed:
-            raise KeyboardInterrupt
-        unlink(path, missing_ok)
-
-    monkeypatch.setattr(Path, "unlink", die)
-    with contextlib.suppress(KeyboardInterrupt):
-        store.fold_parts(["p0", "p1", "p2", "p3", "unknown"])
-    monkeypatch.undo()
-    for _ in range(2):
-        assert sorted(store.rows()[ID].to_pylist()) == ["n0", "n1", "n2", "n3"]
-        store.fold(at_least=1)
-    assert len(list(store.parts.iterdir())) == 1
-
-
 ANY_STATUS = st.sampled_from([DONE, FAILED, SKIPPED, None])
 
 
@@ -194,58 +126,25 @@ def test_merge_keeps_the_best_row_of_each(entries):
             ID: str(i),
             STATUS: status,
             ERROR: f"{DIVERGED}: x" if diverged else "crash",
-            NUM_ERROR: place,
+            NUM_ERROR: index,
         }
-        for place, (i, status, diverged, _) in enumerate(entries)
+        for index, (i, status, diverged, _) in enumerate(entries)
     ]
     parts = [[row for row, entry in zip(rows, entries, strict=True) if entry[3] == part] for part in range(4)]
     best: dict[str, dict] = {}
-    for one in (one for part in parts for one in part):
-        old = best.get(one[ID])
-        if old is None or final(one) or not final(old):
-            best[one[ID]] = one
+    for part in parts:
+        for row in part:
+            old = best.get(row[ID])
+            if old is None or has_result(row) or not has_result(old):
+                best[row[ID]] = row
     merged = merge_tables([rows_to_arrow(part) for part in parts])
-    assert {one[ID]: one[NUM_ERROR] for one in merged.to_pylist()} == {k: v[NUM_ERROR] for k, v in best.items()}
+    assert {row[ID]: row[NUM_ERROR] for row in merged.to_pylist()} == {k: v[NUM_ERROR] for k, v in best.items()}
     assert len(merged) == len(best)
-    assert final_ids(merged) == {name for name, one in best.items() if final(one)}
+    assert final_ids(merged) == {name for name, row in best.items() if has_result(row)}
 
 
-def final(one):
-    return one[STATUS] == DONE or (one[STATUS] == FAILED and one[ERROR].startswith(DIVERGED))
-
-
-def test_a_refused_driver_leaves_the_folder_of_the_other_alone(tmp_path, monkeypatch):
-    """Even if that one made the folder a moment ago; and a refused request leaves nothing new."""
-    from kdtune.errors import RequestError
-
-    root = tmp_path / "a" / "b"
-    with pytest.raises(RequestError, match="no"), Store(root, "x").opened():
-        raise RequestError("no")
-    assert not list(tmp_path.iterdir())
-    first, second = Store(root, "x"), Store(root, "x")
-    prepare = second.prepare
-    with first.opened():
-        monkeypatch.setattr(second, "prepare", lambda: [*prepare(), first.folder, first.parts])
-        first.write_rows("p", [{ID: "a", MODEL: STUDENT, STATUS: DONE}])
-        with pytest.raises(RequestError, match="in use by another sweep"), second.opened():
-            pass
-        assert final_ids(first.rows()) == {"a"}
-
-
-@pytest.mark.parametrize(
-    "column",
-    [{ID: [None]}, {NUM_ERROR: ["many"]}, {ERROR: [{"a": 1}]}, {REPLICATE: [0.5]}],
-)
-def test_foreign_parquet_is_set_aside(tmp_path, column):
-    store = Store(tmp_path, "x")
-    store.prepare()
-    base = {ID: ["a"], MODEL: [STUDENT], STATUS: [DONE]}
-    pd.DataFrame({**base, **column}).to_parquet(store.parts / "foreign.parquet")
-    (store.parts / "folder").mkdir()
-    (store.parts / "dangling").symlink_to("nowhere")
-    assert store.rows().num_rows == 0
-    assert len(store.warnings) == 3
-    assert not list(store.parts.iterdir())
+def has_result(row):
+    return row[STATUS] == DONE or (row[STATUS] == FAILED and row[ERROR].startswith(DIVERGED))
 
 
 def test_columns_do_not_depend_on_what_came_first():
@@ -255,30 +154,13 @@ def test_columns_do_not_depend_on_what_came_first():
     assert one.equals(other)
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    from kdtune.errors import StorageError
-
-    path = tmp_path / "table.parquet"
-    write_table(rows_of([("a", STATUSES[0])]), path)
-    old = path.read_bytes()
-
-    def full(temporary):
-        temporary.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(StorageError, match="No space left"):
-        write_atomically(path, full)
-    assert path.read_bytes() == old
-    assert [p.name for p in tmp_path.iterdir()] == ["table.parquet"]
-
-
 # --- metrics: known answers ---------------------------------------------------------------------
 
 
 def test_metrics_known_answers():
     logits = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.95, 0.03, 0.02]]))
     labels = np.array([0, 2, 2, 0])
-    assert metrics.num_error(logits, labels) == 1
+    assert metrics.count_errors(logits, labels) == 1
     assert metrics.nll(logits, labels) == pytest.approx(-np.log([0.7, 0.1, 0.4, 0.95]).mean())
     # Every confidence falls into a bin of its own: the mean distance between confidence and outcome.
     assert metrics.ece(logits, labels) == pytest.approx((0.3 + 0.8 + 0.6 + 0.05) / 4)
@@ -303,7 +185,7 @@ def table(spec):
             figures[NUM_ERROR] = 25 + network.replicate if chosen else 5
         elif network.model == TEACHER:
             figures[NUM_ERROR] = 7
-        rows.append(make_row(network, **figures))
+        rows.append(make_row(network, figures))
     return rows_to_arrow(rows).to_pandas()
 
 
@@ -338,7 +220,7 @@ def test_settings_of_loss_and_teacher_make_cells_with_one_baseline(spec):
     rows = []
     for network in enumerate_networks(spec("distill.hard_weight=[0, 1]", "distill.train={epochs: 5}")):
         errors = {TEACHER: 1, BASELINE: 9, STUDENT: 5}[network.model]
-        rows.append(make_row(network, **{NUM_ERROR: errors, VAL_NUM_ERROR: errors, VAL_NLL: 0.1}))
+        rows.append(make_row(network, {NUM_ERROR: errors, VAL_NUM_ERROR: errors, VAL_NLL: 0.1}))
     table = rows_to_arrow(rows).to_pandas()
     assert find_cell_columns(table) == [CLASS_SEP, P_INFORMATIVE, WIDTH, HARD_WEIGHT]
     found = summarize_errors(analyze_table(table))

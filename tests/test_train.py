@@ -34,9 +34,9 @@ from kdtune.stacked import perceptrons as models
 from kdtune.stacked.architectures import build_module
 from kdtune.train import train_pack as train
 from kdtune.train.fit import fit
-from tests.separate import DIGITS, members_of, separately, taught, untrained
+from tests.separate import DIGITS, load_members_of, make_teacher_logits, make_teachers, train_separately
 
-STEPS = 50
+MIN_STEPS = 50
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ STEPS = 50
     ],
 )
 def test_stacked_equals_separate(plan, overrides):
-    """To 1e-9 in float64 over 50 steps: teachers with dropout, baselines and distilled students."""
+    """To 1e-9 in float64 over 50 steps or more: teachers with dropout, baselines and distilled students."""
     packs = plan(*overrides, "train.epochs=12").packs
     assert {n.model for one in packs for n in one.networks} == {TEACHER, BASELINE, STUDENT}
     for one in packs:
-        members = members_of(one)
-        model, _ = fit(members, "cpu", torch.float64, steps=STEPS)
+        members = load_members_of(one)
+        fitted = fit(members, "cpu", torch.float64, should_stop=lambda steps: steps >= MIN_STEPS)
         for i, network in enumerate(one.networks):
             net = members.teacher_nets and members.teacher_nets[i]
-            expected = separately(network, members.data[i], members.teacher_logits[i], net, STEPS)
-            for name, value in model.state(i).items():
+            expected = train_separately(network, members.data[i], members.teacher_logits[i], net, fitted.steps)
+            for name, value in fitted.model.copy_member_state(i).items():
                 torch.testing.assert_close(value, expected[name], rtol=1e-9, atol=1e-12)
 
 
@@ -171,7 +171,7 @@ def test_a_shift_is_in_the_row_and_in_the_weights(plan):
 def results(one: Pack, **options):
     return {
         r.network.id: ({k: v for k, v in r.row.items() if k not in RUN_COLUMNS}, r.weights)
-        for r in train.train_pack(one, *untrained(one, torch.float32), keep_weights=True, **options)
+        for r in train.train_pack(one, *make_teachers(one, torch.float32), keep_weights=True, **options)
     }
 
 
@@ -179,7 +179,8 @@ def test_a_member_that_diverges_changes_no_bit_of_the_others(plan):
     one = next(p for p in plan("train.optimizer=sgd", "distill.T=[1, 2, 5]").packs if p.teacher_ids)
     wild = replace(one.networks[1], distill=one.networks[1].distill.model_copy(update={"hard_weight": 1e38}))
     calm = results(one)
-    broken = train.train_pack(make_pack([one.networks[0], wild, *one.networks[2:]]), taught, keep_weights=True)
+    pack = make_pack([one.networks[0], wild, *one.networks[2:]])
+    broken = train.train_pack(pack, make_teacher_logits, keep_weights=True)
     assert broken[1].row[STATUS] == FAILED
     assert broken[1].row[ERROR].startswith(DIVERGED)
     assert NUM_ERROR not in broken[1].row

@@ -1,1 +1,1 @@
-"""What a table says. Works on any DataFrame with the columns of ``table``, wherever it came from. No drawing."""
+"""What a table says: works on any DataFrame with the columns of ``kdtune.columns``, and draws nothing."""

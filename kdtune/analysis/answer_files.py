@@ -17,7 +17,7 @@ from kdtune.versions import __version__
 
 
 def write_answer(answer: Answer, folder: Path) -> list[Path]:
-    """Parquet files, and all but the curves in ``analysis.json`` too; the files written.
+    """Write each frame as a Parquet file, and all but the curves as ``analysis.json``; return the files.
 
     Raises
     ------
@@ -25,39 +25,54 @@ def write_answer(answer: Answer, folder: Path) -> list[Path]:
         If the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("t_opt", "test", "curves", "fixed", "effects")
-    frames: dict[str, pd.DataFrame] = {name: getattr(answer, name) for name in names}
-    about = {
+    frames = {
+        "t_opt": answer.t_opt,
+        "test": answer.test,
+        "curves": answer.curves,
+        "fixed": answer.fixed,
+        "effects": answer.effects,
+    }
+    files = []
+    for name, frame in frames.items():
+        file = folder / f"{name}.parquet"
+        write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
+        files.append(file)
+    text = _format_json(answer, frames)
+    file = folder / "analysis.json"
+    write_atomically(file, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return [*files, file]
+
+
+def _format_json(answer: Answer, frames: dict[str, pd.DataFrame]) -> str:
+    content: dict[str, Any] = {
         "kdtune": __version__,
-        "cell": answer.columns,
-        "T_opt_is_the_minimum_of": answer.decide,
+        "cell": answer.cell_columns,
+        "T_opt_is_the_minimum_of": answer.selection_measure,
         "error_margin": answer.margins.error,
         "effect_margin": answer.margins.effect,
     }
-    content = about | {name: plain(frame) for name, frame in frames.items() if name != "curves"}
-    parts = (f"{json.dumps(name)}: {_text(value)}" for name, value in content.items())
-    text = "{\n" + ",\n".join(parts) + "\n}\n"
     for name, frame in frames.items():
-        write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / f"{name}.parquet")
-    write_atomically(folder / "analysis.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    return [*(folder / f"{name}.parquet" for name in frames), folder / "analysis.json"]
+        if name != "curves":
+            content[name] = to_json_rows(frame)
+    entries = [f"{json.dumps(name)}: {_format_value(value)}" for name, value in content.items()]
+    return "{\n" + ",\n".join(entries) + "\n}\n"
 
 
-def _text(value: Any) -> str:
-    """JSON, of many rows each on a line: written at once, and a difference between two files is one of rows."""
+def _format_value(value: Any) -> str:
+    """Return a value as JSON, rows on a line each, so that files differ in lines where tables differ in rows."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in value) + "\n]"
     return json.dumps(value, allow_nan=False)
 
 
-def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON knows them: what is unbounded, undefined or absent is null."""
-    return [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+def to_json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON knows them: what is infinite, undefined or missing is null."""
+    return [{str(key): _to_json(value) for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_to_json(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Which columns of a table name its cells, and which of those say what."""
+"""Find the columns of a table that name its cells, and say what each of them describes."""
 
 from __future__ import annotations
 
@@ -29,88 +29,110 @@ from kdtune.columns import (
     WIDTH,
 )
 
-# A setting of the loss or of the teacher, which a baseline does not have.
-_STUDENTS_ONLY = (HARD_WEIGHT, "scale_T2", "bias_start", "bias_shift")
-_ALWAYS = (CLASS_SEP, P_INFORMATIVE, WIDTH)
-# What other columns mostly say already; named where they do not.
-_DERIVED = (N_TRAIN, "depth", "n_features", "n_classes", "teacher_depth", N_PARAMS)
+# Settings of the loss and of the biases, which a baseline does not have.
+_DISTILLATION_SETTINGS = (HARD_WEIGHT, "scale_T2", "bias_start", "bias_shift")
+# Columns that name a cell wherever they apply, whether they vary or not.
+_MAIN_COLUMNS = (CLASS_SEP, P_INFORMATIVE, WIDTH)
+# Columns that mostly follow from others; they name a cell only where they do not.
+_DERIVED_COLUMNS = (N_TRAIN, "depth", "n_features", "n_classes", "teacher_depth", N_PARAMS)
+_DATA_COLUMNS = (
+    DATASET, CLASS_SEP, P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y", "n_clusters_per_class",
+    "split", "jitter", TRANSFER, N_TRAIN, N_VAL, N_TEST,
+)  # fmt: skip
+# What a column is called in front of its value; the values of some need no name.
+_SHORT_NAMES = {TEMP: "T", TRANSFER: "", "architecture": "", "teacher_architecture": "teacher"}
 
 
 def select_done(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with figures."""
-    finished = table[STATUS] == DONE
-    return table if finished.all() else table[finished]
+    """Return the rows of networks that are done."""
+    is_done = table[STATUS] == DONE
+    return table if is_done.all() else table[is_done]
 
 
 def find_cell_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that name a cell: settings that vary over the distilled students, but not T.
+    """Return the columns that name a cell: the settings that vary over the distilled students, except T.
 
     Data quality and width are among them wherever they apply.
     """
     is_student = table[MODEL] == STUDENT
-    apart = {TEMP, "seed", *RESULT_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
-    candidates = [name for name in table.columns if name not in apart]
-    varying = [name for name in candidates if _varies(table[name]) and _varies(table[name][is_student])]
-    varying = [name for name in varying if not table[name].is_unique]  # an index, in a table from elsewhere
-    always = [name for name in _ALWAYS if name in table.columns and table[name][is_student].notna().any()]
-    others = [name for name in varying if name not in (*always, *_DERIVED)]
-    derived = [name for name in _DERIVED if name in varying]
-    if not others and not derived:
-        return always
-    settings = table.loc[is_student, always + others + derived].drop_duplicates()
-    found = always + _without_twins(settings, always, others)
-    for name in derived:
-        if not found or len(settings[[*found, name]].drop_duplicates()) > len(settings[found].drop_duplicates()):
-            found.append(name)
-    return found
+    other_columns = {TEMP, "seed", *RESULT_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
+    settings = [name for name in table.columns if name not in other_columns]
+    varying_columns = [name for name in settings if _varies(table[name]) and _varies(table[name][is_student])]
+    # A table from elsewhere may have an index, which is no setting.
+    varying_columns = [name for name in varying_columns if not table[name].is_unique]
+    main_columns = [name for name in _MAIN_COLUMNS if name in table.columns and table[name][is_student].notna().any()]
+    free_columns = [name for name in varying_columns if name not in (*main_columns, *_DERIVED_COLUMNS)]
+    derived_columns = [name for name in _DERIVED_COLUMNS if name in varying_columns]
+    if not free_columns and not derived_columns:
+        return main_columns
+    combinations = table.loc[is_student, main_columns + free_columns + derived_columns].drop_duplicates()
+    columns = main_columns + _drop_equivalent(combinations, main_columns, free_columns)
+    for name in derived_columns:
+        if not columns or _count_combinations(combinations, [*columns, name]) > _count_combinations(
+            combinations, columns
+        ):
+            columns.append(name)
+    return columns
 
 
 def select_first_cells(table: pd.DataFrame, columns: Sequence[str], count: int) -> tuple[pd.DataFrame, int]:
-    """The table with the distilled students of the first cells only, and how many cells were left out."""
-    students = table[MODEL] == STUDENT
+    """Return the table with the distilled students of the first ``count`` cells only, and how many cells were left out.
+
+    Rows of other models stay.
+    """
+    is_student = table[MODEL] == STUDENT
     if not columns:
         return table, 0
-    grouped = table.loc[students & (table[STATUS] == DONE)].groupby(list(columns), dropna=False, sort=True)
-    if grouped.ngroups <= count:
+    cells = table.loc[is_student & (table[STATUS] == DONE)].groupby(list(columns), dropna=False, sort=True)
+    if cells.ngroups <= count:
         return table, 0
-    code = grouped.ngroup()
-    kept = ~students
-    kept[code.index[code < count]] = True
-    return table[kept], grouped.ngroups - count
+    cell_number = cells.ngroup()
+    is_selected = ~is_student
+    is_selected[cell_number.index[cell_number < count]] = True
+    return table[is_selected], cells.ngroups - count
 
 
-def _without_twins(settings: pd.DataFrame, kept: list[str], others: list[str]) -> list[str]:
-    """Of settings that always change together one is enough: hidden says no more than width, lr than optimizer."""
-    found: list[str] = []
-    for name in sorted(others, key=lambda name: pd.api.types.is_numeric_dtype(settings[name])):  # words first
-        count = settings[name].nunique(dropna=False)
-        same = (other for other in kept + found if settings[other].nunique(dropna=False) == count)
-        if not any(len(settings[[name, other]].drop_duplicates()) == count for other in same):
-            found.append(name)
-    return [name for name in others if name in found]
+def _count_combinations(combinations: pd.DataFrame, columns: list[str]) -> int:
+    return len(combinations[columns].drop_duplicates())
+
+
+def _drop_equivalent(combinations: pd.DataFrame, main_columns: list[str], candidates: list[str]) -> list[str]:
+    """Return one of each group of candidates that always change together: hidden says no more than width does.
+
+    Text comes before numbers: the optimizer names a cell better than its learning rate.
+    """
+    selected_columns: list[str] = []
+    for name in sorted(candidates, key=lambda name: pd.api.types.is_numeric_dtype(combinations[name])):
+        count = combinations[name].nunique(dropna=False)
+        is_equivalent = any(
+            combinations[column].nunique(dropna=False) == count
+            and _count_combinations(combinations, [name, column]) == count
+            for column in main_columns + selected_columns
+        )
+        if not is_equivalent:
+            selected_columns.append(name)
+    return [name for name in candidates if name in selected_columns]
 
 
 def _varies(column: pd.Series) -> bool:
-    """Whether it has more than one value, null being one."""
+    """Return whether a column has more than one value; null counts as a value."""
     if column.empty or pd.isna(column.iloc[0]):
         return bool(column.notna().any())
     return not bool((column == column.iloc[0]).fillna(False).all())
 
 
-def is_students_only(name: str) -> bool:
-    """Whether a column is of the distilled alone: of their loss or their teacher."""
-    return name in _STUDENTS_ONLY or name.startswith("teacher_")
+def is_distillation_setting(name: str) -> bool:
+    """Return whether a column describes distilled students alone: their loss, their biases or their teacher."""
+    return name in _DISTILLATION_SETTINGS or name.startswith("teacher_")
 
 
 def select_data_columns(columns: Sequence[str]) -> list[str]:
-    """Those of the cell's columns that describe the data: the panels of a figure."""
-    known = (DATASET, CLASS_SEP, P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y",
-             "n_clusters_per_class", "split", "jitter", TRANSFER, N_TRAIN, N_VAL, N_TEST)  # fmt: skip
-    return [name for name in columns if name in known]
+    """Return those of the columns that describe the data, of which a figure has one panel each."""
+    return [name for name in columns if name in _DATA_COLUMNS]
 
 
 def group_rows(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """The rows of each combination of values, a null being None."""
+    """Yield each combination of values of these columns, a null as None, with its rows."""
     if not names:
         yield (), frame
         return
@@ -120,15 +142,11 @@ def group_rows(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[tupl
 
 
 def format_setting(names: Sequence[str], values: Sequence[Any]) -> str:
-    """T 3, hard_weight 0.7; what is null is left out."""
-    said = []
+    """Write settings with their values, as in "T 3, hard_weight 0.7"; a null is left out."""
+    parts = []
     for name, value in zip(names, values, strict=True):
-        if not pd.isna(value):
-            short = {
-                TEMP: "T",
-                TRANSFER: "",
-                "architecture": "",
-                "teacher_architecture": "teacher",
-            }.get(name, name)
-            said.append(f"{short} {value:g}".strip() if isinstance(value, float) else f"{short} {value}".strip())
-    return ", ".join(said)
+        if pd.isna(value):
+            continue
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        parts.append(f"{_SHORT_NAMES.get(name, name)} {text}".strip())
+    return ", ".join(parts)

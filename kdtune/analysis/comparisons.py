@@ -1,69 +1,147 @@
-"""Every temperature of a cell against its best one, its baseline and its chosen one: what figures show. Pure."""
+"""Compare every temperature of a cell with its best one, its chosen one and its baseline, for figures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.result_columns import to_columns
 from kdtune.columns import ACCURACY, NUM_ERROR
-from kdtune.statistics.intervals import LEVEL, mean_of_known, t_interval
+from kdtune.statistics.intervals import CONFIDENCE_LEVEL, mean_over_replicates, t_interval
 from kdtune.statistics.multiple_comparisons import Comparison
-from kdtune.statistics.smooth_minimum import Array, critical_t, residual_variance
+from kdtune.statistics.standard_errors import Array, critical_t, residual_variance
+
+
+@dataclass(frozen=True)
+class TemperatureCurves:
+    """What each temperature of a cell gives, (k,) each: rows of ``curves``, beside the columns that name the cell.
+
+    Fields are None where the table has no such measure. ``band`` is the half width of a 95 % interval for a mean
+    from the noise within replicates, once what all temperatures of a replicate share is taken out, that of all
+    temperatures together (Loftus and Masson 1994).
+    """
+
+    T: Array
+    errors: Array  # mean on the split that T is chosen on
+    excess: Array  # those errors above the lowest mean
+    band: Array
+    tied: npt.NDArray[np.bool_]  # whether T is statistically tied with the best
+    good_enough: npt.NDArray[np.bool_]  # whether T is, with 95 % confidence, within the margin of the best
+    replicates: npt.NDArray[np.int_]
+    num_error: Array | None = None  # mean on the test split, as all that follows
+    num_error_low: Array | None = None  # the lowest replicate
+    num_error_high: Array | None = None  # the highest replicate
+    baseline_num_error: Array | None = None  # mean of the baselines
+    teacher_num_error: Array | None = None  # mean of the teachers
+    accuracy: Array | None = None
+    accuracy_low: Array | None = None
+    accuracy_high: Array | None = None
+    baseline_accuracy: Array | None = None
+    teacher_accuracy: Array | None = None
+    regret: Array | None = None  # errors above those at the chosen temperature, in pairs of one replicate
+    gain: Array | None = None  # errors of the baseline above the student's, in pairs of one replicate
+    gain_low: Array | None = None  # the 95 % interval of the gain
+    gain_high: Array | None = None
+
+
+@dataclass(frozen=True)
+class _TestCurves:
+    """One measure on the test split, (k,) each."""
+
+    mean: Array | None = None
+    lowest: Array | None = None
+    highest: Array | None = None
+    baseline: Array | None = None
+    teacher: Array | None = None
 
 
 def compare_temperatures(
-    cell: Cell, place: int, decide: str, against: Comparison, good_enough: list[float]
-) -> dict[str, Any]:
-    """Columns with a value for each temperature; ``place`` is that of the chosen one.
+    cell: Cell, best_index: int, measure: str, comparison: Comparison, good_enough: Sequence[float]
+) -> TemperatureCurves:
+    """Compare the temperatures of a cell.
 
-    ``errors`` and ``excess`` over the least mean are of the split that decides. ``band`` is the half width
-    of a 95 % interval for a mean from the noise within replicates, once what all temperatures of a
-    replicate share is taken out, that of all temperatures together (Loftus and Masson 1994). On the test
-    split: errors and accuracy, mean, lowest and highest, and the baseline's and the teacher's mean;
-    ``regret`` over the chosen temperature and ``gain`` over the baseline, both in errors and in pairs, the
-    gain with its interval.
+    Parameters
+    ----------
+    best_index : index of the chosen temperature.
+    measure : the measure that T is chosen by.
+    comparison : of all temperatures with the best one, in that measure.
+    good_enough : the temperatures within the margin of the best.
     """
-    y, T = cell.students[decide], cell.temperatures
+    y, T = cell.students[measure], cell.temperatures
     mean = y.mean(axis=0)
-    found: dict[str, Any] = {
-        "T": T,
-        "errors": mean,
-        "excess": mean - mean.min(),
-        "band": np.full(len(T), _band(y)),
-        "tied": against.tied,
-        "good_enough": np.isin(T, good_enough),
-        "replicates": np.full(len(T), len(y)),
-    }
-    for measure in (NUM_ERROR, ACCURACY):
-        if measure in cell.students:
-            known = cell.students[measure][~np.isnan(cell.students[measure]).any(axis=1)]
-            for name, reckon in (("", np.mean), ("_low", np.min), ("_high", np.max)):
-                found[measure + name] = reckon(known, axis=0) if len(known) else np.full(len(T), np.nan)
-            for who, others in (("baseline", cell.baseline), ("teacher", cell.teacher)):
-                found[f"{who}_{measure}"] = np.full(len(T), mean_of_known(others[measure]))
+    errors, accuracy = _summarize(cell, NUM_ERROR), _summarize(cell, ACCURACY)
+    regret = gain = gain_low = gain_high = None
     if NUM_ERROR in cell.students:
-        test, baseline = cell.students[NUM_ERROR], cell.baseline[NUM_ERROR]
-        found["regret"] = mean_of_known(test - test[:, [place]])
-        gains = baseline[:, None] - test
-        found["gain"] = mean_of_known(gains)
-        found["gain_low"], found["gain_high"] = t_interval(gains)
-    return found
+        test = cell.students[NUM_ERROR]
+        regret = mean_over_replicates(test - test[:, [best_index]])
+        gains = cell.baseline[NUM_ERROR][:, None] - test
+        gain = mean_over_replicates(gains)
+        gain_low, gain_high = t_interval(gains)
+    return TemperatureCurves(
+        T=T,
+        errors=mean,
+        excess=mean - mean.min(),
+        band=np.full(len(T), _compute_band(y)),
+        tied=comparison.is_tied,
+        good_enough=np.isin(T, good_enough),
+        replicates=np.full(len(T), len(y)),
+        num_error=errors.mean,
+        num_error_low=errors.lowest,
+        num_error_high=errors.highest,
+        baseline_num_error=errors.baseline,
+        teacher_num_error=errors.teacher,
+        accuracy=accuracy.mean,
+        accuracy_low=accuracy.lowest,
+        accuracy_high=accuracy.highest,
+        baseline_accuracy=accuracy.baseline,
+        teacher_accuracy=accuracy.teacher,
+        regret=regret,
+        gain=gain,
+        gain_low=gain_low,
+        gain_high=gain_high,
+    )
 
 
-def join_cell_curves(cells: Sequence[Cell], parts: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """A row a cell and temperature, from the columns of each cell."""
-    names = pd.DataFrame([cell.names for cell in cells], index=range(len(cells)))
-    named = names.loc[np.repeat(np.arange(len(cells)), [len(part["T"]) for part in parts])].reset_index(drop=True)
-    return named.assign(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+def join_cell_curves(cells: Sequence[Cell], curves: Sequence[TemperatureCurves]) -> pd.DataFrame:
+    """Make a frame with one row per cell and temperature."""
+    settings = pd.DataFrame([cell.settings for cell in cells], index=range(len(cells)))
+    cell_of_row = np.repeat(np.arange(len(cells)), [len(curve.T) for curve in curves])
+    frame = settings.loc[cell_of_row].reset_index(drop=True)
+    columns_of_cells = [to_columns(curve) for curve in curves]
+    columns: dict[str, Any] = {}
+    for name in columns_of_cells[0]:
+        columns[name] = np.concatenate([cell_columns[name] for cell_columns in columns_of_cells])
+    return frame.assign(**columns)
 
 
-def _band(y: Array) -> float:
-    count, k = y.shape
-    if count < 2 or k < 2:
+def _summarize(cell: Cell, measure: str) -> _TestCurves:
+    """Summarize a measure over the replicates that have it at all temperatures; empty if the table lacks it."""
+    if measure not in cell.students:
+        return _TestCurves()
+    values = cell.students[measure]
+    count = values.shape[1]
+    complete_replicates = values[~np.isnan(values).any(axis=1)]
+    if len(complete_replicates) == 0:
+        complete_replicates = np.full((1, count), np.nan)
+    return _TestCurves(
+        mean=complete_replicates.mean(axis=0),
+        lowest=complete_replicates.min(axis=0),
+        highest=complete_replicates.max(axis=0),
+        baseline=np.full(count, mean_over_replicates(cell.baseline[measure])),
+        teacher=np.full(count, mean_over_replicates(cell.teacher[measure])),
+    )
+
+
+def _compute_band(y: Array) -> float:
+    n_replicates, n_temperatures = y.shape
+    if n_replicates < 2 or n_temperatures < 2:
         return math.nan
-    return critical_t(LEVEL, (count - 1) * (k - 1)) * math.sqrt(residual_variance(y) / count)
+    dof = (n_replicates - 1) * (n_temperatures - 1)
+    return critical_t(CONFIDENCE_LEVEL, dof) * math.sqrt(residual_variance(y) / n_replicates)

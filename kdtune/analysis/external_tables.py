@@ -1,110 +1,76 @@
-"""Tables from elsewhere: rename their columns, fill in what they do not say."""
+"""Standardize tables from elsewhere: rename their columns, check their values, fill in what they do not say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from kdtune.analysis.cells import find_cell_columns
+from kdtune.analysis.column_values import check_temperatures, to_numbers, to_plain_values, to_text_id
+from kdtune.analysis.comparisons import TemperatureCurves
+from kdtune.analysis.optimum import CellOptimum
+from kdtune.analysis.test_split import ChoiceResult
 from kdtune.columns import (
     DONE,
     FAILED,
     ID,
     MODEL,
     N_PARAMS,
-    NUM_ERROR,
     REPLICATE,
     RESULT_COLUMNS,
     STATUS,
     STUDENT,
     TEACHER_ID,
     TEMP,
-    VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
-from kdtune.table import to_frame
-from kdtune.text import nearest, plural
+from kdtune.text import pluralize, suggest_nearest
 
-# What the frames of an answer and their tables call their own columns.
-RESERVED = {
-    "T", "T_opt", "T_opt_continuous", "T_opt_low", "T_opt_high", "tied", "good_enough", "flags", "left_out",
-    "replicates", "temperatures", "student", "student_low", "student_high", "teacher", "baseline", "at_T1",
-    "gap_closed", "gap_low", "gap_high", "cross_fitted", "chosen_on_test", "errors", "excess", "band", "regret",
-    "gain", "gain_low", "gain_high", "interval", "_cell", "_failed",
-}  # fmt: skip
-RESERVED |= {f"{who}_{measure}" for who in ("baseline", "teacher") for measure in RESULT_COLUMNS}
+# What the frames of an answer and their tables call their own columns: a setting must have another name.
+RESERVED = {field.name for result in (CellOptimum, ChoiceResult, TemperatureCurves) for field in fields(result)}
+RESERVED |= {f"{model}_{measure}" for model in ("baseline", "teacher") for measure in RESULT_COLUMNS}
 RESERVED |= {f"{measure}_{end}" for measure in RESULT_COLUMNS for end in ("low", "high")}
-RESERVED |= {
-    f"{name}{end}"
-    for name in ("minus_baseline", "minus_teacher", "minus_T1", "cross_fitted_minus_T1")
-    for end in ("", "_low", "_high")
-}
+RESERVED |= {"interval", "_cell", "_failed"}
+RESERVED -= set(RESULT_COLUMNS)
 
-# What makes another answer where it is missing, or called something else.
-NEEDED = (TEMP, REPLICATE, MODEL, STATUS, *RESULT_COLUMNS)
+# The columns of which a missing one, or one of another name, changes the answer.
+_IMPORTANT_COLUMNS = (TEMP, REPLICATE, MODEL, STATUS, *RESULT_COLUMNS)
+_NO_CELL_COLUMNS = (MODEL, TEMP, REPLICATE, STATUS, ID, *RESULT_COLUMNS)
 
 
-def read_external_table(path: Path) -> pd.DataFrame:
-    """A Parquet, CSV or TSV file (compressed, too) as it is.
+class StandardTable(NamedTuple):
+    """A table with the columns that the analysis needs."""
 
-    Raises
-    ------
-    RequestError
-        If it is none of them.
-    """
-    kinds = [suffix.lower() for suffix in path.suffixes]
-    try:
-        if ".csv" in kinds or ".tsv" in kinds:
-            table = pd.read_csv(path, sep="\t" if ".tsv" in kinds else ",", encoding="utf-8-sig")
-            return table.rename(columns=lambda name: str(name).strip())
-        return to_frame(pa.parquet.read_table(path))
-    except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
-        raise RequestError(f"{path}: is no table: {str(error).splitlines()[0]}") from None
+    table: pd.DataFrame
+    cell: list[str] | None  # the columns that name a cell, as they are called in ``table``; None for the default
 
 
-def standardize(
-    table: pd.DataFrame, renamed: Mapping[str, str], cell: Sequence[str] | None
-) -> tuple[pd.DataFrame, list[str] | None]:
-    """The table with the columns that the analysis needs, and the columns that name a cell as they are called there.
-
-    Parameters
-    ----------
-    renamed : their name of a column of ours, as in ``{"temp": "tau"}``.
-    cell : the columns that name a cell, in our names.
+def standardize_table(table: pd.DataFrame, column_map: Mapping[str, str], cell: Iterable[str] | None) -> StandardTable:
+    """Give a table the columns that the analysis needs.
 
     A table without ``model`` holds distilled students; without ``status``, all that have errors are done;
     without ``replicate``, networks of one cell and T are its replicates in their order. A setting that is
-    called what the answer calls one of its figures is renamed: student becomes "student (setting)".
+    called what the answer calls one of its results is renamed: student becomes "student (setting)".
+
+    Parameters
+    ----------
+    column_map : the table's own name of a column that kdtune knows, as in ``{"temp": "tau"}``.
+    cell : the columns that name a cell, by the names that kdtune knows.
 
     Raises
     ------
     RequestError
-        If a column is not there, T is not a positive number, or a measure is no number.
+        If a column does not exist, T is not a positive number, or a measure is not a number.
     """
-    for ours, theirs in renamed.items():
-        lacking = [name for name in NEEDED if name not in renamed and name not in table.columns]
-        if ours not in NEEDED and (meant := get_close_matches(ours, lacking, n=1, cutoff=0.7)):
-            raise RequestError(f"--map {ours}={theirs}: {ours} is no column of kdtune's; did you mean {meant[0]!r}?")
-        if theirs not in table.columns:
-            raise RequestError(
-                f"--map {ours}={theirs}: there is no column {theirs!r}; {nearest(theirs, table.columns)}"
-            )
-    if len({*renamed.values()}) < len(renamed):
-        raise RequestError(f"--map: {' and '.join(renamed)} cannot be one column of the table")
-    table = table.drop(columns=[ours for ours in renamed if ours in table.columns and ours not in renamed.values()])
-    table = table.rename(columns={theirs: ours for ours, theirs in renamed.items()})
-    cell = None if cell is None else list(dict.fromkeys(cell))
-    for name in cell or []:
-        if name not in table.columns:
-            raise RequestError(f"--cell: there is no column {name!r}; {nearest(name, table.columns)}")
-        if name in (MODEL, TEMP, REPLICATE, STATUS, ID, *RESULT_COLUMNS):
-            raise RequestError(f"--cell: {name} does not name a cell: networks of one cell differ in it")
+    _check_map(column_map)
+    cell_columns = _list_cell_columns(cell)
+    table = _rename_columns(table, column_map)
+    _check_cell_columns(table, cell_columns or [])
     if TEMP not in table.columns:
         raise RequestError(
             f"the table has no column {TEMP!r}; name the one with the temperatures: --map temp=NAME; "
@@ -112,74 +78,90 @@ def standardize(
         )
     if MODEL not in table.columns:
         table = table.assign(**{MODEL: STUDENT})
-    _check_temperatures(table)
-    measures = [name for name in RESULT_COLUMNS if name in table.columns]
-    table = table.assign(**{name: _numbers(table[name]) for name in (*measures, N_PARAMS) if name in table.columns})
+    check_temperatures(table.loc[table[MODEL] == STUDENT, TEMP])
+    numeric_columns = [name for name in (*RESULT_COLUMNS, N_PARAMS) if name in table.columns]
+    table = table.assign(**{name: to_numbers(table[name]) for name in numeric_columns})
     if STATUS not in table.columns:
-        there = table[measures].notna().any(axis=1) if measures else False
-        table = table.assign(**{STATUS: np.where(there, DONE, FAILED)})
-    taken = {name: f"{name} (setting)" for name in table.columns if name in RESERVED}
-    table = table.rename(columns=taken)
-    cell = None if cell is None else [taken.get(name, name) for name in cell]
-    table = table.assign(**{name: _plain(table[name]) for name in table.columns if table[name].dtype.kind in "OMm"})
-    if {ID, TEACHER_ID} <= {*table.columns} and table[ID].dtype != table[TEACHER_ID].dtype:
-        table = table.assign(**{name: table[name].map(_as_text) for name in (ID, TEACHER_ID)})
-    return _with_replicates(table, cell), cell
+        table = _add_status(table)
+    new_names = {name: f"{name} (setting)" for name in table.columns if name in RESERVED}
+    table = table.rename(columns=new_names)
+    if cell_columns is not None:
+        cell_columns = [new_names.get(name, name) for name in cell_columns]
+    object_columns = [name for name in table.columns if table[name].dtype.kind in "OMm"]
+    table = table.assign(**{name: to_plain_values(table[name]) for name in object_columns})
+    if ID in table.columns and TEACHER_ID in table.columns and table[ID].dtype != table[TEACHER_ID].dtype:
+        table = table.assign(**{name: table[name].map(to_text_id) for name in (ID, TEACHER_ID)})
+    return StandardTable(_add_replicates(table, cell_columns), cell_columns)
 
 
-def _as_text(name: Any) -> str | None:
-    """An id: 7, 7.0 (beside a null) and "7" are the same."""
-    if pd.isna(name):
+def _check_map(column_map: Any) -> None:
+    """Raise RequestError unless ``map`` maps texts to texts."""
+    is_map = isinstance(column_map, Mapping)
+    if not is_map or not all(isinstance(name, str) for pair in column_map.items() for name in pair):
+        raise RequestError(f"map: must map names to names, as in map={{'temp': 'tau'}}, not {column_map!r}")
+
+
+def _list_cell_columns(cell: Any) -> list[str] | None:
+    """Return the names in ``cell``, each once; raise RequestError unless it holds texts or is None."""
+    if cell is None:
         return None
-    return str(int(name)) if isinstance(name, float) and name.is_integer() else str(name)
+    if isinstance(cell, str):
+        raise RequestError(f"cell: must be a list of names, not the text {cell!r}; write cell=[{cell!r}]")
+    is_list = isinstance(cell, Iterable) and not isinstance(cell, (bytes, Mapping))
+    names = list(cell) if is_list else []
+    if not is_list or not all(isinstance(name, str) for name in names):
+        raise RequestError(f"cell: must be a list of names, as in cell=['width', 'class_sep'], not {cell!r}")
+    return list(dict.fromkeys(names))
 
 
-def _with_replicates(table: pd.DataFrame, cell: list[str] | None) -> pd.DataFrame:
-    students = table[MODEL] == STUDENT
-    if REPLICATE in table.columns and table.loc[students, REPLICATE].notna().any():
-        unnamed = int(table.loc[students, REPLICATE].isna().sum())
-        if unnamed:
-            raise RequestError(f"{REPLICATE}: {plural(unnamed, 'row')} of distilled students have none")
+def _rename_columns(table: pd.DataFrame, column_map: Mapping[str, str]) -> pd.DataFrame:
+    for name, own_name in column_map.items():
+        missing_columns = [
+            column for column in _IMPORTANT_COLUMNS if column not in column_map and column not in table.columns
+        ]
+        similar_names = get_close_matches(name, missing_columns, n=1, cutoff=0.7)
+        if name not in _IMPORTANT_COLUMNS and similar_names:
+            raise RequestError(
+                f"--map {name}={own_name}: kdtune has no column {name!r}; did you mean {similar_names[0]!r}?"
+            )
+        if own_name not in table.columns:
+            raise RequestError(
+                f"--map {name}={own_name}: there is no column {own_name!r}; {suggest_nearest(own_name, table.columns)}"
+            )
+    own_names = set(column_map.values())
+    if len(own_names) < len(column_map):
+        raise RequestError(f"--map: {' and '.join(column_map)} cannot be one column of the table")
+    replaced_columns = [name for name in column_map if name in table.columns and name not in own_names]
+    return table.drop(columns=replaced_columns).rename(
+        columns={own_name: name for name, own_name in column_map.items()}
+    )
+
+
+def _check_cell_columns(table: pd.DataFrame, cell_columns: list[str]) -> None:
+    for name in cell_columns:
+        if name not in table.columns:
+            raise RequestError(f"--cell: there is no column {name!r}; {suggest_nearest(name, table.columns)}")
+        if name in _NO_CELL_COLUMNS:
+            raise RequestError(f"--cell: {name} cannot name a setting: networks of one setting differ in it")
+
+
+def _add_status(table: pd.DataFrame) -> pd.DataFrame:
+    """Mark the networks that have any result as done, the others as failed."""
+    measures = [name for name in RESULT_COLUMNS if name in table.columns]
+    has_results = table[measures].notna().any(axis=1) if measures else False
+    return table.assign(**{STATUS: np.where(has_results, DONE, FAILED)})
+
+
+def _add_replicates(table: pd.DataFrame, cell_columns: list[str] | None) -> pd.DataFrame:
+    """Count the networks of one cell and T in their order, unless the table names its replicates."""
+    is_student = table[MODEL] == STUDENT
+    if REPLICATE in table.columns and table.loc[is_student, REPLICATE].notna().any():
+        n_unnamed = int(table.loc[is_student, REPLICATE].isna().sum())
+        if n_unnamed:
+            raise RequestError(f"{REPLICATE}: {pluralize(n_unnamed, 'row')} of distilled students have no replicate")
         return table
     table = table.drop(columns=REPLICATE, errors="ignore")
-    keys = [
-        MODEL,
-        TEMP,
-        *(find_cell_columns(table.assign(**{REPLICATE: 0})) if cell is None else cell),
-    ]
-    return table.assign(**{REPLICATE: table.groupby(keys, dropna=False).cumcount()})
-
-
-def _plain(column: pd.Series) -> pd.Series:
-    """Text in place of what is neither text, number, truth nor nothing: dates, lists, exact decimals."""
-    if column.dtype.kind == "O":
-        if pd.api.types.infer_dtype(column) in ("string", "boolean", "integer", "floating", "empty"):
-            return column
-        strange = column.map(lambda value: not isinstance(value, (str, int, float, bool, type(None), type(pd.NA))))
-        return column.where(~strange, column.map(str)) if strange.any() else column
-    return column.astype(str).where(column.notna(), None)
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    """As they are; NaN for what is not finite, which then counts as missing."""
-    if column.dtype.kind == "b":
-        raise RequestError(f"{column.name}: must be a number, not {column.iloc[0]}")
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong = column[numbers.isna() & column.notna()]
-    if len(wrong):
-        raise RequestError(f"{column.name}: must be a number, not {wrong.iloc[0]!r} ({plural(len(wrong), 'row')})")
-    negative = numbers < 0
-    if negative.any() and column.name in (NUM_ERROR, VAL_NUM_ERROR):
-        raise RequestError(f"{column.name}: must not be negative, as in {plural(int(negative.sum()), 'row')}")
-    if numbers.dtype.kind != "f":
-        return numbers
-    return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
-
-
-def _check_temperatures(table: pd.DataFrame) -> None:
-    column = table.loc[table[MODEL] == STUDENT, TEMP]
-    values = pd.to_numeric(column, errors="coerce")
-    wrong = column[~(values > 0) | ~np.isfinite(values.astype("float64"))]
-    if len(wrong):
-        first = wrong.tolist()[0]
-        raise RequestError(f"{TEMP}: must be a positive number, not {first!r} ({plural(len(wrong), 'row')})")
+    if cell_columns is None:
+        cell_columns = find_cell_columns(table.assign(**{REPLICATE: 0}))
+    number = table.groupby([MODEL, TEMP, *cell_columns], dropna=False).cumcount()
+    return table.assign(**{REPLICATE: number})

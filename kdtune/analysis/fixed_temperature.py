@@ -1,4 +1,4 @@
-"""What one temperature for all cells costs: the decision that most users face. Pure."""
+"""Estimate what one temperature for all cells costs: the decision that most users face."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ import pandas as pd
 from kdtune.columns import NUM_ERROR
 
 
-def cost_of_one_temperature(curves: pd.DataFrame, count: int) -> pd.DataFrame:
-    """A row a temperature, from a row a cell and temperature (``against.frame``) of so many cells.
+def estimate_fixed_temperature_costs(curves: pd.DataFrame, n_cells: int) -> pd.DataFrame:
+    """Return one row per temperature that all cells have; an empty frame if the table has no test errors.
 
-    ``median`` and ``worst`` over the cells are of the test errors at that T above those at the cell's own T, as a
-    share of the latter. ``tied`` counts the cells in which that T cannot be told apart from the best, of ``cells``:
-    all of them, for a T that some cells lack has no row.
+    Parameters
+    ----------
+    curves : one row per cell and temperature, from ``join_cell_curves``.
+    n_cells : how many cells they are of.
+
+    Returns
+    -------
+    Frame of ``T``; ``median`` and ``worst`` over the cells of the test errors at T above those at the cell's own
+    best T, as a share of the latter; ``tied``, the number of cells in which T is statistically tied with the best;
+    ``cells``, the number of all cells.
     """
     if "regret" not in curves:
         return pd.DataFrame()
-    found = (
+    costs = (
         curves.assign(share=compute_relative_regret(curves))
         .groupby("T")
         .agg(median=("share", "median"), worst=("share", "max"), tied=("tied", "sum"), cells=("tied", "size"))
         .reset_index()
     )
-    return found[found["cells"] == count].reset_index(drop=True)
+    return costs[costs["cells"] == n_cells].reset_index(drop=True)
 
 
 def compute_relative_regret(curves: pd.DataFrame) -> pd.Series:
-    """Test errors above those at the cell's own T, as a share of them; NaN where those are none."""
-    own = curves[NUM_ERROR] - curves["regret"]
-    return curves["regret"] / own.where(own > 0)
+    """Return test errors above those at the cell's best T, as a share of the latter; NaN where those are 0."""
+    errors_at_best = curves[NUM_ERROR] - curves["regret"]
+    return curves["regret"] / errors_at_best.where(errors_at_best > 0)

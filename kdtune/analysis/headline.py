@@ -1,37 +1,68 @@
-"""The whole answer in a sentence or two."""
+"""Write the whole answer in a sentence or two."""
 
 from __future__ import annotations
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.factor_effects import UNKNOWN
 from kdtune.analysis.sentences import (
-    UNKNOWN,
     format_interval,
     format_temperature,
     format_temperatures,
-    list_rows,
-    write_brief_sentence,
+    is_unbounded,
+    write_verdict,
 )
 
 
 def write_headline(answer: Answer) -> str:
-    """The answer in a sentence or two."""
-    best = answer.t_opt
-    if (best["temperatures"] == 1).all():
-        return f"No best temperature can be told: {'the cell has' if len(best) == 1 else 'each cell has'} only one."
-    told = [format_interval(low, high) for low, high in zip(best["T_opt_low"], best["T_opt_high"], strict=True)]
-    if len(best) == 1:
-        tied = format_temperatures(best["tied"][0], answer.cells[0].temperatures.tolist())
-        smooth = best["T_opt_continuous"][0]
-        return (
-            f"Best temperature: {best['T_opt'][0]:g} of the grid, {format_temperature(smooth)} on the smooth curve "
-            f"(95 % interval: {told[0]}). Not told apart from the best: {tied}."
-        )
-    known = sum(text != "anything" for text in told)
-    low, high = best["T_opt"].min(), best["T_opt"].max()
-    text = f"Best temperature: {low:g} to {high:g} over {len(best)} cells, median {best['T_opt'].median():g}"
-    text += f". The intervals of {known} cells exclude some T."
-    rows = list_rows(answer.effects)
-    clear = [write_brief_sentence(row, answer.margins.effect) for row in rows if row["verdict"] != UNKNOWN]
-    if clear:
-        return " ".join([text, *clear])
-    return f"{text} Whether it moves with anything cannot be told." if rows else text
+    """Return the recommendation first, then the evidence for it."""
+    if (answer.t_opt["temperatures"] == 1).all():
+        owner = "the setting has" if len(answer.t_opt) == 1 else "each setting has"
+        return f"Cannot tell the best temperature: {owner} only one."
+    if len(answer.t_opt) == 1:
+        return _describe_one_cell(answer)
+    return f"{_describe_cells(answer)} {_describe_moves(answer)}".rstrip()
+
+
+def _describe_one_cell(answer: Answer) -> str:
+    optimum = answer.t_opt.iloc[0]
+    low, high = optimum["T_opt_low"], optimum["T_opt_high"]
+    smooth = f"the minimum of the smooth curve is at {format_temperature(optimum['T_opt_continuous'])}"
+    if is_unbounded(low, high):
+        evidence = f"but the 95 % interval excludes no T; {smooth}"
+        sentences = f"Best temperature: {optimum['T_opt']:g}, {evidence}."
+    else:
+        interval = f"95 % interval {format_interval(low, high)}"
+        sentences = f"Best temperature: {optimum['T_opt']:g} ({interval}; {smooth})."
+    tied_temperatures = list(optimum["tied"])
+    if len(tied_temperatures) == 1:
+        return f"{sentences} No other temperature is statistically tied with it."
+    grid = answer.cells[0].temperatures.tolist()
+    return f"{sentences} Statistically tied with it: {format_temperatures(tied_temperatures, grid)}."
+
+
+def _describe_cells(answer: Answer) -> str:
+    optima = answer.t_opt
+    n_cells = len(optima)
+    lowest_T, highest_T, median = optima["T_opt"].min(), optima["T_opt"].max(), optima["T_opt"].median()
+    if lowest_T == highest_T:
+        recommendation = f"{lowest_T:g} in all {n_cells} settings"
+    else:
+        recommendation = f"{lowest_T:g} to {highest_T:g} over {n_cells} settings, median {median:g}"
+    bounds = zip(optima["T_opt_low"], optima["T_opt_high"], strict=True)
+    n_bounded = sum(not is_unbounded(low, high) for low, high in bounds)
+    if n_bounded == n_cells:
+        evidence = "every 95 % interval excludes some T"
+    elif n_bounded:
+        evidence = f"the 95 % intervals of {n_bounded} settings exclude some T, the others none"
+    else:
+        evidence = "no 95 % interval excludes any T"
+    return f"Best temperature: {recommendation}; {evidence}."
+
+
+def _describe_moves(answer: Answer) -> str:
+    """Say which settings the best temperature moves with; empty if none varies."""
+    effects = answer.factor_effects
+    verdicts = [write_verdict(effect, answer.margins.effect) for effect in effects if effect.verdict != UNKNOWN]
+    if effects and not verdicts:
+        return "Cannot tell whether it moves with any of the settings."
+    return " ".join(verdicts)

@@ -1,59 +1,110 @@
-"""Where the best temperature of one cell lies, on the split that decides. Pure."""
+"""Find where the best temperature of one cell lies, on the split that T is chosen on."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import FEW_REPLICATES, Cell
+from kdtune.analysis.cell_arrays import MIN_REPLICATES, Cell
 from kdtune.columns import N_PARAMS, VAL_NLL, VAL_NUM_ERROR
-from kdtune.statistics import multiple_comparisons as best
-from kdtune.statistics import smooth_minimum as curves
+from kdtune.statistics.multiple_comparisons import Comparison
+from kdtune.statistics.smooth_minimum import Minimum, find_minimum, widen_to_grid
+from kdtune.statistics.smoothers import choose_smoother
+from kdtune.statistics.standard_errors import Array, residual_variance
 
-EDGE, FLAT, FEW, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
-LARGE, COPIES = "larger than its teacher", "replicates are copies"
-
-
-def find_lowest_mean(cell: Cell, decide: str) -> int:
-    """The T of the least mean; ties go to the lower validation nll, then to the lower T."""
-    mean = cell.students[decide].mean(axis=0)
-    tied = np.flatnonzero(mean == mean.min())
-    if decide == VAL_NUM_ERROR and len(tied) > 1 and VAL_NLL in cell.students:
-        nll = cell.students[VAL_NLL][:, tied].mean(axis=0)
-        tied = tied[nll == np.nanmin(nll)] if not np.isnan(nll).all() else tied
-    return int(tied[0])
+EDGE, FLAT, FEW_REPLICATES, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
+LARGER_THAN_TEACHER, COPIED_REPLICATES = "larger than its teacher", "replicates are copies"
 
 
-def smooth_curves(cell: Cell, measure: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A cell's smooth curves over log2 T: points (n,), values and slopes (R, n)."""
-    y = cell.students[measure]
-    one = curves.choose_smoother(tuple(np.log2(cell.temperatures)), [y])
-    return one.points, y @ one.values.T, y @ one.slopes.T
+@dataclass(frozen=True)
+class CellOptimum:
+    """The best temperature of a cell: a row of ``t_opt``, beside the columns that name the cell."""
+
+    T_opt: float  # the temperature with the lowest mean
+    T_opt_continuous: float  # the minimum of the mean smooth curve
+    T_opt_low: float  # the 95 % interval of that minimum; 0 where nothing bounds it below
+    T_opt_high: float  # infinite where nothing bounds it above
+    tied: list[float]  # the temperatures that are statistically tied with the best
+    good_enough: list[float]  # those that are, with 95 % confidence, within the margin of the best
+    flags: list[str]  # what limits the result: ``EDGE``, ``FLAT``, ...
+    left_out: list[str]  # the temperatures and replicates that are incomplete
+    replicates: int
+    temperatures: int
 
 
-def describe_optimum(cell: Cell, place: int, decide: str, compared: best.Comparison, margin: float) -> dict[str, Any]:
-    """The columns of its row of ``t_opt``; ``place`` is that of the least mean."""
-    y, T = cell.students[decide], cell.temperatures
+def find_lowest_mean(cell: Cell, measure: str) -> int:
+    """Return the index of the T with the lowest mean; ties go to the lower validation nll, then to the lower T."""
+    mean = cell.students[measure].mean(axis=0)
+    lowest_indices = np.flatnonzero(mean == mean.min())
+    if measure == VAL_NUM_ERROR and len(lowest_indices) > 1 and VAL_NLL in cell.students:
+        nll = cell.students[VAL_NLL][:, lowest_indices].mean(axis=0)
+        if not np.isnan(nll).all():
+            lowest_indices = lowest_indices[nll == np.nanmin(nll)]
+    return int(lowest_indices[0])
+
+
+def describe_optimum(
+    cell: Cell, best_index: int, measure: str, comparison: Comparison, error_margin: float
+) -> CellOptimum:
+    """Describe the best temperature of a cell.
+
+    Parameters
+    ----------
+    best_index : index of the temperature with the lowest mean.
+    measure : the measure that T is chosen by.
+    comparison : of all temperatures with the best one, in that measure.
+    error_margin : the excess error that does not matter, as a share of the lowest mean.
+    """
+    y, T = cell.students[measure], cell.temperatures
     x = np.log2(T)
-    found = curves.Optimum(x[0], -math.inf, math.inf)
+    minimum = _find_smooth_minimum(y, x, best_index, comparison)
+    good_enough = []
     if len(T) > 1:
-        found = curves.widen_to_grid(curves.find_minimum(*smooth_curves(cell, decide)), x, place, compared.tied)
-    row: dict[str, Any] = {"T_opt": T[place]}
-    for name, value in (("continuous", found.at), ("low", found.low), ("high", found.high)):
-        on_grid = np.flatnonzero(x == value)  # 2 to the power of log2(5) is not quite 5
-        row[f"T_opt_{name}"] = T[on_grid[0]] if len(on_grid) else 2.0**value
-    row["tied"] = T[compared.tied].tolist()
-    least = y.mean(axis=0)[place]
-    row["good_enough"] = T[compared.upper <= margin * least].tolist() if len(T) > 1 else []
-    flags = {
-        EDGE: place in (0, len(T) - 1) or found.at in (x[0], x[-1]),
-        FLAT: len(y) > 1 and len(T) > 1 and bool(compared.tied.all()),
-        FEW: len(y) < FEW_REPLICATES,
-        LARGE: N_PARAMS in cell.students and bool((cell.teacher[N_PARAMS] < cell.students[N_PARAMS].T).any()),
-        INCOMPLETE: bool(cell.left_out),
-        COPIES: len(y) > 1 and len(T) > 1 and curves.residual_variance(y) == 0,
-    }
-    row["flags"] = [name for name, true in flags.items() if true]
-    return row | {"left_out": cell.left_out, "replicates": len(y), "temperatures": len(T)}
+        good_enough = T[comparison.upper_bounds <= error_margin * y.mean(axis=0)[best_index]].tolist()
+    return CellOptimum(
+        T_opt=T[best_index],
+        T_opt_continuous=_to_temperature(minimum.location, x, T),
+        T_opt_low=_to_temperature(minimum.low, x, T),
+        T_opt_high=_to_temperature(minimum.high, x, T),
+        tied=T[comparison.is_tied].tolist(),
+        good_enough=good_enough,
+        flags=_list_flags(cell, y, best_index, comparison, minimum.location in (x[0], x[-1])),
+        left_out=cell.left_out,
+        replicates=len(y),
+        temperatures=len(T),
+    )
+
+
+def _find_smooth_minimum(y: Array, x: Array, best_index: int, comparison: Comparison) -> Minimum:
+    """Return the minimum over log2 T (k,) of the mean smooth curve of y (R, k)."""
+    if len(x) == 1:
+        return Minimum(x[0], -np.inf, np.inf)
+    smoother = choose_smoother(tuple(x), [y])
+    values, slopes = smoother.smooth(y)
+    return widen_to_grid(find_minimum(smoother.points, values, slopes), x, best_index, comparison.is_tied)
+
+
+def _to_temperature(log2_T: float, x: Array, T: Array) -> float:
+    """Return the temperature, of the grid where it is one of it: 2 to the power of log2(5) is not quite 5."""
+    on_grid = np.flatnonzero(x == log2_T)
+    return float(T[on_grid[0]]) if len(on_grid) else float(2.0**log2_T)
+
+
+def _list_flags(cell: Cell, y: Array, best_index: int, comparison: Comparison, is_smooth_edge: bool) -> list[str]:
+    n_replicates, n_temperatures = y.shape
+    has_comparison = n_replicates > 1 and n_temperatures > 1
+    flags = []
+    if best_index in (0, n_temperatures - 1) or is_smooth_edge:
+        flags.append(EDGE)
+    if has_comparison and comparison.is_tied.all():
+        flags.append(FLAT)
+    if n_replicates < MIN_REPLICATES:
+        flags.append(FEW_REPLICATES)
+    if N_PARAMS in cell.students and (cell.teacher[N_PARAMS] < cell.students[N_PARAMS].T).any():
+        flags.append(LARGER_THAN_TEACHER)
+    if cell.left_out:
+        flags.append(INCOMPLETE)
+    if has_comparison and residual_variance(y) == 0:
+        flags.append(COPIED_REPLICATES)
+    return flags

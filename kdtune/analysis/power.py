@@ -1,61 +1,82 @@
-"""How many replicates it takes, from the noise that was seen. Pure."""
+"""Count how many replicates it takes to find differences, from the noise that a table shows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.errors import RequestError
-from kdtune.statistics.sample_size import replicates_for_width, replicates_to_tell
-from kdtune.statistics.smooth_minimum import Array, residual_variance
+from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
+from kdtune.statistics.standard_errors import Array, residual_variance
 
 
-def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:
-    """(cells,): standard deviation of the difference of two temperatures in one replicate; cells with several."""
-    usable = [cell.students[measure] for cell in cells if min(cell.students[measure].shape) > 1]
-    return np.array([math.sqrt(2 * residual_variance(y)) for y in usable])
+@dataclass(frozen=True)
+class ReplicateCounts:
+    """The replicates that a difference of mean errors takes; None where they are too many to count."""
+
+    difference: float  # as a share of a cell's lowest mean errors
+    errors: float  # in errors, for the median cell
+    to_tell: int | None  # to find the difference in 4 of 5 sweeps, for the median cell
+    to_tell_most: int | None  # to find it in 4 of 5 sweeps, for nine cells of ten
+    to_bound: int | None  # for an interval as wide as the difference, for the median cell
+    to_bound_most: int | None  # for an interval as wide, for nine cells of ten
 
 
 def count_replicates(
     cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: Sequence[float] = ()
 ) -> pd.DataFrame:
-    """Replicates that differences take, a row a difference.
+    """Count the replicates that differences take.
 
     Parameters
     ----------
-    shares : differences as shares of a cell's least mean errors.
+    shares : differences as shares of a cell's lowest mean errors.
     errors : differences in errors.
 
-    ``to_tell`` has a difference found in 4 of 5 sweeps, ``to_bound`` gives its interval half its size on
-    either side; both for the median cell, and, with ``_most``, for nine cells of ten.
+    Returns
+    -------
+    Frame with one row per difference and the columns of ``ReplicateCounts``.
 
     Raises
     ------
     RequestError
         If no cell has two replicates and two temperatures.
     """
-    usable = [cell for cell in cells if min(cell.students[measure].shape) > 1]
-    if not usable:
-        raise RequestError("no cell has two replicates of two temperatures; noise cannot be seen in fewer")
-    deviations = estimate_noise(usable, measure)
+    usable_cells = [cell for cell in cells if min(cell.students[measure].shape) > 1]
+    if not usable_cells:
+        raise RequestError("no setting has two replicates of two temperatures; fewer do not show the noise")
+    deviations = estimate_noise(usable_cells, measure)
     if not deviations.any():
-        raise RequestError("the replicates of every cell are copies of each other, which show no noise")
-    least = np.array([cell.students[measure].mean(axis=0).min() for cell in usable])
-    typical = float(np.median(least))
-    rows = [(share, share * typical, share, deviations / np.maximum(least, 1e-12)) for share in sorted(shares)]
-    rows += [(count / typical if typical else math.inf, count, count, deviations) for count in sorted(errors)]
-    return pd.DataFrame([{"difference": share, "errors": count, **_counts(*rest)} for share, count, *rest in rows])
+        raise RequestError("the replicates of every setting are copies of each other, which show no noise")
+    lowest_errors = np.array([cell.students[measure].mean(axis=0).min() for cell in usable_cells])
+    median_errors = float(np.median(lowest_errors))
+    relative_deviations = deviations / np.maximum(lowest_errors, 1e-12)
+    counts = []
+    for share in sorted(shares):
+        counts.append(_count(share, share * median_errors, share, relative_deviations))
+    for difference in sorted(errors):
+        share = difference / median_errors if median_errors else math.inf
+        counts.append(_count(share, difference, difference, deviations))
+    return pd.DataFrame(counts)
 
 
-def _counts(difference: float, deviations: Array) -> dict[str, int | None]:
-    median, most = np.quantile(deviations, [0.5, 0.9])
-    return {
-        "to_tell": replicates_to_tell(difference, median),
-        "to_tell_most": replicates_to_tell(difference, most),
-        "to_bound": replicates_for_width(difference, median),
-        "to_bound_most": replicates_for_width(difference, most),
-    }
+def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:
+    """Return of each cell the standard deviation of the difference of two temperatures in one replicate."""
+    return np.array([math.sqrt(2 * residual_variance(cell.students[measure])) for cell in cells])
+
+
+def _count(share: float, errors: float, difference: float, deviations: Array) -> ReplicateCounts:
+    """Count the replicates for a difference, in the same units as the deviations (cells,)."""
+    median, ninth_decile = np.quantile(deviations, [0.5, 0.9])
+    return ReplicateCounts(
+        difference=share,
+        errors=errors,
+        to_tell=replicates_to_detect(difference, median),
+        to_tell_most=replicates_to_detect(difference, ninth_decile),
+        to_bound=replicates_to_bound(difference, median),
+        to_bound_most=replicates_to_bound(difference, ninth_decile),
+    )

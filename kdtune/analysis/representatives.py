@@ -1,12 +1,13 @@
-"""A few networks out of a table, in words: what figures of single networks show. Pure.
+"""Choose a few networks of a table, which figures of single networks show.
 
-Of each cell the students at the temperature with the fewest mean errors on the validation split, their
-baselines and their teachers, a panel for each data set and transfer set.
+Of each cell these are the students at the temperature with the fewest mean errors on the validation split, their
+baselines and their teachers, in one panel per data set and transfer set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from kdtune.analysis.cells import (
     find_cell_columns,
     format_setting,
     group_rows,
-    is_students_only,
+    is_distillation_setting,
     select_data_columns,
     select_done,
     select_first_cells,
@@ -23,79 +24,116 @@ from kdtune.analysis.cells import (
 from kdtune.columns import BASELINE, ID, MODEL, STUDENT, TEACHER, TEACHER_ID, TEMP, VAL_NUM_ERROR
 
 PANEL, SERIES = "panel", "series"
-MOST_CELLS = 24  # more could not be told apart in a figure
+MAX_CELLS = 24  # More cells have lines that nobody can distinguish in a figure.
+
+
+@dataclass(frozen=True)
+class _SeriesColumns:
+    """The columns that name a series in a panel, by the model of its networks."""
+
+    teacher: list[str]
+    baseline: list[str]
+    student: list[str]
 
 
 def choose_networks(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The rows of those networks, ``panel`` and ``series`` in words, and how many cells were left out.
+    """Choose the networks to show.
 
-    In each panel teachers stand first, then baselines, then students.
-
-    A teacher is in every panel in which it has students.
+    Returns
+    -------
+    Their rows with ``panel`` and ``series`` in words, and how many cells were left out. In each panel teachers
+    stand first, then baselines, then students. A teacher is in every panel in which it has students.
     """
     table = select_done(table)
-    columns = find_cell_columns(table)
-    data = select_data_columns(columns)
-    table, left_out = select_first_cells(table, columns, MOST_CELLS)
-    is_student = table[MODEL] == STUDENT
-    own = [name for name in columns if name not in data and table[name][is_student].nunique(dropna=False) > 1]
-    parts = []
-    students = _best_on_validation(table[is_student], columns)
-    several = len(students) < int(is_student.sum())  # temperatures, of which validation chose
-    shared = [name for name in own if not is_students_only(name)]
+    cell_columns = find_cell_columns(table)
+    table, n_left_out = select_first_cells(table, cell_columns, MAX_CELLS)
+    data_columns = select_data_columns(cell_columns)
+    all_students = table[table[MODEL] == STUDENT]
+    columns = _find_series_columns(table, all_students, [name for name in cell_columns if name not in data_columns])
+    students = _select_best_on_validation(all_students, cell_columns)
+    student_suffix = " (chosen)" if len(students) < len(all_students) else ""
     baselines = table[table[MODEL] == BASELINE]
-    if left_out and (names := [*data, *shared]):  # theirs too
-        baselines = baselines.merge(students[names].drop_duplicates(), on=names)
+    if n_left_out:
+        baselines = _select_partners(baselines, students, [*data_columns, *columns.baseline])
     teachers = table[table[MODEL] == TEACHER]
-    for key, group in group_rows(pd.concat([baselines, students]), data):
-        panel = format_setting(data, key)
-        those = teachers[teachers[ID].isin(group[TEACHER_ID])]
-        of_teacher = [name.removeprefix("teacher_") for name in own if name.startswith("teacher_")]
-        for rows, who, settings in (
-            (those, "teacher", [name for name in of_teacher if name in table.columns]),
-            (group[group[MODEL] == BASELINE], "baseline", shared),
-            (group[group[MODEL] == STUDENT], "student", [*own, TEMP]),
-        ):
-            for values, series in group_rows(rows, settings):
-                said = format_setting(settings, values)
-                if who == "student" and several:
-                    said += " (chosen)"
-                label = ", ".join(part for part in (who, said) if part)
-                parts.append(series.assign(**{PANEL: panel, SERIES: label}))
-    found = pd.concat(parts) if parts else table.head(0).assign(**{PANEL: "", SERIES: ""})
-    return found, left_out
+    parts = []
+    for values, networks in group_rows(pd.concat([baselines, students]), data_columns):
+        panel = format_setting(data_columns, values)
+        panel_teachers = teachers[teachers[ID].isin(networks[TEACHER_ID])]
+        panel_baselines = networks[networks[MODEL] == BASELINE]
+        panel_students = networks[networks[MODEL] == STUDENT]
+        parts += _label_series(panel_teachers, "teacher", columns.teacher, panel)
+        parts += _label_series(panel_baselines, "baseline", columns.baseline, panel)
+        parts += _label_series(panel_students, "student", columns.student, panel, student_suffix)
+    if not parts:
+        return table.head(0).assign(**{PANEL: "", SERIES: ""}), n_left_out
+    return pd.concat(parts), n_left_out
 
 
-def _best_on_validation(students: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Of several temperatures with equally few errors the lowest."""
-    kept = []
-    for _, cell in group_rows(students, columns):
+def _find_series_columns(table: pd.DataFrame, students: pd.DataFrame, columns: list[str]) -> _SeriesColumns:
+    """Return the columns that tell the series of a panel apart: those that vary over the students."""
+    varying_columns = [name for name in columns if students[name].nunique(dropna=False) > 1]
+    of_teacher = [name.removeprefix("teacher_") for name in varying_columns if name.startswith("teacher_")]
+    return _SeriesColumns(
+        teacher=[name for name in of_teacher if name in table.columns],
+        baseline=[name for name in varying_columns if not is_distillation_setting(name)],
+        student=[*varying_columns, TEMP],
+    )
+
+
+def _select_partners(baselines: pd.DataFrame, students: pd.DataFrame, shared_columns: list[str]) -> pd.DataFrame:
+    """Return the baselines that share their settings with some student."""
+    if not shared_columns:
+        return baselines
+    return baselines.merge(students[shared_columns].drop_duplicates(), on=shared_columns)
+
+
+def _label_series(
+    networks: pd.DataFrame, model: str, columns: list[str], panel: str, suffix: str = ""
+) -> list[pd.DataFrame]:
+    """Return the networks of each series with its panel and its label."""
+    series = []
+    for values, rows in group_rows(networks, columns):
+        settings = format_setting(columns, values) + suffix
+        label = f"{model}, {settings}" if settings else model
+        series.append(rows.assign(**{PANEL: panel, SERIES: label}))
+    return series
+
+
+def _select_best_on_validation(students: pd.DataFrame, cell_columns: Sequence[str]) -> pd.DataFrame:
+    """Return the students of each cell at its best temperature; of temperatures with equally few errors the lowest."""
+    best_students = []
+    for _, cell in group_rows(students, cell_columns):
         errors = cell.groupby(TEMP)[VAL_NUM_ERROR].mean()
-        kept.append(cell[cell[TEMP] == errors.idxmin()] if errors.notna().any() else cell.head(0))
-    return pd.concat(kept) if kept else students
+        best_students.append(cell[cell[TEMP] == errors.idxmin()] if errors.notna().any() else cell.head(0))
+    return pd.concat(best_students) if best_students else students
 
 
 def summarize_replicates(
     networks: pd.DataFrame, details: pd.DataFrame, x: str, measures: Sequence[str]
 ) -> pd.DataFrame:
-    """Mean, lowest and highest of each measure over the networks of a series, for each value of ``x``.
+    """Summarize each measure over the networks of a series, for each value of ``x``.
 
     Parameters
     ----------
-    networks : of ``chosen``.
+    networks : from ``choose_networks``.
     details : rows of several networks (``id``) for each value of ``x``.
 
     Returns
     -------
-    Frame of ``panel``, ``series``, ``x``, and ``measure``, ``measure_low``, ``measure_high`` for each measure.
+    Frame of ``panel``, ``series``, ``x``, and for each measure its mean ``measure``, its lowest ``measure_low`` and
+    its highest ``measure_high``.
     """
+    aggregations: dict[str, Any] = {}
+    for measure in measures:
+        aggregations[measure] = (measure, "mean")
+        aggregations[f"{measure}_low"] = (measure, "min")
+        aggregations[f"{measure}_high"] = (measure, "max")
     joined = networks[[ID, PANEL, SERIES]].merge(details, on=ID)
-    ends = {"": "mean", "_low": "min", "_high": "max"}
-    columns: Any = {measure + end: (measure, how) for measure in measures for end, how in ends.items()}
-    found: pd.DataFrame = joined.groupby([PANEL, SERIES, x], sort=False).agg(**columns).reset_index()
-    return found
+    summary: pd.DataFrame = joined.groupby([PANEL, SERIES, x], sort=False).agg(**aggregations).reset_index()
+    return summary
 
 
 def has_replicates(networks: pd.DataFrame) -> bool:
-    """Whether any kind of network is there more than once."""
+    """Return whether any series has more than one network."""
     return bool(networks.groupby([PANEL, SERIES]).size().max() > 1)

@@ -1,164 +1,168 @@
-"""Whether T_opt moves with the settings of a sweep, and with the teacher's measured errors: a row a factor."""
+"""Estimate whether T_opt moves with the settings of a sweep, and with the teacher's measured errors."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from statsmodels.stats.multitest import multipletests
 
-from kdtune.analysis.cell_arrays import FEW_REPLICATES, Cell
-from kdtune.analysis.cells import is_students_only, select_data_columns
-from kdtune.analysis.sentences import LEAST_DOUBLINGS, TEACHER_ERROR, decide_verdict, list_rows, write_effect_sentence
+from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cells import is_distillation_setting, select_data_columns
+from kdtune.analysis.factor_effects import TEACHER_ERROR, FactorEffect, decide_verdict
+from kdtune.analysis.result_columns import to_columns
+from kdtune.analysis.sentences import write_effect_sentence
+from kdtune.analysis.usable_cells import number_independent_sets, select_usable_cells
 from kdtune.columns import NUM_ERROR
-from kdtune.statistics import effects
-from kdtune.statistics import smooth_minimum as curves
-from kdtune.statistics.smooth_minimum import Array
+from kdtune.statistics.effects import Effect, estimate_effect
+from kdtune.statistics.levelled_curves import CellCurves, LevelledCurves, place_on_one_axis
+from kdtune.statistics.smooth_minimum import Minimum
+from kdtune.statistics.smoothers import MIN_SPLINE_POINTS, Smoother, choose_smoother
+from kdtune.statistics.standard_errors import Array, residual_variance
 
-# Steps of ``curves.smoothers``: many cells together have less noise than one, and the same bias. With 3 curves that
-# turn with the width passed for moves too often in simulations; with more a move was found more rarely.
-ROUGHER = 4
-LEAST_NOISE = 0.1  # of the median cell's: a cell that happens to show less would outweigh all others
+# Steps of ``list_smoothers``: many cells together have less noise than one, and the same bias. With 3, curves that turn
+# with the width passed for moves too often in simulations; with more, a move was found more rarely.
+STEPS_ROUGHER = 4
+MIN_RELATIVE_NOISE = 0.1  # of the median cell's noise: a cell that happens to show less would outweigh all others
+MIN_TEACHER_DOUBLINGS = 0.5  # of the teacher's errors: over less, noise in them would pass for a steep effect
+_NO_EFFECT = Effect(Minimum(math.nan, -math.inf, math.inf), math.nan, math.nan, math.nan, math.nan)
 
 
 def estimate_effects(
-    found: list[Cell], columns: Sequence[str], decide: str, informative: int, margin: float
-) -> pd.DataFrame:
-    """Change of log2 T_opt per doubling of each factor.
+    cells: list[Cell], columns: Sequence[str], measure: str, informative_cells: int, margin: float
+) -> list[FactorEffect]:
+    """Estimate the change of log2 T_opt per doubling of each factor.
 
     Parameters
     ----------
-    columns : that name a cell.
-    decide : the measure that T_opt is the minimum of.
-    informative : cells that say where their best T is.
+    columns : those that name a cell.
+    measure : the measure that T_opt is the minimum of.
+    informative_cells : how many cells know to some extent where their best T is.
     margin : a change that does not matter.
     """
-    usable = _alike(found)
-    noise = np.array([math.sqrt(curves.residual_variance(cell.students[decide])) for cell in usable])
-    sets = _independent(usable)
-    axis, smooth = effects.place_on_one_axis(_curves(usable, noise, decide)) if usable else (noise, [])
+    usable_cells = select_usable_cells(cells)
+    noise = np.array([math.sqrt(residual_variance(cell.students[measure])) for cell in usable_cells])
+    sets = number_independent_sets(usable_cells)
+    axis: Array = np.zeros(0)
+    curves: list[LevelledCurves] = []
+    if usable_cells:
+        axis, curves = place_on_one_axis(_smooth_cells(usable_cells, noise, measure))
+    effects = []
+    for factor in _find_factors(cells, columns):
+        values = [_read_factor(cell, factor) for cell in usable_cells]
+        obstacle = _find_obstacle(factor, values, usable_cells, noise)
+        estimate = None
+        if not obstacle:
+            log2_values = [math.log2(value) for value in values]
+            estimate = estimate_effect(axis, curves, log2_values, _name_blocks(usable_cells, columns, factor), sets)
+        estimate = estimate or _NO_EFFECT
+        effect = FactorEffect(
+            factor=factor,
+            effect=estimate.estimate.location,
+            low=estimate.estimate.low,
+            high=estimate.estimate.high,
+            p_value=estimate.p_value,
+            check=estimate.check,
+            check_low=estimate.check_low,
+            check_high=estimate.check_high,
+            informative_cells=informative_cells,
+            cells=len(cells),
+            used_cells=len(usable_cells),
+            replicates=len(usable_cells[0].replicates) if usable_cells else 0,
+            independent_sets=max(sets, default=0) + 1,
+            obstacle=obstacle,
+        )
+        effects.append(effect)
+    corrected_effects = _correct_p_values(effects)
+    return [replace(effect, verdict=decide_verdict(effect, margin)) for effect in corrected_effects]
+
+
+def make_effects_frame(effects: Sequence[FactorEffect], margin: float) -> pd.DataFrame:
+    """Return one row per factor, with a sentence each; an empty frame if nothing varies."""
     rows = []
-    for factor in _factors(found, columns):
-        values = [_value(cell, factor) for cell in usable]
-        why_not = _why_not(factor, values, usable, noise)
-        within = [name for name in columns if name != factor]
-        if factor == TEACHER_ERROR:
-            within = [
-                name for name in columns if name not in select_data_columns(columns) and not is_students_only(name)
-            ]
-        moved = None
-        if not why_not:
-            blocks = [tuple(cell.names[name] for name in within) for cell in usable]
-            moved = effects.estimate_effect(axis, smooth, [math.log2(value) for value in values], blocks, sets)
-        rows.append({"factor": factor, "why_not": why_not, **_row(moved)})
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
-    frame["informative_cells"], frame["cells"], frame["used_cells"] = informative, len(found), len(usable)
-    frame["replicates"] = len(usable[0].replicates) if usable else 0
-    frame["independent_sets"] = max(sets, default=0) + 1
-    tested = frame["p_value"].notna()
-    frame["p_holm"] = math.nan
-    if tested.any():
-        frame.loc[tested, "p_holm"] = multipletests(frame.loc[tested, "p_value"], method="holm")[1]
-    frame["verdict"] = [decide_verdict(row, margin) for row in list_rows(frame)]
-    frame["sentence"] = [write_effect_sentence(row, margin) for row in list_rows(frame)]
-    return frame.drop(columns="why_not")
+    for effect in effects:
+        row = to_columns(effect)
+        del row["obstacle"]
+        rows.append({**row, "sentence": write_effect_sentence(effect, margin)})
+    return pd.DataFrame(rows)
 
 
-def _why_not(factor: str, values: Sequence[Any], usable: Sequence[Cell], noise: Array) -> str:
-    """Why the effect of a factor is not asked, in words; empty if it is."""
-    if not usable:
-        return f"no cell has {curves.SPLINE_FROM} temperatures, which a curve takes"
-    if len(usable[0].replicates) > 1 and np.median(noise) == 0:
-        return "the replicates of most cells are copies, which show no noise to judge by"
-    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 for value in values):
-        return "it is no number above 0 in every cell, so that nothing doubles; compare its cells"
-    least, most = min(values), max(values)
-    if factor == TEACHER_ERROR and most / least < 2**LEAST_DOUBLINGS:
-        return f"they differ by a factor of {most / least:.2g} at most"
+def _correct_p_values(effects: list[FactorEffect]) -> list[FactorEffect]:
+    """Return the effects with p-values after Holm's correction for their number."""
+    p_values = [effect.p_value for effect in effects if not math.isnan(effect.p_value)]
+    if not p_values:
+        return effects
+    corrected_p_values = iter(multipletests(p_values, method="holm")[1])
+    corrected_effects = []
+    for effect in effects:
+        if not math.isnan(effect.p_value):
+            effect = replace(effect, p_holm=float(next(corrected_p_values)))
+        corrected_effects.append(effect)
+    return corrected_effects
+
+
+def _name_blocks(cells: Sequence[Cell], columns: Sequence[str], factor: str) -> list[tuple[Any, ...]]:
+    """Return for each cell the settings that it shares with the cells that differ from it in the factor alone."""
+    shared_columns = [name for name in columns if name != factor]
+    if factor == TEACHER_ERROR:
+        data_columns = select_data_columns(columns)
+        shared_columns = [name for name in columns if name not in data_columns and not is_distillation_setting(name)]
+    return [tuple(cell.settings[name] for name in shared_columns) for cell in cells]
+
+
+def _find_obstacle(factor: str, values: Sequence[Any], usable_cells: Sequence[Cell], noise: Array) -> str:
+    """Say why the effect of a factor cannot be estimated; return an empty text if it can."""
+    if not usable_cells:
+        return f"no setting has the {MIN_SPLINE_POINTS} temperatures that a smooth curve needs"
+    if len(usable_cells[0].replicates) > 1 and np.median(noise) == 0:
+        return "the replicates of most settings are copies, which do not show how large the noise is"
+    if not all(_is_positive_number(value) for value in values):
+        return "it is not a number above 0 everywhere, so that it cannot double; compare its values in the table"
+    lowest_value, highest_value = min(values), max(values)
+    if factor == TEACHER_ERROR and highest_value / lowest_value < 2**MIN_TEACHER_DOUBLINGS:
+        return f"they differ by a factor of {highest_value / lowest_value:.2g} at most"
     return ""
 
 
-def _row(moved: effects.Effect | None) -> dict[str, Any]:
-    if moved is None:
-        nothing = curves.Optimum(math.nan, -math.inf, math.inf)
-        moved = effects.Effect(nothing, math.nan, math.nan, math.nan, math.nan)
-    return {
-        "effect": moved.optimum.at, "low": moved.optimum.low, "high": moved.optimum.high, "p_value": moved.p_value,
-        "check": moved.check, "check_low": moved.check_low, "check_high": moved.check_high,
-    }  # fmt: skip
+def _is_positive_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
-def _alike(found: list[Cell]) -> list[Cell]:
-    """Cells with a curve, and the same replicates of each: those that all have, or most if those are few."""
-    curved = [cell for cell in found if len(cell.temperatures) >= curves.SPLINE_FROM]
-    counts = Counter(name for cell in curved for name in cell.replicates)
-    common = [name for name, count in counts.items() if count == len(curved)]
-    if len(common) < min(FEW_REPLICATES, len(counts)):
-        common = [name for name, count in counts.items() if count > len(curved) / 2]
-    if len(common) < 2 <= min((len(cell.replicates) for cell in curved), default=0):
-        least = min(len(cell.replicates) for cell in curved)  # names of their own in each cell: no pairs to keep
-        return [_rows(cell, range(least)) for cell in curved]
-    return [
-        _rows(cell, [cell.replicates.index(name) for name in common])
-        for cell in curved
-        if {*common} <= {*cell.replicates} and common
-    ]
+def _find_factors(cells: list[Cell], columns: Sequence[str]) -> list[str]:
+    """Return what may move T_opt: the settings that vary, and the teacher's errors."""
+    return [name for name in [*columns, TEACHER_ERROR] if len({_read_factor(cell, name) for cell in cells}) > 1]
 
 
-def _independent(usable: Sequence[Cell]) -> list[int]:
-    """For each cell the set that it belongs to: cells of different sets have no draw of data in common.
-
-    One set where the table does not say from which seeds its data came: then one replicate of all cells may
-    share what is random, and only replicates are independent.
-    """
-    if not usable or not all(cell.data_seeds for cell in usable):
-        return [0] * len(usable)
-    owners, drawn = zip(*((place, seed) for place, cell in enumerate(usable) for seed in cell.data_seeds), strict=True)
-    seeds = len(usable) + pd.factorize(np.array(drawn, object))[0]  # cells and seeds are the nodes of a graph
-    nodes = int(seeds.max()) + 1
-    graph = sparse.coo_array((np.ones(len(seeds)), (owners, seeds)), shape=(nodes, nodes))
-    components = sparse.csgraph.connected_components(graph, directed=False)[1][: len(usable)]
-    return [int(number) for number in pd.factorize(components)[0]]
+def _read_factor(cell: Cell, factor: str) -> Any:
+    """Return the value of a factor in a cell; None if the teacher's errors are unknown."""
+    if factor != TEACHER_ERROR:
+        value = cell.settings[factor]
+        return value.item() if isinstance(value, np.generic) else value
+    errors = cell.teacher.get(NUM_ERROR, np.full(1, np.nan))
+    return None if np.isnan(errors).all() else float(np.nanmean(errors))
 
 
-def _rows(cell: Cell, rows: Sequence[int]) -> Cell:
-    rows = list(rows)
-    students, teacher = ({name: array[rows] for name, array in part.items()} for part in (cell.students, cell.teacher))
-    return replace(cell, replicates=[cell.replicates[i] for i in rows], students=students, teacher=teacher)
-
-
-def _factors(found: list[Cell], columns: Sequence[str]) -> list[str]:
-    """What may move T_opt: settings that vary; the teacher's errors."""
-    return [name for name in [*columns, TEACHER_ERROR] if len({_value(cell, name) for cell in found}) > 1]
-
-
-def _value(cell: Cell, factor: str) -> Any:
-    if factor == TEACHER_ERROR:
-        errors = cell.teacher.get(NUM_ERROR, np.full(1, np.nan))
-        return float(np.nanmean(errors)) if not np.isnan(errors).all() else None
-    value = cell.names[factor]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _curves(usable: list[Cell], noise: Array, decide: str) -> list[effects.Curve]:
-    """Of each cell in units of its noise. Cells of one grid share a smoother."""
-    alike: dict[tuple[float, ...], list[Array]] = {}
-    for cell in usable:
-        alike.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[decide])
-    shared = {x: curves.choose_smoother(x, ys, ROUGHER) for x, ys in alike.items()}
-    least = LEAST_NOISE * np.median(noise) if len(noise) else 0.0
-    found = []
-    for cell, own in zip(usable, noise, strict=True):
+def _smooth_cells(cells: list[Cell], noise: Array, measure: str) -> list[CellCurves]:
+    """Return the smooth curves of each cell in units of its noise; cells of one grid share a smoother."""
+    smoothers = _choose_smoothers(cells, measure)
+    min_noise = MIN_RELATIVE_NOISE * np.median(noise)
+    curves = []
+    for cell, cell_noise in zip(cells, noise, strict=True):
         x = np.log2(cell.temperatures)
-        one, unit = shared[tuple(x)], max(own, least) or 1.0
-        y = cell.students[decide] / unit
-        found.append(effects.Curve(one.points, y @ one.values.T, y @ one.slopes.T, x))
-    return found
+        smoother = smoothers[tuple(x)]
+        unit = max(cell_noise, min_noise) or 1.0
+        values, slopes = smoother.smooth(cell.students[measure] / unit)
+        curves.append(CellCurves(smoother.points, values, slopes, x))
+    return curves
+
+
+def _choose_smoothers(cells: list[Cell], measure: str) -> dict[tuple[float, ...], Smoother]:
+    """Return a smoother for each grid of log2 T."""
+    errors_by_grid: dict[tuple[float, ...], list[Array]] = {}
+    for cell in cells:
+        errors_by_grid.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[measure])
+    return {x: choose_smoother(x, errors, STEPS_ROUGHER) for x, errors in errors_by_grid.items()}

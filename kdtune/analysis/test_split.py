@@ -1,50 +1,139 @@
-"""What a temperature that was chosen on the validation split is worth on the test split. Pure."""
+"""Evaluate on the test split a temperature that was chosen on the validation split."""
+
+# ruff: noqa: N815 (fields are named as the columns of the table, as in minus_T1)
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.columns import ECE, NLL, NUM_ERROR
-from kdtune.statistics.intervals import cross_fit, fieller_interval, mean_of_known, t_interval
+from kdtune.statistics.intervals import cross_fit, fieller_interval, mean_over_replicates, t_interval
+from kdtune.statistics.standard_errors import Array
 
 
-def evaluate_choice(cell: Cell, best: int, decide: str) -> dict[str, Any]:
-    """Columns of a row about a cell whose T was chosen as ``cell.temperatures[best]``.
+@dataclass(frozen=True)
+class ChoiceResult:
+    """What the chosen temperature is worth on the test split: a row of ``test``, beside the cell's columns and T.
 
-    Every difference is one of pairs: the same replicate's data, teacher and initial weights.
+    All but ``nll`` and ``ece`` are mean errors or differences of them. Every difference is one of pairs: the same
+    replicate's data, teacher and initial weights. ``_low`` and ``_high`` are ends of 95 % intervals. What the table
+    does not know is NaN, or None for a measure that it does not have.
+    """
+
+    student: float
+    student_low: float
+    student_high: float
+    baseline: float
+    teacher: float
+    at_T1: float  # the student at T = 1
+    minus_baseline: float  # student minus baseline
+    minus_baseline_low: float
+    minus_baseline_high: float
+    minus_teacher: float
+    minus_teacher_low: float
+    minus_teacher_high: float
+    minus_T1: float  # NaN where T = 1 is the chosen one
+    minus_T1_low: float
+    minus_T1_high: float
+    cross_fitted_minus_T1: float
+    cross_fitted_minus_T1_low: float
+    cross_fitted_minus_T1_high: float
+    gap_closed: float  # the share of the gap from baseline to teacher that distillation closes
+    gap_low: float
+    gap_high: float
+    cross_fitted: float  # each replicate at the T that is best on all others
+    chosen_on_test: float  # what choosing T on the test split would have claimed
+    nll: float | None = None
+    baseline_nll: float | None = None
+    teacher_nll: float | None = None
+    ece: float | None = None
+    baseline_ece: float | None = None
+    teacher_ece: float | None = None
+
+
+class _Estimate(NamedTuple):
+    mean: float
+    low: float
+    high: float
+
+
+def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult | None:
+    """Evaluate the temperature at ``best_index``, which was chosen by ``measure``.
+
+    Returns
+    -------
+    None if the table has no test errors.
     """
     if NUM_ERROR not in cell.students:
-        return {}
-    test, baseline, teacher = (
-        cell.students[NUM_ERROR],
-        cell.baseline[NUM_ERROR],
-        cell.teacher[NUM_ERROR],
+        return None
+    test, baseline, teacher = cell.students[NUM_ERROR], cell.baseline[NUM_ERROR], cell.teacher[NUM_ERROR]
+    student, at_T1 = test[:, best_index], _select_errors_at_one(cell, test)
+    cross_fitted = cross_fit(cell.students[measure], test)
+    errors = _estimate(student)
+    minus_baseline, minus_teacher = _estimate(student - baseline), _estimate(student - teacher)
+    is_T1 = cell.temperatures[best_index] == 1
+    minus_T1 = _estimate(np.full(len(student), np.nan) if is_T1 else student - at_T1)
+    cross_fitted_minus_T1 = _estimate(cross_fitted - at_T1)
+    gap = fieller_interval(baseline - student, baseline - teacher)
+    at_best = {name: values[:, best_index] for name, values in cell.students.items()}
+    return ChoiceResult(
+        student=errors.mean,
+        student_low=errors.low,
+        student_high=errors.high,
+        baseline=mean_over_replicates(baseline),
+        teacher=mean_over_replicates(teacher),
+        at_T1=mean_over_replicates(at_T1),
+        minus_baseline=minus_baseline.mean,
+        minus_baseline_low=minus_baseline.low,
+        minus_baseline_high=minus_baseline.high,
+        minus_teacher=minus_teacher.mean,
+        minus_teacher_low=minus_teacher.low,
+        minus_teacher_high=minus_teacher.high,
+        minus_T1=minus_T1.mean,
+        minus_T1_low=minus_T1.low,
+        minus_T1_high=minus_T1.high,
+        cross_fitted_minus_T1=cross_fitted_minus_T1.mean,
+        cross_fitted_minus_T1_low=cross_fitted_minus_T1.low,
+        cross_fitted_minus_T1_high=cross_fitted_minus_T1.high,
+        gap_closed=gap.ratio,
+        gap_low=gap.low,
+        gap_high=gap.high,
+        cross_fitted=mean_over_replicates(cross_fitted),
+        chosen_on_test=_find_lowest_mean(test),
+        nll=_mean_of_measure(at_best, NLL),
+        baseline_nll=_mean_of_measure(cell.baseline, NLL),
+        teacher_nll=_mean_of_measure(cell.teacher, NLL),
+        ece=_mean_of_measure(at_best, ECE),
+        baseline_ece=_mean_of_measure(cell.baseline, ECE),
+        teacher_ece=_mean_of_measure(cell.teacher, ECE),
     )
-    student = test[:, best]
-    found: dict[str, Any] = {"student": mean_of_known(student)}
-    found["student_low"], found["student_high"] = t_interval(student)
-    found["baseline"], found["teacher"] = mean_of_known(baseline), mean_of_known(teacher)
-    unknown = np.full(len(test), np.nan)
-    one = np.flatnonzero(cell.temperatures == 1)
-    at_one = test[:, one[0]] if len(one) else unknown
-    found["at_T1"] = mean_of_known(at_one)
-    others = {"baseline": baseline, "teacher": teacher, "T1": unknown if best in one else at_one}
-    crossed = cross_fit(cell.students[decide], test)
-    pairs = {f"minus_{name}": student - other for name, other in others.items()}
-    pairs["cross_fitted_minus_T1"] = crossed - at_one
-    for name, differences in pairs.items():
-        found[name] = mean_of_known(differences)
-        found[f"{name}_low"], found[f"{name}_high"] = t_interval(differences)
-    found["gap_closed"], found["gap_low"], found["gap_high"] = fieller_interval(baseline - student, baseline - teacher)
-    found["cross_fitted"] = mean_of_known(crossed)
-    means = test.mean(axis=0)  # what choosing on the test split would have claimed
-    found["chosen_on_test"] = np.nan if np.isnan(means).all() else np.nanmin(means)
-    for measure in (NLL, ECE):
-        if measure in cell.students:
-            found[measure] = mean_of_known(cell.students[measure][:, best])
-            found[f"baseline_{measure}"] = mean_of_known(cell.baseline[measure])
-            found[f"teacher_{measure}"] = mean_of_known(cell.teacher[measure])
-    return found
+
+
+def _select_errors_at_one(cell: Cell, test: Array) -> Array:
+    """Return the test errors (R,) at T = 1; NaN if the cell has no such temperature."""
+    indices = np.flatnonzero(cell.temperatures == 1)
+    return test[:, indices[0]] if len(indices) else np.full(len(test), np.nan)
+
+
+def _estimate(values: Array) -> _Estimate:
+    """Return the mean of values (R,) with its 95 % interval."""
+    low, high = t_interval(values)
+    return _Estimate(mean_over_replicates(values), low, high)
+
+
+def _find_lowest_mean(test: Array) -> float:
+    """Return the lowest of the means over replicates of test errors (R, k) that are known; NaN if none is."""
+    means = test.mean(axis=0)
+    return np.nan if np.isnan(means).all() else float(np.nanmin(means))
+
+
+def _mean_of_measure(values: Mapping[str, Array], measure: str) -> float | None:
+    if measure not in values:
+        return None
+    mean: float = mean_over_replicates(values[measure])
+    return mean

@@ -1,4 +1,4 @@
-"""The command line: arguments in, calls, prints out. Knows click, nothing of training."""
+"""The command line: arguments in, calls, text out. It knows click and nothing of training."""
 
 from __future__ import annotations
 

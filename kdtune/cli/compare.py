@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdtune.cli.export import export_table
 from kdtune.cli.group import main
-from kdtune.cli.printing import print_table, warn_of_lag
+from kdtune.cli.printing import print_table, warn_of_stale_table
+from kdtune.cli.show import FILE_FORMATS
 from kdtune.errors import RequestError
 from kdtune.text import NOTHING
 
@@ -16,77 +18,91 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RANKS = """
-How students rank: errors of the first less those of the second, theirs and here, in pairs of one replicate;
-the intervals hold for all pairs of a part together with 95 % probability:"""
+How students rank: the errors of the first minus those of the second, published and here, in pairs of one replicate.
+The intervals hold for all pairs of a part together with 95 % confidence:"""
 
 
 @main.command()
 @click.argument("results")
 @click.option("--with", "reference", default="tutorial", show_default=True, metavar="NAME|FILE.csv",
-              help="Figures to set it beside: kdtune's own, or a CSV file (see docs/reproduction.md).")  # fmt: skip
+              help="The published figures: those of the 2018 Harvard tutorial and of the paper, or a CSV file "
+                   "(see docs/reproduction.md).")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write all columns to a file: .csv, .json or .parquet.")  # fmt: skip
 def compare(results: str, reference: str, output: Path | None) -> None:
-    """This sweep's errors beside published ones, with the spread of its replicates, and which lie inside it.
+    """Compare this sweep's errors with published ones, and say which lie within the range of its replicates.
 
     RESULTS is a sweep's folder or its name under results/.
     """
-    from kdtune.analysis import published_figures as published
-    from kdtune.analysis import table_queries as showing
-    from kdtune.analysis.answer import find_redrawn
-
-    figures = published.read_published(reference)
-    warn_of_lag(results)
-    table = showing.read_sweep_table(results)
-    matches = published.match_networks(table, showing.read_details(results, "per_class.parquet"), figures)
-    if Path(reference).suffix and (rest := figures.drop([match.published.name for match in matches])["network"]).any():
-        click.echo(f"Figures of networks that are not there: {', '.join(rest)}", err=True)
-    found, pairs = published.compare_with_published(matches), published.compare_rankings(matches)
-    if found.empty:
-        raise RequestError(f"{results}: has no network that {reference} has a figure of")
-    if output:
-        kind = output.suffix[1:]
-        if kind not in ("csv", "json", "parquet"):
-            raise RequestError(f"{output}: the name ends in .csv, .json or .parquet")
-        showing.export_table(found, kind, output)
-    notes = [note for note in dict.fromkeys(found["note"]) if note]
-    anew = (
-        f" (each with another {', '.join(names)}; of nothing else do they tell)"
-        if (names := find_redrawn(table))
-        else ""
+    from kdtune.analysis.answer import find_redrawn_parts
+    from kdtune.analysis.published_figures import (
+        compare_rankings,
+        compare_with_published,
+        write_source_summary,
     )
-    click.echo(f"Errors on the test split. Here: the mean over replicates{anew},\n"
-               "their lowest and highest, and where one more run would lie with 95 % probability.")  # fmt: skip
-    print_table(_in_words(found, notes), 3)
-    for place, note in enumerate(notes, start=1):
-        click.echo(f"  {place}: {note}")
-    for source in dict.fromkeys(found["source"]):
-        click.echo(published.write_sentence(found, source))
-    if len(pairs):
+    from kdtune.analysis.published_files import read_published
+    from kdtune.analysis.published_matches import match_networks
+    from kdtune.analysis.table_files import read_details, read_sweep_table
+
+    published = read_published(reference)
+    warn_of_stale_table(results)
+    table = read_sweep_table(results)
+    matches = match_networks(table, read_details(results, "per_class.parquet"), published)
+    unmatched = published.drop([match.figure.name for match in matches])["network"]
+    if Path(reference).suffix and unmatched.any():
+        click.echo(f"Published networks that this table lacks: {', '.join(unmatched)}", err=True)
+    comparison, rankings = compare_with_published(matches), compare_rankings(matches)
+    if comparison.empty:
+        raise RequestError(f"{results}: none of its networks has a published figure in {reference}")
+    if output:
+        if output.suffix[1:] not in FILE_FORMATS:
+            raise RequestError(f"{output}: the file's name must end in .csv, .json or .parquet")
+        export_table(comparison, output.suffix[1:], output)
+    notes = [note for note in dict.fromkeys(comparison["note"]) if note]
+    redrawn = _describe_redrawn(find_redrawn_parts(table))
+    click.echo(f"Errors on the test split. Here: the mean over replicates{redrawn},\n"
+               "the lowest and the highest, and where one more run would lie with 95 % probability.")  # fmt: skip
+    print_table(_format_comparison(comparison, notes), 3)
+    for number, note in enumerate(notes, start=1):
+        click.echo(f"  {number}: {note}")
+    for source in dict.fromkeys(comparison["source"]):
+        click.echo(write_source_summary(comparison, source))
+    if len(rankings):
         click.echo(RANKS)
-        print_table(_ranks_in_words(pairs), 3)
+        print_table(_format_rankings(rankings), 3)
     if output:
         click.echo(f"Wrote {output}", err=True)
 
 
-def _in_words(found: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """The comparison as it is printed."""
-    shown = found[["part", "network", "source", "n"]].copy()
-    several = found["replicates"] > 1
-    shown["theirs"] = found["theirs"].astype(int)
-    shown["here"] = found["mean"].map("{:.1f}".format).where(several, found["mean"].map("{:.0f}".format))
-    for ends, name, place in (("lowest highest", "spread", "spread"), ("low high", "one more run", "one_more_run")):
-        low, high = (found[end].map("{:.0f}".format) for end in ends.split())
-        shown[name] = (low + " to " + high).where(several, NOTHING)
-        shown[f"theirs in {name}"] = found[place].where(several, NOTHING)
-    shown["note"] = [str(notes.index(note) + 1) if note else "" for note in found["note"]]
+def _describe_redrawn(parts: list[str]) -> str:
+    """Return in parentheses what each replicate redraws, which is all that its spread can tell of."""
+    return f" (each with another {', '.join(parts)}; of nothing else do they tell)" if parts else ""
+
+
+def _format_comparison(comparison: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Return the comparison as text, with notes by their number."""
+    shown = comparison[["part", "network", "source", "n"]].copy()
+    has_replicates = comparison["replicates"] > 1
+    shown["published"] = comparison["theirs"].astype(int)
+    mean_of_several, single = comparison["mean"].map("{:.1f}".format), comparison["mean"].map("{:.0f}".format)
+    shown["here"] = mean_of_several.where(has_replicates, single)
+    for title, low_column, high_column, verdict_column in (
+        ("range", "lowest", "highest", "spread"),
+        ("one more run", "low", "high", "one_more_run"),
+    ):
+        low, high = comparison[low_column].map("{:.0f}".format), comparison[high_column].map("{:.0f}".format)
+        shown[title] = (low + " to " + high).where(has_replicates, NOTHING)
+        shown[f"published in {title}"] = comparison[verdict_column].where(has_replicates, NOTHING)
+    shown["note"] = [str(notes.index(note) + 1) if note else "" for note in comparison["note"]]
     return shown
 
 
-def _ranks_in_words(pairs: pd.DataFrame) -> pd.DataFrame:
-    shown = pairs[["part", "first", "second", "source"]].copy()
-    shown["theirs"] = pairs["theirs"].map("{:+.0f}".format)
-    shown["here"] = pairs["mean"].map("{:+.1f}".format)
-    shown["interval"] = pairs["low"].map("{:+.0f}".format) + " to " + pairs["high"].map("{:+.0f}".format)
-    shown["ours say"] = pairs["says"]
+def _format_rankings(rankings: pd.DataFrame) -> pd.DataFrame:
+    """Return the ranks of pairs of students as text."""
+    shown = rankings[["part", "first", "second", "source"]].copy()
+    shown["published"] = rankings["theirs"].map("{:+.0f}".format)
+    shown["here"] = rankings["mean"].map("{:+.1f}".format)
+    low, high = rankings["low"].map("{:+.0f}".format), rankings["high"].map("{:+.0f}".format)
+    shown["95 % interval"] = low + " to " + high
+    shown["here says"] = rankings["says"]
     return shown

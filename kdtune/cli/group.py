@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from typing import Any
 
 import click
 
-from kdtune.errors import KdtuneError
+from kdtune.errors import KdtuneError, StorageError
 from kdtune.versions import __version__
 
-# Ctrl-C in a shell: 128 + SIGINT.
+# The exit code of a shell for Ctrl-C: 128 + SIGINT.
 INTERRUPTED = 130
 
 
 class _Group(click.Group):
-    """Turns kdtune's errors into one message and an exit code."""
+    """The commands, whose errors become one message and an exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; say in one line when standard output takes no more, as when its disk is full."""
+        _print_all_characters()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.filename is not None:  # It comes from a file of ours, not from what is printed.
+                raise
+            _discard_standard_output()
+            click.echo(f"standard output: cannot be written: {error.strerror or error}", err=True)
+            raise SystemExit(StorageError.exit_code) from None
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn the errors that are meant for users into one message and an exit code."""
         try:
             return super().invoke(ctx)
         except KdtuneError as error:
@@ -27,9 +42,26 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             raise SystemExit(INTERRUPTED) from None
-        except BrokenPipeError:  # `kdtune show ... | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # The reader of `kdtune show ... | head` has seen enough.
+            _discard_standard_output()
             raise SystemExit(0) from None
+
+
+def _print_all_characters() -> None:
+    r"""Let names in any script be printed instead of failing on a terminal that lacks their characters.
+
+    An encoding of ASCII mostly means that no locale is set: UTF-8 is printed then, as click does. What another encoding
+    lacks is printed as an escape (``\u03c4``).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if is_ascii else None, errors="backslashreplace")
+
+
+def _discard_standard_output() -> None:
+    """Point standard output at the null device, so that Python's own flush at exit does not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

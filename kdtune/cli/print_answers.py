@@ -1,7 +1,8 @@
-"""An answer on a terminal."""
+"""Print an answer on a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -17,90 +18,95 @@ from kdtune.analysis.printed_tables import (
     format_test_errors,
     list_findings,
 )
-from kdtune.cli.printing import SHOWN_CELLS, print_table
-from kdtune.text import plural
+from kdtune.cli.printing import MAX_SETTINGS, print_table
+from kdtune.text import pluralize
+
+_CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error (ece)"}
 
 
 def print_answer(answer: Answer) -> None:
-    """The best temperature of every cell, what it is worth on the test split, what it moves with."""
+    """Print the best temperature of every setting, what it is worth on the test split, and what it moves with."""
     click.echo(write_headline(answer) + "\n")
-    best, shown = answer.t_opt, answer.first(SHOWN_CELLS)
-    more = len(answer.cells) - len(shown.cells)
-    click.echo(f"Fewest errors on the {answer.split} split, {_replicates(best['replicates'])}{_redrawn(answer)}. "
-               f"The interval is 95 %, for the minimum of the mean curve:")  # fmt: skip
-    _print_cells(format_optima(shown), len(answer.columns), more)
+    counts = _describe_replicates(answer.t_opt["replicates"])
+    redrawn = f" (each with another {', '.join(answer.redrawn_parts)})" if answer.redrawn_parts else ""
+    click.echo(f"Best T: the fewest errors on the {answer.selection_split} split, {counts}{redrawn}.\n"
+               "The 95 % confidence interval is that of the minimum of the mean curve:")  # fmt: skip
+    _print_settings(answer, format_optima)
     if "student" in answer.test:
-        fair = "which chose it too: too low by that; cross-fitted is fair"
-        if answer.split == "validation":
-            fair = "which had no part in choosing it (though the networks are the same)"
-        click.echo(f"\nErrors at that T on the test split, {fair}:")
-        _print_cells(format_test_errors(shown), len(answer.columns), more)
-        if (best["replicates"] > 1).any() and len((paired := format_differences(shown)).columns) > len(
-            answer.columns
-        ) + 1:
-            click.echo("\nPaired differences in errors, of replicates that have both, with 95 % intervals: the student "
-                       "at that T minus another:")  # fmt: skip
-            _print_cells(paired, len(answer.columns), more)
-        if len(fixed := format_fixed_temperatures(answer)):
-            click.echo("\nOne T for all cells: errors on the test split above those at each cell's own T:")
-            print_table(fixed)
-        if len(titles := (calibrated := format_calibration(shown)).columns) > len(answer.columns) + 1:
-            click.echo(
-                "\nCalibration at T = 1 on the test split: "
-                + " and ".join(
-                    full for short, full in _CALIBRATION.items() if any(title.startswith(short) for title in titles)
-                )
-                + ":"
-            )
-            _print_cells(calibrated, len(answer.columns), more)
-    for cell in answer.without:
-        click.echo(f"\nLeft out, without figures of one T in one replicate: {cell}")
+        _print_test_split(answer)
+    for cell in answer.cells_without_results:
+        click.echo(f"\nLeft out, because no T has results in any replicate: {cell}")
     click.echo("")
     for sentence in list_findings(answer):
         click.echo(sentence)
 
 
-_CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error (ece)"}
+def _print_test_split(answer: Answer) -> None:
+    """Print errors, paired differences, the cost of one T for all settings, and calibration on the test split."""
+    if answer.selection_split == "validation":
+        fairness = "which had no part in choosing it (though the networks are the same)"
+    else:
+        fairness = "which also chose it, so that they are too low; the cross-fitted errors are fair"
+    click.echo(f"\nErrors at that T on the test split, {fairness}:")
+    _print_settings(answer, format_test_errors)
+    has_differences = len(format_differences(answer.limit_cells(MAX_SETTINGS)).columns) > len(answer.cell_columns) + 1
+    if has_differences and (answer.t_opt["replicates"] > 1).any():
+        click.echo("\nPaired differences in errors with 95 % confidence intervals, over replicates that have both:\n"
+                   "the student at that T minus another network:")  # fmt: skip
+        _print_settings(answer, format_differences)
+    fixed = format_fixed_temperatures(answer)
+    if len(fixed):
+        click.echo(
+            "\nThe cost of one T for all settings: errors on the test split above those at each setting's own T:"
+        )
+        print_table(fixed)
+    titles = list(format_calibration(answer.limit_cells(MAX_SETTINGS)).columns)
+    if len(titles) > len(answer.cell_columns) + 1:
+        measures = [name for prefix, name in _CALIBRATION.items() if any(title.startswith(prefix) for title in titles)]
+        click.echo(f"\nCalibration at T = 1 on the test split, {' and '.join(measures)}:")
+        _print_settings(answer, format_calibration)
 
 
-def _redrawn(answer: Answer) -> str:
-    return f" (each with another {', '.join(answer.redrawn)})" if answer.redrawn else ""
+def _print_settings(answer: Answer, format_table: Callable[[Answer], pd.DataFrame]) -> None:
+    """Print a table with one row per setting; of very many settings the first ones."""
+    shown = answer.limit_cells(MAX_SETTINGS)
+    print_table(format_table(shown), len(answer.cell_columns))
+    n_hidden = len(answer.cells) - len(shown.cells)
+    if n_hidden:
+        click.echo(f"... and {pluralize(n_hidden, 'setting')} more, in the files below.")
 
 
-def _replicates(counts: pd.Series) -> str:
+def _describe_replicates(counts: pd.Series) -> str:
+    """Return how many replicates the settings have, as text."""
     if counts.nunique() == 1:
-        return plural(int(counts.iloc[0]), "replicate")
+        return pluralize(int(counts.iloc[0]), "replicate")
     return f"{counts.min()} to {counts.max()} replicates"
 
 
-def _print_cells(frame: pd.DataFrame, keys: int, more: int) -> None:
-    print_table(frame, keys)
-    if more:
-        click.echo(f"... and {plural(more, 'cell')} more, in the files below.")
-
-
 def print_power(frame: pd.DataFrame, answer: Answer) -> None:
-    """How many replicates differences take."""
+    """Print how many replicates it takes to find differences of several sizes."""
     counts = answer.t_opt["replicates"]
-    usable = (counts > 1) & (answer.t_opt["temperatures"] > 1)
+    n_usable = int(((counts > 1) & (answer.t_opt["temperatures"] > 1)).sum())
     click.echo(
-        f"Replicates that it takes to tell two temperatures apart, from the paired differences of "
-        f"{plural(int(usable.sum()), 'cell')} with up to {plural(int(counts.max()), 'replicate')}.\n"
-        f"A difference is a share of a cell's fewest errors; in errors, that is for the median cell:"
+        f"Replicates that it takes to find a difference between two temperatures, from the paired differences of\n"
+        f"{pluralize(n_usable, 'setting')} with up to {pluralize(int(counts.max()), 'replicate')}.\n"
+        f"A difference is a share of a setting's fewest errors; in errors, that is for the median setting:"
     )
     shown = pd.DataFrame(
         {"difference": frame["difference"].map("{:.3g}".format), "errors": frame["errors"].map("{:.3g}".format)}
     )
     titles = {
-        "to_tell": "to find it in 4 of 5 sweeps", "to_tell_most": "in 9 of 10 cells",
-        "to_bound": "for an interval as wide", "to_bound_most": "in 9 of 10 cells ",
+        "to_tell": "to find it in 4 of 5 sweeps",
+        "to_tell_most": "... in 9 of 10 settings",
+        "to_bound": "for an interval as wide", "to_bound_most": "... as wide in 9 of 10 settings",
     }  # fmt: skip
     for name, title in titles.items():
-        shown[title] = [_count(count) for count in frame[name]]
+        shown[title] = [_format_count(count) for count in frame[name]]
     print_table(shown)
-    click.echo("Paired t-test, two-sided at 5 %; 95 % interval of the mean paired difference. The noise is itself an "
-               "estimate from these replicates.")  # fmt: skip
+    click.echo("Paired t-test, two-sided at 5 %; 95 % confidence interval of the mean paired difference. The noise is\n"
+               "itself an estimate from these replicates.")  # fmt: skip
 
 
-def _count(count: Any) -> str:
+def _format_count(count: Any) -> str:
+    """Return a number of replicates as text; a missing one is beyond what is searched."""
     return "more than 10,000" if pd.isna(count) else f"{int(count)}"

@@ -1,4 +1,4 @@
-"""Frames on a terminal."""
+"""Tables and messages on a terminal."""
 
 from __future__ import annotations
 
@@ -12,65 +12,80 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kdtune.text import NOTHING, plural
+from kdtune.text import NOTHING, pluralize
 
-SHOWN_CELLS = 60  # lines of the closing table
+MAX_SETTINGS = 60  # lines of the closing table
+NUMBER_COLUMNS = ("teacher", "baseline", "student")  # columns that hold formatted numbers, aligned like numbers
 
 
 def print_summary(table: Any) -> None:
-    """Per cell, errors of teacher, baseline and the student at the T chosen on validation."""
+    """Print, for each setting, the errors of teacher, baseline and the student at the T chosen on validation."""
     from kdtune.analysis.answer import analyze_table, has_students
     from kdtune.analysis.cells import find_cell_columns, select_first_cells
     from kdtune.analysis.printed_tables import summarize_errors
 
     if not has_students(table):
         return
-    table, more = select_first_cells(table, columns := find_cell_columns(table), SHOWN_CELLS)
-    frame = summarize_errors(analyze_table(table, columns))
-    replicates = int(frame.pop("replicates").max())
-    for name in ("teacher", "baseline", "student"):
-        digits = 1 if replicates > 1 else 0
-        frame[name] = [f"{errors:.{digits}f}" if errors == errors else NOTHING for errors in frame[name]]
-    means = f", means over {replicates} replicates" if replicates > 1 else ", one replicate"
-    click.echo(f"Errors on the test split{means}; T chosen on the validation split:")
-    print_table(frame, list(frame.columns).index("teacher"))
-    if more:
-        click.echo(f"... and {plural(more, 'cell')} more.")
+    cell_columns = find_cell_columns(table)
+    table, n_hidden = select_first_cells(table, cell_columns, MAX_SETTINGS)
+    summary = summarize_errors(analyze_table(table, cell_columns))
+    replicates = int(summary.pop("replicates").max())
+    digits = 1 if replicates > 1 else 0
+    for name in NUMBER_COLUMNS:
+        summary[name] = [_format_errors(errors, digits) for errors in summary[name]]
+    means = f"means over {replicates} replicates" if replicates > 1 else "one replicate"
+    click.echo(f"Errors on the test split, {means}; T chosen on the validation split:")
+    print_table(summary, list(summary.columns).index("teacher"))
+    if n_hidden:
+        click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")
 
 
-def print_table(frame: Any, keys: int = 0) -> None:
-    """A frame as wide as it is. On a terminal that is narrower: parts of it, each with the first ``keys`` columns."""
-    cells = {str(name): [_cell(value) for value in frame[name]] for name in frame.columns}
-    widths = {name: 2 + max(map(cell_len, [name, *column])) for name, column in cells.items()}
+def _format_errors(errors: float, digits: int) -> str:
+    """Return a mean number of errors as text; nothing for NaN."""
+    import pandas as pd
+
+    return NOTHING if pd.isna(errors) else f"{errors:.{digits}f}"
+
+
+def print_table(frame: Any, n_keys: int = 0) -> None:
+    """Print a data frame at its full width.
+
+    On a narrower terminal it is split into parts below each other, each with the first ``n_keys`` columns.
+    """
+    texts = {str(name): [_format_value(value) for value in frame[name]] for name in frame.columns}
+    widths = {name: 2 + max(map(cell_len, [name, *column])) for name, column in texts.items()}
     width = None if sys.stdout.isatty() else sum(widths.values()) + 2
     console = Console(emoji=False, markup=False, highlight=False, width=width)
-    for place, part in enumerate(_parts(widths, keys, console.width)):
-        if place:
+    for number, names in enumerate(_split_columns(widths, n_keys, console.width)):
+        if number:
             console.print()
         table = Table(box=None, pad_edge=False)
-        for name in part:
-            number = frame[name].dtype.kind in "iuf" or name in ("teacher", "baseline", "student")
-            table.add_column(name, justify="right" if number else "left", overflow="fold")
-        for row in zip(*(cells[name] for name in part), strict=True):
+        for name in names:
+            is_number = frame[name].dtype.kind in "iuf" or name in NUMBER_COLUMNS
+            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        for row in zip(*(texts[name] for name in names), strict=True):
             table.add_row(*row)
         console.print(table)
 
 
-def _parts(widths: dict[str, int], keys: int, room: int) -> Iterator[list[str]]:
-    """Names of columns that fit side by side."""
-    first, rest = list(widths)[:keys], list(widths)[keys:]
-    if sum(widths[name] for name in first) > room // 2 and sum(widths.values()) > room:
-        first, rest = first[:1], [*first[1:], *rest]  # keys that leave no room for what they name
-    part = list(first)
-    for name in rest:
-        if len(part) > len(first) and sum(widths[one] for one in [*part, name]) > room + 1:
+def _split_columns(widths: dict[str, int], n_keys: int, max_width: int) -> Iterator[list[str]]:
+    """Yield the names of columns that fit side by side, the key columns before each part."""
+    names = list(widths)
+    keys, others = names[:n_keys], names[n_keys:]
+    if sum(widths[name] for name in keys) > max_width // 2 and sum(widths.values()) > max_width:
+        keys, others = names[:1], names[1:]  # So many keys would leave no room for what they name.
+    part = list(keys)
+    for name in others:
+        is_full = sum(widths[column] for column in [*part, name]) > max_width + 1
+        if is_full and len(part) > len(keys):
             yield part
-            part = list(first)
+            part = list(keys)
         part.append(name)
     yield part
 
 
-def _cell(value: Any) -> str:
+def _format_value(value: Any) -> str:
+    """Return one value of a table as text."""
     import pandas as pd
 
     if pd.isna(value):
@@ -79,21 +94,22 @@ def _cell(value: Any) -> str:
 
 
 def print_failures(table: Any, console: Console) -> None:
-    """What failed or was skipped, and why; equal reasons once."""
-    bad = table[table["status"] != "done"]
-    if bad.empty:
+    """Print which networks failed or were skipped, and why; equal reasons once."""
+    failures = table[table["status"] != "done"]
+    if failures.empty:
         return
-    counts = bad.groupby("status").size()
-    said = " and ".join(f"{plural(count, 'network')} {status}" for status, count in counts.items())
-    console.print(f"{said}:", highlight=False)
-    for (status, error), group in bad.groupby(["status", "error"]):
-        names = ", ".join(group["id"].head(3)) + (", ..." if len(group) > 3 else "")
-        console.print(escape(f"  {status} {len(group)}: {error} ({names})"), soft_wrap=True, highlight=False)
+    counts = failures.groupby("status").size()
+    totals = " and ".join(f"{pluralize(count, 'network')} {status}" for status, count in counts.items())
+    console.print(f"{totals}:", highlight=False)
+    for (status, error), group in failures.groupby(["status", "error"]):
+        ids = ", ".join(group["id"].head(3)) + (", ..." if len(group) > 3 else "")
+        console.print(escape(f"  {status} {len(group)}: {error} ({ids})"), soft_wrap=True, highlight=False)
 
 
-def warn_of_lag(results: str) -> None:
-    """Warn of a table that is older than the rows beside it."""
-    from kdtune.analysis import table_queries as showing
+def warn_of_stale_table(results: str) -> None:
+    """Warn if a table is older than the rows beside it."""
+    from kdtune.analysis.table_files import describe_stale_table, locate_table
 
-    if said := showing.describe_lag(showing.locate_table(results)):
-        click.echo(said, err=True)
+    warning = describe_stale_table(locate_table(results))
+    if warning:
+        click.echo(warning, err=True)

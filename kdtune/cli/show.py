@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from kdtune.cli.export import export_table
 from kdtune.cli.group import main
-from kdtune.cli.printing import print_table, warn_of_lag
+from kdtune.cli.printing import print_table, warn_of_stale_table
 from kdtune.errors import RequestError
-from kdtune.text import plural
+from kdtune.text import pluralize
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE_FORMATS = ("csv", "json", "parquet")
 
 
 @main.command()
 @click.argument("results")
-@click.option("-c", "--columns", help="Columns to show, with commas between; 'all' for every one.")
+@click.option("-c", "--columns", help="Columns to show, separated by commas; 'all' shows every column.")
 @click.option("-w", "--where", help="Rows to show, as in \"model == 'teacher' and width > 20\".")
-@click.option("-s", "--sort", help="Columns to sort by, with commas between; -NAME sorts downwards.")
+@click.option("-s", "--sort", help="Columns to sort by, separated by commas; -NAME sorts in descending order.")
 @click.option(
     "-n",
     "--rows",
     type=click.IntRange(min=0),
     default=1000,
     show_default=True,
-    help="Rows to print as a table; 0 prints all. Other formats have them all.",
+    help="Rows to print as a table; 0 prints all. The other formats always have all rows.",
 )
 @click.option(
     "-f",
     "--format",
-    "format_",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
+    "chosen_format",
+    type=click.Choice(["table", *FILE_FORMATS]),
     help="[default: by the ending of --output, else table]",
 )
 @click.option(
-    "--per-class", is_flag=True, help="A row for each network and class: errors on that class of the test set."
+    "--per-class", is_flag=True, help="Show one row per network and class: the errors on that class of the test set."
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 def show(
@@ -43,41 +50,61 @@ def show(
     where: str | None,
     sort: str | None,
     rows: int,
-    format_: str | None,
+    chosen_format: str | None,
     per_class: bool,
     output: Path | None,
 ) -> None:
-    """Print the table of a sweep. RESULTS is its folder, its name under results/ or a Parquet file.
+    """Print the table of a sweep. RESULTS is its folder, its name under results/, or a Parquet file.
 
-    With --per-class there are the columns label (the class), n (test examples), num_error, accuracy and seen (was the
-    network trained on that class?), as in --where "not seen".
+    With --per-class the table has the columns label (the class), n (test examples), num_error, accuracy and seen (was
+    the network trained on that class?), as in --where "not seen".
     """
-    from kdtune.analysis import table_queries as showing
+    from kdtune.analysis.table_files import read_sweep_table
+    from kdtune.analysis.table_queries import query_table
 
-    warn_of_lag(results)
-    table = showing.read_sweep_table(results)
+    warn_of_stale_table(results)
+    table = read_sweep_table(results)
     if per_class:
-        whole, table = table, showing.join_classes(results, table)
-        if without := int((~whole["id"].isin(table["id"])).sum()):
-            why = "not done, or from before they were kept"
-            click.echo(f"{plural(without, 'network')} without errors by class: {why}.", err=True)
-    table = showing.query(table, columns, where, sort)
+        table = _join_classes(results, table)
+    table = query_table(table, columns, where, sort)
     if table.empty:
-        click.echo("No rows.", err=True)
-    ending = output.suffix[1:] if output else ""
-    kind = format_ or (ending if ending in ("csv", "json", "parquet") else "table")
-    if kind == "table" and output is None:
-        print_table(table.head(rows) if rows else table, _keys(list(table.columns)))
-        if rows and len(table) > rows:
-            click.echo(
-                f"... and {len(table) - rows:,} rows more: --rows 0 prints all, -o FILE.csv writes them.", err=True
-            )
-    elif kind == "parquet" and output is None and sys.stdout.isatty():
-        raise RequestError("Parquet is not for a terminal; give a file with -o")
+        click.echo("No rows match.", err=True)
+    file_format = chosen_format or _guess_format(output)
+    if file_format == "table" and output is None:
+        _print_rows(table, rows)
+    elif file_format == "parquet" and output is None and sys.stdout.isatty():
+        raise RequestError("Parquet cannot be shown on a terminal; write it to a file with -o FILE.parquet")
     else:
-        showing.export_table(table, kind, output)
+        export_table(table, file_format, output)
 
 
-def _keys(names: list[str]) -> int:
-    """The columns that say which network a row is: all up to the replicate."""
+def _guess_format(output: Path | None) -> str:
+    """Return the file format that the name of an output file ends in; a plain table otherwise."""
+    ending = output.suffix[1:] if output else ""
+    return ending if ending in FILE_FORMATS else "table"
+
+
+def _join_classes(results: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per network and class; say how many networks have no errors by class."""
+    from kdtune.analysis.table_queries import join_classes
+
+    by_class = join_classes(results, table)
+    n_without = int((~table["id"].isin(by_class["id"])).sum())
+    if n_without:
+        reason = "they are not done, or were trained before errors by class were recorded"
+        click.echo(f"{pluralize(n_without, 'network')} without errors by class: {reason}.", err=True)
+    return by_class
+
+
+def _print_rows(table: pd.DataFrame, max_rows: int) -> None:
+    """Print the first rows of a table; 0 prints all of them."""
+    shown = table.head(max_rows) if max_rows else table
+    print_table(shown, _count_identifying_columns(list(table.columns)))
+    n_hidden = len(table) - len(shown)
+    if n_hidden:
+        click.echo(f"... and {n_hidden:,} more rows: --rows 0 prints all, -o FILE.csv writes them.", err=True)
+
+
+def _count_identifying_columns(names: list[str]) -> int:
+    """Return how many leading columns say which network a row is: all up to the replicate."""
     return names.index("replicate") + 1 if "replicate" in names else 0

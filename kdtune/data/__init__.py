@@ -1,1 +1,1 @@
-"""Data sets: one draw of each, split and scaled."""
+"""Data sets: one draw of each, split into training, validation and test examples, and scaled."""

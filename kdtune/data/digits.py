@@ -10,10 +10,15 @@ from kdtune.data.splits import Data
 from kdtune.settings import Digits
 
 
-def make_data(settings: Digits, random: np.random.RandomState) -> Data:
-    """A stratified draw of the splits; pixels scaled from 0..16 to 0..1."""
-    x, y = load_digits(return_X_y=True)
-    x, y = (x / 16).astype(np.float32), y.astype(np.int64)
-    rest, test = train_test_split(np.arange(len(x)), test_size=int(settings.test_size), stratify=y, random_state=random)
-    train, val = train_test_split(rest, test_size=int(settings.val_size), stratify=y[rest], random_state=random)
+def load_digits_data(settings: Digits, random: np.random.RandomState) -> Data:
+    """Load the digits and draw stratified validation and test splits; pixels are scaled from 0..16 to 0..1."""
+    pixels, labels = load_digits(return_X_y=True)
+    x = (pixels / 16).astype(np.float32)
+    y = labels.astype(np.int64)
+    train_val, test = train_test_split(
+        np.arange(len(x)), test_size=int(settings.test_size), stratify=y, random_state=random
+    )
+    train, val = train_test_split(
+        train_val, test_size=int(settings.val_size), stratify=y[train_val], random_state=random
+    )
     return Data(x[train], y[train], x[val], y[val], x[test], y[test], settings.n_classes)

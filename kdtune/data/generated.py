@@ -1,4 +1,4 @@
-"""The tutorial's fake data sets: scikit-learn's ``make_classification``, standardised."""
+"""The fake data sets of the 2018 Harvard tutorial that kdtune began from: scikit-learn's ``make_classification``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from kdtune.data.splits import Data
 from kdtune.settings import MakeClassification
 
 
-def make_data(settings: MakeClassification, random: np.random.RandomState) -> Data:
-    """Training and test examples as the tutorial cut them, and a validation split in addition.
+def generate_data(settings: MakeClassification, random: np.random.RandomState) -> Data:
+    """Generate the tutorial's training and test examples, and a validation split in addition.
 
-    The examples come shuffled from scikit-learn, so the splits are consecutive parts of them.
-    Features have mean 0 and variance 1 over the training part.
+    scikit-learn returns the examples shuffled, so the splits are consecutive parts of them. Features
+    are standardised: over the training part their mean is 0 and their variance 1.
     """
-    n_test, n_val = int(settings.test_size), int(settings.val_size or 0)
+    n_test = int(settings.test_size)
+    n_val = int(settings.val_size or 0)
     x, y = make_classification(
         n_samples=settings.n_samples + n_val,
         n_features=settings.n_features,
@@ -30,7 +31,7 @@ def make_data(settings: MakeClassification, random: np.random.RandomState) -> Da
     train, val, test = np.split(np.arange(len(x)), [settings.n_train, settings.n_train + n_val])
     assert len(test) == n_test
     scale = x[train].std(axis=0)
-    scale[scale == 0] = 1  # a constant feature stays constant
+    scale[scale == 0] = 1  # A constant feature stays constant.
     x = ((x - x[train].mean(axis=0)) / scale).astype(np.float32)
     y = y.astype(np.int64)
     return Data(x[train], y[train], x[val], y[val], x[test], y[test], settings.n_classes)

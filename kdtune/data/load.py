@@ -1,4 +1,4 @@
-"""Make or read data sets: one function for each kind, all giving the same ``Data``."""
+"""Load a draw of any data set: one function for each kind, all of which return ``Data``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from kdtune.plan.network import DataDraw
 from kdtune.settings import Digits, MakeClassification, Torchvision
 
 
-# A worker trains packs of one data set after another: the last few are kept, not all.
+# A worker trains packs of one data set after another, so the last few data sets are worth keeping.
 @lru_cache(maxsize=4)
-def load_data(draw: DataDraw) -> Data:
-    """Make or read one draw of a data set; the same draw gives the same bits every time."""
-    match draw.settings:
-        case MakeClassification():
-            from kdtune.data.generated import make_data
-        case Digits():
-            from kdtune.data.digits import make_data  # type: ignore[assignment]
-        case Torchvision():
-            from kdtune.data.torchvision_images import make_data  # type: ignore[assignment]
-    return make_data(draw.settings, np.random.RandomState(draw.seed))  # type: ignore[arg-type]
+def load_data(data_draw: DataDraw) -> Data:
+    """Generate or read one draw of a data set; the same draw gives the same bits every time."""
+    random = np.random.RandomState(data_draw.seed)
+    # Each kind imports scikit-learn, which takes a while: only what is needed is imported.
+    match data_draw.settings:
+        case MakeClassification() as settings:
+            from kdtune.data.generated import generate_data
+
+            return generate_data(settings, random)
+        case Digits() as settings:
+            from kdtune.data.digits import load_digits_data
+
+            return load_digits_data(settings, random)
+        case Torchvision() as settings:
+            from kdtune.data.torchvision_images import load_image_data
+
+            return load_image_data(settings, random)

@@ -1,10 +1,10 @@
-"""One draw of a data set, split and scaled."""
+"""The splits of one draw of a data set, and the transfer set of a student."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,16 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Data:
-    """One draw of a data set, split and scaled: x is (examples, features), y is (examples,).
+    """One draw of a data set, split and scaled.
 
-    Nothing is trained on ``val``, from which the temperature is chosen, nor on ``test``, on which
-    results are reported.
+    Networks are trained on the training split alone. The temperature is chosen on ``val``, the validation
+    split, and results are reported on ``test``.
+
+    Attributes
+    ----------
+    x_train, x_val, x_test : features, (examples, features).
+    y_train, y_val, y_test : classes from 0, (examples,).
+    n_classes : the number of classes, whether or not each has an example.
     """
 
     x_train: Features
@@ -29,16 +35,35 @@ class Data:
     y_test: Labels
     n_classes: int
 
+    @property
+    def train_classes(self) -> list[int]:
+        """The classes that have a training example, in ascending order."""
+        return np.flatnonzero(np.bincount(self.y_train)).tolist()
 
-def select_classes(data: Data, classes: Sequence[int]) -> tuple[Data, Any]:
-    """The data with the training examples of some classes only, and which of all these are: (examples,).
+
+class TransferSet(NamedTuple):
+    """The data that a student is trained on: the training examples of some classes.
+
+    Attributes
+    ----------
+    data : the data with these training examples only; validation and test splits are unchanged.
+    example_indices : which of all training examples they are, (examples,).
+    """
+
+    data: Data
+    example_indices: npt.NDArray[np.intp]
+
+
+def select_classes(data: Data, classes: Sequence[int]) -> TransferSet:
+    """Return the transfer set that holds the training examples of these classes.
 
     Raises
     ------
     ValueError
         If there are none.
     """
-    places = np.flatnonzero(np.isin(data.y_train, list(classes)))
-    if not len(places):
+    example_indices = np.flatnonzero(np.isin(data.y_train, list(classes)))
+    if not len(example_indices):
         raise ValueError("the transfer set is empty: no training example is of its classes")
-    return replace(data, x_train=data.x_train[places], y_train=data.y_train[places]), places
+    transfer_data = replace(data, x_train=data.x_train[example_indices], y_train=data.y_train[example_indices])
+    return TransferSet(transfer_data, example_indices)

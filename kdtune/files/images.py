@@ -1,6 +1,6 @@
-"""Image sets in IDX files, in torchvision's layout: where they lie, whether they are whole, what is in them.
+"""Image sets in IDX files, laid out as torchvision does: where they lie, whether they are complete, what they hold.
 
-The files are read here rather than by torchvision: their sizes and content are wanted before anything
+The files are read here rather than by torchvision: their sizes and content are needed before anything
 is trained, and importing torch takes longer than reading them. Where files are missing, torchvision
 downloads them.
 """
@@ -22,162 +22,227 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-# Classes of each set, by name or EMNIST's split. Letters are numbered from 1, as torchvision does: class 0 is empty.
-CLASSES = {"MNIST": 10, "FashionMNIST": 10, "KMNIST": 10, "byclass": 62, "bymerge": 47, "balanced": 47, "letters": 27,
-           "digits": 10, "mnist": 10}  # fmt: skip
-Split = Literal["byclass", "bymerge", "balanced", "letters", "digits", "mnist"]  # EMNIST's
+# Number of classes by name of the set or, for EMNIST, of the split. The labels of EMNIST's letters start
+# at 1, as in torchvision: their class 0 is empty.
+CLASS_COUNTS = {
+    "MNIST": 10, "FashionMNIST": 10, "KMNIST": 10, "byclass": 62, "bymerge": 47, "balanced": 47, "letters": 27,
+    "digits": 10, "mnist": 10,
+}  # fmt: skip
+Split = Literal["byclass", "bymerge", "balanced", "letters", "digits", "mnist"]  # EMNIST's splits
 ROOT_VARIABLE = "KDTUNE_DATA"
-NETWORK_SECONDS = 20  # without an answer: there is no network
+NETWORK_TIMEOUT = 20  # seconds without an answer after which a download is given up
 
-Bytes = npt.NDArray[np.uint8]
+ByteArray = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class ImageFiles:
     """What the files of an image set hold."""
 
-    root: Path
+    root: Path  # torchvision's ``root``, above the folder named after the set
     image: tuple[int, int, int]  # channels, height, width
-    counts: tuple[int, ...]  # training images of each class
+    images_per_class: tuple[int, ...]  # in the training files
     n_test: int
-    content: str  # a hash of all four files
+    content_hash: str  # of all four files
+
+
+@dataclass(frozen=True)
+class _Root:
+    """A folder for image sets, and the words for what named it."""
+
+    path: Path
+    source: str
 
 
 def find_image_files(
-    name: str, split: str | None, data_root: str | None = None, own_root: str | None = None
+    name: str,
+    split: str | None,
+    data_root: str | None = None,
+    file_root: str | None = None,
+    allow_download: bool = True,
 ) -> ImageFiles:
-    """Look at the files of a set; download them if they are not there.
+    """Inspect the files of an image set, and download them first if they are missing.
 
     Parameters
     ----------
-    name, split : as torchvision calls them; ``split`` is EMNIST's.
-    data_root, own_root : where to look, the first that is given: the user's, the sweep file's, the
-        environment's ``KDTUNE_DATA``, a cache folder.
+    name, split : the set and, for EMNIST, its split, as torchvision calls them.
+    data_root, file_root : the root that the user gives and the one in the sweep file. The first of these that is
+        given is used: the user's, the sweep file's, the environment variable ``KDTUNE_DATA``, a cache folder.
+    allow_download : whether missing files may be downloaded.
 
     Raises
     ------
     ValueError
-        If files are missing and cannot be downloaded, are torn, or do not fit one another.
+        If files are missing and cannot or may not be downloaded, are truncated, or do not fit one another.
     """
-    root, said = _root(data_root, own_root)
-    paths = list_image_files(name, split, root)
+    root = _choose_root(data_root, file_root)
+    paths = list_image_files(name, split, root.path)
     try:
-        missing = [path for path in paths if not path.is_file()]
-        if missing:
-            _download(name, split, root, said, missing)
-        return _look(name, split, root, tuple(path.stat().st_mtime_ns for path in paths))
+        missing_paths = [path for path in paths if not path.is_file()]
+        if missing_paths and not allow_download:
+            raise ValueError(_describe_missing_files(name, split, root, missing_paths))
+        if missing_paths:
+            _download(name, split, root, missing_paths)
+        modification_times = tuple(path.stat().st_mtime_ns for path in paths)
+        return _inspect_files(name, split, root.path, modification_times)
     except OSError as error:
         raise ValueError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
 def list_image_files(name: str, split: str | None, root: Path) -> list[Path]:
-    """Training images and labels, test images and labels."""
-    folder, first = root / name / "raw", f"emnist-{split}-" if split else ""
-    test = "test" if split else "t10k"
+    """List the paths of training images, training labels, test images and test labels, in this order."""
+    folder = root / name / "raw"
+    prefix = f"emnist-{split}-" if split else ""
+    test_part = "test" if split else "t10k"
     return [
-        folder / f"{first}{part}-{what}-ubyte"
-        for part in ("train", test)
-        for what in ("images-idx3", "labels-idx1")
-    ]  # fmt: skip
+        folder / f"{prefix}train-images-idx3-ubyte",
+        folder / f"{prefix}train-labels-idx1-ubyte",
+        folder / f"{prefix}{test_part}-images-idx3-ubyte",
+        folder / f"{prefix}{test_part}-labels-idx1-ubyte",
+    ]
 
 
-def read_images(path: Path) -> Bytes:
-    """(images, height, width); errors as in ``find``."""
-    return _read(path, 3)
+def read_images(path: Path) -> ByteArray:
+    """Read a file of images (images, height, width).
+
+    Raises
+    ------
+    ValueError
+        If it is not a complete IDX file of images.
+    """
+    return _read_idx(path, 3)
 
 
-def read_labels(path: Path) -> Bytes:
-    """(images,); errors as in ``find``."""
-    return _read(path, 1)
+def read_labels(path: Path) -> ByteArray:
+    """Read a file of labels (images,).
+
+    Raises
+    ------
+    ValueError
+        If it is not a complete IDX file of labels.
+    """
+    return _read_idx(path, 1)
 
 
-def _root(data_root: str | None, own_root: str | None) -> tuple[Path, str]:
-    """The root, and who says so."""
+def _choose_root(data_root: str | None, file_root: str | None) -> _Root:
     from platformdirs import user_cache_path
 
-    environment = os.environ.get(ROOT_VARIABLE)
-    for root, said in ((data_root, "--data-root"), (own_root, "the sweep file"), (environment, ROOT_VARIABLE)):
-        if root:
+    candidates = (
+        (data_root, "--data-root"),
+        (file_root, "the sweep file"),
+        (os.environ.get(ROOT_VARIABLE), ROOT_VARIABLE),
+    )
+    for candidate, source in candidates:
+        if candidate:
             try:
-                return Path(root).expanduser().absolute(), said
-            except RuntimeError as error:  # ~somebody whom this machine does not know
-                raise ValueError(f"{root} (from {said}): {str(error).rstrip('.').lower()}") from None
-    return user_cache_path("kdtune") / "data", f"the cache; --data-root, root or {ROOT_VARIABLE} name another place"
+                return _Root(Path(candidate).expanduser().absolute(), source)
+            except RuntimeError as error:  # Raised for "~user" if this machine has no such user.
+                raise ValueError(f"{candidate} (from {source}): {str(error).rstrip('.').lower()}") from None
+    return _Root(user_cache_path("kdtune") / "data", "the default cache folder")
 
 
 @lru_cache(maxsize=16)
-def _look(name: str, split: str | None, root: Path, _modified: tuple[int, ...]) -> ImageFiles:
-    paths = list_image_files(name, split, root)
-    content = hashlib.blake2b(digest_size=10)
-    sizes, counts = [], []
-    for images_path, labels_path in (paths[:2], paths[2:]):
-        images, labels = read_images(images_path), read_labels(labels_path)
-        if len(images) != len(labels):
-            held = f"{images_path.name} holds {len(images)} images and {labels_path.name} {len(labels)} labels"
-            raise ValueError(f"{held}; both in {images_path.parent} must be of one set")
-        if not images.size:
-            raise ValueError(f"{images_path} holds no pixels")
-        classes = CLASSES[split or name]
-        if labels.max() >= classes:
-            raise ValueError(
-                f"{labels_path} has a label {labels.max()}; those of {split or name} are 0 to {classes - 1}"
-            )
-        for array in (images, labels):
-            content.update(repr(array.shape).encode())
-            content.update(array.data)
-        sizes.append(images.shape[1:])
-        counts.append(tuple(np.bincount(labels, minlength=classes).tolist()))
-    if sizes[0] != sizes[1]:
-        of = " and ".join(f"{path.name} of {size[0]} x {size[1]}" for path, size in zip(paths[::2], sizes, strict=True))
-        raise ValueError(f"{paths[0].parent} holds images of mixed sizes: {of}; all must have one size")
-    return ImageFiles(root, (1, *sizes[0]), counts[0], sum(counts[1]), content.hexdigest())
-
-
-def _read(path: Path, dimensions: int) -> Bytes:
-    """An IDX file of bytes: http://yann.lecun.com/exdb/mnist, "file formats"."""
-    there = path.stat().st_size
-    start = 4 + 4 * dimensions
-    with path.open("rb") as file:
-        head = file.read(start)
-    if len(head) < start or head[:4] != bytes([0, 0, 8, dimensions]):
-        raise ValueError(f"{path} is no IDX file of bytes in {dimensions} dimensions, or is torn: get it again")
-    shape = np.frombuffer(head, ">u4", offset=4).astype(int).tolist()
-    if there != start + int(np.prod(shape)):
-        wanted = " x ".join(map(str, shape))
+def _inspect_files(name: str, split: str | None, root: Path, _modification_times: tuple[int, ...]) -> ImageFiles:
+    """Read the files; the times of modification are part of the cache's key."""
+    train_images_path, train_labels_path, test_images_path, test_labels_path = list_image_files(name, split, root)
+    train_images, train_labels = _read_pair(train_images_path, train_labels_path, split or name)
+    test_images, test_labels = _read_pair(test_images_path, test_labels_path, split or name)
+    train_size, test_size = train_images.shape[1:], test_images.shape[1:]
+    if train_size != test_size:
         raise ValueError(
-            f"{path} is torn: it says that it holds {wanted} bytes, but has {there - start:,}; get it again"
+            f"{train_images_path.parent} holds images of mixed sizes: "
+            f"{train_images_path.name} of {train_size[0]} x {train_size[1]} and "
+            f"{test_images_path.name} of {test_size[0]} x {test_size[1]}; all must have one size"
         )
-    return np.fromfile(path, np.uint8, offset=start).reshape(shape)
+    content = hashlib.blake2b(digest_size=10)
+    for array in (train_images, train_labels, test_images, test_labels):
+        content.update(repr(array.shape).encode())
+        content.update(array.data)
+    images_per_class = np.bincount(train_labels, minlength=CLASS_COUNTS[split or name])
+    image = (1, int(train_size[0]), int(train_size[1]))
+    return ImageFiles(root, image, tuple(images_per_class.tolist()), len(test_labels), content.hexdigest())
 
 
-def _download(name: str, split: str | None, root: Path, said: str, missing: list[Path]) -> None:
-    """By torchvision, into a folder beside, so that what breaks off leaves nothing."""
-    names = ", ".join(path.name for path in missing)
-    folder = missing[0].parent
-    with tempfile.TemporaryDirectory(prefix="kdtune-download-") as scratch:
+def _read_pair(images_path: Path, labels_path: Path, class_set: str) -> tuple[ByteArray, ByteArray]:
+    """Read images and their labels, and check that they fit."""
+    images, labels = read_images(images_path), read_labels(labels_path)
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{images_path.name} holds {len(images)} images and {labels_path.name} {len(labels)} labels; "
+            f"both in {images_path.parent} must be of one set"
+        )
+    if not images.size:
+        raise ValueError(f"{images_path} holds no pixels; get it again")
+    largest_label = CLASS_COUNTS[class_set] - 1
+    if labels.max() > largest_label:
+        raise ValueError(f"{labels_path} has a label {labels.max()}; those of {class_set} are 0 to {largest_label}")
+    return images, labels
+
+
+def _read_idx(path: Path, n_dimensions: int) -> ByteArray:
+    """Read an IDX file of bytes: http://yann.lecun.com/exdb/mnist, "file formats"."""
+    file_size = path.stat().st_size
+    header_size = 4 + 4 * n_dimensions
+    with path.open("rb") as file:
+        header = file.read(header_size)
+    if len(header) < header_size or header[:4] != bytes([0, 0, 8, n_dimensions]):
+        raise ValueError(f"{path} is not an IDX file of bytes in {n_dimensions} dimensions, or is torn; get it again")
+    shape = np.frombuffer(header, ">u4", offset=4).astype(int).tolist()
+    if file_size != header_size + int(np.prod(shape)):
+        expected_bytes = " x ".join(map(str, shape))
+        raise ValueError(
+            f"{path} is torn: its header says {expected_bytes} bytes, but {file_size - header_size:,} follow; "
+            f"get it again"
+        )
+    return np.fromfile(path, np.uint8, offset=header_size).reshape(shape)
+
+
+def _describe_missing_files(name: str, split: str | None, root: _Root, missing_paths: list[Path]) -> str:
+    file_names = ", ".join(path.name for path in missing_paths)
+    split_argument = f", split={split!r}" if split else ""
+    download = f"from torchvision.datasets import {name}; {name}({str(root.path)!r}{split_argument}, download=True)"
+    return (
+        f"{name} is not complete in {root.path} (from {root.source}), and planning downloads nothing; "
+        f"`kdtune sweep` would download {file_names} by torchvision into {missing_paths[0].parent}; "
+        f"if they lie elsewhere, give their folder as --data-root; "
+        f'to download them now, run: python -c "{download}"'
+    )
+
+
+def _download(name: str, split: str | None, root: _Root, missing_paths: list[Path]) -> None:
+    """Download the files into a temporary folder and move them, so that a failed download leaves nothing."""
+    folder = missing_paths[0].parent
+    with tempfile.TemporaryDirectory(prefix="kdtune-download-") as temporary_root:
         try:
-            _fetch(name, split, Path(scratch))
+            _download_with_torchvision(name, split, Path(temporary_root))
             folder.mkdir(parents=True, exist_ok=True)
-            for path in list_image_files(name, split, Path(scratch)):
+            for path in list_image_files(name, split, Path(temporary_root)):
                 shutil.move(path, folder / path.name)
-        except Exception as error:  # of a network, a proxy, a mirror, a disk: whatever it is, the files are not there
+        except Exception as error:  # Network, proxy, mirror or disk: whatever failed, the files are still missing.
             reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
-            lacks = f"{root} (from {said}) has not all files of {name}, and they cannot be downloaded ({reason})"
-            raise ValueError(f"{lacks}; put {names}, unpacked, into {folder}") from None
+            file_names = ", ".join(path.name for path in missing_paths)
+            raise ValueError(
+                f"{name} is not complete in {root.path} (from {root.source}), and cannot be downloaded ({reason}); "
+                f"put {file_names}, unpacked, into {folder}, or give their folder as --data-root"
+            ) from None
 
 
-def _fetch(name: str, split: str | None, scratch: Path) -> None:
+def _download_with_torchvision(name: str, split: str | None, root: Path) -> None:
     from torchvision import datasets
 
-    with _patience(NETWORK_SECONDS):
-        getattr(datasets, name)(scratch, download=True, **({"split": split} if split else {}))
+    dataset_class = getattr(datasets, name)
+    with _socket_timeout(NETWORK_TIMEOUT):
+        if split:
+            dataset_class(root, split=split, download=True)
+        else:
+            dataset_class(root, download=True)
 
 
 @contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    previous_timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
         yield
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(previous_timeout)

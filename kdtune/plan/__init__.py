@@ -1,1 +1,4 @@
-"""What is to be trained: networks, their ids, packs, and which pack may start next. Pure."""
+"""What a sweep trains: its networks and their ids, the packs, and the order in which packs may start.
+
+Everything here is pure: no files, no Ray, no torch, no clock.
+"""

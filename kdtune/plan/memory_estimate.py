@@ -1,4 +1,4 @@
-"""How much memory a stack of networks takes, and how many are stacked best. Pure."""
+"""Estimates of the memory in which a network trains."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ from collections.abc import Sequence
 
 from kdtune.settings import Layer
 
+FLOAT32_BYTES = 4
 LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector register
 
-# What a stack reads and writes in a step stays below this: larger ones outgrow the cache. On a server
-# processor the best lay between 3 MB, where it was quiet, and 8 MB, where its neighbours were busy.
+# A stack of networks reads and writes less than this in a training step, or it outgrows the cache. On a
+# server processor the fastest stacks had between 3 MB, with quiet neighbours, and 8 MB, with busy ones.
 STACK_BYTES = 6 << 20
 
 
 def pad_to_lane(n: int) -> int:
-    """n up to a multiple of 16."""
+    """Return ``n`` rounded up to a multiple of ``LANE``."""
     return -(-n // LANE) * LANE
 
 
-def estimate_training_bytes(layers: Sequence[Layer], batch: int) -> int:
-    """Bytes that one network reads and writes in a step: parameters, gradients, moments, activations."""
-    parameters = sum(layer.outputs * pad_to_lane(layer.inputs + 1) for layer in layers)
-    activations = sum(
-        (layer.outputs + pad_to_lane(layer.outputs + 1)) * layer.places for layer in layers
-    ) * pad_to_lane(batch)
-    return 4 * (4 * parameters + activations)
+def estimate_training_bytes(layers: Sequence[Layer], batch_size: int) -> int:
+    """Estimate how many bytes one network reads and writes in a training step.
+
+    Counted are the parameters, their gradients and Adam's two moments, and each layer's activations
+    together with the gradients of these. Biases are one more input column of each weight matrix.
+    """
+    n_weights = 0
+    n_activations = 0  # per example
+    for layer in layers:
+        n_weights += layer.outputs * pad_to_lane(layer.inputs + 1)
+        n_activations += (layer.outputs + pad_to_lane(layer.outputs + 1)) * layer.positions
+    return FLOAT32_BYTES * (4 * n_weights + n_activations * pad_to_lane(batch_size))

@@ -1,4 +1,4 @@
-"""What is trained: draws of data, networks, packs of networks. Pure."""
+"""What is trained: draws of data, networks and packs of networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kdtune.plan.identity import DATA_SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
-from kdtune.plan.memory_estimate import STACK_BYTES, estimate_training_bytes, pad_to_lane
+from kdtune.plan.memory_estimate import FLOAT32_BYTES, STACK_BYTES, estimate_training_bytes, pad_to_lane
 from kdtune.settings import AnyDataset, Distill, Layer, Shape, Train
 
 Model = Literal["teacher", "student", "distilled_student"]
@@ -16,35 +16,55 @@ Classes = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class DataDraw:
-    """One draw of a data set. ``id`` names it, ``seed`` is the random state it is made with."""
+    """One draw of a data set: its settings and the seed that it is made with.
+
+    Attributes
+    ----------
+    id : hash of the settings, the draw and the sweep's seed; two draws are equal if their ids are.
+    draw : number of the draw, from 0.
+    seed : the random state that the data are generated or split with.
+    sweep_seed : ``seed`` of the sweep file.
+    """
 
     id: str
-    settings: AnyDataset = field(compare=False)  # the id stands for them
+    settings: AnyDataset = field(compare=False)
     draw: int
     seed: int
-    sweep_seed: int  # the ``seed`` of the sweep file
+    sweep_seed: int
 
 
-@dataclass(slots=True, eq=False)  # never changed; not "frozen", whose making is slower, for there may be a million
+# Treat it as frozen. It is not declared so: a frozen dataclass takes longer to make, and a sweep may have a million.
+@dataclass(slots=True, eq=False)
 class Network:
-    """One model to train, fully resolved: one row of the table."""
+    """One model to train, with all its settings resolved: one row of the table.
+
+    Attributes
+    ----------
+    id : hash of everything that determines the result.
+    draw : number of the redraw of this network's own randomness, from 0.
+    order_seed : seed of the batch order, which all students of one data set and replicate share.
+    weights_seed : seed of the initial weights, which those of equal layers share as well.
+    distill, teacher : the loss and the teacher of a distilled student; None for other models.
+    transfer : classes of the transfer set that a student is trained on; None for all.
+    """
 
     id: str
     model: Model
     data: DataDraw
     shape: Shape
     train: Train
-    draw: int  # which redraw of this network's own randomness
-    order_seed: int  # batch order: shared by all students of one data set and replicate
-    weights_seed: int  # initial weights: shared by those of one shape as well
+    draw: int
+    order_seed: int
+    weights_seed: int
     distill: Distill | None = None
     teacher: Network | None = None
-    transfer: Classes | None = None  # the classes that a student sees; None for all
+    transfer: Classes | None = None
 
     @property
     def replicate(self) -> int:
         """The first replicate of a sweep in which this network appears."""
-        return max(self.data.draw, self.draw, self.teacher.replicate if self.teacher else 0)
+        teacher_replicate = self.teacher.replicate if self.teacher else 0
+        return max(self.data.draw, self.draw, teacher_replicate)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -53,76 +73,114 @@ class Network:
 
     @property
     def layers(self) -> list[Layer]:
+        """The layers from the input to the logits."""
         data = self.data.settings
-        return self.shape.layers(data.n_features, data.image, data.n_classes)
+        return self.shape.list_layers(data.n_features, data.image, data.n_classes)
 
     @property
     def n_params(self) -> int:
+        """The number of parameters, biases included."""
         return sum((layer.inputs + 1) * layer.outputs for layer in self.layers)
 
     @property
     def is_bitwise_reproducible(self) -> bool:
-        """Whether its numbers are the same to the bit in any pack, on a CPU."""
-        taught_anew = self.teacher is not None and self.data.settings.jitter > 0
-        return self.shape.written_out and self.train.precision == "float32" and not taught_anew
+        """Whether it trains to the same bits in any pack, on a CPU."""
+        # Under jitter the teacher's logits are computed anew for each batch, for the whole pack at once.
+        has_online_targets = self.teacher is not None and self.data.settings.jitter > 0
+        return self.shape.has_handwritten_step and self.train.precision == "float32" and not has_online_targets
 
     @property
     def training_bytes(self) -> int:
-        """Bytes that it trains in, its data apart."""
+        """Estimated bytes that it reads and writes in a training step, without its data."""
         return estimate_training_bytes(self.layers, self.train.batch_size)
 
     @property
     def stack_size(self) -> int:
-        """How many like it are stacked best on a CPU."""
-        return max(1, STACK_BYTES // self.training_bytes) if self.shape.stacks else 1
+        """How many networks like this one train fastest as one stack on a CPU."""
+        if not self.shape.is_faster_stacked:
+            return 1
+        return max(1, STACK_BYTES // self.training_bytes)
 
     @property
     def n_train(self) -> int:
-        """On how many examples it is trained; of a transfer set, about."""
+        """The number of training examples; of a transfer set an estimate, as if all classes were equally large."""
         data = self.data.settings
-        return data.n_train if self.transfer is None else max(1, data.n_train * len(self.transfer) // data.n_classes)
+        if self.transfer is None:
+            return data.n_train
+        return max(1, data.n_train * len(self.transfer) // data.n_classes)
 
     @property
     def data_bytes(self) -> int:
-        """What its training data take."""
-        return 4 * self.n_train * (pad_to_lane(self.data.settings.n_features + 1) + self.data.settings.n_classes)
+        """Estimated bytes of its training data: features, and soft targets or labels."""
+        data = self.data.settings
+        return FLOAT32_BYTES * self.n_train * (pad_to_lane(data.n_features + 1) + data.n_classes)
 
     @property
     def work(self) -> int:
-        """Multiply-adds of its training: forward, both gradients; the input needs none."""
-        products = [layer.inputs * layer.outputs * layer.places for layer in self.layers]
+        """Multiply-adds of its training.
+
+        A layer takes three products per example: forward, the gradient of its weights and the gradient
+        of its input; the first layer does without the last.
+        """
+        products = [layer.inputs * layer.outputs * layer.positions for layer in self.layers]
         return self.train.epochs * self.n_train * (3 * sum(products) - products[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Networks that train together as one stacked model; one trial."""
+    """Networks that train together as one stacked model, as one trial: either teachers or students.
+
+    A pack that held both might have to wait for itself.
+
+    Raises
+    ------
+    ValueError
+        If there are both teachers and students among the networks.
+    """
 
     id: str
     networks: tuple[Network, ...]
 
+    def __post_init__(self) -> None:
+        n_teachers = sum(network.model == "teacher" for network in self.networks)
+        if 0 < n_teachers < len(self.networks):
+            raise ValueError(
+                f"pack {self.id} holds both teachers ({n_teachers} of {len(self.networks)} networks) and students; "
+                f"put teachers and students into packs of their own, or a pack may wait for itself"
+            )
+
+    @property
+    def is_teacher_pack(self) -> bool:
+        """Whether its networks are teachers; the networks of other packs are students and baselines."""
+        return bool(self.networks) and self.networks[0].model == "teacher"
+
     @property
     def teacher_ids(self) -> frozenset[str]:
-        """Ids of the teachers that must be there before it can start."""
+        """Ids of the teachers that must be trained before it can start."""
         return frozenset(network.teacher.id for network in self.networks if network.teacher)
 
     @property
     def work(self) -> int:
+        """Multiply-adds of its training."""
         return sum(network.work for network in self.networks)
 
-    def without_teachers(self, teachers: Collection[str]) -> Pack:
-        """What is left of it when these teachers cannot be had."""
-        return make_pack(n for n in self.networks if n.teacher is None or n.teacher.id not in teachers)
+    def without_teachers(self, teacher_ids: Collection[str]) -> Pack:
+        """Return the pack without the students of these teachers; it may be empty."""
+        return make_pack(
+            network for network in self.networks if network.teacher is None or network.teacher.id not in teacher_ids
+        )
 
 
 def make_data_draw(settings: AnyDataset, draw: int, sweep_seed: int) -> DataDraw:
-    """One draw of a data set, with the id and the seed that its settings give."""
-    name = hash_text(
-        to_canonical_json(["data", DATA_SCHEMA, sweep_seed, draw, to_canonical_json(select_hashed_settings(settings))])
-    )
-    return DataDraw(name, settings, draw, derive_seed("data", name) >> 32, sweep_seed)
+    """Return one draw of a data set, with the id and the seed that follow from its settings."""
+    settings_json = to_canonical_json(select_hashed_settings(settings))
+    data_id = hash_text(to_canonical_json(["data", DATA_SCHEMA, sweep_seed, draw, settings_json]))
+    # scikit-learn takes seeds below 2**32.
+    seed = derive_seed("data", data_id) >> 32
+    return DataDraw(data_id, settings, draw, seed, sweep_seed)
 
 
 def make_pack(networks: Iterable[Network]) -> Pack:
+    """Return a pack of these networks, with an id that follows from theirs."""
     members = tuple(networks)
     return Pack(hash_text("|".join(network.id for network in members)), members)

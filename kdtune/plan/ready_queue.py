@@ -1,83 +1,141 @@
-"""Which pack may start next. Pure: knows packs and teachers, nothing of Ray, files or the clock."""
+"""Decide which pack may start next: a queue of packs, some of which wait for their teachers.
+
+The queue knows packs and the ids of teachers, nothing of Ray, files or the clock.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
 
 from kdtune.plan.network import Network, Pack
 
 
-@dataclass
-class ReadyQueue:
-    """The packs of a plan, handed out as their teachers come to be.
+class Priority(IntEnum):
+    """The order in which packs that may start are handed out; lower values go first."""
 
-    Students go before teachers: a pack starts as soon as its own teacher is done, whatever else is
-    still to be taught. Within either kind the order of the plan holds.
+    REQUEUED = 0
+    STUDENTS = 1
+    TEACHERS = 2
+
+
+class _ReadyPack(NamedTuple):
+    """A pack that may start, as an entry of the heap.
+
+    ``position`` is the pack's place among those of its priority. It is unique there, so that two packs
+    are never compared.
     """
 
-    packs: Sequence[Pack]
-    _ready: list[tuple[int, int, str, Pack]] = field(default_factory=list)
-    _missing: dict[str, set[str]] = field(default_factory=dict)
-    _waiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    _lost: set[str] = field(default_factory=set)
+    priority: Priority
+    position: int
+    pack: Pack
 
-    def __post_init__(self) -> None:
-        to_train = {n.id for pack in self.packs for n in pack.networks if n.model == "teacher"}
-        for place, pack in enumerate(self.packs):
-            missing = set(pack.teacher_ids & to_train)
-            if not missing:
-                self._push(place, pack)
-                continue
-            self._missing[pack.id] = missing
-            for teacher in missing:
-                self._waiting[teacher].append(place)
+
+@dataclass
+class _WaitingPack:
+    """A pack that may not start yet, and the teachers that it waits for."""
+
+    position: int
+    pack: Pack
+    untrained_teacher_ids: set[str]
+
+
+class ReadyQueue:
+    """The packs of a plan, each handed out once its teachers are trained.
+
+    Students go before teachers, so that they start as soon as their own teacher is trained, whatever
+    other teachers are still to train. Among students, and among teachers, packs keep the order of the
+    plan. Packs that were requeued go before all others.
+
+    A teacher that is in none of the packs counts as trained: a plan leaves out the teachers whose logits
+    are stored. So every pack is handed out in the end, if each teacher of the packs is marked as trained
+    or failed; no pack can wait for itself, since a ``Pack`` holds either teachers or students.
+
+    Parameters
+    ----------
+    packs : the packs in the order of the plan.
+    """
+
+    def __init__(self, packs: Sequence[Pack]) -> None:
+        self._ready: list[_ReadyPack] = []  # a heap
+        self._waiting_by_teacher: dict[str, list[_WaitingPack]] = {}
+        self._n_waiting = 0
+        self._n_requeued = 0
+        self._failed_teacher_ids: set[str] = set()
+
+        teacher_ids = {network.id for pack in packs if pack.is_teacher_pack for network in pack.networks}
+        for position, pack in enumerate(packs):
+            untrained_teacher_ids = set(pack.teacher_ids & teacher_ids)
+            if untrained_teacher_ids:
+                self._add_waiting(_WaitingPack(position, pack, untrained_teacher_ids))
+            else:
+                self._add_ready(position, pack)
 
     def pop(self) -> Pack | None:
-        """The next pack that may start; None if all that is left waits for a teacher."""
-        return heapq.heappop(self._ready)[3] if self._ready else None
+        """Hand out the next pack that may start; None if there is none at present."""
+        if not self._ready:
+            return None
+        return heapq.heappop(self._ready).pack
 
     def requeue(self, pack: Pack) -> None:
-        """Hand a pack out once more, before all others."""
-        self._push(-1, pack)
+        """Put back a pack that was handed out: it goes before all packs that were not.
+
+        Of several requeued packs the one that was requeued first goes first.
+        """
+        heapq.heappush(self._ready, _ReadyPack(Priority.REQUEUED, self._n_requeued, pack))
+        self._n_requeued += 1
 
     @property
     def is_empty(self) -> bool:
         """Whether every pack has been handed out."""
-        return not self._ready and not self._missing
+        return not self._ready and self._n_waiting == 0
 
-    def mark_trained(self, teachers: Collection[str]) -> None:
-        """These teachers are done: what waited for the last of them may start."""
-        self._settle(teachers)
+    def mark_trained(self, teacher_ids: Collection[str]) -> None:
+        """Record that these teachers are trained: packs that waited for no others may start."""
+        for teacher_id in teacher_ids:
+            self._release_students(teacher_id)
 
-    def mark_failed(self, teachers: Collection[str]) -> list[Network]:
-        """These teachers failed for good: their students are skipped, and returned.
+    def mark_failed(self, teacher_ids: Collection[str]) -> list[Network]:
+        """Record that these teachers failed for good, and return their students, which are never handed out.
 
-        What else is in a pack, the baseline say, is still trained.
+        The other networks of the students' packs, such as baselines, are still handed out.
         """
-        self._lost |= set(teachers)
-        places = {place for teacher in teachers for place in self._waiting[teacher]}
-        self._settle(teachers)
+        self._failed_teacher_ids.update(teacher_ids)
+        affected_packs = {
+            waiting.position: waiting.pack
+            for teacher_id in teacher_ids
+            for waiting in self._waiting_by_teacher.get(teacher_id, [])
+        }
+        for teacher_id in teacher_ids:
+            self._release_students(teacher_id)
         return [
             network
-            for place in sorted(places)
-            for network in self.packs[place].networks
-            if network.teacher and network.teacher.id in teachers
+            for _, pack in sorted(affected_packs.items())
+            for network in pack.networks
+            if network.teacher and network.teacher.id in teacher_ids
         ]
 
-    def _settle(self, teachers: Collection[str]) -> None:
-        for teacher in teachers:
-            for place in self._waiting.pop(teacher, []):
-                pack = self.packs[place]
-                self._missing[pack.id].discard(teacher)
-                if not self._missing[pack.id]:
-                    del self._missing[pack.id]
-                    rest = pack.without_teachers(self._lost) if pack.teacher_ids & self._lost else pack
-                    if rest.networks:
-                        self._push(place, rest)
+    def _add_ready(self, position: int, pack: Pack) -> None:
+        priority = Priority.TEACHERS if pack.is_teacher_pack else Priority.STUDENTS
+        heapq.heappush(self._ready, _ReadyPack(priority, position, pack))
 
-    def _push(self, place: int, pack: Pack) -> None:
-        teaches = any(network.model == "teacher" for network in pack.networks)
-        heapq.heappush(self._ready, (int(teaches), place, pack.id, pack))
+    def _add_waiting(self, waiting: _WaitingPack) -> None:
+        self._n_waiting += 1
+        for teacher_id in waiting.untrained_teacher_ids:
+            self._waiting_by_teacher.setdefault(teacher_id, []).append(waiting)
+
+    def _release_students(self, teacher_id: str) -> None:
+        """Stop waiting for a teacher that is trained or failed: packs that wait for no other become ready."""
+        for waiting in self._waiting_by_teacher.pop(teacher_id, []):
+            waiting.untrained_teacher_ids.remove(teacher_id)
+            if waiting.untrained_teacher_ids:
+                continue
+            self._n_waiting -= 1
+            pack = waiting.pack
+            if pack.teacher_ids & self._failed_teacher_ids:
+                pack = pack.without_teachers(self._failed_teacher_ids)
+            if pack.networks:
+                self._add_ready(waiting.position, pack)

@@ -1,1 +1,1 @@
-"""Figures from frames of numbers. No statistics here."""
+"""Figures of an answer, and the page that shows them. They do no statistics."""

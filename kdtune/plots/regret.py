@@ -1,68 +1,88 @@
-"""What it costs to use one T everywhere: the decision that most users face."""
+"""Draw what it costs to use one temperature for all settings: the decision that most users face."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cells import select_data_columns
 from kdtune.analysis.fixed_temperature import compute_relative_regret
 from kdtune.analysis.sentences import list_rows
-from kdtune.plots import style
+from kdtune.plots import layout, style
+from kdtune.plots.student_curves import group_curves
+from kdtune.plots.style import Key
 
-USUAL = (1.0, 2.0, 4.0, 10.0)  # that others use without looking
-MOST = 6
+USUAL_TEMPERATURES = (1.0, 2.0, 4.0, 10.0)  # that others use without a search
+MAX_TEMPERATURES = 6
+TICKS = (-1, -0.5, -0.2, -0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 def plot_regret(answer: Answer) -> Figure:
-    """Test errors at one fixed T above those at each cell's own T, chosen on the validation split; a point a cell."""
-    curves, costs = answer.curves, {row["T"]: row for row in list_rows(answer.fixed)}
-    students = [name for name in answer.columns if name not in select_data_columns(answer.columns)]
-    looks = style.assign_styles([key for key, _ in style.group_rows(curves, students)])
-    labels = style.label_students(answer.t_opt, students)
-    fixed = _fixed(sorted(costs))
-    with mpl.rc_context(style.STYLE):
-        figure = style.make_figure(1.3 * len(fixed) + 2.2, 3.9)
+    """Plot the test errors at one fixed T above those at each cell's own T, chosen on the validation split.
+
+    Each point is a cell, each column of points a fixed temperature.
+    """
+    student_curves = group_curves(answer)
+    curves = answer.curves
+    costs = {row["T"]: row for row in list_rows(answer.fixed)}
+    temperatures = _choose_temperatures(sorted(costs))
+    styles = student_curves.styles
+    offsets = np.linspace(-0.3, 0.3, len(styles)) if len(styles) > 1 else np.zeros(1)
+    with mpl.rc_context(style.RC_PARAMS):
+        figure = layout.make_figure(1.3 * len(temperatures) + 2.2, 3.9)
         axes: Any = figure.subplots()
         handles: dict[str, Any] = {}
-        every: list[float] = []
-        for place, T in enumerate(fixed):
-            at_T = curves[curves["T"] == T]
-            regrets = compute_relative_regret(at_T)
-            every += regrets.dropna().tolist()
-            shifts = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
-            for shift, (key, (color, marker)) in zip(shifts, looks.items(), strict=True):
-                own = regrets[style.match_rows(at_T, students, key)]
-                spread = np.linspace(-0.02, 0.02, len(own))
-                (handles[labels[key]],) = axes.plot(
-                    place + shift + spread, own, marker, color=color, markersize=4, alpha=0.8, linestyle="none"
-                )
+        all_regrets: list[float] = []
+        for x, T in enumerate(temperatures):
+            rows = curves[curves["T"] == T]
+            regrets = compute_relative_regret(rows)
+            all_regrets += regrets.dropna().tolist()
+            for offset, (student_key, (color, marker)) in zip(offsets, styles.items(), strict=True):
+                student_regrets = regrets[_match_rows(rows, student_curves.student_columns, student_key)]
+                spread = np.linspace(-0.02, 0.02, len(student_regrets))
+                handles[student_curves.labels[student_key]] = axes.plot(
+                    x + offset + spread, student_regrets, marker, color=color, markersize=4, alpha=0.8
+                )[0]
             median, worst = costs[T]["median"], costs[T]["worst"]
-            handles["median of the cells"] = axes.hlines(median, place - 0.4, place + 0.4, color="black", linewidth=1.5)
-            axes.annotate(f"median {median:+.0%}\nworst {worst:+.0%}", (place, 1), fontsize=7, ha="center",
-                          va="bottom", xycoords=("data", "axes fraction"))  # fmt: skip
-        axes.axhline(0, color=style.BASELINE, linewidth=0.8)
+            handles["median of the settings"] = axes.hlines(median, x - 0.4, x + 0.4, color="black", linewidth=1.5)
+            text = f"median {median:+.0%}\nworst {worst:+.0%}"
+            axes.annotate(text, (x, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center", va="bottom")
+        axes.axhline(0, color=style.BASELINE_COLOR, linewidth=0.8)
         axes.set_yscale("symlog", linthresh=0.1, linscale=1.5)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.margins(y=0.1)
-        axes.set_yticks(_ticks(every))
-        axes.set_xticks(range(len(fixed)), [f"T = {T:g}" for T in fixed])
-        axes.set_ylabel("test errors above those at the cell's own T")
-        style.add_legend(figure, handles)
+        axes.set_yticks(_choose_ticks(all_regrets))
+        axes.set_xticks(range(len(temperatures)), [f"T = {T:g}" for T in temperatures])
+        axes.set_ylabel("test errors above those at the setting's own T")
+        layout.add_legend(figure, handles)
     return figure
 
 
-def _fixed(grid: list[float]) -> list[float]:
-    """The usual ones that the grid has; some of the grid if it has none."""
-    return [T for T in USUAL if T in grid] or grid[:: max(1, len(grid) // MOST)]
+def _match_rows(frame: pd.DataFrame, columns: Sequence[str], key: Key) -> pd.Series:
+    """Return which rows have these values; None stands for a null."""
+    matches = pd.Series(True, frame.index)
+    for column, value in zip(columns, key, strict=True):
+        if value is None:
+            matches &= frame[column].isna()
+        else:
+            matches &= frame[column] == value
+    return matches
 
 
-def _ticks(values: list[float]) -> list[float]:
-    ticks = [-1, -0.5, -0.2, -0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
-    low, high = min(0, *values, 0), max(0.05, *values, 0)
-    return [tick for tick in ticks if 1.2 * low - 0.02 <= tick <= 1.2 * high + 0.02]
+def _choose_temperatures(grid: list[float]) -> list[float]:
+    """Return the usual temperatures that the grid has; some of the grid if it has none."""
+    usual_temperatures = [T for T in USUAL_TEMPERATURES if T in grid]
+    if usual_temperatures:
+        return usual_temperatures
+    return grid[:: max(1, len(grid) // MAX_TEMPERATURES)]
+
+
+def _choose_ticks(values: list[float]) -> list[float]:
+    lower_limit, upper_limit = min([0, *values]), max([0.05, *values])
+    return [tick for tick in TICKS if 1.2 * lower_limit - 0.02 <= tick <= 1.2 * upper_limit + 0.02]

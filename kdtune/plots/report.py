@@ -1,4 +1,4 @@
-"""One page with the whole answer: nothing is loaded from anywhere. No statistics here; its texts are the template's."""
+"""Write the report: one page with the whole answer, which loads nothing. Its sentences stand in the template."""
 
 from __future__ import annotations
 
@@ -7,56 +7,86 @@ import datetime
 import re
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kdtune.analysis import printed_tables as tables
+from kdtune.analysis import printed_tables
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.headline import write_headline
-from kdtune.analysis.optimum import LARGE
+from kdtune.analysis.optimum import LARGER_THAN_TEACHER
 from kdtune.columns import ACCURACY, BASELINE, DONE, ERROR, MODEL, NUM_ERROR, STATUS, STUDENT, TEACHER
 from kdtune.files.atomic import write_atomically
-from kdtune.plots import drawing
-from kdtune.text import NOTHING, plural
+from kdtune.plots.drawing import ChosenNetworks, list_figures, save_figure
+from kdtune.text import NOTHING, pluralize
 from kdtune.versions import list_versions
 
-MOST_ROWS = 1000  # of a table in the page
+MAX_ROWS = 1000  # of a table on the page
+FIRM_REPLICATES = 3  # with fewer nothing firm can be said
 FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", NUM_ERROR, ACCURACY, "networks", "per_class",
            "confusion", "learning")  # fmt: skip
-_NUMBER = re.compile(r"(?:at (?:most|least) )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+MODEL_NAMES = {TEACHER: "teacher", BASELINE: "baseline", STUDENT: "distilled student"}
+_LEADING_NUMBER = re.compile(r"(?:at (?:most|least) )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+@dataclass(frozen=True)
+class PageValue:
+    """A value of a table on the page."""
+
+    text: str
+    sort_key: float | None  # the number that the text begins with
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table on the page."""
+
+    columns: list[str]
+    rows: list[list[PageValue]]
+    note: str  # about rows that are left out; may be empty
 
 
 def write_report(
-    table: pd.DataFrame, answer: Answer, path: Path, name: str, settings: str | None = None,
-    trained: dict[str, str] | None = None, commands: Iterable[str] = (), networks: drawing.Networks | None = None,
-) -> None:  # fmt: skip
-    """Write the page.
+    table: pd.DataFrame,
+    answer: Answer,
+    path: Path,
+    name: str,
+    settings: str | None = None,
+    trained: dict[str, str] | None = None,
+    commands: Iterable[str] = (),
+    networks: ChosenNetworks | None = None,
+) -> None:
+    """Write the page, whole or not at all.
 
     Parameters
     ----------
+    table : one row per network, from which the answer comes.
+    path : of the page.
+    name : the page's title.
     settings : the resolved sweep file's text.
-    trained : versions of what the table was made with.
-    commands : that make the table again.
+    trained : versions of what made the table.
+    commands : shell commands that make the table again.
     networks : single networks of the table and their details.
     """
     environment = Environment(
         loader=PackageLoader("kdtune.plots"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    frames = _collect_frames(table, answer)
     page = environment.get_template("report.html").render(
         name=name,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         headline=write_headline(answer),
-        warnings=list(_warnings(table, answer)),
-        findings=tables.list_findings(answer),
-        figures=_figures(answer, networks),
-        frames={title: _frame(frame) for title, frame in _frames(table, answer).items()},
-        split=answer.split,
-        redrawn=answer.redrawn,
+        warnings=_list_warnings(table, answer),
+        findings=printed_tables.list_findings(answer),
+        figures=_embed_figures(answer, networks),
+        tables={title: _make_page_table(frame) for title, frame in frames.items()},
+        split=answer.selection_split,
+        redrawn_parts=answer.redrawn_parts,
         margin=f"{answer.margins.error:.0%}",
-        networks=_networks(table),
+        network_counts=_count_networks(table),
         commands=list(commands),
         settings=settings,
         trained=trained or {},
@@ -65,66 +95,82 @@ def write_report(
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
-def _frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFrame]:
-    found = {
-        "effects": tables.format_effects(answer),
-        "cells": tables.format_optima(answer),
-        "failures": _failures(table),
+def _collect_frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFrame]:
+    """Return the frames that the page shows as tables, by the names in the template."""
+    frames = {
+        "effects": printed_tables.format_effects(answer),
+        "settings": printed_tables.format_optima(answer),
+        "failures": _count_failures(table),
     }
     if "student" in answer.test:
-        found |= {"test": tables.format_test_errors(answer), "differences": tables.format_differences(answer)}
-        found["fixed"] = tables.format_fixed_temperatures(answer)
-        found["calibration"] = tables.format_calibration(answer)
-    return found
+        frames["test"] = printed_tables.format_test_errors(answer)
+        frames["differences"] = printed_tables.format_differences(answer)
+        frames["fixed"] = printed_tables.format_fixed_temperatures(answer)
+        frames["calibration"] = printed_tables.format_calibration(answer)
+    return frames
 
 
-def _frame(frame: pd.DataFrame) -> dict[str, Any]:
-    more = "" if len(frame) <= MOST_ROWS else f"The first {MOST_ROWS:,} of {len(frame):,} rows; the files have all."
-    rows = [[_cell(value) for value in row] for row in frame.head(MOST_ROWS).itertuples(index=False)]
-    return {"columns": [str(name) for name in frame.columns], "rows": rows, "more": more}
+def _make_page_table(frame: pd.DataFrame) -> PageTable:
+    note = ""
+    if len(frame) > MAX_ROWS:
+        note = f"The first {MAX_ROWS:,} of {len(frame):,} rows; the files of kdtune analyze have all."
+    rows = [[_make_page_value(value) for value in row] for row in frame.head(MAX_ROWS).itertuples(index=False)]
+    return PageTable(columns=[str(column) for column in frame.columns], rows=rows, note=note)
 
 
-def _cell(value: Any) -> dict[str, Any]:
-    """Its text, and the number that it sorts by, if it starts with one."""
+def _make_page_value(value: Any) -> PageValue:
     if value is None or pd.isna(value):
-        return {"text": NOTHING, "sort": None}
+        return PageValue(NOTHING, None)
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    number = _NUMBER.match(text)
-    return {"text": text, "sort": float(number[1]) if number else None}
+    number = _LEADING_NUMBER.match(text)
+    return PageValue(text, float(number[1]) if number else None)
 
 
-def _figures(answer: Answer, networks: drawing.Networks | None) -> dict[str, str]:
-    """As images: two figures in one page would share the names of their parts."""
-    made, found = drawing.list_figures(answer, networks), {}
+def _embed_figures(answer: Answer, networks: ChosenNetworks | None) -> dict[str, str]:
+    """Return the figures as data URLs of SVG images, by name.
+
+    They are images because two SVG elements in one page would share the names of their parts.
+    """
+    plots = list_figures(answer, networks)
+    urls = {}
     with tempfile.TemporaryDirectory(prefix="kdtune-report-") as folder:
         for name in FIGURES:
-            if name in made:
-                (path,) = drawing.save_figure(made[name](), Path(folder) / name, ["svg"])
-                found[name] = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
-    return found
+            if name in plots:
+                file = save_figure(plots[name](), Path(folder) / name, ["svg"])[0]
+                urls[name] = "data:image/svg+xml;base64," + base64.b64encode(file.read_bytes()).decode()
+    return urls
 
 
-def _networks(table: pd.DataFrame) -> str:
-    kinds = {TEACHER: "teacher", BASELINE: "baseline", STUDENT: "distilled student"}
-    models, ends = table[MODEL].value_counts(), table[STATUS].value_counts()
-    which = ", ".join(plural(int(models[name]), word) for name, word in kinds.items() if name in models)
-    return f"{plural(len(table), 'network')}: {which}. " + ", ".join(f"{n:,} {end}" for end, n in ends.items()) + "."
+def _count_networks(table: pd.DataFrame) -> str:
+    """Write how many networks the table has of each kind, and how they ended."""
+    model_counts, status_counts = table[MODEL].value_counts(), table[STATUS].value_counts()
+    models = [pluralize(int(model_counts[model]), name) for model, name in MODEL_NAMES.items() if model in model_counts]
+    statuses = [f"{count:,} {status}" for status, count in status_counts.items()]
+    return f"{pluralize(len(table), 'network')}: {', '.join(models)}. {', '.join(statuses)}."
 
 
-def _failures(table: pd.DataFrame) -> pd.DataFrame:
-    bad = table[table[STATUS] != DONE]
-    if bad.empty or ERROR not in bad:
+def _count_failures(table: pd.DataFrame) -> pd.DataFrame:
+    """Count the networks that are not done by status and error."""
+    unfinished = table[table[STATUS] != DONE]
+    if unfinished.empty or ERROR not in unfinished:
         return pd.DataFrame()
-    return bad.groupby([STATUS, ERROR], dropna=False).agg(networks=(MODEL, "size")).reset_index()
+    return unfinished.groupby([STATUS, ERROR], dropna=False).agg(networks=(MODEL, "size")).reset_index()
 
 
-def _warnings(table: pd.DataFrame, answer: Answer) -> Iterable[str]:
-    bad = int((table[STATUS] != DONE).sum())
-    if bad:
-        yield f"{plural(bad, 'network')} of {len(table):,} failed or were skipped; what lacks them is left out."
-    few = int(answer.t_opt["replicates"].min())
-    if few < 3:
-        yield f"Cells with {plural(few, 'replicate')}: nothing firm can be said of them."
-    large = answer.t_opt["flags"].map(lambda flags: LARGE in flags)
-    if large.any():
-        yield f"In {plural(int(large.sum()), 'cell')} the student has more parameters than its teacher."
+def _list_warnings(table: pd.DataFrame, answer: Answer) -> list[str]:
+    texts = []
+    n_unfinished = int((table[STATUS] != DONE).sum())
+    if n_unfinished:
+        texts.append(
+            f"{pluralize(n_unfinished, 'network')} of {len(table):,} failed or were skipped; "
+            "what needs them is left out."
+        )
+    n_replicates = int(answer.t_opt["replicates"].min())
+    if n_replicates < FIRM_REPLICATES:
+        texts.append(
+            f"Some settings have {pluralize(n_replicates, 'replicate')} only: nothing firm can be said about them."
+        )
+    n_larger = int(answer.t_opt["flags"].map(lambda flags: LARGER_THAN_TEACHER in flags).sum())
+    if n_larger:
+        texts.append(f"In {pluralize(n_larger, 'setting')} the student has more parameters than its teacher.")
+    return texts

@@ -1,12 +1,13 @@
-"""What is too long for the table: errors by class, confusion matrices, learning curves, joined to it by ``id``. Pure.
+"""The tables of what is too long for a row: errors by class, confusion matrices and learning curves.
 
-Workers put these into their rows; here they become tables of their own.
+Workers put these details into the rows of their packs; here they become tables of their own, joined to the
+sweep's table by ``id``. The functions are pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,6 @@ from kdtune.columns import (
     ACCURACY,
     CONFUSION,
     COUNT,
-    DETAIL_FILES,
     DETAIL_TYPES,
     ID,
     LABEL,
@@ -29,68 +29,107 @@ from kdtune.columns import (
 )
 
 
-def per_class(rows: pa.Table) -> pa.Table:
-    """For each network and class (``label``): test examples, errors, accuracy, whether it was trained on that class."""
-    columns: dict[str, list[Any]] = {name: [] for name in DETAIL_FILES["per_class.parquet"]}
-    for name, matrix, seen in _matrices(rows):
-        n, classes = matrix.sum(axis=1), np.arange(len(matrix))
-        errors = n - matrix.diagonal()
-        columns[ID] += [name] * len(matrix)
-        columns[LABEL].append(classes)
-        columns[N_LABEL].append(n)
-        columns[NUM_ERROR].append(errors)
-        columns[ACCURACY].append(np.where(n, 1 - errors / np.maximum(n, 1), np.nan))
-        columns[SEEN].append(np.ones(len(matrix), bool) if seen is None else np.isin(classes, seen))
-    ids = pa.array(columns.pop(ID), pa.string())
-    types = {ACCURACY: pa.float64(), SEEN: pa.bool_()}
-    arrays = {name: _joined(parts, types.get(name, pa.int64())) for name, parts in columns.items()}
-    return pa.table({ID: ids, **arrays})
+def build_per_class(rows: pa.Table) -> pa.Table:
+    """Build the table with one row per network and class (``label``) of the test split.
 
-
-def confusion(rows: pa.Table) -> pa.Table:
-    """For each network, class (``label``) and predicted class: the test examples."""
+    Its columns are the number of examples of that class, the errors and the accuracy on them (null without
+    examples), and whether the network was trained on that class.
+    """
     ids: list[str] = []
-    parts: dict[str, list[Any]] = {LABEL: [], PREDICTED: [], COUNT: []}
-    for name, matrix, _ in _matrices(rows):
-        places = np.indices(matrix.shape)
-        ids += [name] * matrix.size
-        for column, values in zip(parts.values(), (*places, matrix), strict=True):
-            column.append(values.ravel())
-    return pa.table({ID: pa.array(ids, pa.string()), **{name: _joined(p, pa.int64()) for name, p in parts.items()}})
+    labels, sizes, errors, accuracies, are_seen = [], [], [], [], []
+    for confusion in _iterate_confusions(rows):
+        counts = confusion.counts  # (classes, predicted classes)
+        classes = np.arange(len(counts))
+        class_sizes = counts.sum(axis=1)
+        class_errors = class_sizes - counts.diagonal()
+        ids += [confusion.network_id] * len(counts)
+        labels.append(classes)
+        sizes.append(class_sizes)
+        errors.append(class_errors)
+        accuracies.append(np.where(class_sizes, 1 - class_errors / np.maximum(class_sizes, 1), np.nan))
+        seen_classes = classes if confusion.seen_classes is None else confusion.seen_classes
+        are_seen.append(np.isin(classes, seen_classes))
+    return pa.table(
+        {
+            ID: pa.array(ids, pa.string()),
+            LABEL: _concatenate(labels, pa.int64()),
+            N_LABEL: _concatenate(sizes, pa.int64()),
+            NUM_ERROR: _concatenate(errors, pa.int64()),
+            ACCURACY: _concatenate(accuracies, pa.float64()),
+            SEEN: _concatenate(are_seen, pa.bool_()),
+        }
+    )
 
 
-def learning_curves(rows: pa.Table) -> pa.Table:
-    """For each network that recorded them and each epoch: losses and errors on the training and validation examples."""
-    rows = _with(rows, LEARNING_CURVE)
+def build_confusion(rows: pa.Table) -> pa.Table:
+    """Build the table with one row per network, class (``label``) and predicted class: the number of test examples."""
+    ids: list[str] = []
+    labels, predicted_labels, counts = [], [], []
+    for confusion in _iterate_confusions(rows):
+        label, predicted_label = np.indices(confusion.counts.shape)
+        ids += [confusion.network_id] * confusion.counts.size
+        labels.append(label.ravel())
+        predicted_labels.append(predicted_label.ravel())
+        counts.append(confusion.counts.ravel())
+    return pa.table(
+        {
+            ID: pa.array(ids, pa.string()),
+            LABEL: _concatenate(labels, pa.int64()),
+            PREDICTED: _concatenate(predicted_labels, pa.int64()),
+            COUNT: _concatenate(counts, pa.int64()),
+        }
+    )
+
+
+def build_learning_curves(rows: pa.Table) -> pa.Table:
+    """Build the table with one row per network and recorded epoch: losses and errors on training and validation split.
+
+    Networks that recorded no learning curve have no rows.
+    """
+    rows = _select_with_detail(rows, LEARNING_CURVE)
     curves = rows[LEARNING_CURVE].combine_chunks()
-    parents, points = pc.list_parent_indices(curves), pc.list_flatten(curves)
-    fields = {field.name: pc.struct_field(points, field.name) for field in points.type}
-    return pa.table({ID: rows[ID].take(parents), **fields})
+    row_indices = pc.list_parent_indices(curves)
+    points = pc.list_flatten(curves)
+    columns = {field.name: pc.struct_field(points, field.name) for field in points.type}
+    return pa.table({ID: rows[ID].take(row_indices), **columns})
 
 
-FILES: dict[str, Callable[[pa.Table], pa.Table]] = {
-    "per_class.parquet": per_class,
-    "confusion.parquet": confusion,
-    "learning_curves.parquet": learning_curves,
+# The function that builds each file of details; the files' columns stand in ``columns.DETAIL_FILES``.
+DETAIL_BUILDERS: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "per_class.parquet": build_per_class,
+    "confusion.parquet": build_confusion,
+    "learning_curves.parquet": build_learning_curves,
 }
 
 
-def _matrices(rows: pa.Table) -> Iterator[tuple[str, Any, Any]]:
-    """(id, confusion matrix, classes that it was trained on) of each network that has one."""
-    rows = _with(rows, CONFUSION)
-    for name, flat, seen in zip(*(rows[column] for column in (ID, CONFUSION, SEEN_CLASSES)), strict=True):
-        counts = flat.values.to_numpy()
-        side = round(len(counts) ** 0.5)
-        yield name.as_py(), counts.reshape(side, side).astype(np.int64), seen.as_py()
+class _Confusion(NamedTuple):
+    """The confusion matrix of one network."""
+
+    network_id: str
+    counts: Any  # test examples, (classes, predicted classes)
+    seen_classes: list[int] | None  # the classes that it was trained on; None for all
 
 
-def _with(rows: pa.Table, detail: str) -> pa.Table:
-    """The rows that hold a detail; those of earlier versions have no column of it."""
+def _iterate_confusions(rows: pa.Table) -> Iterator[_Confusion]:
+    """Yield the confusion matrix of each network that has one."""
+    rows = _select_with_detail(rows, CONFUSION)
+    for network_id, values, seen_classes in zip(rows[ID], rows[CONFUSION], rows[SEEN_CLASSES], strict=True):
+        flat_counts = values.values.to_numpy()
+        n_classes = round(len(flat_counts) ** 0.5)
+        counts = flat_counts.reshape(n_classes, n_classes).astype(np.int64)
+        yield _Confusion(network_id.as_py(), counts, seen_classes.as_py())
+
+
+def _select_with_detail(rows: pa.Table, detail: str) -> pa.Table:
+    """Select the rows that hold a detail, after adding the columns of details that rows of earlier versions lack."""
     for name, kind in DETAIL_TYPES.items():
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(len(rows), kind))
     return rows.filter(pc.is_valid(rows[detail]))
 
 
-def _joined(parts: list[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array(np.concatenate(parts), kind, from_pandas=True) if parts else pa.array([], kind)
+def _concatenate(arrays: list[Any], kind: pa.DataType) -> pa.Array:
+    """Join NumPy arrays into one Arrow array; NaN becomes null."""
+    if not arrays:
+        return pa.array([], kind)
+    return pa.array(np.concatenate(arrays), kind, from_pandas=True)

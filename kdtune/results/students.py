@@ -1,4 +1,4 @@
-"""Trained networks back from the results folder, as ordinary modules."""
+"""Load trained networks from the results folder as ordinary modules, and remove weights that are not to be kept."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from kdtune.columns import DONE, ID, MODEL, STATUS, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
 from kdtune.plan.network import make_data_draw
 from kdtune.results.store import Store
-from kdtune.results.weights import load_weights
+from kdtune.results.teacher_files import WEIGHTS_FILE
+from kdtune.results.weights import is_readable, load_weights
 from kdtune.settings import Dataset
 from kdtune.table import read_table, to_frame
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import nn
 
     from kdtune.data.splits import Data
 
 
 def load_network(results: str | Path, id: str) -> nn.Sequential:
-    """A trained teacher or a student whose weights were kept, in evaluation mode.
+    """Load a trained teacher, or a student whose weights were kept, in evaluation mode.
 
     Parameters
     ----------
     results : the sweep's folder, such as ``results/fakeset``.
-    id : the network's, from the table's column ``id``; its first digits are enough if they are unique.
+    id : the network's id, from the table's column ``id``; its first digits are enough if they are unique.
 
     Returns
     -------
@@ -40,74 +42,97 @@ def load_network(results: str | Path, id: str) -> nn.Sequential:
     Raises
     ------
     RequestError
-        If there is no such network, or its weights were not kept.
+        If there is no such network, or its weights were not kept or cannot be read.
     """
-    return load_weights(_weights(Path(results), id))
+    return load_weights(_find_weights(Path(results), id))
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
-    """The data that a network saw: splits and scaling as in the sweep. Arguments and errors as in ``load``.
+    """Load the data that a network saw, with splits and scaling as in the sweep.
 
-    ``data_root`` is where the files of given data lie now, if no longer where they lay.
+    Parameters
+    ----------
+    results, id : as in ``load_network``.
+    data_root : the folder where the files of given data lie now, if it has changed.
+
+    Raises
+    ------
+    RequestError
+        If there is no such network, its weights were not kept, or its data are not there or differ.
     """
     from safetensors import safe_open
 
     from kdtune.data.load import load_data
 
-    with safe_open(_weights(Path(results), id), framework="np") as file:
-        about = file.metadata()
+    with safe_open(_find_weights(Path(results), id), framework="np") as file:
+        metadata = file.metadata()
     try:
         context = {"data_root": data_root and str(data_root)}
-        settings = TypeAdapter[Any](Dataset).validate_json(about["data"], context=context)
+        settings = TypeAdapter[Any](Dataset).validate_json(metadata["data"], context=context)
     except ValidationError as error:
         raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
-    draw, seed = json.loads(about["data_draw"])
-    drawn = make_data_draw(settings, draw, seed)
-    if about.get("data_id", drawn.id) != drawn.id:  # earlier versions did not note it
-        where = f" in {settings.root}" if hasattr(settings, "root") else ""
-        raise RequestError(f"the data of network {id} are not those that it saw{where}: their content differs")
-    return load_data(drawn)
+    draw_index, sweep_seed = json.loads(metadata["data_draw"])
+    draw = make_data_draw(settings, draw_index, sweep_seed)
+    # Files of earlier versions have no "data_id".
+    if metadata.get("data_id", draw.id) != draw.id:
+        location = f" in {settings.root}" if hasattr(settings, "root") else ""
+        raise RequestError(f"the data of network {id} are not those that it saw{location}: their content differs")
+    return load_data(draw)
 
 
-def _weights(folder: Path, name: str) -> Path:
+def _find_weights(folder: Path, id_prefix: str) -> Path:
+    """Return the weights file of the one network whose id begins so; RequestError if there is none or several."""
     if not folder.is_dir():
         raise RequestError(f"{folder}: there is no such results folder")
-    students = {path.stem: path for path in (folder / "students").glob("*.safetensors")}
-    teachers = {path.parent.name: path for path in (folder.parent / "teachers").glob("*/weights.safetensors")}
-    found = [path for key, path in (students | teachers).items() if key.startswith(name)] if name else []
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise RequestError(f"{name!r} begins the ids of {len(found)} networks; give more digits")
-    known = read_table(folder / "table.parquet")[ID].to_pylist() if (folder / "table.parquet").is_file() else []
-    if name and any(key.startswith(name) for key in known):
+    path_by_id = {path.stem: path for path in (folder / "students").glob("*.safetensors")}
+    path_by_id |= {path.parent.name: path for path in (folder.parent / "teachers").glob(f"[!.]*/{WEIGHTS_FILE}")}
+    matching_ids = [network_id for network_id in path_by_id if id_prefix and network_id.startswith(id_prefix)]
+    if len(matching_ids) == 1:
+        path = path_by_id[matching_ids[0]]
+        if not is_readable(path):
+            raise RequestError(f"{path} cannot be read: it is torn, or another sweep has removed it; sweep again")
+        return path
+    if matching_ids:
+        raise RequestError(f"{id_prefix!r} begins the ids of {len(matching_ids)} networks; give more digits")
+    table_path = folder / "table.parquet"
+    table_ids = read_table(table_path)[ID].to_pylist() if table_path.is_file() else []
+    if id_prefix and any(network_id.startswith(id_prefix) for network_id in table_ids):
         raise RequestError(
-            f"{folder}: no weights are kept of network {name}; sweep with --keep-students best or all, "
+            f"{folder}: no weights are kept of network {id_prefix}; sweep with --keep-students best or all, "
             f"and with --fresh if it was trained without"
         )
-    near = difflib.get_close_matches(name, [*students, *teachers, *known], n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise RequestError(f"{folder}: there is no network {name!r}{hint}")
+    similar_ids = difflib.get_close_matches(id_prefix, [*path_by_id, *table_ids], n=1)
+    hint = f"; did you mean {similar_ids[0]}?" if similar_ids else ""
+    raise RequestError(f"{folder}: there is no network {id_prefix!r}{hint}")
 
 
-def keep_students(store: Store, rows: pa.Table, best_only: bool) -> int:
-    """Leave the students whose weights are wanted; how many of them have none.
+def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
+    """Remove the weights of students that are not to be kept, and return how many of the others have none.
 
-    The best are those at each cell's chosen T, in every replicate. Weights are written when a student
-    is trained: one that was trained without keeping them has none.
+    Weights are written when a student is trained: one that was trained without keeping them has none.
+
+    Parameters
+    ----------
+    rows : the rows of the sweep.
+    best_only : keep only the distilled students at each cell's chosen T, in every replicate; otherwise all students.
     """
     table = to_frame(rows)
     students = table[(table[STATUS] == DONE) & (table[MODEL] != TEACHER)]
     if best_only:
-        students = students[students[MODEL] == STUDENT]
-    if best_only and len(students):
-        from kdtune.analysis.answer import analyze_table  # a second to import
+        students = _select_best(table, students[students[MODEL] == STUDENT])
+    kept_ids = set(students[ID])
+    for network_id in table[ID]:
+        if network_id not in kept_ids:
+            store.get_student_path(network_id).unlink(missing_ok=True)
+    return sum(not store.get_student_path(network_id).exists() for network_id in kept_ids)
 
-        found = analyze_table(table)
-        chosen = found.t_opt[[*found.columns, "T_opt"]].rename(columns={"T_opt": TEMP})
-        students = students.merge(chosen, on=[*found.columns, TEMP])
-    wanted = set(students[ID])
-    for name in table[ID]:
-        if name not in wanted:
-            (store.students / f"{name}.safetensors").unlink(missing_ok=True)
-    return sum(not (store.students / f"{name}.safetensors").exists() for name in wanted)
+
+def _select_best(table: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:
+    """Return the distilled students at each cell's chosen T."""
+    from kdtune.analysis.answer import analyze_table  # It takes a second to import.
+
+    if students.empty:
+        return students
+    answer = analyze_table(table)
+    keys = [*answer.cell_columns, TEMP]
+    return students.merge(answer.t_opt.rename(columns={"T_opt": TEMP})[keys], on=keys)

@@ -1,11 +1,11 @@
-"""Weights of networks as safetensors files, with what it takes to build the networks again."""
+"""Weights of networks as safetensors files, whose metadata say how to build the networks again."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -15,55 +15,52 @@ from kdtune.settings import MLP, AnyShape, Shape
 if TYPE_CHECKING:
     from torch import nn
 
-    from kdtune.train.train_pack import Trained
+    from kdtune.train.train_pack import TrainedNetwork
 
 
-def save_weights(path: Path, result: Trained) -> None:
-    """Write what a network was trained to."""
+def save_weights(path: Path, result: TrainedNetwork) -> None:
+    """Write the weights of a trained network.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written.
+    """
     from safetensors.torch import save
 
     network = result.network
-    about = {
+    metadata = {
         "id": network.id,
         "model": network.model,
-        "shape": network.shape.model_dump_json(exclude={"depth", "width"}),  # hidden says both
+        # ``hidden`` says what ``depth`` and ``width`` say.
+        "shape": network.shape.model_dump_json(exclude={"depth", "width"}),
         "inputs": json.dumps(network.input_shape),
         "n_classes": json.dumps(network.data.settings.n_classes),
         "data": network.data.settings.model_dump_json(),
         "data_id": network.data.id,
         "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
     }
-    write_atomically(path, lambda temporary: temporary.write_bytes(save(result.weights or {}, metadata=about)))
+    content = save(result.weights or {}, metadata=metadata)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_weights(path: Path) -> nn.Sequential:
-    """A network as it was written, in evaluation mode."""
+    """Build a network from its file and load its weights; it is in evaluation mode."""
     from safetensors import safe_open
 
     from kdtune.stacked.architectures import build_module
 
     with safe_open(path, framework="pt") as file:
-        about = file.metadata()
+        metadata = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    net = build_module(*_architecture(about))
+    architecture = _read_architecture(metadata)
+    net = build_module(architecture.shape, architecture.input_shape, architecture.n_classes)
     net.load_state_dict(state)
     return net.eval()
 
 
-def _architecture(about: Mapping[str, str]) -> tuple[Shape, list[int], int]:
-    """What ``build_module`` takes, from the words beside the weights."""
-    if "shape" in about:
-        shape = TypeAdapter(AnyShape).validate_json(about["shape"])
-        return shape, json.loads(about["inputs"]), json.loads(about["n_classes"])
-    # Written before there were other networks than perceptrons.
-    (features, _), *_, (_, n_classes) = layers = json.loads(about["layers"])
-    activation = json.loads(about.get("activation", '"relu"'))
-    hidden = [outputs for _, outputs in layers[:-1]]
-    return MLP(hidden=hidden, dropout=json.loads(about["dropout"]), activation=activation), [features], n_classes
-
-
-def is_whole(path: Path) -> bool:
-    """Whether it can be read."""
+def is_readable(path: Path) -> bool:
+    """Return whether a file of weights is there and not torn."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -71,3 +68,27 @@ def is_whole(path: Path) -> bool:
             return bool(file.keys())
     except (SafetensorError, OSError):
         return False
+
+
+class _Architecture(NamedTuple):
+    """What ``build_module`` needs."""
+
+    shape: Shape
+    input_shape: list[int]
+    n_classes: int
+
+
+def _read_architecture(metadata: Mapping[str, str]) -> _Architecture:
+    """Read how to build a network from the metadata of its file."""
+    if "shape" in metadata:
+        shape = TypeAdapter(AnyShape).validate_json(metadata["shape"])
+        return _Architecture(shape, json.loads(metadata["inputs"]), json.loads(metadata["n_classes"]))
+    # The file is from a version that knew only perceptrons: "layers" lists (inputs, outputs) of each.
+    layers = json.loads(metadata["layers"])
+    shape = MLP(
+        hidden=[n_outputs for _, n_outputs in layers[:-1]],
+        dropout=json.loads(metadata["dropout"]),
+        activation=json.loads(metadata.get("activation", '"relu"')),
+    )
+    n_features, n_classes = layers[0][0], layers[-1][1]
+    return _Architecture(shape, [n_features], n_classes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -17,111 +17,163 @@ from rich.progress import Progress as Bar
 from kdtune.columns import DONE, ID, SKIPPED, STATUS
 from kdtune.plan.network import Pack
 from kdtune.plan.plan import Plan
-from kdtune.results.store import Store
-from kdtune.text import plural
+from kdtune.text import pluralize
 
-LINE_SECONDS = 10.0  # between plain lines
+LINE_SECONDS = 10.0  # between two plain lines
+# Before that much of the work is done, the pace is mostly that of the workers' start.
+MIN_SHARE_DONE = 0.01
 
 
 class Progress:
-    """Counts networks as packs start and finish; silent without a console."""
+    """Counts networks as packs start and finish, and shows the counts; silent without a console."""
 
     def __init__(self, console: Console | None) -> None:
         self.console = console
-        self.total = self.done = self.failed = self.in_flight = 0
-        self.work = self.work_done = 0
-        self.sizes: dict[str, int] = {}  # work of each network still to train
+        self.n_networks = 0
+        self.n_done = 0
+        self.n_failed = 0  # skipped ones included
+        self.n_running = 0
+        self.total_work = 0  # in multiply-adds, as are the next two
+        self.work_done = 0
+        self.remaining_work: dict[str, int] = {}  # of each network that is still to train, by its id
         self.started_at = time.monotonic()
         self.bar: Bar | None = None
 
     def say(self, text: str) -> None:
+        """Print a line."""
         if self.console:
             self.console.print(escape(text), soft_wrap=True, highlight=False)
 
-    def begin(self, plan: Plan, store: Store) -> None:
-        """Say what there is to do and what was found."""
-        for warning in store.warnings:
+    def describe_plan(self, plan: Plan, warnings: Sequence[str]) -> None:
+        """Say what was found, and what there is to train."""
+        for warning in warnings:
             self.say(f"warning: {warning}")
-        ready = len(plan.networks) - len({network.id for network in plan.missing_networks}) - len(plan.skipped)
         if plan.skipped:
             self.say(f"{len(plan.skipped)} networks are skipped: their teachers diverged.")
-        if not plan.packs:
-            self.say(f"{ready} of {len(plan.networks)} networks are done already; nothing to train.")
-        elif ready:
-            self.say(
-                f"{ready} of {len(plan.networks)} networks are done already; {len(plan.missing_networks)} to train."
-            )
+        n_to_train = len(plan.networks_to_train)
+        n_ready = len(plan.networks) - n_to_train - len(plan.skipped)
+        done_text = f"{n_ready} of {len(plan.networks)} networks are done already"
+        if n_to_train == 0:
+            self.say(f"{done_text}; nothing to train.")
+        elif n_ready > 0:
+            self.say(f"{done_text}; {n_to_train} to train.")
 
     @contextmanager
-    def running(self, plan: Plan, workers: int) -> Iterator[None]:
-        """Show progress for as long as packs run."""
-        self.sizes = {network.id: network.work for network in plan.missing_networks}
-        self.total, self.work = len(self.sizes), sum(self.sizes.values())
+    def show_training(self, plan: Plan, workers: int) -> Iterator[None]:
+        """Show the progress for as long as packs run."""
+        self.remaining_work = {network.id: network.work for network in plan.networks_to_train}
+        self.n_networks = len(self.remaining_work)
+        self.total_work = sum(self.remaining_work.values())
         self.started_at = time.monotonic()
         self.say(
-            f"Training {plural(self.total, 'network')} in {plural(len(plan.packs), 'pack')} "
-            f"on {plural(workers, 'worker')}."
+            f"Training {pluralize(self.n_networks, 'network')} in {pluralize(len(plan.packs), 'pack')} "
+            f"on {pluralize(workers, 'worker')}."
         )
         if self.console and (self.console.is_terminal or self.console.is_jupyter):
-            columns = [
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[state]}"),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}"),
-            ]
-            with Bar(*columns, console=self.console, expand=True, transient=True) as self.bar:
-                self.task = self.bar.add_task("", total=self.total, state="", left="")
+            with self._show_bar(self.console):
                 yield
         else:
-            stop = threading.Event()
-            ticker = threading.Thread(target=self._tick, args=(stop,), daemon=True)
-            ticker.start()
-            try:
+            with self._print_lines():
                 yield
-            finally:
-                stop.set()
-                ticker.join()
-                self._line()
 
-    def started(self, pack: Pack) -> None:
-        self.in_flight += len(pack.networks)
-        self._show()
+    def add_started(self, pack: Pack) -> None:
+        """Count the networks of a pack as running."""
+        self.n_running += len(pack.networks)
+        self._update_bar()
 
-    def crashed(self, pack: Pack, times: int) -> None:
-        self.say(
-            f"A worker died with pack {pack.id} ({plural(len(pack.networks), 'network')}); "
-            f"crash {times} of it, trying again."
-        )
+    def add_finished(self, rows: pa.Table) -> None:
+        """Count the networks of rows as done or failed."""
+        for network_id, status in zip(rows[ID].to_pylist(), rows[STATUS].to_pylist(), strict=True):
+            if status != SKIPPED:  # what is skipped never ran
+                self.n_running -= 1
+            if status == DONE:
+                self.n_done += 1
+            else:
+                self.n_failed += 1
+            self.work_done += self.remaining_work.pop(network_id, 0)
+        self._update_bar()
 
-    def finished(self, rows: pa.Table) -> None:
-        for name, status in zip(rows[ID].to_pylist(), rows[STATUS].to_pylist(), strict=True):
-            self.in_flight -= status != SKIPPED
-            self.done += status == DONE
-            self.failed += status != DONE
-            self.work_done += self.sizes.pop(name, 0)
-        self._show()
+    def report_crash(self, pack: Pack, crashes: int) -> None:
+        """Tell of a pack whose worker died and that is tried again."""
+        networks = pluralize(len(pack.networks), "network")
+        self.say(f"A worker died; trying its {networks} again (crash {crashes} of pack {pack.id}).")
 
-    def _state(self) -> str:
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"done{failed}, {self.in_flight} running"
+    # --- a bar ------------------------------------------------------------------------------------
 
-    def _left(self) -> str:
-        """Time left at the pace so far, in work rather than networks."""
-        if not self.work_done:
+    @contextmanager
+    def _show_bar(self, console: Console) -> Iterator[None]:
+        columns = [
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[counts]}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[time_left]}"),
+        ]
+        with Bar(*columns, console=console, expand=True, transient=True) as self.bar:
+            self.bar_task = self.bar.add_task("", total=self.n_networks, counts="", time_left="")
+            yield
+
+    def _update_bar(self) -> None:
+        if self.bar:
+            self.bar.update(
+                self.bar_task,
+                completed=self.n_done + self.n_failed,
+                counts=self._format_counts(),
+                time_left=self._format_time_left(),
+            )
+
+    # --- plain lines ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _print_lines(self) -> Iterator[None]:
+        """Print a line every few seconds, and one at the end."""
+        stop = threading.Event()
+
+        def print_until_stopped() -> None:
+            while not stop.wait(LINE_SECONDS):
+                self._print_line()
+
+        printer = threading.Thread(target=print_until_stopped, daemon=True)
+        printer.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            printer.join()
+            self._print_line()
+
+    def _print_line(self) -> None:
+        elapsed = timedelta(seconds=round(time.monotonic() - self.started_at))
+        line = f"{elapsed}  {self.n_done:,} of {self.n_networks:,} networks {self._format_counts()}"
+        time_left = self._format_time_left()
+        self.say(f"{line}, {time_left}" if time_left else line)
+
+    # --- words for both ---------------------------------------------------------------------------
+
+    def _format_counts(self) -> str:
+        """Return what follows the number of networks: ``done, 2 failed, 9 running``."""
+        words = ["done"]
+        if self.n_failed:
+            words.append(f"{self.n_failed:,} failed")
+        if self.n_running:
+            words.append(f"{self.n_running:,} running")
+        return ", ".join(words)
+
+    def _format_time_left(self) -> str:
+        """Return the time left at the pace so far, measured in work rather than networks; empty at the end."""
+        if self.work_done >= self.total_work:
+            return ""
+        if self.work_done < MIN_SHARE_DONE * self.total_work:
             return "time left unknown yet"
         elapsed = time.monotonic() - self.started_at
-        left = elapsed * (self.work - self.work_done) / self.work_done
-        return f"about {timedelta(seconds=round(left))} left"
+        seconds = elapsed * (self.total_work - self.work_done) / self.work_done
+        return f"about {_format_roughly(seconds)} left"
 
-    def _show(self) -> None:
-        if self.bar:
-            self.bar.update(self.task, completed=self.done + self.failed, state=self._state(), left=self._left())
 
-    def _tick(self, stop: threading.Event) -> None:
-        while not stop.wait(LINE_SECONDS):
-            self._line()
-
-    def _line(self) -> None:
-        elapsed = timedelta(seconds=round(time.monotonic() - self.started_at))
-        self.say(f"{elapsed} {self.done} of {self.total} networks {self._state()}, {self._left()}")
+def _format_roughly(seconds: float) -> str:
+    """Return a duration that is only an estimate, in its largest fitting unit: 90 s, 25 min, 30 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.0f} h"

@@ -1,4 +1,4 @@
-"""What a user asked for."""
+"""What a user asks for when a sweep is run or planned."""
 
 from __future__ import annotations
 
@@ -9,44 +9,59 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from kdtune.errors import RequestError
+from kdtune.run.addresses import parse_address
 from kdtune.settings import Precision, Resources
-from kdtune.spec.spec import MAX_NETWORKS
+from kdtune.spec.size_limits import MAX_NETWORKS
 
 Keep = Literal["none", "best", "all"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asked for: a file, what overrides it, where and how to run it."""
+    """A sweep file, the values that replace some of its own, and where and how to run it.
+
+    Raises
+    ------
+    RequestError
+        If a value is not valid by itself.
+    """
 
     file: Path
-    overrides: Sequence[str] = ()
+    overrides: Sequence[str] = ()  # as in "distill.T=[2, 4]"
     results: Path = Path("results")
     data_root: Path | None = None  # of data sets in files: it goes before the file's
-    resources: Resources = field(default_factory=Resources)  # flags: they go before the file's
-    pack: int | None = None
+    resources: Resources = field(default_factory=Resources)  # those of the flags: they go before the file's
+    pack: int | None = None  # largest number of networks in a pack
     precision: Precision | None = None  # of the whole sweep; the file's own blocks may say otherwise
-    address: str | None = None
-    retries: int = 3
-    keep_students: Keep = "none"
-    fresh: bool = False
-    fresh_teachers: bool = False
+    address: str | None = None  # of a Ray cluster; None starts a Ray on this machine
+    retries: int = 3  # of a pack, after a crash of its worker
+    keep_students: Keep = "none"  # whose weights stay
+    fresh: bool = False  # remove first what this sweep left
+    fresh_teachers: bool = False  # remove first the teachers of this sweep
     max_networks: int = MAX_NETWORKS
     verbose: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.overrides, str):
             raise RequestError(f"set must be a list of texts, as in ['distill.T=[2, 4]'], not {self.overrides!r}")
-        if (self.pack is not None and self.pack < 1) or self.retries < 0 or self.max_networks < 1:
-            raise RequestError("pack and max_networks must be at least 1, retries at least 0")
+        if self.pack is not None and self.pack < 1:
+            raise RequestError(f"pack must be at least 1, not {self.pack}")
+        if self.retries < 0:
+            raise RequestError(f"retries must be at least 0, not {self.retries}")
+        if self.max_networks < 1:
+            raise RequestError(f"max_networks must be at least 1, not {self.max_networks}")
         if re.match(r"\w+:/", str(self.results)):
             raise RequestError(f"{self.results}: results lie in a folder that every worker sees; give its path")
         if self.keep_students not in get_args(Keep):
             raise RequestError(f"keep_students must be none, best or all, not {self.keep_students!r}")
-        if self.precision not in (None, *get_args(Precision)):
+        if self.precision is not None and self.precision not in get_args(Precision):
             raise RequestError(f"precision must be {' or '.join(get_args(Precision))}, not {self.precision!r}")
+        if self.address is not None:
+            parse_address(self.address)
 
     @property
     def all_overrides(self) -> list[str]:
-        """What replaces values of the file, flags first."""
-        return [f"train.precision={self.precision}"] * bool(self.precision) + list(self.overrides)
+        """Everything that replaces values of the file, flags first."""
+        if self.precision is None:
+            return list(self.overrides)
+        return [f"train.precision={self.precision}", *self.overrides]

@@ -1,51 +1,48 @@
-"""The whole way of a sweep in one place: spec -> plan -> schedule -> table."""
+"""The whole way of a sweep in one place: spec -> plan -> training -> table."""
 
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
-from kdtune.columns import BASELINE, DONE, ERROR, ID, LEARNING_CURVE, MODEL, STATUS, STUDENT, TEACHER
-from kdtune.errors import Mistake, SweepFileError
+from kdtune.columns import DONE, ID, LEARNING_CURVE, MODEL, STATUS, TEACHER
 from kdtune.files.atomic import write_atomically
-from kdtune.plan.network import Network, Pack
-from kdtune.plan.packing import PackLimits
-from kdtune.plan.plan import Plan, enumerate_networks, make_plan
+from kdtune.plan.network import Pack
+from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
-from kdtune.results.students import keep_students
+from kdtune.results.students import prune_students
+from kdtune.run.live_table import LiveTable
 from kdtune.run.progress import Progress
-from kdtune.run.request import Request
-from kdtune.run.resources import cluster_for
-from kdtune.run.worker_options import WorkerOptions
-from kdtune.spec.spec import SweepSpec, load_spec
-from kdtune.table import (
-    final_ids,
-    merge_tables,
-    order_by_ids,
-    read_versions,
-    rows_to_arrow,
-    select_networks,
-    stamp_versions,
-    write_table,
+from kdtune.run.remaining_work import (
+    add_skipped_rows,
+    list_sweep_networks,
+    list_teacher_ids,
+    plan_missing,
+    read_known_rows,
 )
-from kdtune.text import plural
-from kdtune.train.rows import make_skipped_row
+from kdtune.run.request import Request
+from kdtune.run.resources import open_cluster
+from kdtune.run.worker_options import WorkerOptions
+from kdtune.spec.load import load_spec
+from kdtune.spec.sweep_spec import SweepSpec
+from kdtune.table import merge_tables, order_by_ids, read_versions, select_networks, stamp_versions, write_table
+from kdtune.text import pluralize
 from kdtune.versions import list_versions
-
-REFRESH_SECONDS = 5.0  # how often table.parquet is brought up to date while a sweep runs
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A sweep's rows as far as they got, in the plan's order."""
+    """What a sweep came to.
+
+    ``rows`` are those of the sweep's networks, as far as they got, in the plan's order.
+    """
 
     rows: pa.Table
     plan: Plan
@@ -64,152 +61,125 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         If the run broke off; what was finished is on disk.
     """
     spec = load_spec(request.file, request.all_overrides, request.max_networks, request.data_root)
-    with _no_garbage():
+    with _pause_garbage_collection():
         networks = list_sweep_networks(spec, request)
     store = Store(request.results, spec.name)
-    with store.opened():
-        with _no_garbage():
+    with store.lock():
+        with _pause_garbage_collection():
             rows = read_known_rows(networks, request, store)
             plan = plan_missing(networks, request, store, rows)
             rows = add_skipped_rows(plan, rows)
-        progress.begin(plan, store)
+        progress.describe_plan(plan, store.warnings)
         if not plan.packs:
-            return _finish(spec, request, store, plan, rows, progress)
-        progress.say(f"Starting Ray{' on this machine' if request.address is None else ''}.")
-        with cluster_for(spec, request) as options:
+            return _finish(spec, request, Outcome(rows, plan, store), progress)
+        if request.address is None:
+            progress.say("Starting Ray on this machine.")
+        else:
+            progress.say(f"Joining Ray at {request.address}.")
+        with open_cluster(spec, request) as options:
             if request.fresh:
                 store.clear()
             if request.fresh_teachers:
-                store.remove_teachers(network.id for network in networks if network.model == TEACHER)
+                store.teachers.remove(list_teacher_ids(networks))
             plan = plan_missing(networks, request, store, rows, options)
-            rows, interrupted = _train(spec, store, plan, rows, options, progress)
-        if interrupted:  # the workers are gone by now: what they finished last is there too
-            rows = merge_tables([rows, store.rows()])
-        return _finish(spec, request, store, plan, rows, progress, interrupted)
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """While a million objects are made that all stay, the collector looks for garbage among them again and again."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+            outcome = _train(spec, store, plan, rows, options, progress)
+        if outcome.interrupted:
+            # The workers are gone by now: what they finished last is on disk, but was not heard of.
+            rows = merge_tables([outcome.rows, store.read_rows()])
+            outcome = Outcome(rows, plan, store, interrupted=True)
+        return _finish(spec, request, outcome, progress)
 
 
 def _train(
     spec: SweepSpec, store: Store, plan: Plan, rows: pa.Table, options: WorkerOptions, progress: Progress
-) -> tuple[pa.Table, bool]:
-    """Run the plan's packs, keeping the table up to date whatever happens; all rows, and whether it was interrupted."""
-    from kdtune.run import schedule  # Ray: seconds to import, and not needed without packs
+) -> Outcome:
+    """Run the plan's packs, and leave an up-to-date table whatever happens."""
+    from kdtune.run.schedule import run_packs  # Ray: seconds to import, and not needed without packs
 
-    store.fold()
+    store.compact_parts()
     _write_spec(spec, store)
-    table = _Table(store, plan, rows)
+    table = LiveTable(store, plan, rows)
     interrupted = False
     try:
-        with progress.running(plan, options.workers):
-            schedule.run(plan.packs, store, options, _Both(table, progress))
+        with progress.show_training(plan, options.workers):
+            run_packs(plan.packs, store, options, SweepListener(table, progress))
     except KeyboardInterrupt:
         interrupted = True
     except BaseException:
         table.write()
         raise
-    return table.merged(), interrupted
+    return Outcome(table.merge(), plan, store, interrupted)
 
 
-def _finish(
-    spec: SweepSpec,
-    request: Request,
-    store: Store,
-    plan: Plan,
-    rows: pa.Table,
-    progress: Progress,
-    interrupted: bool = False,
-) -> Outcome:
+@dataclass(frozen=True)
+class SweepListener:
+    """Hears what happens to packs, keeps the table up to date and shows the progress."""
+
+    table: LiveTable
+    progress: Progress
+
+    def on_pack_started(self, pack: Pack) -> None:
+        """Show it."""
+        self.progress.add_started(pack)
+
+    def on_pack_crashed(self, pack: Pack, crashes: int) -> None:
+        """Show it."""
+        self.progress.report_crash(pack, crashes)
+
+    def on_rows_finished(self, rows: pa.Table) -> None:
+        """Put the rows into the table and show them."""
+        self.table.add(rows)
+        self.progress.add_finished(rows)
+
+
+def _finish(spec: SweepSpec, request: Request, outcome: Outcome, progress: Progress) -> Outcome:
     """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
+    plan, store = outcome.plan, outcome.store
     _write_spec(spec, store)
-    selected = select_networks(rows, [network.id for network in plan.networks])
-    made_with = list_versions() if plan.packs else read_versions(store.table)
-    write_table(stamp_versions(selected, made_with), store.table)
-    store.write_details(order_by_ids(rows, selected[ID]))
-    store.fold()
-    if not interrupted and (silent := _without_curve(plan, rows)):
-        words = {TEACHER: "--fresh-teachers", BASELINE: "--fresh", STUDENT: "--fresh"}
-        how = " and ".join(dict.fromkeys(words[model] for model in sorted(silent)))
-        progress.say(f"{plural(len(silent), 'network')} recorded no learning curve, from an earlier run; "
-                     f"{how} trains anew.")  # fmt: skip
-    if request.keep_students != "none" and not interrupted:
-        without = keep_students(store, selected, best_only=request.keep_students == "best")
-        if without:
-            progress.say(f"{without} students were trained without keeping their weights; --fresh trains them again.")
-    return Outcome(selected, plan, store, interrupted)
+    selected = select_networks(outcome.rows, [network.id for network in plan.networks])
+    versions = list_versions() if plan.packs else read_versions(store.table_path)
+    write_table(stamp_versions(selected, versions), store.table_path)
+    store.write_details(order_by_ids(outcome.rows, selected[ID]))
+    store.compact_parts()
+    if not outcome.interrupted:
+        _warn_of_missing_curves(plan, outcome.rows, progress)
+        if request.keep_students != "none":
+            _prune_students(request, store, selected, progress)
+    return Outcome(selected, plan, store, outcome.interrupted)
 
 
-def _without_curve(plan: Plan, rows: pa.Table) -> list[str]:
-    """The models of networks that are done and should have recorded one: by an earlier run, which recorded none."""
-    wanted = pa.array([network.id for network in plan.networks if network.train.eval_every], pa.string())
-    done = rows.filter(pc.and_(pc.equal(rows[STATUS], DONE), pc.is_in(rows[ID], wanted)))
-    without = done.filter(pc.is_null(done[LEARNING_CURVE])) if LEARNING_CURVE in done.column_names else done
-    return without[MODEL].to_pylist()  # type: ignore[no-any-return]
-
-
-def list_sweep_networks(spec: SweepSpec, request: Request) -> list[Network]:
-    """Every network of a sweep; SweepFileError if there are more than the request allows."""
-    networks = list(enumerate_networks(spec))
-    if len(networks) > request.max_networks:
-        message = f"asks for {len(networks):,} networks, over the limit of {request.max_networks:,}"
-        raise SweepFileError([Mistake(str(request.file), "", f"{message}; shrink the grid or raise --max-networks")])
-    return networks
-
-
-def plan_missing(
-    networks: list[Network], request: Request, store: Store, rows: pa.Table, options: WorkerOptions | None = None
-) -> Plan:
-    """The plan for what is missing."""
-    done = final_ids(rows)
-    with_figures = set(rows[ID].filter(pc.equal(rows[STATUS], DONE)).to_pylist())
-    without = done - with_figures
-    teachers = [network.id for network in networks if network.model == TEACHER]
-    gpus = options.gpus_per_worker if options else 0.0
-    limits = PackLimits.of_gpu(gpus) if gpus else PackLimits()
-    return make_plan(
-        networks,
-        done,
-        ready_teachers={name for name in teachers if name in with_figures and (store.teachers / name).is_dir()},
-        lost_teachers={name for name in teachers if name in without},
-        workers=options.workers if options else 1,
-        limits=replace(limits, networks=request.pack) if request.pack else limits,
-        # The written-out step in float32 treats each member alike; a GPU, bf16 and modules of any kind may not,
-        # unless each is trained alone.
-        whole_packs=bool(gpus)
-        or not all(network.is_bitwise_reproducible or network.stack_size == 1 for network in networks),
+def _warn_of_missing_curves(plan: Plan, rows: pa.Table, progress: Progress) -> None:
+    """Warn of networks that should have recorded a learning curve, but were trained by an earlier run without one."""
+    ids = pa.array([network.id for network in plan.networks if network.train.eval_every], pa.string())
+    rows = rows.filter(pc.and_(pc.equal(rows[STATUS], DONE), pc.is_in(rows[ID], ids)))
+    if LEARNING_CURVE in rows.column_names:
+        rows = rows.filter(pc.is_null(rows[LEARNING_CURVE]))
+    if len(rows) == 0:
+        return
+    models = set(rows[MODEL].to_pylist())
+    flags = []
+    if models != {TEACHER}:
+        flags.append("--fresh")
+    if TEACHER in models:
+        flags.append("--fresh-teachers")
+    progress.say(
+        f"{pluralize(len(rows), 'network')} recorded no learning curve in an earlier run; "
+        f"to record it, train again with {' and '.join(flags)}."
     )
 
 
-def add_skipped_rows(plan: Plan, rows: pa.Table) -> pa.Table:
-    """The rows, and those of students whose teacher diverged in an earlier run."""
-    if not plan.skipped:
-        return rows
-    errors = dict(zip(rows[ID].to_pylist(), rows[ERROR].to_pylist(), strict=True))
-    return merge_tables(
-        [rows, rows_to_arrow([make_skipped_row(n, errors[n.teacher.id]) for n in plan.skipped if n.teacher])]
-    )
-
-
-def read_known_rows(networks: list[Network], request: Request, store: Store, repair: bool = True) -> pa.Table:
-    """Rows of earlier runs, and of teachers that another sweep trained; none of what is to start over."""
-    teachers = [network.id for network in networks if network.model == TEACHER]
-    own = rows_to_arrow([]) if request.fresh else store.rows(repair)
-    if request.fresh_teachers:
-        return own.filter(pc.invert(pc.is_in(own[ID], pa.array(teachers, pa.string()))))
-    return merge_tables([own, store.known_teachers(teachers, repair)])
+def _prune_students(request: Request, store: Store, rows: pa.Table, progress: Progress) -> None:
+    """Remove the weights that were not asked for, and tell of those that are not there."""
+    missing = prune_students(store, rows, best_only=request.keep_students == "best")
+    if missing:
+        progress.say(
+            f"The weights of {pluralize(missing, 'student')} were not kept when they were trained; "
+            f"--fresh trains them again."
+        )
 
 
 def _write_spec(spec: SweepSpec, store: Store) -> None:
+    """Write the resolved sweep file."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.width = 110
@@ -222,47 +192,13 @@ def _write_spec(spec: SweepSpec, store: Store) -> None:
     write_atomically(store.folder / "sweep.yaml", dump)
 
 
-@dataclass(frozen=True)
-class _Both:
-    """A listener that keeps the table and shows the progress."""
-
-    table: _Table
-    progress: Progress
-
-    def started(self, pack: Pack) -> None:
-        self.progress.started(pack)
-
-    def crashed(self, pack: Pack, times: int) -> None:
-        self.progress.crashed(pack, times)
-
-    def finished(self, rows: pa.Table) -> None:
-        self.table.add(rows)
-        self.progress.finished(rows)
-
-
-class _Table:
-    """Rows as they come, and ``table.parquet`` kept up to date with them."""
-
-    def __init__(self, store: Store, plan: Plan, rows: pa.Table) -> None:
-        self.store, self.rows, self.made_with = store, [rows], list_versions()
-        self.ids = [network.id for network in plan.networks]
-        self.next_write = 0.0
-        self.write()
-
-    def add(self, rows: pa.Table) -> None:
-        self.rows.append(rows)
-        if time.monotonic() >= self.next_write:
-            self.write()
-
-    def merged(self) -> pa.Table:
-        self.rows = [merge_tables(self.rows)]
-        return self.rows[0]
-
-    def selected(self) -> pa.Table:
-        return select_networks(self.merged(), self.ids)
-
-    def write(self) -> None:
-        start = time.monotonic()
-        write_table(stamp_versions(self.selected(), self.made_with), self.store.table)
-        # A large table takes long to write: it is written more rarely then, a twentieth of the time at most.
-        self.next_write = time.monotonic() + max(REFRESH_SECONDS, 20 * (time.monotonic() - start))
+@contextmanager
+def _pause_garbage_collection() -> Iterator[None]:
+    """Pause it while a million objects are made that all stay: it would search them again and again in vain."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

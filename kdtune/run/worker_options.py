@@ -1,4 +1,4 @@
-"""How a sweep is run; nothing here changes what it gives."""
+"""How a sweep is run. Nothing here changes what it gives."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """How to run: what a worker takes, where, how often a crash is retried."""
+    """How many workers train, what each of them takes, and how often a crash is retried."""
 
-    workers: int  # 0: as many as fit
+    workers: int  # packs that train at the same time
     cpus_per_worker: int = 1
-    gpus_per_worker: float = 0.0
-    keep_weights: bool = False
-    address: str | None = None
-    retries: int = 3
-    verbose: bool = False
+    gpus_per_worker: float = 0.0  # a fraction shares one GPU among several workers
+    keep_weights: bool = False  # write students' weights too; a teacher's are always written
+    retries: int = 3  # how often a pack is tried again after a crash of its worker
+    verbose: bool = False  # show what Ray Tune prints

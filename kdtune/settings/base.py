@@ -1,4 +1,4 @@
-"""What all blocks of settings share: strict values, rules of ours, examples as a number or a fraction."""
+"""What all blocks of settings share: strict values, our own rules, splits as a number or a fraction of examples."""
 
 from __future__ import annotations
 
@@ -10,31 +10,39 @@ from pydantic_core import PydanticCustomError
 
 
 def to_whole_number(value: Any) -> Any:
-    """50.0 is 50; everything else is left for pydantic to judge."""
+    """Turn 50.0 into 50; return every other value as it is, for pydantic to judge."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def make_rule_error(message: str, setting: str = "") -> PydanticCustomError:
-    """A rule of ours that is broken, in words for the user, and the setting at fault."""
+    """Make the error for a rule that pydantic does not know.
+
+    Parameters
+    ----------
+    message : what is wrong and what would be right, in words for the user.
+    setting : the setting at fault, if the whole block is what was checked.
+    """
     return PydanticCustomError("kdtune", "{message}", {"message": message, "setting": setting})
 
 
-Whole = Annotated[int, BeforeValidator(to_whole_number)]
-Positive = Annotated[Whole, Field(ge=1, le=10**9)]
-Size = Annotated[Whole, Field(ge=1, le=10**6)]
+WholeNumber = Annotated[int, BeforeValidator(to_whole_number)]
+PositiveInt = Annotated[WholeNumber, Field(ge=1, le=10**9)]
+Size = Annotated[WholeNumber, Field(ge=1, le=10**6)]
 
 
-def _part_of(value: Any) -> Any:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and (0 < value < 1 or (value == 1 and isinstance(value, int))):
+def _check_split_size(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0 < value < 1:
         return value
-    if number and 1 < value <= 10**9 and value == int(value):
+    if is_number and isinstance(value, int) and value == 1:  # One example; 1.0 would be the fraction "all".
+        return value
+    if is_number and 1 < value <= 10**9 and value == int(value):
         return int(value)
     raise make_rule_error("must be a fraction between 0 and 1 or a whole number of examples, at most 1e+09")
 
 
-# A part of the examples: a fraction (float) or a number of them (int).
-Part = Annotated[float | int, BeforeValidator(_part_of)]
+# The size of a split: a fraction (float) or a number (int) of examples.
+SplitSize = Annotated[float | int, BeforeValidator(_check_split_size)]
 
 
 class Settings(BaseModel):
@@ -42,28 +50,40 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    def beside(self) -> dict[str, Any]:
-        """What names a network beside these settings: the content of files that they point to."""
+    def list_file_hashes(self) -> dict[str, Any]:
+        """Return hashes of the files that the settings point to; they enter a network's id beside the settings."""
         return {}
 
 
-def unhashed_while(default: Any) -> dict[str, Any]:
-    """Of a setting that came later: it is left out of a network's id while it has this value (see ``identity``)."""
+def exclude_from_hash_while(default: Any) -> dict[str, Any]:
+    """Mark a setting that was introduced later: while it has this value, it is left out of a network's id.
+
+    So networks that were trained before the setting existed keep their ids: see ``select_hashed_settings``.
+    """
     return {"introduced": default}
 
 
-# Of a setting that changes no number: a path, or what is recorded along the way.
-UNHASHED: dict[str, Any] = {"hashed": False}
+# Marks a setting that changes no number: a path, or what is recorded along the way.
+EXCLUDE_FROM_HASH: dict[str, Any] = {"hashed": False}
 
 
-def count_examples(part: float, of: int) -> int:
-    """A fraction is rounded up, as scikit-learn's train_test_split does."""
-    return math.ceil(part * of) if isinstance(part, float) else int(part)
+def count_examples(size: float, n_examples: int) -> int:
+    """Turn the size of a split into a number of examples.
+
+    A fraction is rounded up, as scikit-learn's ``train_test_split`` does.
+    """
+    return math.ceil(size * n_examples) if isinstance(size, float) else int(size)
 
 
-def count_split(name: str, part: float, of: int) -> int:
-    """The examples of a split; a broken rule if it takes all there are."""
-    count = count_examples(part, of)
-    if count >= of:
-        raise make_rule_error(f"{name} {part:g} takes all {of} examples and leaves none to train on", name)
+def count_split_examples(name: str, size: float, n_examples: int) -> int:
+    """Turn the size of a split into a number of examples, and check that it leaves some to train on.
+
+    Raises
+    ------
+    PydanticCustomError
+        If the split takes all examples.
+    """
+    count = count_examples(size, n_examples)
+    if count >= n_examples:
+        raise make_rule_error(f"{size:g} takes all {n_examples} examples and leaves none to train on", name)
     return count

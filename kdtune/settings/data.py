@@ -1,4 +1,8 @@
-"""The settings of data sets. Those of given data know their sizes once they are checked: the files are looked at."""
+"""The settings of data sets.
+
+The sizes of image sets are read from their files when the settings are validated.
+"The tutorial" is the 2018 Harvard tutorial that kdtune began from; the defaults are its values.
+"""
 
 from __future__ import annotations
 
@@ -7,69 +11,71 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.files.images import CLASSES, ImageFiles, Split, find_image_files
+from kdtune.files.images import CLASS_COUNTS, ImageFiles, Split, find_image_files
 from kdtune.settings.base import (
-    UNHASHED,
-    Part,
-    Positive,
+    EXCLUDE_FROM_HASH,
+    PositiveInt,
     Settings,
     Size,
-    Whole,
+    SplitSize,
+    WholeNumber,
     count_examples,
-    count_split,
+    count_split_examples,
+    exclude_from_hash_while,
     make_rule_error,
-    unhashed_while,
 )
 
 Image = tuple[int, int, int]  # channels, height, width
-Jitter = Annotated[Whole, Field(ge=0)]  # pixels
+Jitter = Annotated[WholeNumber, Field(ge=0)]  # pixels
 
 
 class MakeClassification(Settings):
     """scikit-learn's ``make_classification``, with the tutorial's values as defaults."""
 
     kind: Literal["make_classification"]
-    n_samples: Positive = 50_000
+    n_samples: PositiveInt = 50_000
     n_features: Size = 100
-    n_classes: Annotated[Whole, Field(ge=2, le=10**6)] = 10
+    n_classes: Annotated[WholeNumber, Field(ge=2, le=10**6)] = 10
     n_clusters_per_class: Size = 1
     class_sep: Annotated[float, Field(gt=0)] = 1.0
     p_informative: Annotated[float, Field(gt=0, le=1)] = 1.0
     flip_y: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    test_size: Part = 0.2
-    val_size: Part | None = None
+    test_size: SplitSize = 0.2
+    val_size: SplitSize | None = None
 
     jitter: ClassVar[int] = 0
 
     @property
     def image(self) -> None:
-        """No images: features in no order."""
+        """None: the features are in no order, as pixels are."""
         return None
 
     @property
     def n_informative(self) -> int:
+        """The number of informative features."""
         return round(self.p_informative * self.n_features)
 
     @property
     def n_train(self) -> int:
+        """The number of training examples."""
         return self.n_samples - int(self.test_size)
 
     @model_validator(mode="after")
     def _resolve(self) -> MakeClassification:
-        clusters = self.n_classes * self.n_clusters_per_class
-        needed = math.ceil(math.log2(clusters))
-        if self.n_informative < needed:
+        n_clusters = self.n_classes * self.n_clusters_per_class
+        min_informative = math.ceil(math.log2(n_clusters))  # scikit-learn puts the clusters on corners of a hypercube.
+        if self.n_informative < min_informative:
             raise make_rule_error(
-                f"p_informative {self.p_informative:g} of {self.n_features} features leaves "
-                f"{self.n_informative} informative, too few for {clusters} clusters; "
-                f"at least {needed} are needed",
+                f"{self.p_informative:g} of {self.n_features} features leaves {self.n_informative} informative, "
+                f"too few for {n_clusters} clusters; at least {min_informative} are needed",
                 "p_informative",
             )
-        self.test_size = count_split("test_size", self.test_size, self.n_samples)
-        # Validation data are generated in addition, so that training stays as large as the tutorial's.
-        self.val_size = (
-            self.test_size if self.val_size is None else max(1, count_examples(self.val_size, self.n_samples))
-        )
+        self.test_size = count_split_examples("test_size", self.test_size, self.n_samples)
+        # Validation data are generated in addition, so that the training set stays as large as the tutorial's.
+        if self.val_size is None:
+            self.val_size = self.test_size
+        else:
+            self.val_size = max(1, count_examples(self.val_size, self.n_samples))
         return self
 
 
@@ -77,38 +83,43 @@ class Digits(Settings):
     """scikit-learn's ``load_digits``: 1,797 images of 8 x 8 pixels, which ship with the library."""
 
     kind: Literal["digits"]
-    test_size: Part = 0.2
-    val_size: Part = 0.1
-    jitter: Jitter = Field(0, json_schema_extra=unhashed_while(0))
+    test_size: SplitSize = 0.2
+    val_size: SplitSize = 0.1
+    jitter: Jitter = Field(0, json_schema_extra=exclude_from_hash_while(0))
 
     @property
     def image(self) -> Image:
+        """Channels, height and width of an image."""
         return 1, 8, 8
 
     @property
     def n_samples(self) -> int:
+        """The number of images that the library ships."""
         return 1797
 
     @property
     def n_features(self) -> int:
+        """The number of pixels."""
         return 64
 
     @property
     def n_classes(self) -> int:
+        """The number of classes: one for each digit."""
         return 10
 
     @property
     def n_train(self) -> int:
+        """The number of training examples."""
         return self.n_samples - int(self.test_size) - int(self.val_size)
 
     @model_validator(mode="after")
     def _resolve(self) -> Digits:
-        self.test_size = count_split("test_size", self.test_size, self.n_samples)
-        self.val_size = count_split("val_size", self.val_size, self.n_samples - self.test_size)
+        self.test_size = count_split_examples("test_size", self.test_size, self.n_samples)
+        self.val_size = count_split_examples("val_size", self.val_size, self.n_samples - self.test_size)
         # Both splits are stratified, which takes at least one example of every class in each part.
         if min(self.test_size, self.val_size, self.n_train) < self.n_classes:
             raise make_rule_error(
-                f"{self.n_train} training, {self.val_size} validation and {self.test_size} test examples; "
+                f"leaves {self.n_train} training, {self.val_size} validation and {self.test_size} test examples; "
                 f"each part needs at least {self.n_classes}, one of every class",
                 "test_size",
             )
@@ -117,74 +128,101 @@ class Digits(Settings):
 
 
 class Torchvision(Settings):
-    """Images in torchvision's files: MNIST and the sets of its form. Pixels are scaled from 0..255 to 0..1."""
+    """An image set in torchvision's files: MNIST or a set of the same form. Pixels are scaled from 0..255 to 0..1."""
 
     kind: Literal["torchvision"]
     name: Literal["MNIST", "FashionMNIST", "KMNIST", "EMNIST"]
     split: Split | None = None
-    # Where the files lie; the validation context's data_root goes before it. Their content names the data.
-    root: str | None = Field(None, json_schema_extra=UNHASHED)
-    val_size: Part | None = None
+    # Where the files lie, unless the validation context has a data_root. Not hashed: the id of the data depends on
+    # the content of the files, wherever they lie.
+    root: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    val_size: SplitSize | None = None
     jitter: Jitter = 0
     _files: ImageFiles = PrivateAttr()
 
     @property
     def image(self) -> Image:
+        """Channels, height and width of an image."""
         return self._files.image
 
     @property
     def n_features(self) -> int:
+        """The number of values in one image."""
         return math.prod(self.image)
 
     @property
     def n_classes(self) -> int:
-        return CLASSES[self.split or self.name]
+        """The number of classes that labels may have."""
+        return CLASS_COUNTS[self.split or self.name]
 
     @property
     def n_train(self) -> int:
-        return sum(self._files.counts) - int(self.val_size or 0)
+        """The number of training images, without the validation split."""
+        return sum(self._files.images_per_class) - int(self.val_size or 0)
 
     @property
     def test_size(self) -> int:
+        """The number of test images."""
         return self._files.n_test
 
-    def class_count(self, label: int) -> int:
-        """Images of a class that are not the test set's."""
-        return self._files.counts[label]
+    def count_images(self, label: int) -> int:
+        """Count the images of a class in the training files, so without the test set."""
+        return self._files.images_per_class[label]
 
-    def beside(self) -> dict[str, Any]:
-        return {"content": self._files.content}
+    def list_file_hashes(self) -> dict[str, Any]:
+        """Return the hash of the four files."""
+        return {"content": self._files.content_hash}
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> Torchvision:
-        if (self.split is not None) != (self.name == "EMNIST"):
-            known = ", ".join(get_args(Split))
-            raise make_rule_error(f"{self.name} has no splits; leave it out" if self.split else
-                        f"is missing: EMNIST comes in several; one of {known}", "split")  # fmt: skip
-        try:
-            self._files = find_image_files(self.name, self.split, (info.context or {}).get("data_root"), self.root)
-        except ValueError as error:
-            raise make_rule_error(str(error), "root") from None
+        if self.split is not None and self.name != "EMNIST":
+            raise make_rule_error(f"{self.name} has no splits; leave it out", "split")
+        if self.split is None and self.name == "EMNIST":
+            valid_splits = ", ".join(get_args(Split))
+            raise make_rule_error(f"is missing: EMNIST comes in several splits; choose from {valid_splits}", "split")
+        self._files = self._find_files(info.context or {})
         self.root = str(self._files.root)
-        there, classes = sum(self._files.counts), sum(count > 0 for count in self._files.counts)
+        images_per_class = self._files.images_per_class
+        n_images = sum(images_per_class)
+        n_nonempty_classes = sum(count > 0 for count in images_per_class)
         if self.val_size is None:
-            self.val_size = 5000 if self.name == "MNIST" and there == 60_000 else 0.1
-        self.val_size = count_split("val_size", self.val_size, there)
-        if min(self.val_size, self.n_train) < classes or 1 in self._files.counts:
+            self.val_size = 5000 if self.name == "MNIST" and n_images == 60_000 else 0.1
+        self.val_size = count_split_examples("val_size", self.val_size, n_images)
+        if min(self.val_size, self.n_train) < n_nonempty_classes or 1 in images_per_class:
             raise make_rule_error(
-                f"{self.n_train} training and {self.val_size} validation images of {classes} classes; "
-                f"each part needs at least one of every class",
+                f"leaves {self.n_train} training and {self.val_size} validation images of {n_nonempty_classes} "
+                f"classes; each part needs at least one of every class",
                 "val_size",
             )
         _check_jitter(self.jitter, self.image)
         return self
 
+    def _find_files(self, context: dict[str, Any]) -> ImageFiles:
+        """Inspect the files; what one validation could not find, it looks for only once.
+
+        Without that memory, each variant of a data set would wait for the same download to fail.
+        """
+        errors = context.get("file_errors", {})
+        key = self.name, self.split, self.root
+        if key in errors:
+            raise make_rule_error(errors[key], "root")
+        try:
+            return find_image_files(
+                self.name, self.split, context.get("data_root"), self.root, context.get("allow_download", True)
+            )
+        except ValueError as error:
+            errors[key] = str(error)
+            raise make_rule_error(str(error), "root") from None
+
 
 def _check_jitter(jitter: int, image: Image) -> None:
-    if jitter >= min(image[1:]):
-        raise make_rule_error(f"{jitter} pixels shift images of {image[1]} x {image[2]} out of sight", "jitter")
+    _, height, width = image
+    largest = min(height, width) - 1
+    if jitter > largest:
+        message = f"{jitter} pixels shift images of {height} x {width} out of sight; at most {largest} is right"
+        raise make_rule_error(message, "jitter")
 
 
 Dataset = Annotated[MakeClassification | Digits | Torchvision, Field(discriminator="kind")]
-# One of them, as a type.
+# The same union as a type for annotations; ``Dataset`` is what pydantic validates.
 AnyDataset = MakeClassification | Digits | Torchvision

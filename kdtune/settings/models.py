@@ -1,4 +1,7 @@
-"""The settings of networks: their architecture."""
+"""The settings of networks: their architecture.
+
+"The tutorial" is the 2018 Harvard tutorial that kdtune began from; the defaults are its values.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +11,52 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
-from kdtune.settings.base import Settings, Size, Whole, make_rule_error, to_whole_number, unhashed_while
+from kdtune.settings.base import (
+    Settings,
+    Size,
+    WholeNumber,
+    exclude_from_hash_while,
+    make_rule_error,
+    to_whole_number,
+)
 from kdtune.settings.data import Image
+from kdtune.text import pluralize
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
-Rate = Annotated[float, Field(ge=0, lt=1)]
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Layer(NamedTuple):
-    """A matrix of weights and how often it is used: once in a dense layer, at each place of a convolved image."""
+    """A weight matrix (inputs, outputs) and the number of positions at which an example uses it.
+
+    A dense layer has one position; a convolution has one for each pixel.
+    """
 
     inputs: int
     outputs: int
-    places: int = 1
+    positions: int = 1
 
 
 class MLP(Settings):
-    """A multilayer perceptron; sizes as ``hidden`` or as ``depth`` and ``width``."""
+    """A multilayer perceptron whose layers are given as ``hidden`` or as ``depth`` and ``width``."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: list[Size] | None = None
-    depth: Annotated[Whole, Field(ge=1, le=1000)] | None = None
+    depth: Annotated[WholeNumber, Field(ge=1, le=1000)] | None = None
     width: Size | None = None
-    dropout: Rate = 0.0
-    activation: Activation = Field("relu", json_schema_extra=unhashed_while("relu"))
-    # Of the hidden layers, as in the tutorial: normal initial weights of this deviation, Glorot-uniform unless
-    # given; the largest Euclidean norm of a unit's incoming weights (Srivastava et al. 2014, section 5.1).
-    init_std: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=unhashed_while(None))
-    max_norm: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=unhashed_while(None))
+    dropout: DropoutRate = 0.0
+    activation: Activation = Field("relu", json_schema_extra=exclude_from_hash_while("relu"))
+    # Standard deviation of the hidden layers' initial weights, which are then normal as in the tutorial; None
+    # stands for Glorot-uniform weights.
+    init_std: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=exclude_from_hash_while(None))
+    # The largest Euclidean norm of the incoming weights of a hidden unit (Srivastava et al. 2014, section 5.1).
+    max_norm: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=exclude_from_hash_while(None))
 
-    stacks: ClassVar[bool] = True  # whether a stack of them on a CPU is faster than one after the other
+    is_faster_stacked: ClassVar[bool] = True  # Whether a CPU trains a stack faster than one network after the other.
 
     @property
-    def written_out(self) -> bool:
-        """Whether there is a training step of our own for it; any other architecture goes the general way."""
+    def has_handwritten_step(self) -> bool:
+        """Whether kdtune has a handwritten training step for it; other networks are trained by torch's autograd."""
         return self.activation == "relu"
 
     @model_validator(mode="after")
@@ -50,32 +65,40 @@ class MLP(Settings):
             if self.depth is not None or self.width is not None:
                 raise make_rule_error("has both hidden and depth or width; give one or the other", "hidden")
         else:
-            default = self._default_hidden()
-            self.hidden = [self.width or default[0]] * (self.depth or len(default))
+            default_sizes = self._get_default_sizes()
+            self.hidden = [self.width or default_sizes[0]] * (self.depth or len(default_sizes))
         self.depth = len(self.hidden)
         self.width = self.hidden[0] if len(set(self.hidden)) == 1 else None
         return self
 
-    def _default_hidden(self) -> list[int]:
+    def _get_default_sizes(self) -> list[int]:
         return [50, 50]
 
     @property
-    def sizes(self) -> list[int]:
-        assert self.hidden is not None  # resolved above
+    def hidden_sizes(self) -> list[int]:
+        """The sizes of the hidden layers."""
+        assert self.hidden is not None  # ``_resolve`` has filled it.
         return self.hidden
 
-    def weights_key(self) -> list[Any]:
-        """What the initial weights are drawn for."""
-        return self.sizes
+    @property
+    def n_layers(self) -> int:
+        """The number of layers with weights."""
+        return len(self.hidden_sizes) + 1
 
-    def layers(self, n_features: int, image: Image | None, n_classes: int) -> list[Layer]:
-        return [Layer(*both) for both in pairwise([n_features, *self.sizes, n_classes])]
+    def make_weights_key(self) -> list[Any]:
+        """Return what the seed of the initial weights depends on: networks with equal keys start alike."""
+        return self.hidden_sizes
 
-    def describe(self) -> dict[str, Any]:
-        """Its columns of the table. Lists are text, so that rows can be grouped by them."""
+    def list_layers(self, n_features: int, image: Image | None, n_classes: int) -> list[Layer]:
+        """List the layers of the network for data with these features and classes."""
+        sizes = [n_features, *self.hidden_sizes, n_classes]
+        return [Layer(inputs, outputs) for inputs, outputs in pairwise(sizes)]
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the values of the table's columns. Lists become text, so that rows can be grouped by them."""
         return {
             "architecture": self.kind,
-            "hidden": _text(self.sizes),
+            "hidden": _format_sizes(self.hidden_sizes),
             "width": self.width,
             "depth": self.depth,
             "dropout": self.dropout,
@@ -88,102 +111,124 @@ class MLP(Settings):
 class TeacherMLP(MLP):
     """The tutorial's teacher for the fake data sets: 100-100-100 with dropout 0.2."""
 
-    dropout: Rate = 0.2
+    dropout: DropoutRate = 0.2
 
-    def _default_hidden(self) -> list[int]:
+    def _get_default_sizes(self) -> list[int]:
         return [100, 100, 100]
 
 
 class StudentMLP(MLP):
-    """The tutorial's student for the fake data sets: 50-50."""
+    """The tutorial's student for the fake data sets: 50-50 without dropout."""
 
 
-def _windows(value: Any) -> int | list[int]:
-    one = to_whole_number(value)
-    several = [to_whole_number(each) for each in value] if isinstance(value, list) else [one]
-    if not all(isinstance(each, int) and not isinstance(each, bool) and 1 <= each <= 10**6 for each in several):
-        raise make_rule_error("must be a whole number of at least 1, or a list of them")
-    return several if isinstance(value, list) else several[0]
+def _check_pool(value: Any) -> int | list[int]:
+    if isinstance(value, list):
+        return [_check_window(item) for item in value]
+    return _check_window(value)
+
+
+def _check_window(value: Any) -> int:
+    window = to_whole_number(value)
+    if not isinstance(window, int) or isinstance(window, bool) or not 1 <= window <= 10**6:
+        raise make_rule_error("must be a whole number from 1 to 1e+06, or a list of them")
+    return window
 
 
 class CNN(Settings):
-    """Convolutions with "same" padding, each with an activation and max pooling; dropout; dense layers with dropout."""
+    """A convolutional network.
+
+    Convolutions with "same" padding, each followed by an activation and max pooling; then dropout; then dense
+    layers with dropout.
+    """
 
     kind: Literal["cnn"]
     channels: Annotated[list[Size], Field(min_length=1)] = Field(default_factory=lambda: [8, 16])
-    kernel: Annotated[Whole, Field(ge=1, le=99)] = 3
-    # Windows of the pooling after each convolution, 1 for none; one number stands for all.
-    pool: Annotated[int | list[int], PlainValidator(_windows)] = 2
+    kernel: Annotated[WholeNumber, Field(ge=1, le=99)] = 3
+    # The pooling window after each convolution, 1 for none; one number stands for all of them.
+    pool: Annotated[int | list[int], PlainValidator(_check_pool)] = 2
     hidden: list[Size] = Field(default_factory=list)
-    dropout: Rate = 0.0
+    dropout: DropoutRate = 0.0
     activation: Activation = "relu"
 
-    stacks: ClassVar[bool] = False
-    written_out: ClassVar[bool] = False
+    is_faster_stacked: ClassVar[bool] = False
+    has_handwritten_step: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _resolve(self) -> CNN:
         if self.kernel % 2 == 0:
-            raise make_rule_error(f"must be odd, so that a window has a middle, not {self.kernel}", "kernel")
+            raise make_rule_error(f"must be odd, so that the kernel has a middle, not {self.kernel}", "kernel")
         if isinstance(self.pool, int):
             self.pool = [self.pool] * len(self.channels)
         if len(self.pool) != len(self.channels):
             raise make_rule_error(
-                f"has {len(self.pool)} windows for {len(self.channels)} convolutions; give one number or one for each",
+                f"has {pluralize(len(self.pool), 'window')} for {pluralize(len(self.channels), 'convolution')}; "
+                f"give one number, or one for each convolution",
                 "pool",
             )
         return self
 
     @property
-    def windows(self) -> list[int]:
-        assert isinstance(self.pool, list)  # resolved above
+    def pool_windows(self) -> list[int]:
+        """The pooling window after each convolution."""
+        assert isinstance(self.pool, list)  # ``_resolve`` has made it one.
         return self.pool
 
-    def weights_key(self) -> list[Any]:
-        return ["cnn", self.channels, self.kernel, self.windows, self.hidden]
+    @property
+    def n_layers(self) -> int:
+        """The number of layers with weights."""
+        return len(self.channels) + len(self.hidden) + 1
 
-    def layers(self, n_features: int, image: Image | None, n_classes: int) -> list[Layer]:
-        assert image is not None  # checked with the data set
-        depth, height, width = image
-        found = []
-        for outputs, window in zip(self.channels, self.windows, strict=True):
-            found.append(Layer(depth * self.kernel**2, outputs, height * width))
-            depth, height, width = outputs, math.ceil(height / window), math.ceil(width / window)
-        return found + [Layer(*both) for both in pairwise([depth * height * width, *self.hidden, n_classes])]
+    def make_weights_key(self) -> list[Any]:
+        """Return what the seed of the initial weights depends on: networks with equal keys start alike."""
+        return ["cnn", self.channels, self.kernel, self.pool_windows, self.hidden]
 
-    def describe(self) -> dict[str, Any]:
+    def list_layers(self, n_features: int, image: Image | None, n_classes: int) -> list[Layer]:
+        """List the layers of the network for images of this form and this number of classes."""
+        assert image is not None  # ``find_mismatches`` refuses convolutions of data without images.
+        channels, height, width = image
+        layers = []
+        for outputs, window in zip(self.channels, self.pool_windows, strict=True):
+            layers.append(Layer(channels * self.kernel**2, outputs, height * width))
+            channels, height, width = outputs, math.ceil(height / window), math.ceil(width / window)
+        dense_sizes = [channels * height * width, *self.hidden, n_classes]
+        return layers + [Layer(inputs, outputs) for inputs, outputs in pairwise(dense_sizes)]
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the values of the table's columns. Lists become text, so that rows can be grouped by them."""
         return {
             "architecture": self.kind,
-            "channels": _text(self.channels),
+            "channels": _format_sizes(self.channels),
             "kernel": self.kernel,
-            "pool": _text(self.windows),
-            "hidden": _text(self.hidden),
+            "pool": _format_sizes(self.pool_windows),
+            "hidden": _format_sizes(self.hidden),
             "dropout": self.dropout,
             "activation": self.activation,
         }
 
 
 class TeacherCNN(CNN):
-    """32 and 64 channels and dropout 0.25: what the tutorial's convolutional teacher would have cost, it is worth."""
+    """A convolutional network with defaults for a teacher: 32 and 64 channels, dropout 0.25."""
 
     channels: Annotated[list[Size], Field(min_length=1)] = Field(default_factory=lambda: [32, 64])
-    dropout: Rate = 0.25
+    dropout: DropoutRate = 0.25
 
 
-def _text(sizes: list[int]) -> str:
+def _format_sizes(sizes: list[int]) -> str:
     return "-".join(map(str, sizes))
 
 
-def _kind(block: Any) -> str:
-    """Perceptrons need not say what they are."""
-    return str(block.get("kind", "mlp") if isinstance(block, dict) else getattr(block, "kind", "mlp"))
+def _get_kind(block: Any) -> str:
+    """Return the kind of a network: ``mlp`` if the block does not say."""
+    kind = block.get("kind", "mlp") if isinstance(block, dict) else getattr(block, "kind", "mlp")
+    return kind if isinstance(kind, str) else "not text"
 
 
-def _either(mlp: type[MLP], cnn: type[CNN]) -> Any:
-    return Annotated[Annotated[mlp, Tag("mlp")] | Annotated[cnn, Tag("cnn")], Discriminator(_kind)]
+def _make_mlp_or_cnn(mlp: type[MLP], cnn: type[CNN]) -> Any:
+    return Annotated[Annotated[mlp, Tag("mlp")] | Annotated[cnn, Tag("cnn")], Discriminator(_get_kind)]
 
 
+# The architecture of any network, as a type for annotations; the next three are what pydantic validates.
 Shape = MLP | CNN
-Teacher: Any = _either(TeacherMLP, TeacherCNN)
-Student: Any = _either(StudentMLP, CNN)
-AnyShape: Any = _either(MLP, CNN)
+Teacher: Any = _make_mlp_or_cnn(TeacherMLP, TeacherCNN)
+Student: Any = _make_mlp_or_cnn(StudentMLP, CNN)
+AnyShape: Any = _make_mlp_or_cnn(MLP, CNN)

@@ -1,4 +1,4 @@
-"""What a sweep file says beside its blocks."""
+"""The settings of a sweep file that belong to no block: its name, seed, replicates and resources."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from kdtune.settings.base import Positive, Settings, Whole, make_rule_error, to_whole_number
+from kdtune.settings.base import PositiveInt, Settings, WholeNumber, make_rule_error, to_whole_number
+
+# No sweep may have these names: the folder of that name holds the teachers that all sweeps share.
+RESERVED_NAMES = ("teachers",)
 
 
 class Replicates(Settings):
     """How often data, teacher and student are redrawn. Replicate r uses draw r modulo its count."""
 
-    data: Positive = 1
-    teacher: Positive = 1
-    student: Positive = 1
+    data: PositiveInt = 1
+    teacher: PositiveInt = 1
+    student: PositiveInt = 1
 
     @model_validator(mode="after")
-    def _divide(self) -> Replicates:
+    def _check_divisibility(self) -> Replicates:
         small, middle, large = sorted((self.data, self.teacher, self.student))
         if large % middle or middle % small:
             raise make_rule_error(
@@ -28,37 +31,38 @@ class Replicates(Settings):
 
     @property
     def count(self) -> int:
+        """The number of replicates: the largest of the three counts."""
         return max(self.data, self.teacher, self.student)
 
 
 class Resources(Settings):
     """What one worker takes. None stands for: one core; an equal share of the GPUs, if there are any."""
 
-    cpus_per_worker: Positive | None = None
+    cpus_per_worker: PositiveInt | None = None
     gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
-    workers: Positive | None = None
+    workers: PositiveInt | None = None
 
 
-def _together(value: Any) -> Any:
-    """``replicates: 5`` redraws data, teacher and student together."""
+def _expand_count(value: Any) -> Any:
+    """Turn ``replicates: 5`` into five draws of data, teacher and student together."""
     if isinstance(value, dict | Replicates):
         return value
     count = to_whole_number(value)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 10**9:
         raise make_rule_error(
-            "must be a whole number of at least 1, or a block such as {data: 1, teacher: 1, student: 5}"
+            "must be a whole number from 1 to 1e+09, or a block such as {data: 1, teacher: 1, student: 5}"
         )
     return {"data": count, "teacher": count, "student": count}
 
 
-# The folder beside the sweeps that holds the teachers of all of them.
-RESERVED = ("teachers",)
+# Replicates as a sweep file writes them: a block or one number.
+ReplicatesSetting = Annotated[Replicates, BeforeValidator(_expand_count)]
 
 
-class Head(Settings):
-    """What a sweep file says beside its blocks."""
+class SweepHeader(Settings):
+    """The settings of a sweep file that belong to no block. They cannot be swept."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
-    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
-    replicates: Annotated[Replicates, BeforeValidator(_together)] = Field(default_factory=Replicates)
+    seed: Annotated[WholeNumber, Field(ge=0, lt=2**63)] = 0
+    replicates: ReplicatesSetting = Field(default_factory=Replicates)
     resources: Resources = Field(default_factory=Resources)

@@ -1,4 +1,7 @@
-"""The settings of training, and of what a student learns from."""
+"""The settings of training, and of what a student learns from.
+
+"The tutorial" is the 2018 Harvard tutorial that kdtune began from; the defaults are its values.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,33 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from kdtune.settings.base import UNHASHED, Positive, Settings, Whole, make_rule_error, to_whole_number, unhashed_while
+from kdtune.settings.base import (
+    EXCLUDE_FROM_HASH,
+    PositiveInt,
+    Settings,
+    WholeNumber,
+    exclude_from_hash_while,
+    make_rule_error,
+    to_whole_number,
+)
 
 Precision = Literal["float32", "bf16"]
 
 
 class Train(Settings):
-    """How a network is trained; the defaults are the tutorial's (Keras) ones."""
+    """How a network is trained; the defaults are those of the tutorial, hence of Keras."""
 
-    epochs: Positive = 50
-    batch_size: Positive = 100
+    epochs: PositiveInt = 50
+    batch_size: PositiveInt = 100
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Annotated[float, Field(gt=0)] = 0.001
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # sgd's
-    weight_decay: Annotated[float, Field(ge=0)] | None = None  # adamw: 0.01 unless given
-    # Of the matrix products; with bf16 parameters, loss and optimizer stay float32.
-    precision: Precision = Field("float32", json_schema_extra=unhashed_while("float32"))
-    # Losses and errors are recorded every so many epochs, and after the last; 0 records none. Changes no result.
-    eval_every: Annotated[Whole, Field(ge=0)] = Field(0, json_schema_extra=UNHASHED)
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # Used by sgd only.
+    weight_decay: Annotated[float, Field(ge=0)] | None = None  # None stands for 0.01 with adamw, otherwise for 0.
+    # Precision of the matrix products; with bf16, parameters, loss and optimizer stay float32.
+    precision: Precision = Field("float32", json_schema_extra=exclude_from_hash_while("float32"))
+    # Losses and errors are recorded every this many epochs and after the last one; 0 records none.
+    # Recording changes no result.
+    eval_every: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=EXCLUDE_FROM_HASH)
 
     @model_validator(mode="after")
     def _resolve(self) -> Train:
@@ -34,71 +46,82 @@ class Train(Settings):
         return self
 
 
-def _classes(value: Any) -> Any:
-    """[8, 7, 7] is [7, 8]; what is no list of whole numbers is left for pydantic to judge."""
-    if isinstance(value, list) and all(isinstance(to_whole_number(one), int) for one in value):
-        return sorted(set(map(to_whole_number, value)))
+def _sort_classes(value: Any) -> Any:
+    """Turn [8, 7, 7] into [7, 8]; return what is no list of whole numbers as it is, for pydantic to judge."""
+    if isinstance(value, list) and all(isinstance(to_whole_number(item), int) for item in value):
+        return sorted({to_whole_number(item) for item in value})
     return value
 
 
-def _by_class(value: Any) -> Any:
-    """Keys of a sweep file are text."""
+def _read_biases(value: Any) -> Any:
+    """Turn the keys of a block of biases, which are text in a sweep file, into numbers of classes."""
     if not isinstance(value, dict):
         return value
-    if wrong_keys := [key for key in value if not str(key).isdecimal()]:
-        raise make_rule_error(
-            f"{str(wrong_keys[0])!r} is no class; give numbers of classes and values, as in {{3: 3.5}}"
-        )
-    found = {int(key): float(one) if type(one) is int and abs(one) <= LARGEST else one for key, one in value.items()}
-    if len(found) < len(value):
-        raise make_rule_error("has a class twice")
-    return dict(sorted(found.items())) or None
+    wrong_keys = [str(key) for key in value if not (str(key).isdecimal() and len(str(key)) <= MAX_CLASS_DIGITS)]
+    if wrong_keys:
+        shown_key = wrong_keys[0][:20]
+        raise make_rule_error(f"{shown_key!r} is not a class; give numbers of classes and values, as in {{3: 3.5}}")
+    biases: dict[int, Any] = {}
+    for key, bias in value.items():
+        is_whole = isinstance(bias, int) and not isinstance(bias, bool)
+        biases[int(key)] = float(bias) if is_whole and abs(bias) <= MAX_BIAS else bias
+    if len(biases) < len(value):
+        raise make_rule_error("has a class twice; give each class one value")
+    return dict(sorted(biases.items())) or None
 
 
-LARGEST = 10**6
-Bias = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-Class = Annotated[Whole, Field(ge=0)]
-Classes = Annotated[list[Class], BeforeValidator(_classes)]
+MAX_BIAS = 10**6
+MAX_CLASS_DIGITS = 9
+Bias = Annotated[float, Field(ge=-MAX_BIAS, le=MAX_BIAS)]
+ClassLabel = Annotated[WholeNumber, Field(ge=0)]
+ClassLabels = Annotated[list[ClassLabel], BeforeValidator(_sort_classes)]
 
 
 class Transfer(Settings):
-    """On which examples students are trained, by their class; validation and test splits stay whole."""
+    """On which examples students are trained, chosen by class; validation and test splits stay complete."""
 
-    omit: Classes | None = None
-    keep: Classes | None = None
+    omit: ClassLabels | None = None
+    keep: ClassLabels | None = None
 
     @model_validator(mode="after")
-    def _resolve(self) -> Transfer:
+    def _check_one_is_given(self) -> Transfer:
         if self.omit is not None and self.keep is not None:
             raise make_rule_error("has both omit and keep; give one or the other", "keep")
         return self
 
     @property
-    def named(self) -> tuple[str, list[int]]:
-        """Which of the two is given, and its classes."""
-        return ("keep", self.keep) if self.keep is not None else ("omit", self.omit or [])
+    def setting_name(self) -> str:
+        """The setting that says which classes these are: ``keep`` or ``omit``."""
+        return "omit" if self.keep is None else "keep"
 
-    def classes(self, n_classes: int) -> tuple[int, ...] | None:
-        """Those that are in the transfer set; None for all."""
+    @property
+    def written_classes(self) -> list[int]:
+        """The classes that are to be kept or omitted, in ascending order, each once."""
+        return (self.omit or []) if self.keep is None else self.keep
+
+    def list_classes(self, n_classes: int) -> tuple[int, ...] | None:
+        """Return the classes in the transfer set, in ascending order; None if all are."""
         if self.keep is not None:
-            kept = tuple(self.keep)
+            classes = tuple(self.keep)
         else:
-            kept = tuple(label for label in range(n_classes) if label not in (self.omit or []))
-        return None if len(kept) == n_classes else kept
+            omitted_classes = set(self.omit or [])
+            classes = tuple(label for label in range(n_classes) if label not in omitted_classes)
+        return None if len(classes) == n_classes else classes
 
 
 class Distill(Settings):
-    """The distillation loss: see ``losses``; and what is done to the biases of the output layer: see ``bias``."""
+    """The distillation loss, and what is done to the biases of the output layer."""
 
-    T: Annotated[float, Field(gt=0, le=1e6)]  # beyond, float32 has nothing left of the softmax
+    T: Annotated[float, Field(gt=0, le=1e6)]  # Beyond 1e6, float32 leaves nothing of the softmax.
     hard_weight: Annotated[float, Field(ge=0)] = 0.0
     scale_T2: bool = True  # noqa: N815 - as in the sweep file
-    # The biases of these classes start at these values (the tutorial's way).
-    bias_start: Annotated[dict[Class, Bias] | None, BeforeValidator(_by_class)] = Field(
-        None, json_schema_extra=unhashed_while(None)
+    # The biases of these classes start at these values, as in the tutorial.
+    bias_start: Annotated[dict[ClassLabel, Bias] | None, BeforeValidator(_read_biases)] = Field(
+        None, json_schema_extra=exclude_from_hash_while(None)
     )
-    # The learned biases of these classes are shifted by the amount that is best on the validation split (the paper's).
-    bias_shift: Classes | None = Field(None, json_schema_extra=unhashed_while(None))
+    # The learned biases of these classes are shifted by the amount that is best on the validation split, as in
+    # Hinton, Vinyals and Dean (2015), section 3.
+    bias_shift: ClassLabels | None = Field(None, json_schema_extra=exclude_from_hash_while(None))
 
     @model_validator(mode="after")
     def _resolve(self) -> Distill:

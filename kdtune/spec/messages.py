@@ -1,14 +1,15 @@
-"""pydantic's errors in the words of a sweep file: what is wrong, and what would be right."""
+"""The errors of pydantic in the words of a sweep file: what is wrong, then what would be right."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel
 
-from kdtune.text import nearest
+from kdtune.spec.grid import GRID
+from kdtune.spec.suggestions import is_misspelt_grid, suggest_setting
+from kdtune.text import pluralize
 
 _BOUNDS = {
     "greater_than": ("gt", "greater than"),
@@ -27,62 +28,129 @@ _TYPES = {
     "model_type": "a block of settings",
     "model_attributes_type": "a block of settings",
 }
+_MAX_LENGTH = 60  # of a value in a message
 
 
-def describe_error(error: Any, known: Iterable[str]) -> str:
-    """One pydantic error in plain words; ``known`` are the settings valid where it stands."""
-    kind, given, context = error["type"], error["input"], error.get("ctx", {})
-    if kind == "missing":
+def describe_error(error: Any, valid_names: Collection[str]) -> str:
+    """Describe one error of pydantic.
+
+    Parameters
+    ----------
+    error : an item of ``ValidationError.errors()``.
+    valid_names : the settings that may stand where the error is.
+    """
+    error_type, value, context = error["type"], error["input"], error.get("ctx", {})
+    if error_type == "missing":
         return "is missing; it has no default"
-    if kind == "extra_forbidden":
-        return f"is no setting here; {nearest(str(error['loc'][-1]), known)}"
-    if kind in _BOUNDS:
-        key, words = _BOUNDS[kind]
-        return f"must be {words} {context[key]:g}, not {format_value(given)}"
-    if kind in _TYPES and isinstance(given, dict) and len(given) == 1:
-        (key,) = given
-        if difflib.get_close_matches(str(key), ["grid_search"], cutoff=0.6):
-            return f"{key!r} is no grid; did you mean 'grid_search'?"
-    if kind in _TYPES:
-        return f"must be {_TYPES[kind]}, not {format_value(given)}"
-    if kind == "finite_number":
-        return f"must be finite, not {format_value(given)}"
-    if kind == "literal_error":
-        return f"cannot be {format_value(given)}; must be {context['expected'].replace(chr(39), '')}"
-    if kind == "union_tag_invalid":
-        return f"unknown kind {context['tag']!r}; must be one of {context['expected_tags'].replace(chr(39), '')}"
-    if kind == "union_tag_not_found":
+    if error_type == "extra_forbidden":
+        return f"is not a setting here; {suggest_setting(str(error['loc'][-1]), valid_names)}"
+    if error_type == "union_tag_not_found":
         return "is missing; it says what kind of data set this is"
-    if kind == "string_pattern_mismatch":
-        return (
-            f"must be a plain file name of letters, digits, '.', '_', '+' and '-', not {format_value(given)}"
-            if isinstance(given, str)
-            else "must be text"
-        )
-    if kind == "too_short":
-        return f"must have at least {context['min_length']} item{'s' * (context['min_length'] != 1)}"
-    if kind == "string_too_long":
-        return f"is longer than {context['max_length']} characters"
-    if kind == "kdtune":
-        return (
-            str(error["msg"]) if isinstance(given, dict | BaseModel) else f"{error['msg']}, not {format_value(given)}"
-        )
-    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {format_value(given)}"
+    if error_type == "union_tag_invalid":
+        value = value["kind"] if isinstance(value, dict) else value.kind
+    if isinstance(value, dict) and len(value) == 1:
+        key = str(next(iter(value)))
+        if is_misspelt_grid(key):
+            return f"{key!r} is not a grid; did you mean {GRID!r}?"
+    if error_type in _BOUNDS:
+        limit_name, comparison = _BOUNDS[error_type]
+        return f"must be {comparison} {context[limit_name]:g}, not {format_value(value)}"
+    if error_type in _TYPES:
+        return f"must be {_TYPES[error_type]}, not {format_value(value)}"
+    match error_type:
+        case "finite_number":
+            return f"must be finite, not {format_value(value)}"
+        case "literal_error":
+            return f"cannot be {format_value(value)}; must be {context['expected'].replace(chr(39), '')}"
+        case "union_tag_invalid":
+            return f"cannot be {format_value(value)}; must be one of {context['expected_tags'].replace(chr(39), '')}"
+        case "string_pattern_mismatch":
+            rule = "must be a plain file name: letters, digits and '._+-', beginning with a letter or a digit"
+            return f"{rule}, not {format_value(value)}"
+        case "too_short":
+            return f"must have at least {pluralize(context['min_length'], 'item')}"
+        case "string_too_long":
+            return f"must be at most {context['max_length']} characters long"
+        case "kdtune" if isinstance(value, dict | BaseModel):
+            return str(error["msg"])
+        case "kdtune":
+            return f"{error['msg']}, not {format_value(value)}"
+    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {format_value(value)}"
+
+
+def suggest_grid(value: Any, takes_block: bool) -> str:
+    """Return how to write a grid of the values in ``value``; empty if it holds no alternatives.
+
+    Parameters
+    ----------
+    value : what was given to a setting that takes no list.
+    takes_block : whether the setting takes a block of settings rather than a number, text or true/false.
+    """
+    if isinstance(value, str) and not takes_block:
+        value = _split_numbers(value)
+    if not isinstance(value, list) or not value:
+        return ""
+    if takes_block and all(isinstance(item, dict) for item in value):
+        return f"; to try several, write {{{GRID}: [{{...}}, {{...}}]}}"
+    if not takes_block and all(isinstance(item, int | float | str) for item in value):
+        return f"; to try several, write {{{GRID}: [{_format_items(value)}]}}"
+    return ""
+
+
+def suggest_grid_of_lists(value: Any) -> str:
+    """Return how to write a grid of lists, if ``value`` is a list of lists given to a setting that takes one list."""
+    if not isinstance(value, list) or not all(isinstance(item, list) for item in value):
+        return ""
+    lists = ", ".join(f"[{_format_items(item)}]" for item in value[:20])
+    return f"; to try several lists, write {{{GRID}: [{_shorten(lists)}]}}"
 
 
 def format_value(value: Any) -> str:
-    """A value as a user would write it, cut to a length that fits a line."""
+    """Format a value as a user would write it, shortened to a length that fits a line."""
     match value:
         case None:
-            text = "nothing"
+            return "nothing"
         case bool():
-            text = str(value).lower()
+            return str(value).lower()
         case str():
-            text = f"the text {value!r}"
+            return _shorten(f"the text {value!r}")
         case dict():
-            text = "a block of settings"
+            return "a block of settings"
+        case []:
+            return "an empty list"
         case list():
-            text = "the list " + ", ".join(map(str, value)) if value else "an empty list"
+            return f"the list {_format_items(value)}"
         case _:
-            text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+            return _shorten(str(value))
+
+
+def _format_items(items: list[Any]) -> str:
+    texts = []
+    for item in items[:_MAX_LENGTH]:
+        match item:
+            case bool():
+                texts.append(str(item).lower())
+            case None:
+                texts.append("null")
+            case dict():
+                texts.append("{...}")
+            case list():
+                texts.append(f"[{_format_items(item)}]")
+            case _:
+                texts.append(str(item))
+    return _shorten(", ".join(texts))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "..."
+
+
+def _split_numbers(text: str) -> list[float | int] | None:
+    """Turn "1, 2.5, 4" into numbers; None if the text is anything else."""
+    parts = text.strip("[]() ").split(",")
+    if len(parts) < 2:
+        return None
+    try:
+        return [int(part) if part.strip().isdecimal() else float(part) for part in parts]
+    except ValueError:
+        return None

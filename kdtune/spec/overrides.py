@@ -1,79 +1,86 @@
-"""``--set distill.T=[2,4]``: values from the command line over those of the file."""
+"""``--set distill.T=[2,4]``: values from the command line that replace those of the file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args, get_origin
 
 from kdtune.errors import Mistake, SweepFileError
-from kdtune.settings import CNN, Distill, StudentMLP, Transfer
 from kdtune.spec.grid import GRID
-from kdtune.spec.yaml_tree import YamlNode, read_yaml_text
+from kdtune.spec.schema import LIST_SETTINGS
+from kdtune.spec.yaml_tree import MAX_DEPTH, YamlNode, make_empty_block, read_yaml_text
 
 
 def apply_overrides(tree: YamlNode, overrides: Sequence[str]) -> tuple[YamlNode, list[Mistake]]:
-    """The tree with each ``path=value`` put in, and what is wrong with the others.
+    """Replace values of a tree by those from the command line.
 
-    A list given to a setting that takes none is a grid.
+    A list given to a setting that takes no list is a grid: ``T=[2,4]`` is ``T={grid_search: [2,4]}``.
+
+    Parameters
+    ----------
+    tree : the sweep file.
+    overrides : texts of the form ``path=value``, as in ``"distill.T=[2, 4]"``.
+
+    Returns
+    -------
+    The tree with the values replaced, and one mistake for each text that could not be applied.
     """
     mistakes: list[Mistake] = []
-    for text in overrides:
-        where = f"--set {text}"
-        path, equals, value = text.partition("=")
-        steps = path.strip().split(".")
+    for override in overrides:
         try:
-            if not equals or not all(steps) or not value.strip():
-                raise SweepFileError([Mistake(where, "", "must be PATH=VALUE, as in --set distill.T=[2,4]")])
-            node = _moved(read_yaml_text(value, where), where)
-            if _is_short_grid(steps[-1], node):
-                node = YamlNode({GRID: node}, where)
-            tree = _put(tree, steps, node, where)
+            tree = _apply_override(tree, override)
         except SweepFileError as error:
-            mistakes += [Mistake(where, "", mistake.message) for mistake in error.mistakes]
+            mistakes += [Mistake(_locate(override), "", mistake.message) for mistake in error.mistakes]
     return tree, mistakes
 
 
+def _apply_override(tree: YamlNode, override: str) -> YamlNode:
+    location = _locate(override)
+    path, equals_sign, value = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals_sign or not all(keys) or not value.strip():
+        raise SweepFileError([Mistake(location, "", "must be PATH=VALUE, as in --set distill.T=[2,4]")])
+    if len(keys) > MAX_DEPTH:
+        raise SweepFileError([Mistake(location, "", f"has a path of more than {MAX_DEPTH} names; no setting has one")])
+    node = _relocate(read_yaml_text(value, location), location)
+    if _is_short_grid(keys[-1], node):
+        node = YamlNode({GRID: node}, location)
+    return _replace_node(tree, keys, node)
+
+
+def _locate(override: str) -> str:
+    return f"--set {override}" if len(override) <= 200 else f"--set {override[:197]}..."
+
+
 def _is_short_grid(name: str, node: YamlNode) -> bool:
-    """Whether ``[2, 4]`` stands for ``{grid_search: [2, 4]}``."""
+    """Return whether ``[2, 4]`` stands for ``{grid_search: [2, 4]}``."""
     if not isinstance(node.value, list) or name == GRID:
         return False
     holds_lists = any(isinstance(item.value, list) for item in node.value)
-    return holds_lists or name not in _LIST_SETTINGS
+    return holds_lists or name not in LIST_SETTINGS
 
 
-def _put(tree: YamlNode, steps: list[str], node: YamlNode, where: str) -> YamlNode:
-    if not steps:
+def _replace_node(tree: YamlNode, keys: list[str], node: YamlNode) -> YamlNode:
+    """Return a copy of the tree with ``node`` where ``keys`` lead; blocks on the way are made."""
+    if not keys:
         return node
-    step, rest = steps[0], steps[1:]
-    match tree.value:
-        case dict():
-            inner = tree.value.get(step, YamlNode({}, where))
-            return YamlNode({**tree.value, step: _put(inner, rest, node, where)}, tree.location)
-        case list() if step.isdigit() and int(step) < len(tree.value):
-            items = list(tree.value)
-            items[int(step)] = _put(items[int(step)], rest, node, where)
-            return YamlNode(items, tree.location)
-    raise SweepFileError([Mistake(where, "", f"{step!r} leads nowhere: what stands before it is no block of settings")])
+    key, inner_keys = keys[0], keys[1:]
+    if isinstance(tree.value, dict):
+        child = tree.value.get(key, make_empty_block(node.location))
+        return YamlNode({**tree.value, key: _replace_node(child, inner_keys, node)}, tree.location)
+    if isinstance(tree.value, list) and key in map(str, range(len(tree.value))):
+        items = list(tree.value)
+        items[int(key)] = _replace_node(items[int(key)], inner_keys, node)
+        return YamlNode(items, tree.location)
+    message = f"the path leads nowhere: {key!r} is to be put into something that is not a block of settings"
+    raise SweepFileError([Mistake(node.location, "", message)])
 
 
-def _moved(node: YamlNode, where: str) -> YamlNode:
-    """The same value, standing on the command line."""
+def _relocate(node: YamlNode, location: str) -> YamlNode:
+    """Return the same values at another location: the command line."""
     match node.value:
         case dict():
-            return YamlNode({key: _moved(child, where) for key, child in node.value.items()}, where)
+            return YamlNode({key: _relocate(child, location) for key, child in node.value.items()}, location)
         case list():
-            return YamlNode([_moved(child, where) for child in node.value], where)
+            return YamlNode([_relocate(child, location) for child in node.value], location)
         case _:
-            return YamlNode(node.value, where)
-
-
-def _takes_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list or any(map(_takes_list, get_args(annotation)))
-
-
-_LIST_SETTINGS = {
-    name
-    for block in (StudentMLP, CNN, Distill, Transfer)
-    for name, field in block.model_fields.items()
-    if _takes_list(field.annotation)
-}
+            return YamlNode(node.value, location)

@@ -1,4 +1,4 @@
-"""Read YAML into a tree in which every value knows the line that it came from.
+"""Read YAML into a tree in which every value knows the line that it stands on.
 
 Only plain data pass: mappings with text keys, lists, numbers, text, true/false, null.
 YAML is read as version 1.2 (so that ``1e-3`` is a number), never with Python tags.
@@ -7,7 +7,7 @@ YAML is read as version 1.2 (so that ``1e-3`` is a number), never with Python ta
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,24 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from kdtune.errors import Mistake, SweepFileError
 
-MAX_BYTES = 4 << 20
-# Aliases are counted each time that they are used: a "billion laughs" file stops here.
+MAX_BYTES = 1 << 20  # The parser reads 50 to 80 kB a second, so that a file takes 20 seconds at most.
+# A value counts again each time that an alias repeats it, so that a "billion laughs" file stops here.
 MAX_VALUES = 200_000
 MAX_DEPTH = 50
+MAX_INTEGER_BITS = 10_000  # Python refuses to print integers of more than about 14,000 bits (4,300 digits).
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
 
 
 @dataclass(frozen=True, slots=True)
 class YamlNode:
-    """A value and where it stands: a scalar, a list of Located or a dict of Located."""
+    """A value and where it stands: a scalar, a list of nodes, or a dict from text to nodes."""
 
     value: Any
     location: str
 
     def to_plain(self) -> Any:
-        """The value without its places: nested dicts, lists and scalars."""
+        """Return the value without locations: nested dicts, lists and scalars."""
         match self.value:
             case dict():
                 return {key: child.to_plain() for key, child in self.value.items()}
@@ -44,24 +45,39 @@ class YamlNode:
                 return self.value
 
     def descendant(self, path: tuple[int | str, ...]) -> YamlNode:
-        """The deepest value on the way along ``path``."""
-        here = self
+        """Follow ``path`` as far as it leads, and return the node there."""
+        node = self
         for step in path:
-            inside = here.value
-            if isinstance(inside, dict) and step in inside:
-                here = inside[str(step)]
-            elif isinstance(inside, list) and isinstance(step, int) and step < len(inside):
-                here = inside[step]
+            if isinstance(node.value, dict) and str(step) in node.value:
+                node = node.value[str(step)]
+            elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
             else:
                 break
-        return here
+        return node
+
+    def find(self, keys: Iterable[str]) -> YamlNode | None:
+        """Return the node to which these keys lead; None if there is none."""
+        node = self
+        for key in keys:
+            if not isinstance(node.value, dict) or key not in node.value:
+                return None
+            node = node.value[key]
+        return node
 
     def children(self) -> Iterator[tuple[str, YamlNode]]:
+        """Iterate over the names and nodes of a block, or over the indices and nodes of a list."""
         match self.value:
             case dict():
                 yield from self.value.items()
             case list():
-                yield from ((str(i), child) for i, child in enumerate(self.value))
+                for index, child in enumerate(self.value):
+                    yield str(index), child
+
+
+def make_empty_block(location: str) -> YamlNode:
+    """Make a node that holds no settings, for a block that is not written."""
+    return YamlNode({}, location)
 
 
 def read_yaml_file(path: Path) -> YamlNode:
@@ -70,95 +86,112 @@ def read_yaml_file(path: Path) -> YamlNode:
     Raises
     ------
     SweepFileError
-        If it is missing, a directory, not UTF-8, empty, too large or not plain YAML.
+        If the file is missing, a directory, not UTF-8, empty, too large or not plain YAML.
     """
     name = str(path)
     try:
         if path.is_dir():
-            raise _mistake(name, "is a directory; give a YAML file")
+            raise _make_error(name, "is a directory; give a YAML file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise _mistake(name, f"is larger than {MAX_BYTES >> 20} MiB; no sweep file needs that")
+            raise _make_error(name, f"is larger than {MAX_BYTES >> 20} MiB; no sweep file needs that")
         text = content.decode("utf-8")
     except FileNotFoundError:
-        raise _mistake(name, "does not exist") from None
+        raise _make_error(name, "does not exist; `kdtune init NAME.yaml` writes a starting file") from None
     except UnicodeDecodeError as error:
-        raise _mistake(name, f"is not UTF-8 text (byte {error.start})") from None
+        raise _make_error(name, f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
-        raise _mistake(name, f"cannot be read: {error.strerror}") from None
+        raise _make_error(name, f"cannot be read: {error.strerror}") from None
     return read_yaml_text(text, name)
 
 
 def read_yaml_text(text: str, name: str) -> YamlNode:
-    """Read YAML text; ``name`` stands before each line number."""
+    """Read YAML text.
+
+    Parameters
+    ----------
+    text : the YAML text.
+    name : what stands before the line number in each location, such as the name of the file.
+
+    Raises
+    ------
+    SweepFileError
+        If it is empty, too large, nested too deeply or not plain YAML.
+    """
     yaml = YAML(typ="safe", pure=True)
     try:
         node = yaml.compose(io.StringIO(text))
         if node is None:
-            raise _mistake(name, "is empty; `kdtune init NAME.yaml` writes a starting file")
+            raise _make_error(name, "is empty; `kdtune init NAME.yaml` writes a starting file")
         return _Reader(yaml, name).read(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = error.problem or error.context or "cannot be parsed"
-        raise _mistake(f"{name}{line}", f"is not YAML: {problem}") from None
+        raise _make_error(f"{name}{line}", f"is not YAML: {problem}") from None
     except (YAMLError, ValueError) as error:
-        raise _mistake(name, f"is not YAML: {str(error).splitlines()[0]}") from None
+        raise _make_error(name, f"is not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
-        raise _mistake(name, "is nested too deeply") from None
+        raise _make_error(name, "is nested too deeply; no setting needs that") from None
 
 
 class _Reader:
-    """Turns YAML nodes into Located values, counting them."""
+    """Turns the nodes of a YAML parser into our own, and counts them."""
 
     def __init__(self, yaml: YAML, name: str) -> None:
         self.constructor = yaml.constructor
         self.name = name
         self.count = 0
 
-    def read(self, node: Node, where: str | None = None, depth: int = 0) -> YamlNode:
-        where = where or f"{self.name}:{node.start_mark.line + 1}"
+    def read(self, node: Node, location: str | None = None, depth: int = 0) -> YamlNode:
+        """Read a node and all below it; ``location`` replaces the line on which it starts."""
+        location = location or f"{self.name}:{node.start_mark.line + 1}"
         if depth > MAX_DEPTH:
-            raise _mistake(where, f"is nested more than {MAX_DEPTH} deep")
+            raise _make_error(location, f"is nested more than {MAX_DEPTH} deep; no setting needs that")
         self.count += 1
         if self.count > MAX_VALUES:
-            raise _mistake(where, f"holds more than {MAX_VALUES:,} values (aliases counted)")
+            raise _make_error(location, f"holds more than {MAX_VALUES:,} values (aliases counted); write fewer")
         match node:
             case MappingNode(tag="tag:yaml.org,2002:map"):
-                return YamlNode(self._mapping(node, depth), where)
+                return YamlNode(self._read_mapping(node, depth), location)
             case SequenceNode(tag="tag:yaml.org,2002:seq"):
-                return YamlNode([self.read(item, depth=depth + 1) for item in node.value], where)
+                return YamlNode([self.read(item, depth=depth + 1) for item in node.value], location)
             case ScalarNode() if node.tag in _PLAIN_TAGS:
-                try:
-                    return YamlNode(self.constructor.construct_object(node), where)
-                except Exception:  # ruamel lets through whatever its converters raise
-                    raise _mistake(where, f"{node.value[:40]!r} is no {_short(str(node.tag))[2:]}") from None
+                return YamlNode(self._read_scalar(node, location), location)
         if node.tag == "tag:yaml.org,2002:timestamp":
-            return YamlNode(node.value, where)  # a date is text here
-        raise _mistake(where, f"has the YAML tag {_short(str(node.tag))}; only plain data may stand here")
+            return YamlNode(node.value, location)  # No setting is a date, so that a date is text.
+        raise _make_error(location, f"has the YAML tag {_shorten_tag(node)}; only plain data may stand here")
 
-    def _mapping(self, node: MappingNode, depth: int) -> dict[str, YamlNode]:
-        found: dict[str, YamlNode] = {}
+    def _read_scalar(self, node: ScalarNode, location: str) -> Any:
+        type_name = _shorten_tag(node).removeprefix("!!")
+        try:
+            value = self.constructor.construct_object(node)
+        except Exception:  # ruamel.yaml passes on whatever its converters raise.
+            raise _make_error(location, f"{node.value[:40]!r} is not a valid YAML {type_name}") from None
+        if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
+            raise _make_error(location, f"the number that begins {node.value[:20]} is too large for any setting")
+        return value
+
+    def _read_mapping(self, node: MappingNode, depth: int) -> dict[str, YamlNode]:
+        children: dict[str, YamlNode] = {}
         for key, value in node.value:
-            where = f"{self.name}:{key.start_mark.line + 1}"
+            location = f"{self.name}:{key.start_mark.line + 1}"
             if key.tag == "tag:yaml.org,2002:merge":
-                raise _mistake(where, "uses a YAML merge key (<<); write the settings out")
+                raise _make_error(location, "uses a YAML merge key (<<); write the settings out")
             if not isinstance(key, ScalarNode):
-                raise _mistake(where, "has a key that is a collection; keys are text")
-            if key.value in found:
-                raise _mistake(where, f"has the key {key.value!r} twice")
-            found[key.value] = self.read(value, where if _is_block(value) else None, depth + 1)
-        return found
+                raise _make_error(location, "has a key that is a list or a block; keys must be text")
+            if key.value in children:
+                raise _make_error(location, f"has the key {key.value!r} twice; keep one")
+            # A list or a block is found by its key, since it may start on a later line.
+            starts_at_key = isinstance(value, MappingNode | SequenceNode)
+            children[key.value] = self.read(value, location if starts_at_key else None, depth + 1)
+        return children
 
 
-def _is_block(node: Node) -> bool:
-    return isinstance(node, MappingNode | SequenceNode)
+def _shorten_tag(node: Node) -> str:
+    return str(node.tag).replace("tag:yaml.org,2002:", "!!")
 
 
-def _short(tag: str) -> str:
-    return tag.replace("tag:yaml.org,2002:", "!!")
-
-
-def _mistake(where: str, message: str) -> SweepFileError:
-    return SweepFileError([Mistake(where, "", message)])
+def _make_error(location: str, message: str) -> SweepFileError:
+    return SweepFileError([Mistake(location, "", message)])

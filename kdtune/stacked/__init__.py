@@ -1,1 +1,1 @@
-"""Many networks as one model, and what one training step of it takes."""
+"""Networks that train together as one stacked model: its memory layout, passes, losses and optimizers."""

@@ -1,4 +1,4 @@
-"""Networks as ordinary modules, from their settings."""
+"""Networks as ordinary PyTorch modules, built from their settings."""
 
 from __future__ import annotations
 
@@ -25,66 +25,80 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 def build_module(
     shape: Shape,
-    inputs: Sequence[int],
+    input_shape: Sequence[int],
     n_classes: int,
     seed: int | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> nn.Sequential:
-    """A network that maps (batch, features) to logits (batch, classes).
+    """Build a network that maps (batch, features) to logits, (batch, classes).
 
     Parameters
     ----------
-    inputs : (features,), or (channels, height, width) of images that lie in rows of features.
-    seed : of its initial weights; torch's own unless given.
+    shape : Settings of its architecture.
+    input_shape : (features,), or (channels, height, width) of images that are given as rows of features.
+    n_classes : Number of logits.
+    seed : Seed of its initial weights, see ``initial_weights``; biases start at zero. None leaves torch's
+        own initialization.
+    dtype : Type of its parameters.
     """
-    net = nn.Sequential(OrderedDict(_parts(shape, inputs, n_classes))).to(dtype)
+    network = nn.Sequential(OrderedDict(_build_layers(shape, input_shape, n_classes))).to(dtype)
     if seed is not None:
-        layers = [part for part in net if isinstance(part, nn.Linear | nn.Conv2d)]
-        std = shape.init_std if isinstance(shape, MLP) else None
-        with torch.no_grad():
-            weights = draw_initial_weights([tuple(part.weight.shape) for part in layers], seed, std)
-            for part, weight in zip(layers, weights, strict=True):
-                part.weight.copy_(weight)
-                part.bias.zero_()  # type: ignore[union-attr]
-    return net
+        _initialize(network, seed, shape.init_std if isinstance(shape, MLP) else None)
+    return network
 
 
-def _parts(shape: Shape, inputs: Sequence[int], n_classes: int) -> Iterator[tuple[str, nn.Module]]:
+@torch.no_grad()
+def _initialize(network: nn.Sequential, seed: int, std: float | None) -> None:
+    layers = [layer for layer in network if isinstance(layer, nn.Linear | nn.Conv2d)]
+    weights = draw_initial_weights([tuple(layer.weight.shape) for layer in layers], seed, std)
+    for layer, weight in zip(layers, weights, strict=True):
+        layer.weight.copy_(weight)
+        layer.bias.zero_()  # type: ignore[union-attr]
+
+
+def _build_layers(shape: Shape, input_shape: Sequence[int], n_classes: int) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the name and the module of each layer."""
     activation = ACTIVATIONS[shape.activation]
-    features = math.prod(inputs)
+    features = math.prod(input_shape)
     if isinstance(shape, CNN):
-        depth, height, width = inputs
-        yield "image", Images(depth, height, width)
-        for i, (channels, window) in enumerate(zip(shape.channels, shape.windows, strict=True), start=1):
-            yield f"conv_{i}", nn.Conv2d(depth, channels, shape.kernel, padding="same")
+        channels, height, width = input_shape
+        yield "image", RowsToImages(channels, height, width)
+        for i, (out_channels, window) in enumerate(zip(shape.channels, shape.pool_windows, strict=True), start=1):
+            yield f"conv_{i}", nn.Conv2d(channels, out_channels, shape.kernel, padding="same")
             yield f"{shape.activation}_conv_{i}", activation()
-            if window > 1:  # what is left over at the edge makes a window too, as in Keras's "same"
+            if window > 1:
+                # A partial window at the edge is pooled too, as by Keras's "same" padding.
                 yield f"pool_{i}", nn.MaxPool2d(window, ceil_mode=True)
-            depth, height, width = channels, math.ceil(height / window), math.ceil(width / window)
+            channels, height, width = out_channels, math.ceil(height / window), math.ceil(width / window)
         yield "flatten", nn.Flatten()
         if shape.dropout:
             yield "dropout", nn.Dropout(shape.dropout)
-        features = depth * height * width
-    for i, outputs in enumerate(shape.hidden or [], start=1):
-        yield f"hidden_{i}", nn.Linear(features, outputs)
+        features = channels * height * width
+    for i, units in enumerate(shape.hidden or [], start=1):
+        yield f"hidden_{i}", nn.Linear(features, units)
         yield f"{shape.activation}_{i}", activation()
         if shape.dropout:
             yield f"dropout_{i}", nn.Dropout(shape.dropout)
-        features = outputs
+        features = units
     yield "logit", nn.Linear(features, n_classes)
 
 
-class Images(nn.Module):
-    """Rows of features as images; with the channels last, convolutions on a CPU take two thirds of the time."""
+class RowsToImages(nn.Module):
+    """A layer that reshapes rows of features to images.
 
-    def __init__(self, *image: int) -> None:
+    With ``channels_last``, the memory format in which convolutions on a CPU take two thirds of the time.
+    """
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
         super().__init__()
-        self.image = image
+        self.image_shape = channels, height, width
         self.channels_last = True
 
     def forward(self, x: Tensor) -> Tensor:
-        images = x.reshape(len(x), *self.image)
+        """Reshape (batch, features) to (batch, channels, height, width)."""
+        images = x.reshape(len(x), *self.image_shape)
         return images.to(memory_format=torch.channels_last) if self.channels_last else images
 
     def extra_repr(self) -> str:
-        return " x ".join(map(str, self.image))
+        """Return the size of the images as text."""
+        return " x ".join(map(str, self.image_shape))

@@ -1,13 +1,14 @@
-"""Dropout masks in bulk, keyed by network and epoch, so that they do not depend on the pack.
+"""Dropout masks, drawn in bulk for all layers of a step and keyed by network and epoch, never by the pack.
 
-16 random bits a unit: the rate is met to 1 / 65536. torch's own Bernoulli draws cost several times
-as much as the matrix products that they mask.
+A mask holds the factors of a layer's units: 0 where one is dropped, 1 / (1 - rate) elsewhere. A unit is
+dropped where 16 random bits are below a threshold, so that rates are met to 1 / 65536. torch's own
+Bernoulli draws cost several times as much as the matrix products whose results they mask.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,112 +18,167 @@ from torch import Tensor
 
 from kdtune.plan.identity import make_seed_sequence
 
-UNITS = 65536  # values of 16 bits
+N_VALUES = 65536  # of 16 random bits
 
 
-class _Layer(NamedTuple):
-    """What the factors of one layer are made of and where they lie."""
+class DropoutLayer(NamedTuple):
+    """A layer with dropout."""
 
-    kept: npt.NDArray[np.bool_]  # (pack, units, batch)
+    rate: float  # probability that a unit is dropped
+    units: int
+
+
+class _Segment(NamedTuple):
+    """Where a layer lies among the units of all layers with dropout, and how its mask is made."""
+
+    units: slice
+    threshold: int  # random values below it drop a unit
+    scale: float  # factor of units that are not dropped
+
+
+def _make_segments(layers: Sequence[DropoutLayer]) -> list[_Segment]:
+    segments = []
+    start = 0
+    for rate, units in layers:
+        segments.append(_Segment(slice(start, start + units), round(rate * N_VALUES), 1 / (1 - rate)))
+        start += units
+    return segments
+
+
+@dataclass(frozen=True)
+class _MaskBuffers:
+    """The buffers of one layer's mask, for batches of one size."""
+
+    is_kept: npt.NDArray[np.bool_]  # (pack, units, batch)
     scale: np.floating[Any]
-    values: npt.NDArray[np.floating[Any]]  # (pack, units, batch), on the memory of
-    factors: Tensor
+    mask: Tensor  # (pack, units, batch), shared by all layers with as many units
+    mask_values: npt.NDArray[np.floating[Any]]  # the same memory for numpy
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    """The buffers of all layers, for batches of one size."""
+
+    is_kept: npt.NDArray[np.bool_]  # (pack, units of all layers, batch)
+    layers: list[_MaskBuffers]
 
 
 class DropoutMasks:
-    """Masks for the dropped-out layers of a stack, all layers of a step drawn at once.
+    """Dropout masks of a stack on the CPU, from one random stream per network and epoch.
 
     Parameters
     ----------
-    ids : of the networks, one a member.
-    masked : (rate, units) of each layer with dropout.
+    ids : Id of each member's network.
+    layers : The layers with dropout.
+    dtype : Type of the masks.
     """
 
-    def __init__(self, ids: Sequence[str], masked: Sequence[tuple[float, int]], dtype: torch.dtype) -> None:
-        self.ids, self.dtype = list(ids), dtype
-        self.rates = [rate for rate, _ in masked]
-        self.ends = list(itertools.accumulate(units for _, units in masked))
-        self.spaces: dict[int, tuple[npt.NDArray[np.bool_], list[_Layer]]] = {}
-        self.generators: list[np.random.SFC64] = []
+    def __init__(self, ids: Sequence[str], layers: Sequence[DropoutLayer], dtype: torch.dtype) -> None:
+        self.ids = list(ids)
+        self.dtype = dtype
+        self.total_units = sum(layer.units for layer in layers)
+        self._segments = _make_segments(layers)
+        self._has_single_rate = len({layer.rate for layer in layers}) == 1
+        self._buffers_by_batch: dict[int, _Buffers] = {}
+        self._generators: list[np.random.SFC64] = []
 
-    def start(self, epoch: int) -> None:
-        self.generators = [np.random.SFC64(make_seed_sequence("dropout", name, epoch)) for name in self.ids]
+    def start_epoch(self, epoch: int) -> None:
+        """Start the random streams of this epoch."""
+        self._generators = [
+            np.random.SFC64(make_seed_sequence("dropout", network_id, epoch)) for network_id in self.ids
+        ]
 
     def draw(self, batch: int) -> Iterator[Tensor]:
-        """The factors of each layer in turn, (pack, units, batch): 0, or 1 / (1 - rate).
+        """Draw the masks of one step and yield that of each layer in turn, (pack, units, batch).
 
-        Each is overwritten by the next: it is to be used while the cache still has it.
+        A mask is valid until the next one is taken, which may overwrite it. It is made when it is taken, so
+        that it is used while it is still in the cache.
         """
-        units = self.ends[-1] * batch
-        kept, layers = self._space(batch)
-        for generator, member in zip(self.generators, kept, strict=True):
-            bits = generator.random_raw(-(-units // 4)).view(np.uint16)[:units].reshape(member.shape)
-            if len(set(self.rates)) == 1:
-                np.greater_equal(bits, round(self.rates[0] * UNITS), out=member)
-                continue
-            for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
-                np.greater_equal(bits[start:end], round(rate * UNITS), out=member[start:end])
-        for own, scale, values, factors in layers:
-            np.multiply(own, scale, out=values)
-            yield factors.to(self.dtype)
+        buffers = self._get_buffers(batch)
+        n_values = self.total_units * batch
+        n_words = -(-n_values // 4)  # each of 64 bits
+        for generator, is_kept in zip(self._generators, buffers.is_kept, strict=True):
+            values = generator.random_raw(n_words).view(np.uint16)[:n_values].reshape(is_kept.shape)
+            if self._has_single_rate:  # one comparison serves all layers
+                np.greater_equal(values, self._segments[0].threshold, out=is_kept)
+            else:
+                for units, threshold, _ in self._segments:
+                    np.greater_equal(values[units], threshold, out=is_kept[units])
+        for layer in buffers.layers:
+            np.multiply(layer.is_kept, layer.scale, out=layer.mask_values)
+            yield layer.mask.to(self.dtype)
 
-    def _space(self, batch: int) -> tuple[npt.NDArray[np.bool_], list[_Layer]]:
-        """Room for what is drawn for batches of this size, made once; layers of one width share their factors'."""
-        if batch not in self.spaces:
-            wide = torch.float32 if self.dtype == torch.bfloat16 else self.dtype  # numpy knows no bfloat16
-            kept = np.empty((len(self.ids), self.ends[-1], batch), np.bool_)
-            factors: dict[int, Tensor] = {}
-            layers = []
-            for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
-                own = factors.setdefault(end - start, torch.empty(len(self.ids), end - start, batch, dtype=wide))
-                values = own.numpy()
-                layers.append(_Layer(kept[:, start:end], values.dtype.type(1 / (1 - rate)), values, own))
-            self.spaces[batch] = kept, layers
-        return self.spaces[batch]
+    def _get_buffers(self, batch: int) -> _Buffers:
+        """Return the buffers for batches of this size, allocated at the first call with it."""
+        if batch not in self._buffers_by_batch:
+            self._buffers_by_batch[batch] = self._allocate_buffers(batch)
+        return self._buffers_by_batch[batch]
+
+    def _allocate_buffers(self, batch: int) -> _Buffers:
+        pack = len(self.ids)
+        dtype = torch.float32 if self.dtype == torch.bfloat16 else self.dtype  # numpy has no bfloat16
+        is_kept = np.empty((pack, self.total_units, batch), np.bool_)
+        mask_by_width: dict[int, Tensor] = {}
+        layers = []
+        for units, _, scale in self._segments:
+            layer_is_kept = is_kept[:, units]
+            width = layer_is_kept.shape[1]
+            if width not in mask_by_width:
+                mask_by_width[width] = torch.empty(pack, width, batch, dtype=dtype)
+            mask = mask_by_width[width]
+            mask_values = mask.numpy()
+            layers.append(_MaskBuffers(layer_is_kept, mask_values.dtype.type(scale), mask, mask_values))
+        return _Buffers(is_kept, layers)
 
 
 class DeviceDropoutMasks:
-    """The same on the device, by hashing a counter: each draw is a few elementwise passes, no transfer.
+    """Dropout masks of a stack on its device, by hashing a counter: a few elementwise passes and no transfer.
 
-    Its state lies in tensors, so that a captured CUDA graph draws anew each time it is replayed.
-    The masks are not those of ``DropoutMasks``; they are keyed in the same way.
+    The state lies in tensors, so that a captured CUDA graph draws new masks each time it is replayed.
+    Masks are keyed as those of ``DropoutMasks``, but are not the same.
+
+    Parameters
+    ----------
+    ids, layers, dtype : As for ``DropoutMasks``.
     """
 
-    def __init__(
-        self, ids: Sequence[str], masked: Sequence[tuple[float, int]], dtype: torch.dtype, device: str
-    ) -> None:
-        self.ids, self.dtype, self.device = list(ids), dtype, device
-        self.rates = [rate for rate, _ in masked]
-        self.ends = list(itertools.accumulate(units for _, units in masked))
-        self.key = torch.zeros(len(self.ids), 2, 1, 1, dtype=torch.int64, device=device)
-        self.step = torch.zeros((), dtype=torch.int64, device=device)
+    def __init__(self, ids: Sequence[str], layers: Sequence[DropoutLayer], dtype: torch.dtype, device: str) -> None:
+        self.ids = list(ids)
+        self.dtype = dtype
+        self.device = device
+        self.total_units = sum(layer.units for layer in layers)
+        self._segments = _make_segments(layers)
+        self._keys = torch.zeros(len(self.ids), 2, 1, 1, dtype=torch.int64, device=device)
+        self._step = torch.zeros((), dtype=torch.int64, device=device)
 
-    def start(self, epoch: int) -> None:
-        words = [
-            make_seed_sequence("dropout", name, epoch).generate_state(2, np.uint64).view(np.int64) for name in self.ids
+    def start_epoch(self, epoch: int) -> None:
+        """Set each network's keys to those of this epoch, and count steps from 0."""
+        keys = [
+            make_seed_sequence("dropout", network_id, epoch).generate_state(2, np.uint64).view(np.int64)
+            for network_id in self.ids
         ]
-        self.key.copy_(torch.from_numpy(np.stack(words)).view(-1, 2, 1, 1))
-        self.step.zero_()
+        self._keys.copy_(torch.from_numpy(np.stack(keys)).view(-1, 2, 1, 1))
+        self._step.zero_()
 
     def draw(self, batch: int) -> Iterator[Tensor]:
-        """As ``DropoutMasks.draw``."""
-        counter = torch.arange(self.ends[-1] * batch, device=self.device).view(1, self.ends[-1], batch)
-        # 2^40 apart: no two draws of an epoch share a counter.
-        bits = splitmix64(counter + (self.step << 40) + self.key[:, 0]) ^ self.key[:, 1]
-        bits = splitmix64(bits) & (UNITS - 1)
-        self.step.add_(1)
-        for rate, start, end in zip(self.rates, [0, *self.ends], self.ends, strict=False):
-            yield (bits[:, start:end] >= round(rate * UNITS)).to(self.dtype).mul_(1 / (1 - rate))
+        """Draw the masks of one step and yield that of each layer in turn, (pack, units, batch)."""
+        counter = torch.arange(self.total_units * batch, device=self.device).view(1, self.total_units, batch)
+        # Steps are 2^40 apart, so that no two draws of an epoch share a counter.
+        values = splitmix64(counter + (self._step << 40) + self._keys[:, 0]) ^ self._keys[:, 1]
+        values = splitmix64(values) & (N_VALUES - 1)
+        self._step.add_(1)
+        for units, threshold, scale in self._segments:
+            yield (values[:, units] >= threshold).to(self.dtype).mul_(scale)
 
 
 def splitmix64(x: Tensor) -> Tensor:
-    """SplitMix64's output function (Steele, Lea, Flood 2014): int64 in, int64 of well mixed bits out."""
+    """Return SplitMix64's output function (Steele, Lea, Flood 2014) of x: int64 in, well mixed int64 out."""
     x = x * -7046029254386353131  # 0x9E3779B97F4A7C15, the golden ratio's fraction
-    x = (x ^ _shifted(x, 30)) * -4658895280553007687  # 0xBF58476D1CE4E5B9
-    x = (x ^ _shifted(x, 27)) * -7723592293110705685  # 0x94D049BB133111EB
-    return x ^ _shifted(x, 31)
+    x = (x ^ _shift_right(x, 30)) * -4658895280553007687  # 0xBF58476D1CE4E5B9
+    x = (x ^ _shift_right(x, 27)) * -7723592293110705685  # 0x94D049BB133111EB
+    return x ^ _shift_right(x, 31)
 
 
-def _shifted(x: Tensor, by: int) -> Tensor:
-    """A logical shift to the right; int64's own keeps the sign."""
-    return (x >> by) & ((1 << (64 - by)) - 1)
+def _shift_right(x: Tensor, bits: int) -> Tensor:
+    """Shift int64 to the right and fill up with zeros, where ``>>`` fills up with the sign."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)

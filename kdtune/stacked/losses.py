@@ -16,22 +16,22 @@ from torch import Tensor
 
 
 def softmax(z: Tensor) -> Tensor:
-    """Over the classes, dim -2.
+    """Compute the softmax over the classes, dim -2.
 
-    Not ``torch.softmax``, which shares a tensor out among threads without regard for its vectors and
-    rounds the elements that are left over differently: numbers would depend on the threads.
+    ``torch.softmax`` shares a tensor out among threads without regard for its vectors and rounds the
+    elements that are left over differently, so that numbers would depend on the number of threads.
     """
-    powers = torch.sub(z, z.amax(dim=-2, keepdim=True)).exp_()
-    return powers.div_(powers.sum(dim=-2, keepdim=True))
+    exponentials = torch.sub(z, z.amax(dim=-2, keepdim=True)).exp_()
+    return exponentials.div_(exponentials.sum(dim=-2, keepdim=True))
 
 
 def soft_targets(logits: Tensor, T: Tensor) -> Tensor:
-    """softmax(v / T): the paper's equation 1.
+    """Compute the soft targets softmax(v / T), the paper's equation 1.
 
     Parameters
     ----------
-    logits : (classes, batch), or (pack, classes, batch).
-    T : (pack, 1, 1), a temperature for each member.
+    logits : (classes, batch) or (pack, classes, batch), teacher logits v.
+    T : (pack, 1, 1), temperature of each member.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def soft_targets(logits: Tensor, T: Tensor) -> Tensor:
 
 
 def distillation_loss(z: Tensor, targets: Tensor, labels: Tensor, T: Tensor, a: Tensor, w: Tensor) -> Tensor:
-    """The loss of each member, a mean over the batch.
+    """Compute the loss L of each member, a mean over the batch.
 
     Parameters
     ----------
@@ -60,20 +60,25 @@ def distillation_loss(z: Tensor, targets: Tensor, labels: Tensor, T: Tensor, a: 
 
 
 def gradient_weights(T: Tensor, a: Tensor, w: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-    """What ``distillation_gradient`` weighs its terms with: a / (T batch), w / batch."""
+    """Return the factors of the soft and the hard term in ``distillation_gradient``: a / (T batch), w / batch."""
     return a / (T * batch), w / batch
 
 
 def distillation_gradient(
     z: Tensor, targets: Tensor, labels: Tensor | None, T: Tensor, weights: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """dL/dz of ``distillation_loss``: (pack, classes, batch), the paper's equation 2 with the hard term.
+    """Compute dL/dz of ``distillation_loss``, (pack, classes, batch): the paper's equation 2 with the hard term.
 
-    dL/dz = a / (T batch) (softmax(z / T) - targets) + w / batch (softmax(z) - labels). ``labels`` may
-    be None when every w is 0.
+    dL/dz = a / (T batch) (softmax(z / T) - targets) + w / batch (softmax(z) - labels)
+
+    Parameters
+    ----------
+    z, targets, T : As for ``distillation_loss``.
+    labels : As for ``distillation_loss``, or None where every w is 0.
+    weights : The factors of the two terms, from ``gradient_weights``.
     """
-    soft, hard = weights
-    gradient = softmax(z / T).sub_(targets).mul_(soft)
+    soft_weight, hard_weight = weights
+    gradient = softmax(z / T).sub_(targets).mul_(soft_weight)
     if labels is not None:
-        gradient += softmax(z.to(T.dtype)).sub_(labels).mul_(hard)
+        gradient += softmax(z.to(T.dtype)).sub_(labels).mul_(hard_weight)
     return gradient

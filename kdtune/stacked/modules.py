@@ -1,24 +1,25 @@
-"""The general way of stacking networks: torch.func over any architecture.
+"""A stack of any modules of one architecture as one model, by torch.func and autograd.
 
-``StackedMLP`` is the fast way for the architecture that it knows. What it does not know trains here:
-autograd through one batched forward pass of all members. Both offer the same methods to ``fit``.
+``StackedPerceptrons`` is faster for the one architecture that it knows; all others train here, by
+autograd through one batched forward pass of all members.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from kdtune.stacked.architectures import Images
+from kdtune.stacked.architectures import RowsToImages
+from kdtune.stacked.dropout_masks import DropoutLayer
 from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
 
 
 class MaskedDropout(nn.Module):
-    """Dropout by a given mask, (batch, *units of one example); ones while evaluating."""
+    """Dropout by a mask that the caller sets, (batch, *units of one example); a one while evaluating."""
 
     mask: Tensor
 
@@ -28,129 +29,148 @@ class MaskedDropout(nn.Module):
         self.register_buffer("mask", torch.ones(()), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x times the mask."""
         return x * self.mask
 
 
 class StackedModules:
-    """Modules of one architecture as one model, all parameters in one flat buffer.
+    """Modules of one architecture as one model, with all parameters in one flat buffer.
+
+    ``stack.Stack`` describes the attributes and methods that it shares with other stacks.
 
     Parameters
     ----------
-    modules : one a member, each mapping (batch, features) to logits (batch, classes). They are copied.
-        ``nn.Dropout`` inside takes its masks from the caller; other randomness is refused by torch.
-    features : of one example.
-    dtype, precision : as for ``StackedMLP``.
+    modules : One module per member, each mapping (batch, features) to logits, (batch, classes). They are
+        copied. ``nn.Dropout`` inside takes its masks from the caller; torch refuses other randomness.
+    n_features : Number of features of one example.
+    dtype : Type of the parameters.
+    precision : Type in which logits are computed, ``dtype`` unless given.
     """
 
     def __init__(
         self,
         modules: Sequence[nn.Module],
-        features: int,
+        n_features: int,
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
         precision: torch.dtype | None = None,
     ) -> None:
-        self.pack, self.features, self.precision = len(modules), features, precision or dtype
-        members = [_with_masks(module).to(device, dtype) for module in modules]
+        self.pack = len(modules)
+        self.n_features = n_features
+        self.precision = precision or dtype
+
+        members = [_replace_dropout(module).to(device, dtype) for module in modules]
         self.template = members[0]
-        for part in self.template.modules():
-            if isinstance(part, Images):
-                part.channels_last = self.pack == 1  # vmap knows no memory format
-        masked = {name: part for name, part in self.template.named_modules() if isinstance(part, MaskedDropout)}
-        self.dropouts = list(masked)
-        self.units = _masked_units(self.template, features, dtype, device)
-        self.masked = [(part.rate, units.numel()) for part, units in zip(masked.values(), self.units, strict=True)]
-        initial, _ = stack_module_state(members)
-        size = sum(value.numel() for value in initial.values())
-        self.flat, self.gradient = allocate_flat_zeros(size, dtype, device), allocate_flat_zeros(size, dtype, device)
-        self.parameters = self._views(self.flat, initial)
-        self.gradients = self._views(self.gradient, initial)
-        for name, value in initial.items():
-            self.parameters[name].copy_(value.detach())
-        # Leaves of autograd's graph, on the memory of the flat buffer.
-        self.leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
-        self.incoming = [
-            v for name, v in self.parameters.items() if name.startswith("hidden_") and name.endswith("weight")
+        for module in self.template.modules():
+            if isinstance(module, RowsToImages):
+                module.channels_last = self.pack == 1  # vmap supports no memory format
+
+        dropouts = {name: part for name, part in self.template.named_modules() if isinstance(part, MaskedDropout)}
+        shapes = _find_dropout_shapes(self.template, n_features, dtype, device)
+        self.dropout_shapes = dict(zip(dropouts, shapes, strict=True))  # of one example, by the module's name
+        self.dropout_layers = [
+            DropoutLayer(dropout.rate, shape.numel()) for dropout, shape in zip(dropouts.values(), shapes, strict=True)
         ]
-        self._logits = torch.empty(0)
+
+        initial, _ = stack_module_state(members)
+        size = sum(values.numel() for values in initial.values())
+        self.flat_parameters = allocate_flat_zeros(size, dtype, device)
+        self.flat_gradient = allocate_flat_zeros(size, dtype, device)
+        self.parameters = _view_like(initial, self.flat_parameters)  # (pack, ...) each
+        self.gradients = _view_like(initial, self.flat_gradient)
+        for name, values in initial.items():
+            self.parameters[name].copy_(values.detach())
+        # Leaves of autograd's graph, on the memory of the flat buffer.
+        self.leaves = {name: values.detach().requires_grad_() for name, values in self.parameters.items()}
+        self.hidden_weights = [
+            values for name, values in self.parameters.items() if name.startswith("hidden_") and name.endswith("weight")
+        ]
+        self._logits = torch.empty(0)  # (pack, batch, classes) of the last forward pass, with its graph
 
     @property
     def logit_bias(self) -> Tensor:
-        """(pack, classes)."""
+        """The biases of the logits, (pack, classes)."""
         return self.parameters["logit.bias"]
 
-    @staticmethod
-    def _views(flat: Tensor, like: dict[str, Tensor]) -> dict[str, Tensor]:
-        found, start = {}, 0
-        for name, value in like.items():
-            found[name] = flat[start : start + value.numel()].view(value.shape)
-            start += value.numel()
-        return found
-
     def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor:
-        """Logits (pack, classes, batch).
+        """Compute the logits, (pack, classes, batch).
 
-        ``masks`` are factors for the units of each ``nn.Dropout``, (pack, units, batch). None evaluates.
+        Parameters
+        ----------
+        x : The batch.
+        masks : Factors for the units of each ``nn.Dropout``, (pack, units, batch). None evaluates the
+            networks, without dropout.
         """
-        examples = x.rows[:, :, : self.features]
-        state: dict[str, Tensor] = {}
-        if masks is not None:
-            for name, mask, units in zip(self.dropouts, masks, self.units, strict=True):
-                own = mask.transpose(1, 2).reshape(self.pack, -1, *units.shape)
-                state[f"{name}.mask"] = own.clone()  # the next draw overwrites it
-
-        def run(parameters: dict[str, Tensor], state: dict[str, Tensor], examples: Tensor) -> Tensor:
-            return functional_call(self.template, (parameters, state), (examples,))  # type: ignore[no-any-return]
-
+        examples = x.examples_as_rows[:, :, : self.n_features]  # (pack, batch, features)
         parameters = {name: leaf.to(self.precision) for name, leaf in self.leaves.items()}
+        buffers: dict[str, Tensor] = {}
+        if masks is not None:
+            for (name, shape), mask in zip(self.dropout_shapes.items(), masks, strict=True):
+                member_masks = mask.transpose(1, 2).reshape(self.pack, -1, *shape)
+                # Autograd needs the mask later, and the next mask that is drawn may overwrite it.
+                buffers[f"{name}.mask"] = member_masks.clone()
         if self.pack == 1:
-            weights, masked = ({name: value[0] for name, value in values.items()} for values in (parameters, state))
-            logits = run(weights, masked, examples[0])[None]
-        elif examples.stride(0) == 0:  # shared by all
-            logits = vmap(run, in_dims=(0, 0, None))(parameters, state, examples[0])
+            first_parameters = {name: values[0] for name, values in parameters.items()}
+            first_buffers = {name: values[0] for name, values in buffers.items()}
+            self._logits = self._call_template(first_parameters, first_buffers, examples[0])[None]
+        elif examples.stride(0) == 0:  # all members share the examples
+            self._logits = vmap(self._call_template, in_dims=(0, 0, None))(parameters, buffers, examples[0])
         else:
-            logits = vmap(run)(parameters, state, examples)
-        self._logits = logits  # (pack, batch, classes)
-        return logits.detach().transpose(1, 2)
+            self._logits = vmap(self._call_template)(parameters, buffers, examples)
+        return self._logits.detach().transpose(1, 2)
 
     def backward(self, x: Inputs, logit_gradient: Tensor) -> None:
-        """Fill ``gradient`` from dL/dz of the last ``forward``."""
+        """Fill ``flat_gradient`` from dL/dz of the logits z of the last ``forward``, (pack, classes, batch)."""
         dz = logit_gradient.transpose(1, 2).to(self._logits.dtype)
-        found = torch.autograd.grad(self._logits, list(self.leaves.values()), dz)
-        for own, value in zip(self.gradients.values(), found, strict=True):
-            own.copy_(value)
+        computed_gradients = torch.autograd.grad(self._logits, list(self.leaves.values()), dz)
+        for gradient, computed_gradient in zip(self.gradients.values(), computed_gradients, strict=True):
+            gradient.copy_(computed_gradient)
 
-    def finite(self) -> Tensor:
-        """(pack,) of bool: whether all parameters of a member are finite."""
-        return (
-            torch.stack([v.reshape(self.pack, -1).sum(dim=1) for v in self.parameters.values()]).isfinite().all(dim=0)
-        )
+    def find_finite_members(self) -> Tensor:
+        """Return for each member whether all of its parameters are finite, (pack,) of bool."""
+        sums = [values.reshape(self.pack, -1).sum(dim=1) for values in self.parameters.values()]
+        return torch.stack(sums).isfinite().all(dim=0)
 
-    def state(self, member: int) -> dict[str, Tensor]:
-        """One member's parameters, named as in its module."""
-        return {name: value[member].detach().cpu().clone() for name, value in self.parameters.items()}
+    def copy_member_state(self, member: int) -> dict[str, Tensor]:
+        """Return a copy of one member's parameters on the CPU, named as in its module."""
+        return {name: values[member].detach().cpu().clone() for name, values in self.parameters.items()}
+
+    def _call_template(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], examples: Tensor) -> Tensor:
+        """Return the logits of one member, (batch, classes)."""
+        logits: Tensor = functional_call(self.template, (parameters, buffers), (examples,))
+        return logits
 
 
-def _with_masks(module: nn.Module) -> nn.Module:
-    """A copy in which ``Masked`` stands for ``nn.Dropout``."""
-    own = copy.deepcopy(module)
-    for name, part in list(own.named_modules()):
+def _view_like(tensors: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
+    """Return consecutive views of ``flat`` with the names and shapes of the tensors."""
+    views = {}
+    start = 0
+    for name, tensor in tensors.items():
+        views[name] = flat[start : start + tensor.numel()].view(tensor.shape)
+        start += tensor.numel()
+    return views
+
+
+def _replace_dropout(module: nn.Module) -> nn.Module:
+    """Return a copy of the module with ``MaskedDropout`` in place of ``nn.Dropout``."""
+    masked = copy.deepcopy(module)
+    for path, part in list(masked.named_modules()):
         if isinstance(part, nn.Dropout):
-            parent, _, last = name.rpartition(".")
-            setattr(own.get_submodule(parent), last, MaskedDropout(part.p))
-    return own
+            parent_path, _, name = path.rpartition(".")
+            setattr(masked.get_submodule(parent_path), name, MaskedDropout(part.p))
+    return masked
 
 
-def _masked_units(template: nn.Module, features: int, dtype: torch.dtype, device: str) -> list[Tensor]:
-    """For each dropout, an empty tensor of the shape of one example where it stands."""
-    shapes: list[Tensor] = []
+def _find_dropout_shapes(template: nn.Module, n_features: int, dtype: torch.dtype, device: str) -> list[torch.Size]:
+    """Return the shape of one example at each ``MaskedDropout``, in the order in which they are called."""
+    shapes: list[torch.Size] = []
     handles = [
-        part.register_forward_hook(lambda _m, _x, out: shapes.append(out[0].detach()))
+        part.register_forward_hook(lambda _module, _inputs, output: shapes.append(output.shape[1:]))
         for part in template.modules()
         if isinstance(part, MaskedDropout)
     ]
     with torch.no_grad():
-        template(torch.zeros(1, features, dtype=dtype, device=device))
+        template(torch.zeros(1, n_features, dtype=dtype, device=device))
     for handle in handles:
         handle.remove()
     return shapes

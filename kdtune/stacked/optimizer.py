@@ -1,7 +1,8 @@
 """Adam, AdamW and SGD over one flat buffer, by torch's fused kernels, and the max-norm constraint.
 
-They are elementwise, so each member of a stack has its own optimizer. ``torch.optim``'s classes call
-the same kernels, after bookkeeping that takes longer than the kernel on a small pack.
+The optimizers are elementwise, so that one over the whole buffer is one for each member of a stack.
+``torch.optim``'s classes call the same kernels, after bookkeeping that takes longer than the kernel does
+on a small pack.
 """
 
 from __future__ import annotations
@@ -17,46 +18,68 @@ EPS = 1e-7  # Adam's, as in Keras; torch's is 1e-8
 
 
 def constrain_norms(weights: Iterable[Tensor], max_norm: float) -> None:
-    """Shrink the incoming weights of units, (..., units, inputs), to this Euclidean norm where theirs is larger.
+    """Shrink each unit's incoming weights to this Euclidean norm where theirs is larger, in place.
 
     Srivastava et al. (2014), section 5.1; Keras's ``MaxNorm`` over a unit's inputs.
+
+    Parameters
+    ----------
+    weights : Weights of each layer, (..., units, inputs).
     """
-    for own in weights:
-        own.mul_((max_norm / torch.linalg.vector_norm(own, dim=-1, keepdim=True)).clamp_(max=1))
+    for layer_weights in weights:
+        norms = torch.linalg.vector_norm(layer_weights, dim=-1, keepdim=True)
+        layer_weights.mul_((max_norm / norms).clamp_(max=1))
 
 
-def make_optimizer(flat: Tensor, gradient: Tensor, settings: Train) -> Callable[[], None]:
-    """A function that takes one step of ``flat`` from what is in ``gradient``."""
-    decay = settings.weight_decay or 0.0
-    first, second, count = torch.zeros_like(flat), torch.zeros_like(flat), torch.zeros((), device=flat.device)
+def make_optimizer(parameters: Tensor, gradient: Tensor, settings: Train) -> Callable[[], None]:
+    """Return a function that updates ``parameters`` by one step from what ``gradient`` then holds."""
+    match settings.optimizer:
+        case "adam":
+            return _make_adam(parameters, gradient, settings, torch._fused_adam_)
+        case "adamw":
+            return _make_adam(parameters, gradient, settings, torch._fused_adamw_)
+        case "sgd":
+            return _make_sgd(parameters, gradient, settings)
 
-    def adam(kernel: Callable[..., None]) -> Callable[[], None]:
-        def step() -> None:
-            count.add_(1)
-            kernel(
-                [flat],
-                [gradient],
-                [first],
-                [second],
-                [],
-                [count],
-                lr=settings.lr,
-                beta1=0.9,
-                beta2=0.999,
-                weight_decay=decay,
-                eps=EPS,
-                amsgrad=False,
-                maximize=False,
-            )
 
-        return step
+def _make_adam(
+    parameters: Tensor, gradient: Tensor, settings: Train, kernel: Callable[..., None]
+) -> Callable[[], None]:
+    first_moment, second_moment = torch.zeros_like(parameters), torch.zeros_like(parameters)
+    step_count = torch.zeros((), device=parameters.device)
+    weight_decay = settings.weight_decay or 0.0
 
-    def sgd() -> None:
-        torch._fused_sgd_(
-            [flat],
+    def step() -> None:
+        step_count.add_(1)
+        kernel(
+            [parameters],
             [gradient],
-            [first] if settings.momentum else [],
-            weight_decay=decay,
+            [first_moment],
+            [second_moment],
+            [],
+            [step_count],
+            lr=settings.lr,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=weight_decay,
+            eps=EPS,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    return step
+
+
+def _make_sgd(parameters: Tensor, gradient: Tensor, settings: Train) -> Callable[[], None]:
+    momentum_buffers = [torch.zeros_like(parameters)] if settings.momentum else []
+    weight_decay = settings.weight_decay or 0.0
+
+    def step() -> None:
+        torch._fused_sgd_(
+            [parameters],
+            [gradient],
+            momentum_buffers,
+            weight_decay=weight_decay,
             momentum=settings.momentum,
             lr=settings.lr,
             dampening=0.0,
@@ -65,10 +88,4 @@ def make_optimizer(flat: Tensor, gradient: Tensor, settings: Train) -> Callable[
             is_first_step=False,  # the momentum starts at zero
         )
 
-    match settings.optimizer:
-        case "adam":
-            return adam(torch._fused_adam_)
-        case "adamw":
-            return adam(torch._fused_adamw_)
-        case "sgd":
-            return sgd
+    return step

@@ -1,4 +1,4 @@
-"""How many threads the products of a pack use, and how they treat denormal numbers."""
+"""The number of threads that compute, and how they treat denormal numbers."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ import torch
 Result = TypeVar("Result")
 
 
-def run_on_threads(count: int, work: Callable[[], Result]) -> Result:
-    """Run ``work`` with so many threads for each product and elementwise pass, denormals flushed on all of them.
+def run_on_threads(n_threads: int, function: Callable[[], Result]) -> Result:
+    """Return what ``function`` returns, run with this many torch threads, all of which flush denormals.
 
-    More than one are started from a thread of their own, whose treatment of denormals they inherit:
-    those of an earlier team would keep theirs.
+    Several threads are started by a new thread that flushes denormals itself: a thread inherits the treatment
+    of denormals from the one that starts it, and those that torch has started before would keep theirs.
     """
+    if n_threads == 1:
+        return _run_with_threads(1, function)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(_run_with_threads, n_threads, function).result()
 
-    def run() -> Result:
-        before = torch.get_num_threads()
-        torch.set_num_threads(count)
-        try:
-            with flush_denormals():
-                return work()
-        finally:
-            torch.set_num_threads(before)
 
-    if count == 1:
-        return run()
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(run).result()
+def _run_with_threads(n_threads: int, function: Callable[[], Result]) -> Result:
+    previous_n_threads = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        with flush_denormals():
+            return function()
+    finally:
+        torch.set_num_threads(previous_n_threads)
 
 
 @contextmanager
 def flush_denormals() -> Iterator[None]:
-    """This thread takes denormal numbers for 0.
+    """Treat denormal numbers as 0 on the calling thread, and as before at the end.
 
-    Gradients of examples that are learned pass through them on their way to 0, and arithmetic on
-    them is slow: a step of a student was measured to take 107 us without, 140 with them.
+    Gradients of examples that are learned pass through denormals on their way to 0, and arithmetic on
+    them is slow: a step of a student was measured to take 107 us without them, 140 us with them.
     """
-    before = not (torch.full((), 1e-40) * 1).item()
+    was_flushing = (torch.full((), 1e-40) * 1).item() == 0
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(before)
+        torch.set_flush_denormal(was_flushing)

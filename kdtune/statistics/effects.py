@@ -1,65 +1,37 @@
-"""Whether the best temperature moves with a factor, over all cells at once. Knows arrays, no table.
+"""Estimate whether the best temperature moves with a factor, over all cells at once.
 
-The model is a rule: log2 T = d + e log2(factor), one e for all cells and a d for each block of cells that
-differ in the factor alone. The rule's cost is the mean smooth curve at the T that it gives each cell,
-summed over the cells; beyond the ends of its grid a curve levels off, so that an optimum there is only
-known to lie there or beyond (censored). e is where the cost, minimal over the d's, has its
-minimum; replicates are the unit, and interval and test are those of ``curves.minimum``, for a
-replicate's cost along the best d's is one curve of e.
+The model is log2 T = d + e log2(factor), with one effect e for all cells and an intercept d for each block of
+cells that differ in the factor alone. The cost of an effect is the mean smooth curve of each cell at the T that
+the model gives it, summed over the cells, with the d's that make it least. Beyond the ends of its grid a curve
+levels off, so that an optimum there is only known to lie there or beyond (censored). The estimate of e is where
+the cost is least. Replicates are the unit; interval and test are those of ``smooth_minimum.find_minimum``, for
+the cost of one replicate along the best d's is one curve of e.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from kdtune.statistics.smooth_minimum import (
-    POINTS,
-    ROUNDING,
-    Array,
-    Optimum,
-    find_minimum,
-    margin_of_error,
-    sum_of_means,
-)
+from kdtune.statistics.levelled_curves import LEVELLING_WIDTH, LevelledCurves
+from kdtune.statistics.smooth_minimum import Minimum, find_minimum
+from kdtune.statistics.standard_errors import ROUNDING, Array, margin_of_error, sum_of_means
 
-RULES = 241  # that are tried
-EVERY = 8  # points of the axis from one level that is tried to the next
-# Doublings beyond the ends of its grid over which a curve's slope goes to zero: no rule hangs on a kink there.
-LEVELS_OFF = 0.25
-REACH = 2.0  # the steepest rule crosses the whole grid of temperatures in 1 / REACH of the factor's range
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A cell's smooth curves: one a replicate, all at the same points."""
-
-    points: Array  # (n,): log2 T
-    values: Array  # (R, n), in units of the cell's noise
-    slopes: Array  # (R, n)
-    grid: Array  # (k,): log2 T that were tried
-
-
-@dataclass(frozen=True)
-class Levelled:
-    """The same on the axis that all cells share, level beyond the ends of the cell's own grid."""
-
-    values: Array  # (R, n)
-    slopes: Array  # (R, n); 0 at both ends
-    optima: Array  # (R,): where each replicate's own curve is least, within its grid
-    doubt: float  # about the optimum of the mean, beside its noise: ``_doubt``
+N_CANDIDATES = 241  # effects e that are tried
+INTERCEPT_STEP = 8  # points of the axis from one intercept d that is tried to the next
+STEEPNESS = 2.0  # the steepest candidate crosses the whole grid of temperatures in 1 / STEEPNESS of the factor's range
 
 
 @dataclass(frozen=True)
 class Effect:
-    """Change of log2 T_opt per doubling of a factor."""
+    """The change of log2 T_opt per doubling of a factor."""
 
-    optimum: Optimum
+    estimate: Minimum
     p_value: float  # of no effect
-    check: float  # by the second method
+    check: float  # the estimate by a second method
     check_low: float
     check_high: float
 
@@ -68,184 +40,195 @@ class Effect:
 class _Block:
     """Cells that differ in the factor alone, on one axis of evenly spaced points."""
 
-    factors: Array  # (C,), centred
+    factors: Array  # (C,): log2 of the factor, centred
     sets: list[int]  # (C,): to which independent set each cell belongs
     values: Array  # (R, C, n)
     slopes: Array  # (R, C, n); 0 at both ends
-    bends: Array  # (C, n): curvature of the mean, as far as it is a valley's; 0 at both ends
-    optima: Array  # (R, C): where each replicate's own curve is least
-    doubt: float  # the greatest of its cells
-
-
-def place_on_one_axis(curves: Sequence[Curve]) -> tuple[Array, list[Levelled]]:
-    """An axis that reaches beyond all curves, (n,) evenly spaced points, and the curves on it."""
-    low, high = min(c.points[0] for c in curves), max(c.points[-1] for c in curves)
-    axis = np.linspace(low - LEVELS_OFF, high + LEVELS_OFF, POINTS)
-    return axis, [_levelled(one, axis) for one in curves]
+    curvatures: Array  # (C, n): of the mean curve; 0 where it is no valley's, and at both ends
+    optima: Array  # (R, C): where each replicate's own curve is lowest
+    uncertainty: float  # the greatest of its cells
 
 
 def estimate_effect(
     axis: Array,
-    curves: Sequence[Levelled],
+    curves: Sequence[LevelledCurves],
     factors: Sequence[float],
     blocks: Sequence[Hashable],
     sets: Sequence[int],
-    level: float = 0.95,
+    confidence_level: float = 0.95,
 ) -> Effect | None:
-    """None if no two cells differ in the factor alone, or there are fewer than two replicates.
+    """Estimate the effect of a factor on log2 T_opt.
 
     Parameters
     ----------
-    axis, curves : of the cells, from ``on_one_axis``.
-    factors : log2 of each cell's.
-    blocks : cells in one block differ in the factor alone.
+    axis, curves : the cells' curves, from ``place_on_one_axis``.
+    factors : log2 of each cell's factor.
+    blocks : names the block of each cell; cells in one block differ in the factor alone.
     sets : from 0 on; the replicates of cells in different sets are independent, those in one are paired.
+
+    Returns
+    -------
+    None if no two cells differ in the factor alone, or there are fewer than two replicates.
     """
-    together = _together(curves, factors, blocks, sets, axis)
-    count = len(curves[0].values) if curves else 0
-    if not together or count < 2:
+    step = axis[1] - axis[0]
+    compared_blocks = _build_blocks(curves, factors, blocks, sets, step)
+    n_replicates = len(curves[0].values) if curves else 0
+    if not compared_blocks or n_replicates < 2:
         return None
-    low, high = axis[0] + LEVELS_OFF, axis[-1] - LEVELS_OFF
-    spread = max(block.factors.max() - block.factors.min() for block in together)
-    steepest = REACH * (high - low) / spread
-    rules = np.linspace(-steepest, steepest, RULES)
-    costs, scores = np.zeros((2, max(sets) + 1, count, RULES))
-    for block in together:
-        for total, each in zip((costs, scores), _profile(block, rules, axis[1] - axis[0]), strict=True):
-            np.add.at(total, block.sets, each)
-    mean, none = costs.mean(axis=1).sum(axis=0), RULES // 2
-    alike = rules[mean <= mean.min() + ROUNDING * abs(mean).max()]  # where all optima lie beyond their grids, many
-    found = replace(find_minimum(rules, costs, scores, level), at=float(alike[abs(alike).argmin()]))
-    doubt = max(block.doubt for block in together) / spread
-    found = replace(found, low=found.low - doubt, high=found.high + doubt)
-    # As in the interval: no effect costs more than the best rule does, or it falls or rises there. Around a minimum the
-    # second sees more; where no effect puts all optima beyond the ends of their grids, only the first sees anything.
-    more = costs[..., [none]] - costs[..., [int(mean.argmin())]]
-    p_value = min(_p_value(more), _p_value(scores[..., [none]]))
-    return Effect(found, p_value, *_by_replicate(together, level))
+
+    low, high = axis[0] + LEVELLING_WIDTH, axis[-1] - LEVELLING_WIDTH
+    factor_range = max(block.factors.max() - block.factors.min() for block in compared_blocks)
+    max_effect = STEEPNESS * (high - low) / factor_range
+    candidates = np.linspace(-max_effect, max_effect, N_CANDIDATES)
+    costs = np.zeros((max(sets) + 1, n_replicates, N_CANDIDATES))
+    scores = np.zeros_like(costs)
+    for block in compared_blocks:
+        cell_costs, cell_scores = _profile_costs(block, candidates, step)
+        np.add.at(costs, block.sets, cell_costs)
+        np.add.at(scores, block.sets, cell_scores)
+
+    mean_costs = costs.mean(axis=1).sum(axis=0)
+    # Where all optima lie beyond their grids, many candidates cost the same: the smallest effect is reported.
+    cheapest_effects = candidates[mean_costs <= mean_costs.min() + ROUNDING * abs(mean_costs).max()]
+    smallest_effect = float(cheapest_effects[abs(cheapest_effects).argmin()])
+    minimum = find_minimum(candidates, costs, scores, confidence_level)
+    uncertainty = max(block.uncertainty for block in compared_blocks) / factor_range
+    estimate = Minimum(smallest_effect, minimum.low - uncertainty, minimum.high + uncertainty)
+
+    # As in the interval, two tests: that no effect costs no more than the best candidate does, and that the cost
+    # neither falls nor rises at no effect. Around a minimum the second is the more powerful; where no effect puts
+    # all optima beyond the ends of their grids, only the first sees anything.
+    no_effect, cheapest = N_CANDIDATES // 2, int(mean_costs.argmin())
+    excess_costs = costs[..., [no_effect]] - costs[..., [cheapest]]
+    p_value = min(_test_zero_mean(excess_costs), _test_zero_mean(scores[..., [no_effect]]))
+    check, check_low, check_high = _regress_optima_on_factor(compared_blocks, confidence_level)
+    return Effect(estimate, p_value, check, check_low, check_high)
 
 
-def _p_value(scores: Array) -> float:
-    """Of the t-test that the means of scores (sets, R, 1) sum to zero."""
-    (mean,), (error,), (freedom,) = sum_of_means(scores)
-    if error <= ROUNDING * abs(scores).max():  # replicates without noise
-        return float(abs(mean) <= ROUNDING * abs(scores).max())
-    return float(2 * stats.t.sf(abs(mean) / error, freedom))
+def _test_zero_mean(scores: Array) -> float:
+    """Compute the p-value of the t-test that the means of scores (sets, R, 1) sum to zero."""
+    result = sum_of_means(scores)
+    total, standard_error, dof = result.total[0], result.standard_error[0], result.dof[0]
+    rounding = ROUNDING * abs(scores).max()
+    if standard_error <= rounding:  # replicates without noise
+        return float(abs(total) <= rounding)
+    return float(2 * stats.t.sf(abs(total) / standard_error, dof))
 
 
-def _together(
-    curves: Sequence[Levelled],
+def _build_blocks(
+    curves: Sequence[LevelledCurves],
     factors: Sequence[float],
     blocks: Sequence[Hashable],
     sets: Sequence[int],
-    axis: Array,
+    step: float,
 ) -> list[_Block]:
-    """The blocks in which the factor differs."""
-    found: dict[Hashable, list[int]] = {}
-    for place, block in enumerate(blocks):
-        found.setdefault(block, []).append(place)
-    return [
-        _block([curves[i] for i in own], np.array([factors[i] for i in own]), [sets[i] for i in own], axis[1] - axis[0])
-        for own in found.values()
-        if len({factors[i] for i in own}) > 1
-    ]
+    """Build the blocks in which the factor differs."""
+    indices_by_block: dict[Hashable, list[int]] = {}
+    for index, block in enumerate(blocks):
+        indices_by_block.setdefault(block, []).append(index)
+    built_blocks = []
+    for indices in indices_by_block.values():
+        block_factors = [factors[i] for i in indices]
+        if len(set(block_factors)) > 1:
+            block_curves, block_sets = [curves[i] for i in indices], [sets[i] for i in indices]
+            built_blocks.append(_build_block(block_curves, np.array(block_factors), block_sets, step))
+    return built_blocks
 
 
-def _block(own: Sequence[Levelled], factors: Array, sets: Sequence[int], step: float) -> _Block:
-    values, slopes, optima = (
-        np.stack([getattr(c, name) for c in own], axis=1) for name in ("values", "slopes", "optima")
+def _build_block(curves: Sequence[LevelledCurves], factors: Array, sets: list[int], step: float) -> _Block:
+    slopes = np.stack([curve.slopes for curve in curves], axis=1)
+    curvatures = np.gradient(slopes.mean(axis=0), step, axis=1).clip(0)
+    curvatures[:, [0, -1]] = 0
+    return _Block(
+        factors=factors - factors.mean(),
+        sets=sets,
+        values=np.stack([curve.values for curve in curves], axis=1),
+        slopes=slopes,
+        curvatures=curvatures,
+        optima=np.stack([curve.optima for curve in curves], axis=1),
+        uncertainty=max(curve.uncertainty for curve in curves),
     )
-    bends = np.gradient(slopes.mean(axis=0), step, axis=1).clip(0)
-    bends[:, [0, -1]] = 0
-    doubt = max(c.doubt for c in own)
-    return _Block(factors - factors.mean(), list(sets), values, slopes, bends, optima, doubt)
 
 
-def _levelled(one: Curve, axis: Array) -> Levelled:
-    """Beyond the ends of its grid the slope goes to zero, linearly, and stays."""
-    low, high = one.points[0], one.points[-1]
-    inside = axis.clip(low, high)
-    beyond = (axis - inside).clip(-LEVELS_OFF, LEVELS_OFF)
-    slopes = _on(inside, one.points, one.slopes)
-    values = _on(inside, one.points, one.values) + slopes * (beyond - beyond * abs(beyond) / (2 * LEVELS_OFF))
-    slopes = slopes * (1 - abs(beyond) / LEVELS_OFF)
-    slopes[:, [0, -1]] = 0
-    return Levelled(values, slopes, one.points[one.values.argmin(axis=1)], _doubt(one))
+def _profile_costs(block: _Block, candidates: Array, step: float) -> tuple[Array, Array]:
+    """Compute the cost of each candidate effect, with the intercept that is best for the mean, and its derivative.
 
+    Positions on the axis are counted in points, of which each is ``step`` wide.
 
-def _doubt(one: Curve) -> float:
-    """The last step of the grid if the mean curve is least within it, else 0.
-
-    Toward its ends a smooth curve loses its bend, which draws a minimum there to the end: by how much is not known,
-    but by less than the step. (Without this, an interval of the effect missed it in a fifth of tables such as that.)
+    Returns
+    -------
+    Costs and scores (derivatives by the effect), each (C, R, candidates).
     """
-    at, grid = one.points[one.values.mean(axis=0).argmin()], one.grid
-    if at < grid[1]:
-        return float(grid[1] - grid[0])
-    return float(grid[-1] - grid[-2]) if at > grid[-2] else 0.0
+    shifts = block.factors[:, None] * candidates / step  # (C, candidates)
+    intercepts = _find_best_intercepts(block.values.mean(axis=0), shifts)  # (candidates,)
+    slope = _interpolate_each(block.slopes.mean(axis=0), intercepts + shifts).sum(axis=0)
+    curvature = _interpolate_each(block.curvatures, intercepts + shifts).sum(axis=0)
+    # One step of Newton's method finds the best intercept between those tried.
+    newton_steps = np.divide(slope, curvature, out=np.zeros(len(candidates)), where=curvature > 0) / step
+    positions = intercepts - newton_steps.clip(-INTERCEPT_STEP, INTERCEPT_STEP) + shifts
+    slopes = _interpolate_each(block.slopes, positions)
+    curvatures = _interpolate_each(block.curvatures, positions)
+    # With the effect, the intercept moves by minus the mean factor, weighted by curvature. The score that remains
+    # does not depend on how well the intercept is known.
+    weight = curvatures.sum(axis=0)
+    weighted_factor = block.factors @ curvatures
+    mean_factor = np.divide(weighted_factor, weight, out=np.zeros(len(candidates)), where=weight > 0)
+    scores = slopes * (block.factors[:, None] - mean_factor)
+    costs = _interpolate_each(block.values, positions)
+    return costs.swapaxes(0, 1), scores.swapaxes(0, 1)
 
 
-def _on(axis: Array, points: Array, ys: Array) -> Array:
-    """Curves (R, n) at other places: linear between points, which are evenly spaced."""
-    places = (axis - points[0]) / (points[1] - points[0])
-    whole = places.astype(int).clip(0, len(points) - 2)
-    part = places - whole
-    between: Array = ys[:, whole] * (1 - part) + ys[:, whole + 1] * part
-    return between
+def _find_best_intercepts(means: Array, shifts: Array) -> Array:
+    """Find for each candidate the intercept with the least sum of the cells' mean curves, to ``INTERCEPT_STEP``.
 
+    The tried intercepts are evenly spaced, so that the values of one shifted curve at all of them are every
+    ``INTERCEPT_STEP``-th of its points from one on: a window of the padded curve.
 
-def _profile(block: _Block, rules: Array, step: float) -> tuple[Array, Array]:
-    """Each cell's costs and their derivatives, (C, R, rules), each rule with the level d that is best for the mean.
+    Parameters
+    ----------
+    means : (C, n): the mean curves.
+    shifts : (C, candidates): in points.
 
-    Places on the axis are reckoned in points, of which each is ``step`` wide.
+    Returns
+    -------
+    (candidates,): intercepts in points from the first of the axis.
     """
-    shifts = block.factors[:, None] * rules / step  # (C, rules)
-    best = _best_levels(block.values.mean(axis=0), shifts)  # (rules,)
-    mean_slopes = block.slopes.mean(axis=0)
-    fall, bend = (_at(curves, best + shifts).sum(axis=0) for curves in (mean_slopes, block.bends))
-    newton = np.divide(fall, bend, out=np.zeros(len(rules)), where=bend > 0) / step  # between the levels tried
-    at = best - newton.clip(-EVERY, EVERY) + shifts
-    slopes, bends = _at(block.slopes, at), _at(block.bends, at)
-    # With the rule, d moves by minus the mean factor that is weighted by curvature. What is left does not depend
-    # on how well d is known.
-    weight = bends.sum(axis=0)
-    moves = np.divide(block.factors @ bends, weight, out=np.zeros(len(rules)), where=weight > 0)
-    scores = slopes * (block.factors[:, None] - moves)
-    return _at(block.values, at).swapaxes(0, 1), scores.swapaxes(0, 1)
+    n_points = means.shape[1]
+    half = (n_points - 1) // 2  # intercepts reach half the axis beyond either end
+    shifts = shifts.round().astype(int)
+    padding = half + abs(shifts).max()
+    padded_means = np.pad(means, ((0, 0), (padding, padding)), mode="edge")
+    sums = np.zeros((shifts.shape[1], 4 * half // INTERCEPT_STEP + 1))
+    for curve, first_windows in zip(padded_means, shifts + padding - half, strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(curve, 4 * half + 1)
+        sums += windows[:, ::INTERCEPT_STEP][first_windows]
+    intercepts: Array = sums.argmin(axis=1) * float(INTERCEPT_STEP) - half
+    return intercepts
 
 
-def _best_levels(means: Array, shifts: Array) -> Array:
-    """For each rule the place of the level at which the cells' mean curves (C, n), shifted (C, rules), sum to least.
+def _interpolate_each(curves: Array, positions: Array) -> Array:
+    """Interpolate curves (..., C, n) linearly, each at its own positions (C, m); level beyond their ends."""
+    last_point = curves.shape[-1] - 1
+    positions = positions.clip(0, last_point)
+    lower_points = np.minimum(positions.astype(int), last_point - 1)
+    index = np.broadcast_to(lower_points, (*curves.shape[:-1], positions.shape[-1]))
+    below = np.take_along_axis(curves, index, axis=-1)
+    above = np.take_along_axis(curves, index + 1, axis=-1)
+    interpolated: Array = below + (positions - lower_points) * (above - below)
+    return interpolated
 
-    To whole points. Over the levels that are tried a shifted curve is every so many of its points, from one on.
+
+def _regress_optima_on_factor(blocks: Sequence[_Block], confidence_level: float) -> tuple[float, float, float]:
+    """Estimate the effect by a second method: the slope of each replicate's own optima on the factor, within blocks.
+
+    Returns
+    -------
+    The mean slope and the ends of its t-interval.
     """
-    n = means.shape[1]
-    half, shifts = (n - 1) // 2, shifts.round().astype(int)  # levels reach half the axis beyond either end
-    before = half + abs(shifts).max()
-    padded = np.pad(means, ((0, 0), (before, before)), mode="edge")
-    total = np.zeros((shifts.shape[1], 4 * half // EVERY + 1))
-    for curve, first in zip(padded, shifts + before - half, strict=True):
-        total += np.lib.stride_tricks.sliding_window_view(curve, 4 * half + 1)[:, ::EVERY][first]
-    best: Array = total.argmin(axis=1) * float(EVERY) - half
-    return best
-
-
-def _at(curves: Array, places: Array) -> Array:
-    """Curves (..., C, n) at places (C, rules) between their points; beyond their ends the ends' values."""
-    last = curves.shape[-1] - 1
-    places = places.clip(0, last)
-    whole = np.minimum(places.astype(int), last - 1)
-    index = np.broadcast_to(whole, (*curves.shape[:-1], places.shape[-1]))
-    below, above = (np.take_along_axis(curves, index + i, axis=-1) for i in (0, 1))
-    between: Array = below + (places - whole) * (above - below)
-    return between
-
-
-def _by_replicate(blocks: Sequence[_Block], level: float) -> tuple[float, float, float]:
-    """A second method: the slope of each replicate's own optima on the factor, within blocks, with its t-interval."""
-    above = np.zeros((max(max(block.sets) for block in blocks) + 1, len(blocks[0].optima), 1))
+    n_sets = max(max(block.sets) for block in blocks) + 1
+    products = np.zeros((n_sets, len(blocks[0].optima), 1))
     for block in blocks:
-        np.add.at(above, block.sets, (block.optima * block.factors).T[..., None])
-    mean, error, freedom = sum_of_means(above / sum(block.factors @ block.factors for block in blocks))
-    half = margin_of_error(error, freedom, level)
-    return float(mean[0]), float((mean - half)[0]), float((mean + half)[0])
+        np.add.at(products, block.sets, (block.optima * block.factors).T[..., None])
+    slope = sum_of_means(products / sum(block.factors @ block.factors for block in blocks))
+    margin = margin_of_error(slope.standard_error, slope.dof, confidence_level)
+    return float(slope.total[0]), float((slope.total - margin)[0]), float((slope.total + margin)[0])

@@ -1,4 +1,4 @@
-"""How many replicates it takes to find a difference, or to bound it."""
+"""Count the replicates that it takes to detect a difference, or to bound it."""
 
 from __future__ import annotations
 
@@ -8,35 +8,64 @@ from collections.abc import Callable
 
 from scipy import stats
 
-from kdtune.statistics.smooth_minimum import critical_t
+from kdtune.statistics.standard_errors import critical_t
 
-MOST = 10_000  # replicates: beyond, the answer is "more than that"
+MAX_REPLICATES = 10_000  # beyond, the answer is "more than that"
 
 
-def replicates_to_tell(difference: float, deviation: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
-    """The fewest with which a paired two-sided t-test finds a true difference so often; None beyond ``MOST``."""
-    if deviation == 0:
+def replicates_to_detect(
+    difference: float, standard_deviation: float, power: float = 0.8, significance: float = 0.05
+) -> int | None:
+    """Count the replicates with which a paired two-sided t-test detects a true difference.
+
+    Parameters
+    ----------
+    difference : of the two means.
+    standard_deviation : of the difference in one replicate.
+    power : the probability to detect it.
+    significance : of the test.
+
+    Returns
+    -------
+    The least number of replicates; None beyond ``MAX_REPLICATES``.
+    """
+    if standard_deviation == 0:
         return 2
 
-    def reached(count: int) -> bool:
-        # The square of a noncentral t is a noncentral F, which scipy computes where its noncentral t is not a number.
-        beyond = stats.f.isf(alpha, 1, count - 1)
-        found = stats.ncf.sf(beyond, 1, count - 1, count * (difference / deviation) ** 2)
-        return not found < power  # beyond what scipy computes it is no number: certain
+    def is_enough(n_replicates: int) -> bool:
+        # The square of a noncentral t is a noncentral F, which scipy computes where its noncentral t is NaN.
+        critical_f = stats.f.isf(significance, 1, n_replicates - 1)
+        noncentrality = n_replicates * (difference / standard_deviation) ** 2
+        reached_power = stats.ncf.sf(critical_f, 1, n_replicates - 1, noncentrality)
+        # It is NaN for a noncentrality beyond what scipy computes, where detection is certain.
+        return bool(math.isnan(reached_power) or reached_power >= power)
 
-    return _fewest(reached)
-
-
-def replicates_for_width(width: float, deviation: float, level: float = 0.95) -> int | None:
-    """The fewest with which the interval of a mean paired difference is at most so wide; None beyond ``MOST``."""
-
-    def reached(count: int) -> bool:
-        half = critical_t(level, count - 1) * deviation / math.sqrt(count)
-        return bool(2 * half <= width)
-
-    return _fewest(reached)
+    return _find_least(is_enough)
 
 
-def _fewest(reached: Callable[[int], bool]) -> int | None:
-    found = bisect.bisect_left(range(MOST + 1), True, lo=2, key=reached)
-    return found if found <= MOST else None
+def replicates_to_bound(width: float, standard_deviation: float, confidence_level: float = 0.95) -> int | None:
+    """Count the replicates with which the t-interval of a mean paired difference is narrow enough.
+
+    Parameters
+    ----------
+    width : the greatest width of the interval, from end to end.
+    standard_deviation : of the difference in one replicate.
+
+    Returns
+    -------
+    The least number of replicates; None beyond ``MAX_REPLICATES``.
+    """
+
+    def is_enough(n_replicates: int) -> bool:
+        margin = critical_t(confidence_level, n_replicates - 1) * standard_deviation / math.sqrt(n_replicates)
+        return bool(2 * margin <= width)
+
+    return _find_least(is_enough)
+
+
+def _find_least(is_enough: Callable[[int], bool]) -> int | None:
+    """Return the least number from 2 on that is enough, as is then every greater one."""
+    n_replicates = bisect.bisect_left(range(MAX_REPLICATES + 1), True, lo=2, key=is_enough)
+    if n_replicates > MAX_REPLICATES:
+        return None
+    return n_replicates

@@ -1,1 +1,1 @@
-"""Train one pack: from networks to rows, logits and weights. Knows torch; no Ray, no files."""
+"""Train one pack: from networks to rows, logits and weights. Uses torch, but neither Ray nor files."""

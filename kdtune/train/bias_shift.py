@@ -1,8 +1,8 @@
 """Shifting the learned biases of some classes after training (Hinton, Vinyals and Dean 2015, section 3).
 
-A student that has never seen a class learns a bias for it that is far too low, though it knows what the
-class looks like: adding one amount to that bias makes up for it. The paper chose the amount on the test
-set; here it is chosen on the validation split. Pure numpy.
+A student that has never seen a class learns a bias for it that is far too low, though it knows what the class
+looks like: adding one amount to that bias makes up for it. The paper chose the amount on the test set; here it is
+chosen on the validation split. These are pure functions of numpy arrays.
 """
 
 from __future__ import annotations
@@ -15,45 +15,59 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.int64]
 
-BEYOND = 1.0  # into a range that has no end
+# How far the shift goes beyond the last change of an answer, where the best range of shifts has no other end.
+OPEN_RANGE_MARGIN = 1.0
 
 
 def find_best_shift(logits: Array, labels: Labels, classes: Sequence[int]) -> float:
-    """The shift of the biases of ``classes`` with the fewest errors; of several, that in the range nearest to 0.
+    """Return the shift of the biases of ``classes`` that makes the fewest errors.
 
-    Exact: an example's answer changes once, where its best logit among ``classes`` passes its best among the
-    others, so that errors are constant between these places. Within its range the middle is taken.
+    The answer is exact. With a growing shift an example's answer changes once: where its largest logit among
+    ``classes`` passes its largest among the other classes. Between two neighbouring change points errors are
+    constant. Of several ranges with the fewest errors the one nearest to 0 is taken, and in it 0, or else its middle.
 
     Parameters
     ----------
     logits : (examples, all classes).
     labels : (examples,).
     """
-    inside = np.isin(np.arange(logits.shape[1]), classes)
-    if inside.all() or not len(labels):
-        return 0.0  # all classes shifted alike: nothing changes
+    is_shifted = np.isin(np.arange(logits.shape[1]), classes)
+    if is_shifted.all() or not len(labels):
+        return 0.0  # a shift of all classes alike changes no answer
     logits = logits.astype(np.float64)
-    own = np.where(inside, logits, -np.inf)
-    others = np.where(inside, -np.inf, logits)
-    turns = others.max(axis=1) - own.max(axis=1)  # from here on the answer is one of ``classes``
-    change = (own.argmax(axis=1) != labels).astype(int) - (others.argmax(axis=1) != labels)
-    edges, place = np.unique(turns, return_inverse=True)
-    steps = np.bincount(place, weights=change)
-    errors = np.concatenate([[0], np.cumsum(steps)])  # beyond those of a shift of -inf, in each range between edges
-    lows, highs = np.concatenate([[-np.inf], edges]), np.concatenate([edges, [np.inf]])
-    best = np.flatnonzero(errors == errors.min())
-    lows, highs = lows[best], highs[best]
-    nearest = np.argmin(np.maximum(np.maximum(lows, -highs), 0))
-    low, high = float(lows[nearest]), float(highs[nearest])
+    shifted_logits = np.where(is_shifted, logits, -np.inf)
+    other_logits = np.where(is_shifted, -np.inf, logits)
+    change_of_example = other_logits.max(axis=1) - shifted_logits.max(
+        axis=1
+    )  # beyond it the answer is one of ``classes``
+    added_errors = (shifted_logits.argmax(axis=1) != labels).astype(int) - (other_logits.argmax(axis=1) != labels)
+
+    change_points, point_of_example = np.unique(change_of_example, return_inverse=True)
+    added_at_point = np.bincount(point_of_example, weights=added_errors)
+    errors = np.concatenate([[0], np.cumsum(added_at_point)])  # in each range, relative to a shift of -inf
+    lower_ends = np.concatenate([[-np.inf], change_points])
+    upper_ends = np.concatenate([change_points, [np.inf]])
+
+    is_best = errors == errors.min()
+    lower_ends, upper_ends = lower_ends[is_best], upper_ends[is_best]
+    distances_from_0 = np.maximum(np.maximum(lower_ends, -upper_ends), 0)
+    nearest_range = np.argmin(distances_from_0)
+    return _choose_in_range(float(lower_ends[nearest_range]), float(upper_ends[nearest_range]))
+
+
+def _choose_in_range(low: float, high: float) -> float:
+    """Return 0 if it lies in the range, else the middle; a little beyond the end that a half-open range has."""
     if low < 0 < high:
         return 0.0
-    if np.isinf(low) or np.isinf(high):
-        return high - BEYOND if np.isinf(low) else low + BEYOND
+    if np.isinf(low):
+        return high - OPEN_RANGE_MARGIN
+    if np.isinf(high):
+        return low + OPEN_RANGE_MARGIN
     return (low + high) / 2
 
 
-def shift_logits(logits: Array, classes: Sequence[int], by: float) -> Array:
-    """The logits after the shift."""
-    found = logits.copy()
-    found[:, list(classes)] += np.asarray(by, logits.dtype)
-    return found
+def shift_logits(logits: Array, classes: Sequence[int], shift: float) -> Array:
+    """Return the logits after a shift of the biases of ``classes``."""
+    shifted_logits = logits.copy()
+    shifted_logits[:, list(classes)] += np.asarray(shift, logits.dtype)
+    return shifted_logits

@@ -1,70 +1,100 @@
-"""What the row of a trained network says, from its logits."""
+"""The measures that the row of a trained network states, from its logits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from kdtune.columns import CONFUSION, SHIFTED_BY, UNSHIFTED_COLUMNS
+from kdtune.columns import (
+    ACCURACY,
+    BIAS_SHIFTED_BY,
+    CONFUSION,
+    ECE,
+    LOSS,
+    NLL,
+    NUM_ERROR,
+    SEEN_CLASSES,
+    TRAIN_LOSS,
+    TRAIN_NUM_ERROR,
+    UNSHIFTED_ACCURACY,
+    UNSHIFTED_NUM_ERROR,
+    UNSHIFTED_VAL_NUM_ERROR,
+    VAL_ACCURACY,
+    VAL_LOSS,
+    VAL_NLL,
+    VAL_NUM_ERROR,
+)
 from kdtune.data.splits import Data
 from kdtune.plan.network import Network
-from kdtune.train import bias_shift as bias
+from kdtune.stacked.stack import Stack
 from kdtune.train import metrics
+from kdtune.train.bias_shift import find_best_shift, shift_logits
+from kdtune.train.logits import Logits
 
-if TYPE_CHECKING:
-    from kdtune.train.fit import Stack
-
-MOST_CLASSES = 256  # of which errors by class and confusions are kept
-
-Logits = dict[str, Any]  # "train", "val", "test": arrays of (examples, classes), float32
+# Rows of data sets with more classes have no confusion matrix: nobody could hold or read its square.
+MAX_CONFUSION_CLASSES = 256
 
 
 def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a row, from logits on the validation and the test split."""
+    """Compute the measures of a row, by column, from logits on the validation and the test split."""
     T = network.distill.T if network.distill else 1.0
-    errors = metrics.num_error(logits["test"], data.y_test)
-    val_errors = metrics.num_error(logits["val"], data.y_val)
-    return {
-        "num_error": errors,
-        "accuracy": 1 - errors / len(data.y_test),
-        "loss": metrics.nll(logits["test"], data.y_test, T),
-        "nll": metrics.nll(logits["test"], data.y_test),
-        "ece": metrics.ece(logits["test"], data.y_test),
-        "val_num_error": val_errors,
-        "val_accuracy": 1 - val_errors / len(data.y_val),
-        "val_nll": metrics.nll(logits["val"], data.y_val),
-    } | _confusion(logits["test"], data.y_test)
-
-
-def _confusion(logits: Any, labels: Any) -> dict[str, Any]:
-    """As one list; none of very many classes, whose square nobody could hold or read."""
-    if logits.shape[1] > MOST_CLASSES:
-        return {}
-    return {CONFUSION: metrics.confusion(logits, labels).ravel().tolist()}
+    errors = metrics.count_errors(logits["test"], data.y_test)
+    val_errors = metrics.count_errors(logits["val"], data.y_val)
+    measures: dict[str, Any] = {
+        NUM_ERROR: errors,
+        ACCURACY: 1 - errors / len(data.y_test),
+        LOSS: metrics.nll(logits["test"], data.y_test, T),
+        NLL: metrics.nll(logits["test"], data.y_test),
+        ECE: metrics.ece(logits["test"], data.y_test),
+        VAL_NUM_ERROR: val_errors,
+        VAL_ACCURACY: 1 - val_errors / len(data.y_val),
+        VAL_NLL: metrics.nll(logits["val"], data.y_val),
+    }
+    if data.n_classes <= MAX_CONFUSION_CLASSES:
+        measures[CONFUSION] = metrics.confusion_matrix(logits["test"], data.y_test).ravel().tolist()
+        # A small training split may hold no example of some class, so the classes are taken from its labels.
+        measures[SEEN_CLASSES] = data.train_classes
+    return measures
 
 
 def shift_biases(network: Network, data: Data, logits: Logits, model: Stack, member: int) -> dict[str, Any]:
-    """Shift the biases that the network asks for, in model and logits; by how much, and what there was before."""
+    """Shift the output biases of the classes that the network's settings name, in ``model`` and in ``logits``.
+
+    Returns
+    -------
+    The columns that tell by how much, and what the errors were before; empty if no shift is asked for.
+    """
     classes = network.distill.bias_shift if network.distill else None
     if not classes:
         return {}
-    by = bias.find_best_shift(logits["val"], data.y_val, classes)
-    before = {name: metrics.num_error(logits[name], getattr(data, f"y_{name}")) for name in ("val", "test")}
-    model.logit_bias[member, classes] += by
-    for name in before:
-        logits[name] = bias.shift_logits(logits[name], classes, by)
-    unshifted = before["test"], 1 - before["test"] / len(data.y_test), before["val"]
-    return {SHIFTED_BY: by, **dict(zip(UNSHIFTED_COLUMNS, unshifted, strict=True))}
+    errors = metrics.count_errors(logits["test"], data.y_test)
+    val_errors = metrics.count_errors(logits["val"], data.y_val)
+    shift = find_best_shift(logits["val"], data.y_val, classes)
+    model.logit_bias[member, classes] += shift
+    for split in ("val", "test"):
+        logits[split] = shift_logits(logits[split], classes, shift)
+    return {
+        BIAS_SHIFTED_BY: shift,
+        UNSHIFTED_NUM_ERROR: errors,
+        UNSHIFTED_ACCURACY: 1 - errors / len(data.y_test),
+        UNSHIFTED_VAL_NUM_ERROR: val_errors,
+    }
 
 
 def measure_learning_point(logits: Logits, data: Data) -> dict[str, Any]:
-    """A point of a learning curve: mean cross-entropy at T = 1 against the labels, and errors; null if not finite."""
-    found: dict[str, Any] = {}
-    for split in ("train", "val"):
-        z, y = logits[split], getattr(data, f"y_{split}")
-        finite = bool(np.isfinite(z).all())
-        found[f"{split}_loss"] = metrics.nll(z, y) if finite else None
-        found[f"{split}_num_error"] = metrics.num_error(z, y) if finite else None
-    return found
+    """Compute a point of a learning curve: mean cross-entropy at T = 1 against the labels, and errors.
+
+    Both are null where logits are not finite.
+    """
+    train_loss, train_errors = _measure_split(logits["train"], data.y_train)
+    val_loss, val_errors = _measure_split(logits["val"], data.y_val)
+    return {TRAIN_LOSS: train_loss, TRAIN_NUM_ERROR: train_errors, VAL_LOSS: val_loss, VAL_NUM_ERROR: val_errors}
+
+
+def _measure_split(logits: Any, labels: Any) -> tuple[float | None, int | None]:
+    """Return the mean cross-entropy and the number of errors."""
+    if not np.isfinite(logits).all():
+        return None, None
+    return metrics.nll(logits, labels), metrics.count_errors(logits, labels)

@@ -14,7 +14,7 @@ from kdtune.settings.data import Image
 
 
 def make_shift_tables(image: Image, jitter: int) -> tuple[Tensor, Tensor]:
-    """Where each pixel of a shifted image comes from, for each of the (2 jitter + 1)^2 shifts.
+    """Compute where each pixel of a shifted image comes from, for each of the (2 jitter + 1)^2 shifts.
 
     Returns
     -------
@@ -22,11 +22,14 @@ def make_shift_tables(image: Image, jitter: int) -> tuple[Tensor, Tensor]:
     """
     depth, height, width = image
     pixels = np.arange(depth * height * width).reshape(image)
-    padded = np.pad(pixels, ((0, 0), (jitter, jitter), (jitter, jitter)), constant_values=-1)
-    steps = range(2 * jitter + 1)
-    moves = [(down, right) for down in steps for right in steps]
-    found = np.stack([padded[:, down : down + height, right : right + width].ravel() for down, right in moves])
-    return torch.from_numpy(found.clip(0)), torch.from_numpy((found >= 0).astype(np.float32))
+    padded_pixels = np.pad(pixels, ((0, 0), (jitter, jitter), (jitter, jitter)), constant_values=-1)
+    offsets = range(2 * jitter + 1)
+    shifted_pixels = [
+        padded_pixels[:, down : down + height, right : right + width].ravel() for down in offsets for right in offsets
+    ]
+    source_pixels = np.stack(shifted_pixels)
+    is_inside = (source_pixels >= 0).astype(np.float32)
+    return torch.from_numpy(source_pixels.clip(0)), torch.from_numpy(is_inside)
 
 
 class Jitter:
@@ -34,31 +37,41 @@ class Jitter:
 
     Parameters
     ----------
-    sources : a network of each draw of data and replicate.
+    networks : one network for each source of batches.
+    image : (channels, height, width).
+    jitter : the largest shift, in pixels.
     """
 
-    def __init__(self, sources: Sequence[Network], image: Image, jitter: int, device: str) -> None:
-        self.keys = [("jitter", network.data.id, network.draw) for network in sources]
-        self.count, self.device = (2 * jitter + 1) ** 2, device
+    def __init__(self, networks: Sequence[Network], image: Image, jitter: int, device: str) -> None:
+        self.keys = [("jitter", network.data.id, network.draw) for network in networks]
+        self.n_shifts, self.device = (2 * jitter + 1) ** 2, device
         self.pixels, self.inside = (table.to(device) for table in make_shift_tables(image, jitter))
-        self.drawn = torch.empty(0, dtype=torch.long)
+        self.shift_of_example = torch.empty(0, dtype=torch.long)  # (sources, examples) after ``draw``
 
     @classmethod
-    def of(cls, sources: Sequence[Network], device: str) -> Jitter | None:
-        """None if the data are not jittered."""
-        data = sources[0].data.settings
-        return cls(sources, data.image, data.jitter, device) if data.jitter and data.image else None
+    def from_networks(cls, networks: Sequence[Network], device: str) -> Jitter | None:
+        """Return the jitter that the networks' data ask for, or None if they ask for none."""
+        data = networks[0].data.settings
+        if not data.jitter or not data.image:
+            return None
+        return cls(networks, data.image, data.jitter, device)
 
-    def start(self, epoch: int, examples: int) -> None:
+    def draw(self, epoch: int, n_examples: int) -> None:
         """Draw the shifts of an epoch."""
-        drawn = [
-            np.random.default_rng(make_seed_sequence(*key, epoch)).integers(0, self.count, examples)
+        shifts = [
+            np.random.default_rng(make_seed_sequence(*key, epoch)).integers(0, self.n_shifts, n_examples)
             for key in self.keys
         ]
-        self.drawn = torch.from_numpy(np.stack(drawn)).to(self.device)
+        self.shift_of_example = torch.from_numpy(np.stack(shifts)).to(self.device)
 
-    def shift(self, x: Tensor, rows: Tensor) -> None:
-        """Shift x (sources, examples, features and more) in place; ``rows`` (sources, examples) are its examples."""
-        own = self.drawn.gather(1, rows)  # (sources, examples)
-        features = self.pixels.shape[1]
-        x[..., :features] = x[..., :features].gather(2, self.pixels[own]) * self.inside[own].to(x.dtype)
+    def shift(self, x: Tensor, examples: Tensor) -> None:
+        """Shift images in place.
+
+        Parameters
+        ----------
+        x : (sources, examples, features and more).
+        examples : (sources, examples), which training examples those are.
+        """
+        shifts = self.shift_of_example.gather(1, examples)  # (sources, examples)
+        n_features = self.pixels.shape[1]
+        x[..., :n_features] = x[..., :n_features].gather(2, self.pixels[shifts]) * self.inside[shifts].to(x.dtype)

@@ -1,10 +1,13 @@
-"""From a network and its figures to a row of the table. Pure."""
+"""Rows of the table: what names a network, its settings and its measures. Pure functions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kdtune.columns import (
+    BIAS_SHIFT,
+    BIAS_START,
     DATA_SEED,
     DATASET,
     DONE,
@@ -12,13 +15,17 @@ from kdtune.columns import (
     FAILED,
     HARD_WEIGHT,
     ID,
+    JITTER,
     MODEL,
+    N_CLASSES,
+    N_FEATURES,
     N_PARAMS,
     N_TEST,
     N_TRAIN,
     N_VAL,
     REPLICATE,
-    SEEN_CLASSES,
+    SCALE_T2,
+    SEED,
     SKIPPED,
     STATUS,
     STUDENT_SEED,
@@ -29,14 +36,25 @@ from kdtune.columns import (
     TRANSFER,
 )
 from kdtune.plan.network import Network
-from kdtune.settings import Distill, Train
+from kdtune.settings import Distill
+
+# Settings of data that have a column of another name, or none: where files lie does not name the data.
+DATA_SETTINGS_WITHOUT_COLUMN = {"kind", "name", "root", "test_size", "val_size"}
 
 
-def make_row(network: Network, status: str = DONE, error: str | None = None, **figures: Any) -> dict[str, Any]:
-    """One row: what names the network, every setting of it, and its figures."""
+def make_row(
+    network: Network, measures: Mapping[str, Any] | None = None, status: str = DONE, error: str | None = None
+) -> dict[str, Any]:
+    """Return one row of the table, by column: what names the network, every setting of it, and its measures.
+
+    Parameters
+    ----------
+    measures : columns that training filled; they go before those of the same name that the plan fills.
+    status, error : whether training succeeded, and why it did not.
+    """
     data, distill, teacher = network.data.settings, network.distill, network.teacher
-    is_teacher = network.model == TEACHER
-    found: dict[str, Any] = {
+    teacher_seed, student_seed = _select_seeds(network)
+    row: dict[str, Any] = {
         ID: network.id,
         MODEL: network.model,
         TEMP: distill.T if distill else 1.0,
@@ -44,62 +62,80 @@ def make_row(network: Network, status: str = DONE, error: str | None = None, **f
         REPLICATE: network.replicate,
         TEACHER_ID: teacher.id if teacher else None,
         DATA_SEED: network.data.seed,
-        TEACHER_SEED: network.weights_seed if is_teacher else teacher.weights_seed if teacher else None,
-        STUDENT_SEED: None if is_teacher else network.weights_seed,
+        TEACHER_SEED: teacher_seed,
+        STUDENT_SEED: student_seed,
         DATASET: getattr(data, "name", data.kind),
-        N_TRAIN: data.n_train if network.transfer is None else None,  # said when they have been counted
-        TRANSFER: _transfer(network),
-        SEEN_CLASSES: None if network.transfer is None else list(network.transfer),
+        N_TRAIN: data.n_train if network.transfer is None else None,  # a transfer set is counted when it is loaded
+        TRANSFER: _describe_transfer(network),
         N_VAL: data.val_size,
         N_TEST: data.test_size,
         N_PARAMS: network.n_params,
         STATUS: status,
         ERROR: error,
-        "seed": network.data.sweep_seed,
-        "n_features": data.n_features,
-        "n_classes": data.n_classes,
+        SEED: network.data.sweep_seed,
+        N_FEATURES: data.n_features,
+        N_CLASSES: data.n_classes,
     }
-    apart = {"kind", "name", "root", "test_size", "val_size"}
-    found |= {k: v for k, v in data.model_dump(exclude=apart).items() if k not in found}
-    found["jitter"] = data.jitter or None  # null like in rows from before there was any
-    found |= network.shape.describe() | _train(network.train)
-    found |= _loss(distill)
+    for name, value in data.model_dump(exclude=DATA_SETTINGS_WITHOUT_COLUMN).items():
+        row.setdefault(name, value)
+    row[JITTER] = data.jitter or None  # null, as in rows of versions that had no jitter
+    row |= _describe_training(network)
+    row |= _describe_loss(distill)
     if teacher:
-        found |= {f"teacher_{k}": v for k, v in (teacher.shape.describe() | _train(teacher.train)).items()}
-    return found | figures
+        row |= {f"teacher_{name}": value for name, value in _describe_training(teacher).items()}
+    if measures is not None:
+        row |= measures
+    return row
 
 
-def make_failed_row(network: Network, reason: str, status: str = FAILED, **where: Any) -> dict[str, Any]:
-    """The row of a network without figures, and why."""
-    return make_row(network, status, reason, **where)
+def make_failed_row(network: Network, reason: str, run_columns: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the row of a network that could not be trained: without measures, with the reason.
+
+    Parameters
+    ----------
+    run_columns : where and how long it was tried.
+    """
+    return make_row(network, run_columns, FAILED, reason)
 
 
 def make_skipped_row(network: Network, reason: str) -> dict[str, Any]:
-    """The row of a student whose teacher failed for good, and why that did."""
+    """Return the row of a student whose teacher failed for good, with the reason of that."""
     assert network.teacher is not None
-    return make_failed_row(network, f"its teacher {network.teacher.id} failed: {reason}", SKIPPED)
+    return make_row(network, status=SKIPPED, error=f"its teacher {network.teacher.id} failed: {reason}")
 
 
-def _train(train: Train) -> dict[str, Any]:
-    return train.model_dump(exclude={"eval_every"})
+def _select_seeds(network: Network) -> tuple[int | None, int | None]:
+    """Return the seeds of the teacher's and of the student's initial weights, None for a network that is not there."""
+    if network.model == TEACHER:
+        return network.weights_seed, None
+    if network.teacher is None:
+        return None, network.weights_seed
+    return network.teacher.weights_seed, network.weights_seed
 
 
-def _loss(distill: Distill | None) -> dict[str, Any]:
-    """Settings of the loss and of the biases. Lists are text, so that rows can be grouped by them."""
+def _describe_training(network: Network) -> dict[str, Any]:
+    """Return the settings of a network's shape and training, by column."""
+    return network.shape.to_columns() | network.train.model_dump(exclude={"eval_every"})
+
+
+def _describe_loss(distill: Distill | None) -> dict[str, Any]:
+    """Return the settings of the loss and of the biases, by column. Lists are text, so that rows group by them."""
     if distill is None:
-        return {"scale_T2": None, "bias_start": None, "bias_shift": None}
-    start, shift = distill.bias_start, distill.bias_shift
-    return {
-        "scale_T2": distill.scale_T2,
-        "bias_start": ", ".join(f"{label}: {value:g}" for label, value in start.items()) if start else None,
-        "bias_shift": ", ".join(map(str, shift)) if shift else None,
-    }
+        return {SCALE_T2: None, BIAS_START: None, BIAS_SHIFT: None}
+    bias_start = bias_shift = None
+    if distill.bias_start:
+        bias_start = ", ".join(f"{label}: {value:g}" for label, value in distill.bias_start.items())
+    if distill.bias_shift:
+        bias_shift = ", ".join(map(str, distill.bias_shift))
+    return {SCALE_T2: distill.scale_T2, BIAS_START: bias_start, BIAS_SHIFT: bias_shift}
 
 
-def _transfer(network: Network) -> str | None:
-    """A transfer set in the shorter words: omit 3; keep 7, 8."""
-    if network.transfer is None:
+def _describe_transfer(network: Network) -> str | None:
+    """Return the classes of a transfer set in the shorter of two forms: "omit 3", or "keep 7, 8"."""
+    seen_classes = network.transfer
+    if seen_classes is None:
         return None
-    omitted = [label for label in range(network.data.settings.n_classes) if label not in network.transfer]
-    word, classes = ("omit", omitted) if len(omitted) <= len(network.transfer) else ("keep", list(network.transfer))
-    return f"{word} {', '.join(map(str, classes))}"
+    omitted_classes = [label for label in range(network.data.settings.n_classes) if label not in seen_classes]
+    if len(omitted_classes) <= len(seen_classes):
+        return f"omit {', '.join(map(str, omitted_classes))}"
+    return f"keep {', '.join(map(str, seen_classes))}"

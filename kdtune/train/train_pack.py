@@ -1,187 +1,193 @@
-"""Train one pack: from networks to rows, logits and weights. Knows torch; no Ray, no files."""
+"""Train one pack: from networks to rows of the table, logits and weights. No Ray and no results folder here."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
-from kdtune.columns import DIVERGED, EPOCH, LEARNING_CURVE, N_TRAIN, TEACHER
+from kdtune.columns import DEVICE, DIVERGED, EPOCH, HOST, LEARNING_CURVE, N_TRAIN, SECONDS, TEACHER
 from kdtune.data.load import load_data
 from kdtune.data.splits import Data, select_classes
-from kdtune.plan.memory_estimate import pad_to_lane
 from kdtune.plan.network import Classes, Network, Pack
-from kdtune.stacked.memory_layout import Inputs, append_ones
+from kdtune.stacked.stack import Stack, get_product_precision
 from kdtune.stacked.threads import run_on_threads
-from kdtune.train.batches import Members
-from kdtune.train.evaluate import Logits, evaluate, measure_learning_point, shift_biases
-from kdtune.train.fit import Stack, fit, product_precision, split_into_stacks
+from kdtune.train.evaluate import evaluate, measure_learning_point, shift_biases
+from kdtune.train.fit import fit
+from kdtune.train.logits import Logits, compute_logits
+from kdtune.train.members import Members, choose_threads, split_into_stacks
 from kdtune.train.rows import make_failed_row, make_row
-
-# Examples that are evaluated at once. A constant: the size of a product may change its last bits.
-EVAL_BATCH = 1024
 
 
 @dataclass
-class Trained:
+class TrainedNetwork:
     """What training one network gave."""
 
     network: Network
     row: dict[str, Any]
-    logits: Logits | None = None  # a teacher's, on all splits
+    logits: Logits | None = None
+    """A teacher's, on all splits."""
     weights: dict[str, Tensor] | None = None
+    """By parameter, as in the state of the module; None where they are not kept."""
 
 
 def train_pack(
     pack: Pack,
-    teacher_logits: Callable[[str], Any] = lambda _: None,
+    teacher_logits: Callable[[str], Any] = lambda teacher_id: None,
     teacher_net: Callable[[str], nn.Module] | None = None,
     keep_weights: bool = False,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     threads: int = 1,
-) -> list[Trained]:
+) -> list[TrainedNetwork]:
     """Train the networks of a pack together.
 
     Parameters
     ----------
     pack : networks that share layers and training settings.
     teacher_logits : gives a teacher's logits on the training part, (examples, classes), by its id.
-    teacher_net : gives a teacher itself, by its id: under jitter its targets are those of the shifted images.
+    teacher_net : gives a teacher itself, by its id: where images are shifted, its targets are those of the shifted
+        images.
     keep_weights : keep the students' weights too; a teacher's always are.
     device : ``"cpu"`` or ``"cuda"``.
     threads : of the matrix products and elementwise passes on a CPU.
 
     Returns
     -------
-    One ``Trained`` a network. A member that diverged has a row of status ``failed`` and nothing else.
+    One per network, in the pack's order. A network that diverged has a row of status ``failed`` and nothing else.
     """
     start = time.perf_counter()
     members = load_members(pack, teacher_logits, teacher_net)
-    parts = split_into_stacks(members, threads, device)
-    fitted = []
-    for part in parts:
-        # Shared out among threads, the product of a stack of one is cut up, and has other last bits.
-        count = min(threads, len(part.networks)) if part.networks[0].is_bitwise_reproducible else threads
-        fitted.append(run_on_threads(count, partial(_train_part, part, device, dtype)))
-    seconds = (time.perf_counter() - start) / len(pack.networks)
-    where: dict[str, Any] = {"device": _device_name(device), "host": platform.node(), "seconds": seconds}
-    results = {
-        network.id: one.result(i, keep_weights, where)
-        for one in fitted
-        for i, network in enumerate(one.members.networks)
+    stacks = [
+        run_on_threads(choose_threads(part, threads), partial(_train_stack, part, device, dtype))
+        for part in split_into_stacks(members, threads, device)
+    ]
+    run_columns = {
+        DEVICE: torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        HOST: platform.node(),
+        SECONDS: (time.perf_counter() - start) / len(pack.networks),
     }
+    results = {}
+    for stack in stacks:
+        for i, network in enumerate(stack.members.networks):
+            results[network.id] = _make_result(stack, i, keep_weights, run_columns)
     return [results[network.id] for network in pack.networks]
 
 
 def load_members(
     pack: Pack, teacher_logits: Callable[[str], Any], teacher_net: Callable[[str], nn.Module] | None
 ) -> Members:
-    """What each network of a pack learns from: its transfer set, and its teacher's logits on that or the teacher."""
-    drawn: dict[tuple[str, Classes | None], tuple[Data, Any]] = {}
-    for network in pack.networks:
-        key = network.data.id, network.transfer
-        if key not in drawn:
-            whole = load_data(network.data)
-            drawn[key] = (whole, slice(None)) if network.transfer is None else select_classes(whole, network.transfer)
-    own = [drawn[network.data.id, network.transfer] for network in pack.networks]
-    data = [one for one, _ in own]
-    if pack.networks[0].data.settings.jitter and pack.teacher_ids:
+    """Load what each network of a pack learns from.
+
+    That is its transfer set, with its teacher's logits on that, or with the teacher itself where images are shifted.
+    """
+    networks = list(pack.networks)
+    training_sets: dict[tuple[str, Classes | None], _TrainingSet] = {}
+    for network in networks:
+        key = (network.data.id, network.transfer)
+        if key not in training_sets:
+            training_sets[key] = _load_training_set(network)
+    sets_of_members = [training_sets[network.data.id, network.transfer] for network in networks]
+    data_of_member = [training_set.data for training_set in sets_of_members]
+
+    if networks[0].data.settings.jitter and pack.teacher_ids:
         assert teacher_net is not None
-        nets = {name: teacher_net(name) for name in pack.teacher_ids}
-        taught = [nets[network.teacher.id] if network.teacher else None for network in pack.networks]
-        return Members(list(pack.networks), data, [None] * len(data), taught)
-    soft = {name: teacher_logits(name) for name in pack.teacher_ids}
-    logits = [
-        soft[network.teacher.id][places] if network.teacher else None
-        for network, (_, places) in zip(pack.networks, own, strict=True)
-    ]
-    return Members(list(pack.networks), data, logits)
+        net_by_id = {teacher_id: teacher_net(teacher_id) for teacher_id in pack.teacher_ids}
+        nets = [net_by_id[network.teacher.id] if network.teacher else None for network in networks]
+        return Members(networks, data_of_member, [None] * len(networks), nets)
+
+    logits_by_id = {teacher_id: teacher_logits(teacher_id) for teacher_id in pack.teacher_ids}
+    logits_of_member = []
+    for network, training_set in zip(networks, sets_of_members, strict=True):
+        logits = None
+        if network.teacher:
+            logits = logits_by_id[network.teacher.id][training_set.examples]
+        logits_of_member.append(logits)
+    return Members(networks, data_of_member, logits_of_member)
+
+
+class _TrainingSet(NamedTuple):
+    """The data of a network, with the training examples that it may see."""
+
+    data: Data
+    examples: Any  # which of all training examples of the draw they are: indices, or a slice of all
+
+
+def _load_training_set(network: Network) -> _TrainingSet:
+    data = load_data(network.data)
+    if network.transfer is None:
+        return _TrainingSet(data, slice(None))
+    transfer_set = select_classes(data, network.transfer)
+    return _TrainingSet(transfer_set.data, transfer_set.example_indices)
 
 
 @dataclass
-class _Fitted:
-    """A part of a pack after training."""
+class _TrainedStack:
+    """The part of a pack that trained as one stack, with one entry per member in each list."""
 
     members: Members
     model: Stack
-    diverged: list[int | None]  # the epoch after which a member's numbers were not finite
+    diverged_after: list[int | None]  # the epoch after which a parameter was not finite
     logits: list[Logits]
-    curves: list[list[dict[str, Any]]]
-
-    def result(self, i: int, keep_weights: bool, where: dict[str, Any]) -> Trained:
-        network, epoch, logits = self.members.networks[i], self.diverged[i], self.logits[i]
-        if epoch is None and not all(np.isfinite(split).all() for split in logits.values()):
-            epoch = network.train.epochs  # finite weights whose products overflow
-        if epoch is not None:
-            reason = f"{DIVERGED}: numbers are no longer finite after epoch {epoch} of {network.train.epochs}"
-            return Trained(network, make_failed_row(network, reason, **where))
-        teacher, data = network.model == TEACHER, self.members.data[i]
-        figures = shift_biases(network, data, logits, self.model, i)
-        figures |= evaluate(network, data, logits)
-        if network.transfer is not None:
-            figures[N_TRAIN] = len(data.y_train)
-        if self.curves[i]:
-            figures[LEARNING_CURVE] = self.curves[i]
-        return Trained(
-            network,
-            make_row(network, **figures, **where),
-            logits=logits if teacher else None,
-            weights=self.model.state(i) if teacher or keep_weights else None,
-        )
+    learning_curves: list[list[dict[str, Any]]]
 
 
-def _train_part(members: Members, device: str, dtype: torch.dtype) -> _Fitted:
-    precision = product_precision(members.networks[0], dtype)
+def _train_stack(members: Members, device: str, dtype: torch.dtype) -> _TrainedStack:
+    """Train a stack, recording the learning curves that its members' settings ask for, and compute its logits."""
+    precision = get_product_precision(members.networks[0], dtype)
+    learning_curves: list[list[dict[str, Any]]] = [[] for _ in members.networks]
 
-    def logits(model: Stack, splits: Sequence[str]) -> list[Logits]:
-        return _logits(model, members, splits, device, precision)
+    def record_learning_curves(epoch: int, model: Stack) -> None:
+        recorded_members = [i for i, network in enumerate(members.networks) if _is_recorded(network, epoch)]
+        if not recorded_members:
+            return
+        logits = compute_logits(model, members, ("train", "val"), device, precision)
+        for i in recorded_members:
+            learning_curves[i].append({EPOCH: epoch, **measure_learning_point(logits[i], members.data[i])})
 
-    curves: list[list[dict[str, Any]]] = [[] for _ in members.networks]
-
-    def record(epoch: int, model: Stack) -> None:
-        wanted = [i for i, n in enumerate(members.networks) if _records(n, epoch)]
-        found = logits(model, ("train", "val")) if wanted else []
-        for i in wanted:
-            curves[i].append({EPOCH: epoch, **measure_learning_point(found[i], members.data[i])})
-
-    model, diverged = fit(members, device, dtype, after_epoch=record)
-    splits = ("train", "val", "test") if members.networks[0].model == TEACHER else ("val", "test")
-    return _Fitted(members, model, diverged, logits(model, splits), curves)
-
-
-def _records(network: Network, epoch: int) -> bool:
-    every = network.train.eval_every
-    return bool(every) and (epoch % every == 0 or epoch == network.train.epochs)
+    fitted_stack = fit(members, device, dtype, after_epoch=record_learning_curves)
+    splits: tuple[str, ...] = ("val", "test")
+    if members.networks[0].model == TEACHER:
+        splits = ("train", "val", "test")
+    logits = compute_logits(fitted_stack.model, members, splits, device, precision)
+    return _TrainedStack(members, fitted_stack.model, fitted_stack.diverged_after, logits, learning_curves)
 
 
-@torch.inference_mode()
-def _logits(model: Stack, members: Members, splits: Sequence[str], device: str, precision: torch.dtype) -> list[Logits]:
-    """Logits of every member on some splits, in evaluation mode."""
-    found: list[Logits] = [{} for _ in members.networks]
-    distinct, of = members.distinct
-    features = distinct[0].x_train.shape[1]
-    for split in splits:
-        xs = [append_ones(getattr(one, f"x_{split}"), precision) for one in distinct]
-        parts = []
-        for start in range(0, len(xs[0]), EVAL_BATCH):
-            batches = [x[start : start + EVAL_BATCH] for x in xs]
-            batch = torch.stack(batches if len(xs) == 1 else [batches[place] for place in of]).to(device)
-            rows = pad(batch, (0, 0, 0, pad_to_lane(batch.shape[1]) - batch.shape[1]))
-            z = model.forward(Inputs.of(rows, features, model.pack, batch.shape[1]))  # (pack, classes, examples)
-            parts.append(z.transpose(1, 2).to("cpu", torch.float32, copy=True))
-        for i, logits in enumerate(torch.cat(parts, dim=1).numpy()):  # (pack, examples, classes)
-            found[i][split] = logits
-    return found
+def _is_recorded(network: Network, epoch: int) -> bool:
+    """Return whether the network's learning curve has a point after this epoch."""
+    interval = network.train.eval_every
+    if not interval:
+        return False
+    return epoch % interval == 0 or epoch == network.train.epochs
 
 
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"
+def _make_result(stack: _TrainedStack, i: int, keep_weights: bool, run_columns: Mapping[str, Any]) -> TrainedNetwork:
+    """Return the result of member ``i`` of a stack, its biases shifted if its settings ask for that."""
+    network, data, logits = stack.members.networks[i], stack.members.data[i], stack.logits[i]
+    diverged_after = stack.diverged_after[i]
+    if diverged_after is None and not all(np.isfinite(values).all() for values in logits.values()):
+        diverged_after = network.train.epochs  # the weights are finite, but their products overflow
+    if diverged_after is not None:
+        epochs = network.train.epochs
+        reason = f"{DIVERGED}: numbers are no longer finite after epoch {diverged_after} of {epochs}"
+        return TrainedNetwork(network, make_failed_row(network, reason, run_columns))
+
+    measures = shift_biases(network, data, logits, stack.model, i)
+    measures |= evaluate(network, data, logits)
+    if network.transfer is not None:
+        measures[N_TRAIN] = len(data.y_train)
+    if stack.learning_curves[i]:
+        measures[LEARNING_CURVE] = stack.learning_curves[i]
+    result = TrainedNetwork(network, make_row(network, {**measures, **run_columns}))
+    if network.model == TEACHER:
+        result.logits = logits
+    if network.model == TEACHER or keep_weights:
+        result.weights = stack.model.copy_member_state(i)
+    return result

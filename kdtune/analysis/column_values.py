@@ -1,0 +1,66 @@
+"""Check and convert the values of a table's columns, which may come from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kdtune.columns import NUM_ERROR, TEMP, VAL_NUM_ERROR
+from kdtune.errors import RequestError
+from kdtune.text import pluralize
+
+_PLAIN_TYPES = (str, int, float, bool, type(None), type(pd.NA))
+
+
+def check_temperatures(column: pd.Series) -> None:
+    """Raise RequestError if a temperature is not a positive finite number."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong_values = column[~(numbers > 0) | ~np.isfinite(numbers.astype("float64"))]
+    if len(wrong_values):
+        first_value = wrong_values.tolist()[0]
+        raise RequestError(
+            f"{TEMP}: must be a positive number, not {first_value!r} ({pluralize(len(wrong_values), 'row')})"
+        )
+
+
+def to_numbers(column: pd.Series) -> pd.Series:
+    """Return a measure as numbers; NaN, which counts as missing, where it is not finite.
+
+    Raises
+    ------
+    RequestError
+        If a value is not a number, or a number of errors is negative.
+    """
+    if column.dtype.kind == "b":
+        raise RequestError(f"{column.name}: must be a number, not {column.iloc[0]}")
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong_values = column[numbers.isna() & column.notna()]
+    if len(wrong_values):
+        raise RequestError(
+            f"{column.name}: must be a number, not {wrong_values.iloc[0]!r} ({pluralize(len(wrong_values), 'row')})"
+        )
+    is_negative = numbers < 0
+    if is_negative.any() and column.name in (NUM_ERROR, VAL_NUM_ERROR):
+        raise RequestError(f"{column.name}: must not be negative, as in {pluralize(int(is_negative.sum()), 'row')}")
+    if numbers.dtype.kind != "f":
+        return numbers
+    return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
+
+
+def to_plain_values(column: pd.Series) -> pd.Series:
+    """Return text in place of what is neither text, number, truth nor null: dates, lists, exact decimals."""
+    if column.dtype.kind != "O":
+        return column.astype(str).where(column.notna(), None)
+    if pd.api.types.infer_dtype(column) in ("string", "boolean", "integer", "floating", "empty"):
+        return column
+    is_other = column.map(lambda value: not isinstance(value, _PLAIN_TYPES))
+    return column.where(~is_other, column.map(str)) if is_other.any() else column
+
+
+def to_text_id(value: Any) -> str | None:
+    """Return an id as text: 7, 7.0 (beside a null) and "7" are the same."""
+    if pd.isna(value):
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,67 @@
+"""Select the cells that an effect is estimated from, and say which of them are independent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from kdtune.analysis.cell_arrays import MIN_REPLICATES, Cell
+from kdtune.statistics.smoothers import MIN_SPLINE_POINTS
+
+
+def select_usable_cells(cells: list[Cell]) -> list[Cell]:
+    """Return the cells that have a smooth curve, each with the same replicates.
+
+    These are the replicates that all cells have, or those that most have if the former are few.
+    """
+    cells_with_curve = [cell for cell in cells if len(cell.temperatures) >= MIN_SPLINE_POINTS]
+    counts = Counter(name for cell in cells_with_curve for name in cell.replicates)
+    shared_names = [name for name, count in counts.items() if count == len(cells_with_curve)]
+    if len(shared_names) < min(MIN_REPLICATES, len(counts)):
+        shared_names = [name for name, count in counts.items() if count > len(cells_with_curve) / 2]
+    fewest_replicates = min((len(cell.replicates) for cell in cells_with_curve), default=0)
+    if len(shared_names) < 2 and fewest_replicates >= 2:
+        # Each cell has names of its own for its replicates, so that there are no pairs to keep.
+        return [_select_replicates(cell, list(range(fewest_replicates))) for cell in cells_with_curve]
+    if not shared_names:
+        return []
+    usable_cells = []
+    for cell in cells_with_curve:
+        if set(shared_names) <= set(cell.replicates):
+            usable_cells.append(_select_replicates(cell, [cell.replicates.index(name) for name in shared_names]))
+    return usable_cells
+
+
+def _select_replicates(cell: Cell, indices: list[int]) -> Cell:
+    return replace(
+        cell,
+        replicates=[cell.replicates[i] for i in indices],
+        students={name: values[indices] for name, values in cell.students.items()},
+        teacher={name: values[indices] for name, values in cell.teacher.items()},
+    )
+
+
+def number_independent_sets(cells: Sequence[Cell]) -> list[int]:
+    """Return for each cell the number of its set: cells of different sets have no draw of data in common.
+
+    All are in one set where the table does not say from which seeds its data came: then one replicate of all cells
+    may share what is random, and only replicates are independent.
+    """
+    if not cells or not all(cell.data_seeds for cell in cells):
+        return [0] * len(cells)
+    cell_indices, seeds = [], []
+    for index, cell in enumerate(cells):
+        for seed in cell.data_seeds:
+            cell_indices.append(index)
+            seeds.append(seed)
+    # Cells and seeds are the nodes of a graph; a cell is connected with the seeds of its data.
+    seed_nodes = len(cells) + pd.factorize(np.array(seeds, object))[0]
+    n_nodes = int(seed_nodes.max()) + 1
+    graph = sparse.coo_array((np.ones(len(seed_nodes)), (cell_indices, seed_nodes)), shape=(n_nodes, n_nodes))
+    _, components = sparse.csgraph.connected_components(graph, directed=False)
+    return [int(number) for number in pd.factorize(components[: len(cells)])[0]]

@@ -1,0 +1,141 @@
+"""What a sweep would cost, as numbers and as the lines that `kdtune plan` prints of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kdtune.text import pluralize
+
+MAX_PRINTED_SIZES = 4
+
+# Where another precision saves less, the difference may be noise of the measurement.
+MAX_CLEARLY_FASTER = 0.95
+
+
+@dataclass(frozen=True)
+class SweepCounts:
+    """How many networks a sweep has, and how many of them are still to train."""
+
+    name: str
+    folder: str
+    networks: int
+    replicates: int
+    teachers: int
+    baselines: int
+    distilled_students: int
+    min_students_per_teacher: int
+    max_students_per_teacher: int
+    to_train: int
+    packs_by_size: dict[int, int]
+    """The number of packs to train, by how many networks a pack has."""
+    work: float
+    """Multiply-adds of what is to train."""
+
+
+@dataclass(frozen=True)
+class TimeEstimate:
+    """How long training would take, and how that was measured."""
+
+    seconds: float
+    workers: int
+    threads: int
+    """Of each worker."""
+    device: str
+    """The device on which packs were timed: ``"cpu"`` or ``"cuda"``."""
+    lacks_gpu: bool
+    """Whether workers would have a GPU, but this machine has none."""
+    precisions: tuple[str, ...]
+    """The precisions of matrix products that the packs have, as in ``train.precision``."""
+    timed_kinds: int
+    """How many kinds of pack were timed."""
+    float32_seconds: float | None
+    """The time if all networks had float32; None if they have."""
+
+    @property
+    def is_float32_faster(self) -> bool:
+        """Whether the sweep asks for another precision though it would be faster in float32."""
+        return self.float32_seconds is not None and self.float32_seconds < MAX_CLEARLY_FASTER * self.seconds
+
+
+def format_counts(counts: SweepCounts) -> list[str]:
+    """Return the lines that say what a sweep would train."""
+    size = f"{pluralize(counts.networks, 'network')}, {pluralize(counts.replicates, 'replicate')}"
+    lines = [
+        f"{counts.name}: {size}, for {counts.folder}",
+        _format_line("teachers", f"{counts.teachers:,}", _format_students_per_teacher(counts)),
+        _format_line("baselines", f"{counts.baselines:,}"),
+        _format_line("distilled students", f"{counts.distilled_students:,}"),
+        _format_line("done already", f"{counts.networks - counts.to_train:,}"),
+        _format_line("to train", f"{counts.to_train:,}", _format_packs(counts.packs_by_size)),
+    ]
+    if counts.work:
+        lines.append(_format_line("work", f"{counts.work:.3g}", "multiply-adds"))
+    return lines
+
+
+def format_time(estimate: TimeEstimate) -> list[str]:
+    """Return the lines that say how long training takes, how that was measured, and which precision is faster."""
+    kinds = f"{pluralize(estimate.timed_kinds, 'kind')} of pack"
+    workers = f"{pluralize(estimate.workers, 'worker')}, {pluralize(estimate.threads, 'thread')} each"
+    lines = [
+        _format_line("time", "about", f"{_format_duration(estimate.seconds)} on {workers}"),
+        _format_line("", "", f"(some steps of {kinds} timed {_format_device(estimate)}, in "
+                     f"{' and '.join(estimate.precisions)})"),
+    ]  # fmt: skip
+    if estimate.float32_seconds is not None and estimate.is_float32_faster:
+        bf16, float32 = _format_duration(estimate.seconds), _format_duration(estimate.float32_seconds)
+        lines.append(
+            f"  bf16 is slower here than float32: about {bf16} against {float32}; "
+            f"leave out --precision bf16 (in the file: train.precision)"
+        )
+    return lines
+
+
+def format_disk(n_bytes: float) -> str:
+    """Return the line that says how much disk a sweep takes."""
+    return _format_line("disk", "about", _format_bytes(n_bytes))
+
+
+def _format_line(title: str, value: str, explanation: str = "") -> str:
+    return f"  {title:<20}{value:>9}  {explanation}".rstrip()
+
+
+def _format_students_per_teacher(counts: SweepCounts) -> str:
+    min_students, max_students = counts.min_students_per_teacher, counts.max_students_per_teacher
+    if min_students == max_students:
+        return f"each shared by {pluralize(max_students, 'student')}"
+    return f"each shared by {min_students:,} to {max_students:,} students"
+
+
+def _format_packs(packs_by_size: dict[int, int]) -> str:
+    """Return "in 5 packs (3 of 9 networks, 2 of 4)", the largest first."""
+    n_packs = pluralize(sum(packs_by_size.values()), "pack")
+    if not packs_by_size:
+        return f"in {n_packs}"
+    sizes = sorted(packs_by_size.items(), reverse=True)
+    parts = [f"{count:,} of {size:,}" for size, count in sizes[:MAX_PRINTED_SIZES]]
+    if len(sizes) > MAX_PRINTED_SIZES:
+        parts.append("...")
+    return f"in {n_packs} ({', '.join(parts)})"
+
+
+def _format_device(estimate: TimeEstimate) -> str:
+    if estimate.device == "cuda":
+        return "on a GPU of this machine"
+    if estimate.lacks_gpu:
+        return "on this machine, which has no GPU"
+    return "on this machine"
+
+
+def _format_duration(seconds: float) -> str:
+    """Return hours:minutes:seconds, after days if there are any."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def _format_bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

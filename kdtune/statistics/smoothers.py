@@ -1,0 +1,114 @@
+"""Smooth noisy values at a few x by linear maps to a curve and its slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.interpolate import make_smoothing_spline
+
+from kdtune.statistics.standard_errors import Array, residual_variance
+
+N_POINTS = 401  # at which smooth curves are evaluated
+MIN_SPLINE_POINTS = 5  # that make_smoothing_spline needs
+# Steps of ``list_smoothers`` from the one with the least expected error; each divides the penalty by 1.8.
+STEPS_ROUGHER = 1
+SPLINE_PENALTIES = np.geomspace(1e-5, 1e3, 33)  # from almost interpolation to almost a straight line
+
+
+@dataclass(frozen=True)
+class Smoother:
+    """A linear map from values at k places x to a smooth curve, given as matrices.
+
+    For values y (k,), ``values @ y`` is the curve at ``points`` and ``slopes @ y`` its slope there.
+    """
+
+    points: Array  # (n,): evenly spaced from the first x to the last
+    fitted: Array  # (k, k): from values to the curve at x; its trace is the degrees of freedom of the fit
+    values: Array  # (n, k)
+    slopes: Array  # (n, k)
+
+    def smooth(self, y: Array) -> tuple[Array, Array]:
+        """Return the smooth curves of y (R, k) and their slopes, each (R, n)."""
+        return y @ self.values.T, y @ self.slopes.T
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """The fits of m smoothers at the same x, stacked."""
+
+    maps: Array  # (m, k, k): from values to fitted values
+    dof: Array  # (m,): degrees of freedom that each fit takes
+
+
+@lru_cache(maxsize=64)
+def list_smoothers(x: tuple[float, ...]) -> list[Smoother]:
+    """List smoothers for values at x, from one that passes through all points to a straight line.
+
+    They are natural cubic smoothing splines, or polynomials where x has fewer points than a spline needs.
+
+    Parameters
+    ----------
+    x : (k,), ascending, two or more.
+    """
+    if len(x) < MIN_SPLINE_POINTS:
+        return [_make_polynomial_smoother(np.array(x), degree) for degree in reversed(range(1, len(x)))]
+    return [_make_spline_smoother(np.array(x), penalty) for penalty in SPLINE_PENALTIES]
+
+
+def _make_polynomial_smoother(x: Array, degree: int) -> Smoother:
+    points = np.linspace(x[0], x[-1], N_POINTS)
+    coefficients = np.linalg.pinv(np.vander(x, degree + 1))  # (degree + 1, k): values to coefficients
+    derivative = np.vander(points, degree) * np.arange(degree, 0, -1)
+    return Smoother(
+        points=points,
+        fitted=np.vander(x, degree + 1) @ coefficients,
+        values=np.vander(points, degree + 1) @ coefficients,
+        slopes=derivative @ coefficients[:-1],
+    )
+
+
+def _make_spline_smoother(x: Array, penalty: float) -> Smoother:
+    points = np.linspace(x[0], x[-1], N_POINTS)
+    mean_step = (x[-1] - x[0]) / (len(x) - 1)
+    # The penalty on the squared second derivative has units of x cubed.
+    spline = make_smoothing_spline(x, np.eye(len(x)), lam=penalty * mean_step**3)
+    return Smoother(points=points, fitted=spline(x), values=spline(points), slopes=spline(points, 1))
+
+
+def choose_smoother(x: tuple[float, ...], ys: Sequence[Array], steps_rougher: int = STEPS_ROUGHER) -> Smoother:
+    """Choose one smoother for several cells: that with the least expected error for their means, made rougher.
+
+    The expected error is Mallows' C_p (1973, Technometrics 15), each cell in units of its own noise: that of its
+    replicates about their mean curve, each replicate with a level of its own. A cell without replicates
+    cannot tell noise from shape: generalized cross-validation stands in (Craven and Wahba 1979, Numerische
+    Mathematik 31). The choice is made rougher because an interval needs a bias that is small beside the noise,
+    and the least expected error has both alike.
+
+    Parameters
+    ----------
+    x : (k,), ascending.
+    ys : of each cell (R, k): replicates by places.
+    steps_rougher : places in ``list_smoothers`` from the smoother with the least expected error.
+    """
+    smoothers, fits = list_smoothers(x), _stack_fits(x)
+    expected_errors = np.zeros(len(smoothers))
+    for y in ys:
+        mean = y.mean(axis=0)
+        variance_of_mean = residual_variance(y) / len(y)
+        misfits = ((mean - fits.maps @ mean) ** 2).sum(axis=1)
+        if len(y) == 1:
+            residual_share = np.maximum(1 - fits.dof / len(mean), 1e-9)  # 0 where the curve meets all points
+            expected_errors += np.log(misfits / residual_share**2 + 1e-12)
+        elif variance_of_mean > 0:
+            expected_errors += misfits / variance_of_mean + 2 * fits.dof
+    chosen_index = int(np.argmin(expected_errors))
+    return smoothers[max(0, chosen_index - steps_rougher)]
+
+
+@lru_cache(maxsize=64)
+def _stack_fits(x: tuple[float, ...]) -> _Fits:
+    maps = np.stack([smoother.fitted for smoother in list_smoothers(x)])
+    return _Fits(maps=maps, dof=np.trace(maps, axis1=1, axis2=2))

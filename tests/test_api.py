@@ -1,0 +1,82 @@
+"""The library checks what the command line checks, and says what would be right."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+import kdtune
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"set": {"distill.T": [2, 4]}}, r"set: must be a list of texts 'PATH=VALUE', not a mapping; write set="),
+        (
+            {"set": "distill.T=2"},
+            r"set: must be a list of texts, as in set=\['distill.T=\[2, 4\]'\], not 'distill.T=2'",
+        ),
+        ({"set": [2]}, "set: must be a list of texts"),
+        ({"set": None}, "set: must be a list of texts"),
+        ({"results": None}, "results: must be a path, as in results='results', not None"),
+        ({"results": ""}, "results: must be a path"),
+        ({"results": 3}, "results: must be a path"),
+        ({"data_root": 3}, "data_root: must be a path"),
+        ({"workers": 0}, "workers"),
+        ({"workers": "two"}, "workers"),
+        ({"pack": 0}, "pack"),
+        ({"retries": -1}, "retries"),
+        ({"precision": "fp8"}, "precision"),
+        ({"keep_students": "some"}, "keep_students"),
+    ],
+    ids=str,
+)
+def test_sweep_refuses_a_wrong_argument_and_writes_nothing(arguments, message, write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(kdtune.RequestError, match=message):
+        kdtune.sweep(write(), **arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+@pytest.mark.parametrize("file", [None, 3, "", Path("nowhere.yaml")])
+def test_sweep_refuses_a_file_that_is_none(file):
+    with pytest.raises(kdtune.RequestError):
+        kdtune.sweep(file)
+
+
+@pytest.mark.parametrize("name", ["margin", "effect_margin"])
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf, "much", None, True])
+def test_analyze_refuses_a_margin_that_is_none(rising, name, value):
+    with pytest.raises(kdtune.RequestError, match=name.replace("_", ".")):
+        kdtune.analyze(rising, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"cell": "width"}, "cell"),
+        ({"cell": [3]}, "cell"),
+        ({"map": {"temp": 3}}, "map"),
+        ({"map": "temp=tau"}, "map"),
+    ],
+    ids=str,
+)
+def test_analyze_refuses_names_that_are_none(rising, arguments, message):
+    with pytest.raises(kdtune.RequestError, match=message):
+        kdtune.analyze(rising, **arguments)
+
+
+@pytest.mark.parametrize("results", [None, "", 3, []])
+def test_results_that_are_no_path_are_refused(results):
+    for read in (kdtune.analyze, kdtune.read_table, lambda place: kdtune.load(place, "a"),
+                 lambda place: kdtune.load_data(place, "a")):  # fmt: skip
+        with pytest.raises(kdtune.RequestError, match="results: must be a path"):
+            read(results)
+
+
+@pytest.mark.parametrize("identity", [None, 3, ""])
+def test_an_id_that_is_none_is_refused(identity, tmp_path):
+    with pytest.raises(kdtune.RequestError):
+        kdtune.load(tmp_path, identity)

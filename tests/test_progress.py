@@ -1,0 +1,83 @@
+"""The lines that a sweep prints while it runs."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from kdtune.columns import DONE, FAILED, ID, SKIPPED, STATUS
+from kdtune.run import progress
+from kdtune.run.progress import Progress
+
+COUNT = 10_000  # more networks than most sweeps have
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is set."""
+    seconds = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+@pytest.fixture
+def output():
+    return io.StringIO()
+
+
+@pytest.fixture
+def shown(output):
+    return Progress(Console(file=output, width=80))
+
+
+def rows(networks, status):
+    return pa.table({ID: [network.id for network in networks], STATUS: [status] * len(networks)})
+
+
+def last_line(shown, output):
+    shown._print_line()
+    return output.getvalue().splitlines()[-1]
+
+
+def test_counts_and_time_left_follow_the_work(plan, shown, output, clock):
+    small = plan()
+    total = len(small.networks)
+    with shown.show_training(small, workers=2):
+        assert last_line(shown, output) == f"0:00:00  0 of {total} networks done, time left unknown yet"
+        first, second, *others = small.packs
+        shown.add_started(first)
+        clock[0] = 10.0
+        count = len(first.networks)
+        assert (
+            last_line(shown, output) == f"0:00:10  0 of {total} networks done, {count} running, time left unknown yet"
+        )
+        shown.add_finished(rows(first.networks, DONE))
+        seconds = 10 * (small.work - first.work) / first.work
+        assert seconds < 100
+        assert last_line(shown, output) == f"0:00:10  {count} of {total} networks done, about {seconds:.0f} s left"
+        shown.add_started(second)
+        shown.add_finished(rows(second.networks, FAILED))
+        for pack in others:
+            shown.add_finished(rows(pack.networks, SKIPPED))
+    assert output.getvalue().splitlines()[-1] == f"0:00:10  {count} of {total} networks done, {total - count} failed"
+
+
+def test_no_time_left_is_told_from_a_pace_that_is_mostly_the_start(plan, shown, output, clock):
+    small = plan()
+    with shown.show_training(small, workers=2):
+        clock[0] = 3600.0
+        shown.work_done = 0.009 * small.work
+        assert last_line(shown, output).endswith("time left unknown yet")
+        shown.work_done = 0.02 * small.work
+        assert last_line(shown, output).endswith("about 49 h left")
+
+
+def test_lines_of_a_large_sweep_fit_a_terminal_of_80_columns(shown, output, clock):
+    clock[0] = 86400.0 - 1
+    shown.started_at = 0.0
+    shown.n_networks, shown.n_done, shown.n_failed, shown.n_running = COUNT, COUNT // 2, 99, 128
+    shown.total_work, shown.work_done = 2.0, 1.0
+    assert len(last_line(shown, output)) <= 80
