@@ -112,7 +112,7 @@ def is_final(table: pa.Table) -> pa.ChunkedArray:
     return pc.or_(pc.equal(table[STATUS], DONE), pc.and_(is_failed, is_divergence))
 
 
-def final_ids(table: pa.Table) -> set[str]:
+def get_final_ids(table: pa.Table) -> set[str]:
     """Return the ids of networks that have a final row."""
     return set(table[ID].filter(is_final(table)).to_pylist())
 

@@ -99,6 +99,17 @@ def test_a_port_of_something_else_than_ray_is_refused(monkeypatch):
     assert not ray.is_initialized()
 
 
+def test_auto_is_refused_if_the_cluster_that_ran_last_has_ended(monkeypatch, tmp_path):
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray/ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(probe_cluster, "ANSWER_SECONDS", 2.0)
+    if ray._private.services.find_gcs_addresses():
+        pytest.skip("a Ray runs on this machine, which auto finds by its processes")
+    with pytest.raises(RequestError, match="no longer answers; give HOST:PORT"), connect_to_ray("auto", 1):
+        pass
+
+
 # --- failing to start and to join -----------------------------------------------------------------
 
 

@@ -255,7 +255,7 @@ def test_single_networks_of_many_cells(spec):
 def test_what_is_not_there(folder, call, tmp_path):
     other = tmp_path / "other.csv"
     other.write_text("source,part,network,dataset,label,n,num_error,note\nme,A,one,KMNIST,,597,9,\n")
-    assert f"has no network that {other} has a figure of" in call("compare", folder, "--with", other).output
+    assert f"none of its networks has a published figure in {other}" in call("compare", folder, "--with", other).output
     assert "no figures of that name; did you mean 'tutorial'?" in call("compare", folder, "--with", "tutorail").output
     assert call("compare", folder, "--with", "tutorail").exit_code == 2
     lone = tmp_path / "lone"

@@ -179,3 +179,21 @@ def test_streams_differ_by_what_they_are_for(spec):
     students = [n for n in networks if n.model != TEACHER]
     assert not {n.weights_seed for n in teachers} & {n.weights_seed for n in students}
     assert not {n.order_seed for n in networks} & {n.weights_seed for n in networks}
+
+
+@given(
+    missing=st.sets(st.integers(4, 33), min_size=1, max_size=3),
+    ready=st.sets(st.integers(0, 7)),
+    fixed_packs=st.booleans(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_every_teacher_of_a_pack_is_ready_or_trained(plan, missing, ready, fixed_packs):
+    """Also that of a finished student which is trained again because its fixed pack is."""
+    networks = plan("replicates=2").networks
+    teacher_ids = [network.id for network in networks if network.model == TEACHER]
+    done_ids = {network.id for i, network in enumerate(networks) if i not in missing} | set(teacher_ids)
+    ready_ids = {teacher_ids[i] for i in ready if i < len(teacher_ids)}
+    p = plan("replicates=2", done_ids=done_ids, ready_teacher_ids=ready_ids, fixed_packs=fixed_packs)
+    trained_ids = {network.id for network in p.networks_to_train}
+    for pack in p.packs:
+        assert pack.teacher_ids <= ready_ids | trained_ids

@@ -1,4 +1,4 @@
-"""Scheduling on real Ray: retries, errors that would come again, dependencies, lost teachers."""
+"""Scheduling on real Ray: retries, errors that would come again, dependencies, failed teachers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kdtune.results.store import Store
 from kdtune.run.cluster import connect_to_ray
 from kdtune.run.schedule import run_packs
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.table import final_ids
+from kdtune.table import get_final_ids
 from kdtune.train.rows import make_failed_row, make_row
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -94,7 +94,7 @@ def fail_always(pack, store, options):
     finish(pack, store, options)
 
 
-def lose_teachers(pack, store, options):
+def fail_teachers(pack, store, options):
     if not pack.teacher_ids and pack.networks[0].model == TEACHER:
         store.write_part(pack.id, [make_failed_row(network, "it burnt") for network in pack.networks])
     else:
@@ -120,7 +120,7 @@ def test_parts_are_folded_along_the_way(go, monkeypatch):
     names = [path.name for path in store.parts_folder.iterdir()]
     assert len(names) == len(plan.packs) // 2 + len(plan.packs) % 2
     assert sum(name.startswith("compacted-") for name in names) == len(plan.packs) // 2
-    assert final_ids(store.read_rows()) == {n.id for n in plan.networks} == {r[ID] for r in ledger.rows}
+    assert get_final_ids(store.read_rows()) == {n.id for n in plan.networks} == {r[ID] for r in ledger.rows}
 
 
 def test_a_crash_is_retried_and_an_error_is_not(go):
@@ -139,7 +139,7 @@ def test_a_crash_that_stays_ends_in_failed_rows(go):
     assert {r[ERROR] for r in failed} == {"its worker crashed 2 times"}
     begun = [line[1] for line in lines(store) if line[0] == "begin" and line[1] in {pack.id for pack in students}]
     assert all(begun.count(pack.id) == 2 for pack in students)
-    assert not final_ids(store.read_rows()) & {r[ID] for r in failed}, "a crash is tried again by the next run"
+    assert not get_final_ids(store.read_rows()) & {r[ID] for r in failed}, "a crash is tried again by the next run"
 
 
 def test_an_error_that_would_come_again_is_not_retried(go):
@@ -151,8 +151,8 @@ def test_an_error_that_would_come_again_is_not_retried(go):
     assert {r[ERROR] for r in failed} == {"ValueError: this comes again"}
 
 
-def test_a_lost_teacher_skips_its_students_only(go):
-    plan, ledger, _ = go(lose_teachers)
+def test_a_failed_teacher_skips_its_students_only(go):
+    plan, ledger, _ = go(fail_teachers)
     status = {r[ID]: r[STATUS] for r in ledger.rows}
     expected = {TEACHER: FAILED, BASELINE: DONE, STUDENT: SKIPPED}
     assert status == {n.id: expected[n.model] for n in plan.networks}

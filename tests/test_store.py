@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import threading
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +15,7 @@ import pytest
 from kdtune.columns import DONE, ERROR, ID, MODEL, NUM_ERROR, REPLICATE, STATUS, STUDENT
 from kdtune.errors import RequestError
 from kdtune.results.store import Store
-from kdtune.table import final_ids
+from kdtune.table import get_final_ids
 
 
 def make_row(network_id, **columns):
@@ -42,10 +44,10 @@ def test_a_damaged_part_is_set_aside(tmp_path, store, damage):
     path.write_bytes({"cut": content[:-7], "flip": bytes(flipped), "empty": b"", "text": b"hello"}[damage])
     (store.parts_folder / ".half.parquet.tmp").write_bytes(b"half")
     reader = Store(tmp_path, "x", read_only=True)
-    assert final_ids(reader.read_rows()) == {"a"}
+    assert get_final_ids(reader.read_rows()) == {"a"}
     assert len(reader.warnings) == 1
     assert path.exists()
-    assert final_ids(store.read_rows()) == {"a"}
+    assert get_final_ids(store.read_rows()) == {"a"}
     assert len(store.warnings) == 1
     assert list_parts(store) == [".half.parquet.tmp", "good.parquet"]
     with store.lock():  # What a killed writer left is removed once the folder is held.
@@ -69,13 +71,13 @@ def test_foreign_parquet_is_set_aside(store, column):
 def test_compacting_keeps_every_row(store):
     for i in range(10):
         store.write_part(f"p{i}", [make_row(f"n{i}")])
-    ids = final_ids(store.read_rows())
+    ids = get_final_ids(store.read_rows())
     store.compact_parts(min_files=20)
     assert len(list_parts(store)) == 10
     (store.parts_folder / "torn.parquet").write_bytes(b"PAR1")
     store.compact_parts(min_files=5)
     assert [name.split("-")[0] for name in list_parts(store)] == ["compacted", "torn.parquet"]
-    assert final_ids(store.read_rows()) == ids
+    assert get_final_ids(store.read_rows()) == ids
 
 
 @pytest.mark.parametrize("n_removed", range(5))
@@ -121,7 +123,7 @@ def test_a_reader_beside_a_running_sweep_sees_every_row_and_no_torn_file(tmp_pat
         store.write_part(f"p{i}", [make_row(f"n{i}")])
     run_before_first_call(monkeypatch, "is_file", lambda path: store.compact_parts(min_files=1))
     reader = Store(tmp_path, "x", read_only=True)
-    assert final_ids(reader.read_rows()) == {"n0", "n1", "n2"}
+    assert get_final_ids(reader.read_rows()) == {"n0", "n1", "n2"}
     assert not reader.warnings
 
 
@@ -129,7 +131,7 @@ def test_a_part_that_vanishes_after_it_was_listed_is_no_error(tmp_path, store, m
     for i in range(2):
         store.write_part(f"p{i}", [make_row("n0")])
     calls = run_before_first_call(monkeypatch, "lstat", Path.unlink)
-    assert final_ids(Store(tmp_path, "x", read_only=True).read_rows()) == {"n0"}
+    assert get_final_ids(Store(tmp_path, "x", read_only=True).read_rows()) == {"n0"}
     assert not calls[0].exists()
 
 
@@ -157,7 +159,16 @@ def test_a_refused_driver_leaves_the_folder_of_the_other_alone(tmp_path, monkeyp
         first.write_part("p", [make_row("a")])
         with pytest.raises(RequestError, match="in use by another sweep"), second.lock():
             pass
-        assert final_ids(first.read_rows()) == {"a"}
+        assert get_final_ids(first.read_rows()) == {"a"}
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", None])
+def test_a_driver_is_refused_even_if_the_note_of_the_holder_cannot_be_read(store, note):
+    with store.lock():
+        path = store.folder / ".lock.json"
+        path.unlink() if note is None else path.write_text(note)
+        with pytest.raises(RequestError, match="in use by another sweep; wait or stop it"), store.lock():
+            pass
 
 
 @pytest.mark.usefixtures("frequent_switches")
@@ -188,5 +199,38 @@ class RefusedError(RequestError):
 def test_a_store_travels_to_workers(store):
     copy = pickle.loads(pickle.dumps(store))
     copy.write_part("p", [make_row("a")])
-    assert final_ids(store.read_rows()) == {"a"}
+    assert get_final_ids(store.read_rows()) == {"a"}
     assert copy.teachers.warnings is copy.warnings
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_leftovers_are_looked_for_while_others_write(tmp_path):
+    """Between the listing of temporary folders and the look at each, others rename and remove theirs."""
+    store = Store(tmp_path, "x")
+    store.create_folders()
+    is_over = threading.Event()
+
+    def write_again_and_again():
+        while not is_over.is_set():
+            for action in (Path.mkdir, Path.rmdir):
+                for i in range(50):
+                    action(store.teachers.folder / f".{i}.tmp")
+
+    writer = threading.Thread(target=write_again_and_again)
+    writer.start()
+    try:
+        for _ in range(200):
+            store.teachers.remove_leftovers()
+    finally:
+        is_over.set()
+        writer.join()
+
+
+def test_old_leftovers_are_removed_and_new_ones_stay(tmp_path):
+    store = Store(tmp_path, "x")
+    store.create_folders()
+    for name, age in ((".old.1.tmp", 7200), (".new.2.tmp", 60)):
+        (store.teachers.folder / name).mkdir()
+        os.utime(store.teachers.folder / name, (time.time() - age,) * 2)
+    with store.lock():
+        assert [path.name for path in store.teachers.folder.iterdir()] == [".new.2.tmp"]

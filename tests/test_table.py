@@ -39,7 +39,7 @@ from kdtune.columns import (
     WIDTH,
 )
 from kdtune.plan.enumerate_networks import enumerate_networks
-from kdtune.table import final_ids, merge_tables, rows_to_arrow, select_networks, to_frame
+from kdtune.table import get_final_ids, merge_tables, rows_to_arrow, select_networks, to_frame
 from kdtune.train import metrics
 from kdtune.train.rows import make_row
 
@@ -61,7 +61,7 @@ def test_merging_keeps_one_row_each_and_never_loses_a_result(parts):
     names = merged[ID].to_pylist()
     assert sorted(names) == sorted({name for part in parts for name, _ in part})
     results = {name for part in parts for name, (s, e) in part if s == DONE or (e or "").startswith(DIVERGED)}
-    assert final_ids(merged) == results
+    assert get_final_ids(merged) == results
     again = merge_tables([merged, merged])
     assert again.equals(merged)
 
@@ -140,7 +140,7 @@ def test_merge_keeps_the_best_row_of_each(entries):
     merged = merge_tables([rows_to_arrow(part) for part in parts])
     assert {row[ID]: row[NUM_ERROR] for row in merged.to_pylist()} == {k: v[NUM_ERROR] for k, v in best.items()}
     assert len(merged) == len(best)
-    assert final_ids(merged) == {name for name, row in best.items() if has_result(row)}
+    assert get_final_ids(merged) == {name for name, row in best.items() if has_result(row)}
 
 
 def has_result(row):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import shutil
 import threading
@@ -125,39 +124,6 @@ def test_of_sweeps_that_save_one_teacher_at_once_the_fastest_wins(tmp_path, trai
         assert not errors
         check_intact(root, trained_teachers[:1])
         assert len(list((root / "teachers").iterdir())) == 1, "none that was complete was set aside"
-
-
-@pytest.mark.usefixtures("frequent_switches")
-def test_leftovers_are_looked_for_while_others_write(tmp_path):
-    """Between the listing of temporary folders and the look at each, others rename and remove theirs."""
-    store = Store(tmp_path, "x")
-    store.create_folders()
-    is_over = threading.Event()
-
-    def write_again_and_again():
-        while not is_over.is_set():
-            for action in (Path.mkdir, Path.rmdir):
-                for i in range(50):
-                    action(store.teachers.folder / f".{i}.tmp")
-
-    writer = threading.Thread(target=write_again_and_again)
-    writer.start()
-    try:
-        for _ in range(200):
-            store.teachers.remove_leftovers()
-    finally:
-        is_over.set()
-        writer.join()
-
-
-def test_old_leftovers_are_removed_and_new_ones_stay(tmp_path):
-    store = Store(tmp_path, "x")
-    store.create_folders()
-    for name, age in ((".old.1.tmp", 7200), (".new.2.tmp", 60)):
-        (store.teachers.folder / name).mkdir()
-        os.utime(store.teachers.folder / name, (time.time() - age,) * 2)
-    with store.lock():
-        assert [path.name for path in store.teachers.folder.iterdir()] == [".new.2.tmp"]
 
 
 # --- torn folders and full disks ----------------------------------------------------------------

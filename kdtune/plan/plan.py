@@ -78,8 +78,9 @@ def make_plan(
             skipped.append(network)
         else:
             missing.append(network)
-    needed_teachers = {network.teacher.id for network in missing if network.teacher}
-    to_train = {network.id for network in missing} | (needed_teachers - set(ready_teacher_ids))
+    missing_ids = {network.id for network in missing}
+    ready_teachers = set(ready_teacher_ids)
+    to_train = missing_ids | {network.teacher.id for network in missing if network.teacher} - ready_teachers
 
     networks_to_pack = networks if fixed_packs else [network for network in networks if network.id in to_train]
     teachers: list[Network] = []
@@ -91,7 +92,15 @@ def make_plan(
             students.append(network)
 
     pack_workers = 1 if fixed_packs else workers
-    teacher_packs = pack_teachers(teachers, pack_workers, limits, limit_to_stack=not fixed_packs)
-    student_packs = pack_students(students, teacher_packs, pack_workers, limits)
-    packs = [pack for pack in teacher_packs + student_packs if any(network.id in to_train for network in pack.networks)]
-    return Plan(networks, packs, skipped)
+    all_teacher_packs = pack_teachers(teachers, pack_workers, limits, limit_to_stack=not fixed_packs)
+    all_student_packs = pack_students(students, all_teacher_packs, pack_workers, limits)
+    student_packs = _select_packs(all_student_packs, missing_ids)
+    # A fixed pack is trained whole, so that the teachers of its finished students are needed as well.
+    for pack in student_packs:
+        to_train |= pack.teacher_ids - ready_teachers
+    return Plan(networks, _select_packs(all_teacher_packs, to_train) + student_packs, skipped)
+
+
+def _select_packs(packs: list[Pack], network_ids: set[str]) -> list[Pack]:
+    """Return the packs that hold at least one of these networks."""
+    return [pack for pack in packs if any(network.id in network_ids for network in pack.networks)]

@@ -14,6 +14,7 @@ from kdtune.run.worker_options import WorkerOptions
 from kdtune.train.timing import measure_pack_seconds
 
 MAX_TIMED_KINDS = 12  # Others, with less work, are taken to be as fast as these, for their work.
+COMPARISONS = 2  # of two precisions, in turns: other processes may disturb one of them
 START_SECONDS = 12  # until Ray and its workers train, as seen on two cores
 
 
@@ -99,8 +100,11 @@ def _estimate_float32_seconds(kinds: list[_PackKind], workers: int, device: str,
         return None
     bf16_pack = timed_bf16_kinds[0].packs[0]
     float32_pack = make_pack(_set_float32(network) for network in bf16_pack.networks)
-    bf16_seconds = measure_pack_seconds(bf16_pack, device, threads)
-    ratio = measure_pack_seconds(float32_pack, device, threads) / bf16_seconds
+    bf16_seconds, float32_seconds = [], []
+    for _ in range(COMPARISONS):
+        bf16_seconds.append(measure_pack_seconds(bf16_pack, device, threads))
+        float32_seconds.append(measure_pack_seconds(float32_pack, device, threads))
+    ratio = min(float32_seconds) / min(bf16_seconds)
     float32_kinds = [
         replace(kind, seconds_per_work=ratio * kind.seconds_per_work)
         if kind.precision == "bf16" and kind.seconds_per_work is not None

@@ -22,6 +22,11 @@ def join_ray(address: str, verbose: bool) -> None:
     answer = probe_cluster(address, verbose)
     if answer is Answer.TOKEN_REFUSED:
         raise RequestError(f"address {address!r}: {explain_refused_token()}")
+    if answer is Answer.SILENCE and address == AUTO:  # Ray leaves its address in a file, which may be old
+        raise RequestError(
+            f"address {AUTO!r}: the Ray cluster that ran last on this machine no longer answers; give HOST:PORT of "
+            f"one that runs, or start one with `ray start --head`"
+        )
     if answer is Answer.SILENCE:
         raise RequestError(
             f"address {address!r}: something listens there, but it does not answer as a Ray cluster does; give the "

@@ -17,7 +17,7 @@ from kdtune.results.store import Store
 from kdtune.run.request import Request
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.spec.sweep_spec import SweepSpec
-from kdtune.table import final_ids, merge_tables, rows_to_arrow
+from kdtune.table import get_final_ids, merge_tables, rows_to_arrow
 from kdtune.train.rows import make_skipped_row
 
 
@@ -55,16 +55,20 @@ def plan_missing(
     rows : those that are known.
     options : the workers to plan for; None, as long as they are not known, plans for one without a GPU.
     """
-    settled_ids = final_ids(rows)  # done, or failed in a way that comes again
+    settled_ids = get_final_ids(rows)  # done, or failed in a way that comes again
     done_ids = set(rows[ID].filter(pc.equal(rows[STATUS], DONE)).to_pylist())
-    # Only these teachers are verified: a sweep with nothing to train need not read their files.
-    needed_teachers = {network.teacher.id for network in networks if network.teacher and network.id not in settled_ids}
+    missing_students = [network for network in networks if network.teacher and network.id not in settled_ids]
     workers, gpu_share = 1, 0.0
     if options is not None:
         workers, gpu_share = options.workers, options.gpus_per_worker
     limits = PackLimits.for_gpu(gpu_share) if gpu_share else PackLimits()
     if request.pack is not None:
         limits = replace(limits, max_networks=request.pack)
+    fixed_packs = gpu_share > 0 or not all(map(_is_independent_of_pack, networks))
+    # Only teachers that may be needed are verified: a sweep with nothing to train need not read their files. A fixed
+    # pack is trained whole, so that those of its finished students may be needed as well.
+    students = networks if fixed_packs and missing_students else missing_students
+    needed_teachers = {network.teacher.id for network in students if network.teacher}
     return make_plan(
         networks,
         done_ids=settled_ids,
@@ -72,7 +76,7 @@ def plan_missing(
         failed_teacher_ids=set(list_teacher_ids(networks)) & (settled_ids - done_ids),
         workers=workers,
         limits=limits,
-        fixed_packs=gpu_share > 0 or not all(map(_is_independent_of_pack, networks)),
+        fixed_packs=fixed_packs,
     )
 
 

@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from kdtune.errors import Mistake, SweepFileError
 
-MAX_BYTES = 1 << 20  # The parser reads 50 to 80 kB a second, so that a file takes 20 seconds at most.
+MAX_BYTES = 4 << 20  # The parser reads 50 to 80 kB a second: what is larger would take minutes before it is refused.
 # A value counts again each time that an alias repeats it, so that a "billion laughs" file stops here.
 MAX_VALUES = 200_000
 MAX_DEPTH = 50
