@@ -197,3 +197,22 @@ def test_every_teacher_of_a_pack_is_ready_or_trained(plan, missing, ready, fixed
     trained_ids = {network.id for network in p.networks_to_train}
     for pack in p.packs:
         assert pack.teacher_ids <= ready_ids | trained_ids
+
+
+def test_a_failed_teacher_leaves_the_other_fixed_packs_as_they_are(plan):
+    """Else an interrupted sweep would train in other packs than an uninterrupted one."""
+    options = {"fixed_packs": True, "limits": PackLimits(max_networks=6)}
+    packs = plan("replicates=4", **options).packs
+    teacher_ids = [network.id for pack in packs if pack.is_teacher_pack for network in pack.networks]
+    for failed in teacher_ids:
+        live_packs = [pack.without_teachers({failed}) for pack in packs if not pack.is_teacher_pack]
+        p = plan("replicates=4", **options, done_ids=teacher_ids, failed_teacher_ids={failed},
+                 ready_teacher_ids=teacher_ids)  # fmt: skip
+        assert {pack.id for pack in p.packs} == {pack.id for pack in live_packs if pack.networks}
+
+
+def test_baselines_that_differ_in_training_alone_are_all_there(plan):
+    """Their students do not, for the training of students has the last word."""
+    p = plan("student.train={grid_search: [{epochs: 1}, {epochs: 3}]}", "distill.train={epochs: 2}")
+    assert {n.train.epochs for n in p.networks if n.model == BASELINE} == {1, 3}
+    assert {n.train.epochs for n in p.networks if n.model == STUDENT} == {2}

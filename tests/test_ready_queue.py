@@ -22,6 +22,12 @@ def get_teacher_ids(pack):
     return [network.id for network in pack.networks if network.model == TEACHER]
 
 
+def mark_trained(queue, pack):
+    """Mark the teachers of a pack as trained."""
+    for teacher_id in get_teacher_ids(pack):
+        queue.mark_trained(teacher_id)
+
+
 def pop_all(queue):
     """What may start without any further teacher, in order."""
     packs = []
@@ -47,7 +53,7 @@ def test_a_pack_starts_once_its_own_teacher_is_trained(plan):
     def finish(pack):
         assert pack.teacher_ids <= trained
         trained.update(get_teacher_ids(pack))
-        queue.mark_trained(get_teacher_ids(pack))
+        mark_trained(queue, pack)
 
     started = run_queue(queue, finish)
     assert queue.is_empty
@@ -64,7 +70,7 @@ def test_a_pack_that_waits_for_its_teacher_is_not_handed_out(plan):
     assert get_teacher_ids(second)
     assert queue.pop() is None
     assert not queue.is_empty
-    queue.mark_trained(get_teacher_ids(second))
+    mark_trained(queue, second)
     assert queue.pop().teacher_ids == set(get_teacher_ids(second))
 
 
@@ -76,9 +82,10 @@ def test_a_failed_teacher_skips_its_students_and_not_their_baselines(plan):
 
     def finish(pack):
         if get_teacher_ids(pack) == failed:
-            skipped.extend(queue.mark_failed(failed))
+            for teacher_id in failed:
+                skipped.extend(queue.mark_failed(teacher_id))
         else:
-            queue.mark_trained(get_teacher_ids(pack))
+            mark_trained(queue, pack)
 
     started = run_queue(queue, finish)
     assert queue.is_empty
@@ -102,9 +109,9 @@ def hand_out_every_kind_of_pack(plan):
     queue = ReadyQueue([*teachers, *cells[:-1], students[-1], baselines[-1]])
     assert queue.pop() == baselines[-1]
     assert [queue.pop() for _ in range(4)] == teachers[:4]
-    queue.mark_failed(get_teacher_ids(teachers[0]))
-    queue.mark_trained(get_teacher_ids(teachers[1]))
-    queue.mark_trained(get_teacher_ids(teachers[2]))
+    queue.mark_failed(*get_teacher_ids(teachers[0]))
+    mark_trained(queue, teachers[1])
+    mark_trained(queue, teachers[2])
     handed_out = [teachers[3], cells[1], baselines[-1], baselines[0]]
     assert [queue.pop(), queue.pop()] == [baselines[0], cells[1]]
     return queue, dict(zip(KINDS_OF_PACKS, handed_out, strict=True)), [cells[2], *teachers[4:]]
@@ -205,8 +212,8 @@ def test_every_plan_comes_to_its_end(networks, workers, max_networks, fixed_pack
             trained += [network.id for network in pack.networks]
             for teacher in get_teacher_ids(pack):
                 if teacher in failing_teachers:
-                    skipped += [network.id for network in queue.mark_failed([teacher])]
+                    skipped += [network.id for network in queue.mark_failed(teacher)]
                 else:
-                    queue.mark_trained([teacher])
+                    queue.mark_trained(teacher)
         step += 1
     assert sorted(trained + skipped) == sorted(to_train)

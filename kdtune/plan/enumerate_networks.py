@@ -12,36 +12,36 @@ from kdtune.spec.sweep_spec import Case, SweepSpec
 
 
 def enumerate_networks(spec: SweepSpec) -> Iterator[Network]:
-    """Yield every network of a sweep once: all teachers, then each cell's baseline and its students."""
+    """Yield every network of a sweep once: all teachers, then baselines and students in the order of the cases."""
     factory = NetworkFactory(spec)
     teachers: dict[str, Network] = {}
     students: dict[str, Network] = {}
     for case in spec.cases:
-        transfer = factory.find_transfer_classes(case)
+        transfer = factory.list_transfer_classes(case)
         fit_key = factory.make_fit_key(case.student, case.distill_train, transfer)
         distill_hash = factory.hash_settings(case.distill)
         for teacher, baseline in factory.make_teachers_and_baselines(case):
-            # There may be a million students, so they are made here, without further calls.
+            teachers.setdefault(teacher.id, teacher)
+            students.setdefault(baseline.id, baseline)
+            # Students are made here, because a method call for each of a million takes seconds.
             student_id = hash_text(
                 f"{SCHEMA}|distilled_student|{baseline.data.id}|{fit_key}|{baseline.draw}|{distill_hash}|{teacher.id}"
             )
             if student_id in students:
-                continue
-            teachers.setdefault(teacher.id, teacher)
-            students.setdefault(baseline.id, baseline)
+                continue  # Another case differs from this one in the baseline's training only.
             # A student has its baseline's data, batch order and initial weights.
             students[student_id] = Network(
-                student_id,
-                "distilled_student",
-                baseline.data,
-                case.student,
-                case.distill_train,
-                baseline.draw,
-                baseline.order_seed,
-                baseline.weights_seed,
-                case.distill,
-                teacher,
-                transfer,
+                id=student_id,
+                model="distilled_student",
+                data=baseline.data,
+                shape=case.student,
+                train=case.distill_train,
+                draw=baseline.draw,
+                order_seed=baseline.order_seed,
+                weights_seed=baseline.weights_seed,
+                distill=case.distill,
+                teacher=teacher,
+                transfer=transfer,
             )
     yield from teachers.values()
     yield from students.values()
@@ -57,12 +57,12 @@ class TeacherAndBaseline(NamedTuple):
 class NetworkFactory:
     """Makes the teachers and baselines of a sweep, each once.
 
-    Cases of a sweep share most of their settings, so whatever is made is remembered: data draws, hashes,
-    seeds and networks. Settings objects serve as keys by their identity, which is faster than by their
-    values. The spec keeps them alive, so that no identity is taken twice.
+    Cases of a sweep share most of their settings, so whatever is made is cached: data draws, hashes, seeds
+    and networks. The keys are ``id()`` of the settings objects, which is faster than comparing their values.
     """
 
     def __init__(self, spec: SweepSpec) -> None:
+        self._spec = spec  # It keeps the settings objects alive, so that Python reuses none of their ids.
         self._sweep_seed = spec.seed
         self._replicates = spec.replicates
         self._settings_hashes: dict[int, str] = {}
@@ -88,7 +88,7 @@ class NetworkFactory:
             ]
         return self._teachers_and_baselines[key]
 
-    def find_transfer_classes(self, case: Case) -> Classes | None:
+    def list_transfer_classes(self, case: Case) -> Classes | None:
         """Return the classes that the students of a case are trained on; None for all."""
         key = id(case.dataset), id(case.transfer)
         if key not in self._transfer_classes:
@@ -114,7 +114,7 @@ class NetworkFactory:
         data = self._make_data_draw(case.dataset, replicate % self._replicates.data)
         teacher_draw = replicate % self._replicates.teacher
         student_draw = replicate % self._replicates.student
-        transfer = self.find_transfer_classes(case)
+        transfer = self.list_transfer_classes(case)
         teacher = self._make_network("teacher", data, case.teacher, case.teacher_train, teacher_draw)
         baseline = self._make_network("student", data, case.student, case.student_train, student_draw, transfer)
         return TeacherAndBaseline(teacher, baseline)

@@ -24,12 +24,11 @@ class NetworkType:
 
 
 class NetworkTypes:
-    """The types of the networks of a sweep, each made when its first network is met.
+    """The types of the networks of a sweep, one object per type.
 
-    Finding a type must be fast: a sweep may have a million networks, though of few types. Serializing
-    the settings of each would take too long, so the types are also remembered by the identities of the
-    settings objects, which the networks of a sweep share. Keep the networks alive while this object is
-    used: an identity may be taken again once its object is gone.
+    A sweep may have a million networks, though of few types, and serializing the settings of each would
+    take too long. So types are also cached by ``id()`` of the settings objects, which the networks of a
+    sweep share. Keep the networks alive while this object is used: Python reuses the id of a deleted object.
     """
 
     def __init__(self) -> None:
@@ -38,7 +37,8 @@ class NetworkTypes:
 
     def find(self, network: Network) -> NetworkType:
         """Return the type of a network."""
-        # Transfer sets of equal classes may differ in size between draws of the data.
+        # Transfer sets of equal classes may differ in size between draws of the data, and networks in a stack
+        # need data of equal size: students on a transfer set share a type within one data draw only.
         transfer_key = None if network.transfer is None else (network.transfer, network.data.id)
         identity_key = id(network.shape), id(network.train), id(network.data.settings), transfer_key
         network_type = self._types_by_identity.get(identity_key)
@@ -58,7 +58,6 @@ def _serialize_settings(network: Network) -> tuple[Hashable, ...]:
     data = network.data.settings
     return (
         (data.n_train, data.n_features, data.n_classes, data.jitter),
-        type(network.shape).is_faster_stacked,
         to_canonical_json(select_hashed_settings(network.shape)),
         to_canonical_json(select_hashed_settings(network.train)),
     )

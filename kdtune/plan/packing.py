@@ -4,23 +4,23 @@ A pack is a list of networks that one worker trains as one stacked model, in one
 them are of one type: equal layers, equal training settings, equally large data (see ``NetworkType``).
 
 1. Teachers of one type share packs, each with its own data (``pack_teachers``).
-2. Students are first grouped into cells. A cell holds the students of one type, one replicate and one
-   teacher, which differ in temperature and loss only, and the baseline that they are compared with.
+2. Distilled students are grouped into cells: those of one type, data draw, student draw and teacher, which
+   differ in temperature and loss only. Their baseline joins the first such cell; a baseline whose type no
+   student has is a cell of its own.
 3. Cells are small where training is short, and starting a trial takes time. So several small cells are
-   merged into one pack, if their teachers train in the same pack: then no cell waits longer for it.
-4. A pack that would be larger than ``PackLimits`` allows is split evenly.
-5. Where the packs do not divide among the workers, the last ones are split, so that no worker idles at
-   the end of the sweep (``pack_students`` does steps 2 to 5).
+   merged into one pack, if they wait for the same teacher pack or for none: merging delays no cell.
+4. A cell that is larger than ``PackLimits`` allows is split evenly.
+5. If the number of packs is no multiple of the workers, the smallest packs are split, so that fewer workers
+   idle at the end of the sweep (``pack_students`` does steps 2 to 5).
 
 Packs change the time that a sweep takes. On a CPU they change no result of networks that are bitwise
 reproducible (see ``Network``). Of other networks, and on a GPU, the last bits of a result may depend on the
-pack; packs are then made from the sweep file alone (see ``fixed_packs`` of ``make_plan``).
+pack; packs then follow from the sweep and its limits alone (see ``fixed_packs`` of ``make_plan``).
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -31,13 +31,16 @@ from kdtune.plan.network_types import NetworkType, NetworkTypes
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
-# Starting a trial takes the driver about 50 ms. Cells are merged while their students train for less than
-# about two seconds on one core, which is this many multiply-adds.
-SMALL_WORK = 4e10
-# With so many packs per worker, all workers end at about the same time without splitting the last packs.
-MANY_PACKS_PER_WORKER = 8
-# Several merged packs per worker, so that they can be shared evenly even if some take longer than others.
-MERGED_PACKS_PER_WORKER = 4
+# Cells are merged up to this many multiply-adds, which take about two seconds on one core: starting a trial
+# takes the driver about 50 ms, which is little beside that.
+MAX_MERGED_WORK = 4e10
+# From this many packs per worker on, all workers end at about the same time without splitting packs.
+NO_SPLIT_FROM_PACKS_PER_WORKER = 8
+# Merging leaves at least this many packs per worker, so that they can be shared evenly even if some take longer.
+MIN_MERGED_PACKS_PER_WORKER = 4
+# A pack on a GPU is meant to fill it: its networks are small, and 4 GiB leave room on any current card.
+GPU_PACK_BYTES = 4 << 30
+GPU_PACK_NETWORKS = 4096
 
 
 @dataclass(frozen=True)
@@ -46,24 +49,25 @@ class PackLimits:
 
     Attributes
     ----------
-    max_networks : networks in a pack. Beyond 64 a CPU trains no faster, and more is lost with a worker.
+    max_networks : networks in a pack. Beyond 64 a CPU trains no faster, and if a worker crashes, all networks
+        of its pack start again.
     max_bytes : bytes of the data of its networks and of what they read and write in a training step.
     max_merged_work : multiply-adds up to which small cells are merged into one pack.
     """
 
     max_networks: int = 64
     max_bytes: int = 1 << 30
-    max_merged_work: float = SMALL_WORK
+    max_merged_work: float = MAX_MERGED_WORK
 
     @classmethod
     def for_gpu(cls, gpu_share: float) -> PackLimits:
-        """Return the limits of a worker that has this share of a GPU: one pack fills the share."""
-        return cls(max_networks=4096, max_bytes=int(gpu_share * (4 << 30)), max_merged_work=math.inf)
+        """Return the limits of a worker that has this share of a GPU."""
+        return cls(max_networks=GPU_PACK_NETWORKS, max_bytes=int(gpu_share * GPU_PACK_BYTES), max_merged_work=math.inf)
 
 
 @dataclass
 class _Cell:
-    """A baseline, if there is one, followed by the students of one type, replicate and teacher."""
+    """Students of one type, data draw, student draw and teacher, after their baseline if it joins this cell."""
 
     network_type: NetworkType
     teacher_id: str | None  # None if the baseline is alone
@@ -79,7 +83,8 @@ def pack_teachers(teachers: list[Network], workers: int, limits: PackLimits, lim
     workers : the number of workers; no pack holds more than an equal share of all teachers.
     limits : how large a pack may be.
     limit_to_stack : whether a pack may hold only as many teachers as train fastest as one stack on a
-        CPU. Further teachers would train after these, and the students of the first wait for them.
+        CPU. A larger pack would train its stacks one after another and report when all are trained, so that
+        the students of the first teacher would wait for the last.
     """
     types = NetworkTypes()
     packs = []
@@ -100,8 +105,8 @@ def pack_students(
     Parameters
     ----------
     students : distilled students and baselines of all types.
-    teacher_packs : the packs of the teachers that are still to train.
-    workers : the number of workers that the last packs are split among.
+    teacher_packs : the packs that these students may wait for.
+    workers : the number of workers. It bounds how much is merged, and the packs are divided among them.
     limits : how large a pack may be.
     """
     pack_id_by_teacher = {teacher.id: pack.id for pack in teacher_packs for teacher in pack.networks}
@@ -115,7 +120,7 @@ def pack_students(
     max_merged_work = limits.max_merged_work
     if workers > 1:
         total_work = sum(cell.network_type.work * len(cell.networks) for cell in cells)
-        max_merged_work = min(max_merged_work, total_work / (MERGED_PACKS_PER_WORKER * workers))
+        max_merged_work = min(max_merged_work, total_work / (MIN_MERGED_PACKS_PER_WORKER * workers))
 
     packs = []
     for (network_type, _), mergeable_cells in _group_by(cells, get_merge_key).items():
@@ -123,40 +128,40 @@ def pack_students(
         max_networks = max(1, min(limits.max_networks, max_by_memory))
         for networks in _merge_small_cells(mergeable_cells, max_merged_work, limits):
             packs += [make_pack(part) for part in split_evenly(networks, max_networks)]
-    return _split_last_packs(_sort_by_work(packs), workers)
+    return _split_remainder(_sort_by_work(packs), workers)
 
 
 def _group_into_cells(students: list[Network]) -> list[_Cell]:
-    """Group students into cells; a baseline joins the first cell of its type and replicate."""
+    """Group students into cells; a baseline joins the first cell of its type, data draw and student draw."""
     types = NetworkTypes()
     cells: dict[Hashable, _Cell] = {}
-    first_cells: dict[Hashable, _Cell] = {}  # the first of each type and replicate
+    cell_for_baseline: dict[Hashable, _Cell] = {}  # by type, data draw and student draw
     baselines = []
     for network in students:
         if network.teacher is None:
             baselines.append(network)
             continue
         network_type = types.find(network)
-        replicate_key = network_type, network.data.id, network.draw
-        cell_key = *replicate_key, network.teacher.id
+        baseline_key = network_type, network.data.id, network.draw
+        cell_key = *baseline_key, network.teacher.id
         if cell_key not in cells:
             cells[cell_key] = _Cell(network_type, network.teacher.id, [])
-            first_cells.setdefault(replicate_key, cells[cell_key])
+            cell_for_baseline.setdefault(baseline_key, cells[cell_key])
         cells[cell_key].networks.append(network)
     for baseline in baselines:
         network_type = types.find(baseline)
-        replicate_key = network_type, baseline.data.id, baseline.draw
-        if replicate_key in first_cells:
-            first_cells[replicate_key].networks.insert(0, baseline)
+        baseline_key = network_type, baseline.data.id, baseline.draw
+        if baseline_key in cell_for_baseline:
+            cell_for_baseline[baseline_key].networks.insert(0, baseline)
         else:
-            cells[replicate_key] = _Cell(network_type, None, [baseline])
+            cells[*baseline_key, None] = _Cell(network_type, None, [baseline])
     return list(cells.values())
 
 
 def _merge_small_cells(cells: list[_Cell], max_work: float, limits: PackLimits) -> Iterator[list[Network]]:
     """Join neighbouring cells of one type while they stay within the limits together.
 
-    Each cell brings data of its own, so the bytes of the data count once per cell.
+    The data count once per cell, which is an upper bound: cells of several teachers may share their data.
     """
     network_type = cells[0].network_type
     merged_networks: list[Network] = []
@@ -178,17 +183,17 @@ def _merge_small_cells(cells: list[_Cell], max_work: float, limits: PackLimits) 
     yield merged_networks
 
 
-def _split_last_packs(packs: list[Pack], workers: int) -> list[Pack]:
-    """Split the packs that are left once all workers have equally many, so that every worker gets a part.
+def _split_remainder(packs: list[Pack], workers: int) -> list[Pack]:
+    """Split the smallest ``len(packs) % workers`` packs, so that there is a part for every worker.
 
     With nine packs and two workers, for example, each worker trains four packs and half of the ninth.
     """
-    n_last = len(packs) % workers
-    if n_last == 0 or len(packs) >= MANY_PACKS_PER_WORKER * workers:
+    n_remaining = len(packs) % workers
+    if n_remaining == 0 or len(packs) >= NO_SPLIT_FROM_PACKS_PER_WORKER * workers:
         return packs
-    parts_per_pack = math.ceil(workers / n_last)
-    balanced_packs = packs[:-n_last]
-    for pack in packs[-n_last:]:
+    parts_per_pack = math.ceil(workers / n_remaining)
+    balanced_packs = packs[:-n_remaining]
+    for pack in packs[-n_remaining:]:
         max_networks = math.ceil(len(pack.networks) / parts_per_pack)
         balanced_packs += [make_pack(part) for part in split_evenly(list(pack.networks), max_networks)]
     return balanced_packs
@@ -201,9 +206,9 @@ def _sort_by_work(packs: list[Pack]) -> list[Pack]:
 
 def _group_by(items: Iterable[Item], get_key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
     """Return the items of each key, in their order."""
-    groups: dict[Key, list[Item]] = defaultdict(list)
+    groups: dict[Key, list[Item]] = {}
     for item in items:
-        groups[get_key(item)].append(item)
+        groups.setdefault(get_key(item), []).append(item)
     return groups
 
 

@@ -36,7 +36,7 @@ class Plan:
         return sum(pack.work for pack in self.packs)
 
     def count_model(self, model: str) -> int:
-        """Return how many networks of the sweep are teachers, baselines or distilled students."""
+        """Return how many networks of the sweep are of a model, such as ``"teacher"``."""
         return sum(network.model == model for network in self.networks)
 
 
@@ -51,13 +51,13 @@ def make_plan(
 ) -> Plan:
     """Plan the training of what is missing of a sweep.
 
-    A network is trained if it is not done and its teacher, if it has one, has not failed for good. A
-    teacher that is done is trained again if a student that is to train needs it and its logits are lost.
+    Missing networks are trained, but for the students of a teacher that failed for good. A finished teacher
+    is trained again if its logits are lost and a student in a pack still needs them.
 
     Parameters
     ----------
     networks : all networks of the sweep, from ``enumerate_networks``.
-    done_ids : networks that have a final row.
+    done_ids : networks that have a final row: done, or diverged.
     ready_teacher_ids : teachers whose logits are stored.
     failed_teacher_ids : teachers that diverged. That is a result, so their students are skipped.
     workers : the number of workers that the packs are divided among.
@@ -80,25 +80,23 @@ def make_plan(
             missing.append(network)
     missing_ids = {network.id for network in missing}
     ready_teachers = set(ready_teacher_ids)
-    to_train = missing_ids | {network.teacher.id for network in missing if network.teacher} - ready_teachers
+    lost_teachers = {network.teacher.id for network in missing if network.teacher} - ready_teachers
 
-    networks_to_pack = networks if fixed_packs else [network for network in networks if network.id in to_train]
-    teachers: list[Network] = []
-    students: list[Network] = []
-    for network in networks_to_pack:
-        if network.model == "teacher":
-            teachers.append(network)
-        elif network.teacher is None or network.teacher.id not in failed_teachers:
-            students.append(network)
-
+    networks_to_pack = networks
+    if not fixed_packs:
+        networks_to_pack = [network for network in networks if network.id in missing_ids | lost_teachers]
     pack_workers = 1 if fixed_packs else workers
-    all_teacher_packs = pack_teachers(teachers, pack_workers, limits, limit_to_stack=not fixed_packs)
-    all_student_packs = pack_students(students, all_teacher_packs, pack_workers, limits)
-    student_packs = _select_packs(all_student_packs, missing_ids)
+    teachers = [network for network in networks_to_pack if network.model == "teacher"]
+    students_and_baselines = [network for network in networks_to_pack if network.model != "teacher"]
+    teacher_packs = pack_teachers(teachers, pack_workers, limits, limit_to_stack=not fixed_packs)
+    student_packs = pack_students(students_and_baselines, teacher_packs, pack_workers, limits)
+    # Students of failed teachers leave a fixed pack after packing, as they do when a teacher fails during the sweep.
+    student_packs = [pack.without_teachers(failed_teachers) for pack in student_packs]
+    student_packs = _select_packs(student_packs, missing_ids)
     # A fixed pack is trained whole, so that the teachers of its finished students are needed as well.
     for pack in student_packs:
-        to_train |= pack.teacher_ids - ready_teachers
-    return Plan(networks, _select_packs(all_teacher_packs, to_train) + student_packs, skipped)
+        lost_teachers |= pack.teacher_ids - ready_teachers
+    return Plan(networks, _select_packs(teacher_packs, missing_ids | lost_teachers) + student_packs, skipped)
 
 
 def _select_packs(packs: list[Pack], network_ids: set[str]) -> list[Pack]:

@@ -6,7 +6,7 @@ The queue knows packs and the ids of teachers, nothing of Ray, files or the cloc
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -25,12 +25,12 @@ class Priority(IntEnum):
 class _ReadyPack(NamedTuple):
     """A pack that may start, as an entry of the heap.
 
-    ``position`` is the pack's place among those of its priority. It is unique there, so that two packs
-    are never compared.
+    ``tie_break`` is the pack's index in the plan, or the running number of a requeued pack. It is unique
+    within a priority, so that the heap never compares packs.
     """
 
     priority: Priority
-    position: int
+    tie_break: int
     pack: Pack
 
 
@@ -38,7 +38,7 @@ class _ReadyPack(NamedTuple):
 class _WaitingPack:
     """A pack that may not start yet, and the teachers that it waits for."""
 
-    position: int
+    plan_index: int
     pack: Pack
     untrained_teacher_ids: set[str]
 
@@ -62,17 +62,18 @@ class ReadyQueue:
     def __init__(self, packs: Sequence[Pack]) -> None:
         self._ready: list[_ReadyPack] = []  # a heap
         self._waiting_by_teacher: dict[str, list[_WaitingPack]] = {}
-        self._n_waiting = 0
         self._n_requeued = 0
         self._failed_teacher_ids: set[str] = set()
 
-        teacher_ids = {network.id for pack in packs if pack.is_teacher_pack for network in pack.networks}
-        for position, pack in enumerate(packs):
-            untrained_teacher_ids = set(pack.teacher_ids & teacher_ids)
-            if untrained_teacher_ids:
-                self._add_waiting(_WaitingPack(position, pack, untrained_teacher_ids))
-            else:
-                self._add_ready(position, pack)
+        teachers_to_train = {network.id for pack in packs if pack.is_teacher_pack for network in pack.networks}
+        for plan_index, pack in enumerate(packs):
+            untrained_teacher_ids = set(pack.teacher_ids & teachers_to_train)
+            if not untrained_teacher_ids:
+                self._add_ready(plan_index, pack)
+                continue
+            waiting = _WaitingPack(plan_index, pack, untrained_teacher_ids)
+            for teacher_id in untrained_teacher_ids:
+                self._waiting_by_teacher.setdefault(teacher_id, []).append(waiting)
 
     def pop(self) -> Pack | None:
         """Hand out the next pack that may start; None if there is none at present."""
@@ -91,41 +92,30 @@ class ReadyQueue:
     @property
     def is_empty(self) -> bool:
         """Whether every pack has been handed out."""
-        return not self._ready and self._n_waiting == 0
+        return not self._ready and not self._waiting_by_teacher
 
-    def mark_trained(self, teacher_ids: Collection[str]) -> None:
-        """Record that these teachers are trained: packs that waited for no others may start."""
-        for teacher_id in teacher_ids:
-            self._release_students(teacher_id)
+    def mark_trained(self, teacher_id: str) -> None:
+        """Record that a teacher is trained: packs that waited for no other may start."""
+        self._release_students(teacher_id)
 
-    def mark_failed(self, teacher_ids: Collection[str]) -> list[Network]:
-        """Record that these teachers failed for good, and return their students, which are never handed out.
+    def mark_failed(self, teacher_id: str) -> list[Network]:
+        """Record that a teacher failed for good, and return its students, which are never handed out.
 
         The other networks of the students' packs, such as baselines, are still handed out.
         """
-        self._failed_teacher_ids.update(teacher_ids)
-        affected_packs = {
-            waiting.position: waiting.pack
-            for teacher_id in teacher_ids
-            for waiting in self._waiting_by_teacher.get(teacher_id, [])
-        }
-        for teacher_id in teacher_ids:
-            self._release_students(teacher_id)
-        return [
+        self._failed_teacher_ids.add(teacher_id)
+        students = [
             network
-            for _, pack in sorted(affected_packs.items())
-            for network in pack.networks
-            if network.teacher and network.teacher.id in teacher_ids
+            for waiting in self._waiting_by_teacher.get(teacher_id, [])
+            for network in waiting.pack.networks
+            if network.teacher and network.teacher.id == teacher_id
         ]
+        self._release_students(teacher_id)
+        return students
 
-    def _add_ready(self, position: int, pack: Pack) -> None:
+    def _add_ready(self, plan_index: int, pack: Pack) -> None:
         priority = Priority.TEACHERS if pack.is_teacher_pack else Priority.STUDENTS
-        heapq.heappush(self._ready, _ReadyPack(priority, position, pack))
-
-    def _add_waiting(self, waiting: _WaitingPack) -> None:
-        self._n_waiting += 1
-        for teacher_id in waiting.untrained_teacher_ids:
-            self._waiting_by_teacher.setdefault(teacher_id, []).append(waiting)
+        heapq.heappush(self._ready, _ReadyPack(priority, plan_index, pack))
 
     def _release_students(self, teacher_id: str) -> None:
         """Stop waiting for a teacher that is trained or failed: packs that wait for no other become ready."""
@@ -133,9 +123,6 @@ class ReadyQueue:
             waiting.untrained_teacher_ids.remove(teacher_id)
             if waiting.untrained_teacher_ids:
                 continue
-            self._n_waiting -= 1
-            pack = waiting.pack
-            if pack.teacher_ids & self._failed_teacher_ids:
-                pack = pack.without_teachers(self._failed_teacher_ids)
+            pack = waiting.pack.without_teachers(self._failed_teacher_ids)
             if pack.networks:
-                self._add_ready(waiting.position, pack)
+                self._add_ready(waiting.plan_index, pack)

@@ -131,13 +131,13 @@ class Dispatcher(Searcher):
                 continue
             row = row_of_network[network.id]
             if row[STATUS] == DONE:
-                self.ready_queue.mark_trained([network.id])
+                self.ready_queue.mark_trained(network.id)
             else:
                 self._skip_students(network.id, row[ERROR])
 
     def _skip_students(self, teacher_id: str, reason: str) -> None:
         """Write skipped rows for the students of a teacher that failed for good."""
-        students = self.ready_queue.mark_failed([teacher_id])
+        students = self.ready_queue.mark_failed(teacher_id)
         if not students:
             return
         part = hash_text(f"skipped|{teacher_id}")
