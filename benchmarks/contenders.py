@@ -88,9 +88,9 @@ def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
         for trainer, chunks in zip(trainers, order, strict=True):
             taken = 0
             while taken < STEPS:
-                examples = next(chunks)
-                steps = min(examples.shape[1] // BATCH, STEPS - taken)
-                trainer.train_chunk(examples[:, : steps * BATCH])
+                example_indices = next(chunks)
+                steps = min(example_indices.shape[1] // BATCH, STEPS - taken)
+                trainer.train_chunk(example_indices[:, : steps * BATCH])
                 taken += steps
         return STEPS
 

@@ -44,6 +44,8 @@ class Silence:
 
     def on_pack_crashed(self, pack: Pack, crashes: int) -> None: ...
 
+    def on_tick(self) -> None: ...
+
 
 def nothing(pack: Pack, store: Store, options: WorkerOptions) -> None:
     store.write_part(pack.id, [make_row(network) for network in pack.networks])
@@ -56,7 +58,6 @@ def kdtune_seconds(packs: int) -> float:
         plan = make_plan(list(enumerate_networks(load_spec(path))), workers=2, limits=PackLimits(max_networks=1))
         assert len(plan.packs) == packs
         store = Store(folder, "driver")
-        store.create_folders()
         start = time.perf_counter()
         run_packs(plan.packs, store, WorkerOptions(workers=2), Silence(), nothing)
         seconds = time.perf_counter() - start

@@ -60,7 +60,7 @@ def main(wanted: int) -> None:
 
 def write_rows(path: Path, root: Path) -> int:
     store = Store(root, "large")
-    store.create_folders()
+    store.parts_folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     networks = list(enumerate_networks(load_spec(path, max_networks=10**7)))
     for start in range(0, len(networks), PART):

@@ -4,7 +4,7 @@ KdtuneError
 ├── RequestError       what was asked for is wrong or refused; nothing was written   exit 2
 │   └── SweepFileError   a sweep file with mistakes, all of them at once               exit 2
 └── SweepError         the run broke off; what was finished is kept                  exit 1
-    └── StorageError   the results folder cannot take more (disk full, read-only)    exit 1
+    └── StorageError   the results folder cannot be read or written (disk full)      exit 1
 """
 
 from __future__ import annotations
@@ -50,4 +50,4 @@ class SweepError(KdtuneError):
 
 
 class StorageError(SweepError):
-    """The results folder cannot take more."""
+    """The results folder cannot be read or written at the moment: the disk is full, or too many files are open."""

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from kdtune.columns import COLUMN_TYPES, DETAIL_TYPES, DIVERGED, DONE, ERROR, FAILED, ID, INTEGER, MODEL, STATUS
 from kdtune.files.atomic import write_atomically
+from kdtune.files.storage_errors import classify_read_errors, convert_os_errors
 
 _VERSIONS_KEY = b"kdtune"  # in the metadata of a file
 
@@ -45,12 +46,18 @@ def write_table(table: pa.Table, path: Path) -> None:
 def write_chunks(tables: Iterable[pa.Table], path: Path) -> None:
     """Write tables of one schema into one Parquet file, holding only one of them in memory.
 
-    If all are empty, the file is removed instead. Errors are those of ``write_table``.
+    If all are empty, the file is removed instead.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written.
     """
     chunks = (table for table in tables if len(table))
     first_chunk = next(chunks, None)
     if first_chunk is None:
-        path.unlink(missing_ok=True)
+        with convert_os_errors(f"remove {path}"):
+            path.unlink(missing_ok=True)
         return
 
     def write_to(temporary: Path) -> None:
@@ -67,23 +74,31 @@ def read_table(path: Path) -> pa.Table:
     Raises
     ------
     ValueError
-        If it is not there, torn, no Parquet file, or lacks the id, model or status of its networks.
+        If it does not exist, is torn, no Parquet file, or lacks the id, model or status of its networks.
+    StorageError
+        If the system cannot read it at the moment.
     """
-    try:
+    with classify_read_errors(path):
         if not path.is_file():
             raise ValueError(f"{path.name} is not a file")
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
-        missing_names = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
-        if missing_names:
-            raise ValueError(f"{path.name} is not a table of kdtune: it has no column {', '.join(missing_names)}")
-        if table[ID].null_count:
-            raise ValueError(f"{path.name} is not a table of kdtune: it has rows without id")
-        for index, name in enumerate(table.column_names):
-            if name in COLUMN_TYPES:
-                table = table.set_column(index, name, table[name].cast(COLUMN_TYPES[name]))
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{path.name} is torn or not a table: {str(error).splitlines()[0]}") from error
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                table = file.read()
+            return _check_columns(table, path.name)
+        except pa.ArrowException as error:
+            raise ValueError(f"{path.name} is torn or not a table: {str(error).splitlines()[0]}") from error
+
+
+def _check_columns(table: pa.Table, file_name: str) -> pa.Table:
+    """Return a table with the types of ``COLUMN_TYPES``; ValueError if it is not a table of kdtune."""
+    missing_names = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
+    if missing_names:
+        raise ValueError(f"{file_name} is not a table of kdtune: it has no column {', '.join(missing_names)}")
+    if table[ID].null_count:
+        raise ValueError(f"{file_name} is not a table of kdtune: it has rows without id")
+    for index, name in enumerate(table.column_names):
+        if name in COLUMN_TYPES:
+            table = table.set_column(index, name, table[name].cast(COLUMN_TYPES[name]))
     return table
 
 

@@ -40,7 +40,6 @@ def parts(folder: Path) -> list[Path]:
 def train_alone(sweep_file: Path, overrides: tuple[str, ...] = ()) -> pd.DataFrame:
     """Train a sweep without Ray and without packs, each network alone in this process, and return its table."""
     store = Store(sweep_file.parent, "alone")
-    store.create_folders()
     plan = make_plan(list(enumerate_networks(load_spec(sweep_file, overrides))), limits=PackLimits(max_networks=1))
     for pack in plan.packs:
         store.save_pack(pack.id, train_pack(pack, store.teachers.load_logits))

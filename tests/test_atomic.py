@@ -102,6 +102,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]
 
 
+def test_an_interrupted_write_leaves_nothing(tmp_path):
+    def interrupt(temporary):
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "table.parquet", interrupt)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_created_leaves_no_new_parent(tmp_path):
+    with pytest.raises(OSError, match="File name too long"):
+        create_folder(tmp_path / "a" / "b" / ("x" * 1000))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_read_only_file_system_is_a_storage_error(small_disk):
     small_disk.remount("ro")
     with pytest.raises(StorageError, match="Read-only file system"):

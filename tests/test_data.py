@@ -32,7 +32,6 @@ def train_sweep(plan, tmp_path):
 
     def train_sweep(*overrides):
         store = Store(tmp_path, "small")
-        store.create_folders()
         p = plan(*overrides, *SMALL_TRAINING)
         for pack in p.packs:
             store.save_pack(pack.id, train_pack(pack, store.teachers.load_logits))

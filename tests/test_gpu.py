@@ -23,8 +23,8 @@ def test_a_cuda_graph_gives_what_its_operations_give_one_by_one(plan):
     trainer = Trainer(members, "cuda", torch.float32)
     for epoch in range(4):
         trainer.start_epoch(epoch)
-        for examples in trainer.batches.draw_chunks(epoch):
-            trainer.train_chunk(examples)
+        for example_indices in trainer.batches.draw_chunks(epoch):
+            trainer.train_chunk(example_indices)
     for i, result in enumerate(captured):
         for key, value in trainer.model.copy_member_state(i).items():
             torch.testing.assert_close(result.weights[key], value, rtol=1e-4, atol=1e-5)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from kdtune.plan.network import make_pack
 from kdtune.train.batches import Batches
 from kdtune.train.members import split_into_stacks
-from tests.separate import load_members_of
+from tests.separate import DIGITS, load_members_of
 from tests.test_train import results
 
 
@@ -75,6 +77,26 @@ def test_every_epoch_takes_each_example_once(plan):
     batches = Batches(load_members_of(plan().packs[0]), "cpu", torch.float32, torch.float32)
     batches.chunk_steps = 3
     for epoch in (0, 1):
-        examples = torch.cat(list(batches.draw_chunks(epoch)), dim=1)
-        for source in examples:
-            assert sorted(source.tolist()) == list(range(batches.n_train))
+        example_indices = torch.cat(list(batches.draw_chunks(epoch)), dim=1)
+        for source_indices in example_indices:
+            assert sorted(source_indices.tolist()) == list(range(batches.n_train))
+
+
+@pytest.mark.parametrize("overrides", [(), (*DIGITS, "dataset.jitter=1")])
+def test_a_distilled_member_without_its_teacher_is_refused(plan, overrides):
+    """Whether that is logits, or a module because images are shifted; else it would learn uniform targets."""
+    pack = next(pack for pack in plan(*overrides).packs if pack.teacher_ids)
+    members = load_members_of(pack)
+    nothing = [None] * len(pack.networks)
+    for teacher_nets in (None, members.teacher_nets and nothing):
+        incomplete = replace(members, teacher_logits=nothing, teacher_nets=teacher_nets)
+        with pytest.raises(AssertionError, match="teacher"):
+            Batches(incomplete, "cpu", torch.float32, torch.float32)
+
+
+def test_modules_of_teachers_are_refused_if_no_image_is_shifted(plan):
+    """They would be ignored, or asked for targets that the stored logits already are."""
+    pack = next(pack for pack in plan().packs if pack.teacher_ids)
+    members = replace(load_members_of(pack), teacher_nets=[torch.nn.Identity()] * len(pack.networks))
+    with pytest.raises(AssertionError, match="jitter"):
+        Batches(members, "cpu", torch.float32, torch.float32)

@@ -126,7 +126,8 @@ def test_what_was_not_recorded_is_said(call, write, ray_address):
     asked = "sweep", write(dataset={"kind": "digits"}), "--address", ray_address
     assert call(*asked).exit_code == 0
     again = call(*asked, "--set", "train.eval_every=1")
-    assert "recorded no learning curve in an earlier run; to record it, train again with --fresh and --fresh" in again.output
+    advice = "recorded no learning curve in an earlier run; to record it, train again with --fresh and --fresh"
+    assert advice in again.output
 
 
 def test_networks_and_their_data_come_back(folder):

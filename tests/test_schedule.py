@@ -1,4 +1,4 @@
-"""Scheduling on real Ray: retries, errors that would come again, dependencies, failed teachers."""
+"""Scheduling on real Ray: retries, errors that are not retried, dependencies, failed teachers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import ray
 
+import kdtune.run.trainable
 from kdtune.columns import BASELINE, DONE, ERROR, FAILED, ID, SKIPPED, STATUS, STUDENT, TEACHER
+from kdtune.errors import SweepError
 from kdtune.results.store import Store
 from kdtune.run.cluster import connect_to_ray
 from kdtune.run.schedule import run_packs
@@ -22,10 +24,11 @@ pytestmark = pytest.mark.xdist_group("ray")
 
 
 class Ledger:
-    """A listener that writes down what it hears."""
+    """A listener that keeps all events."""
 
     def __init__(self):
         self.packs, self.rows, self.crashes = [], [], []
+        self.n_ticks = 0
 
     def on_pack_started(self, pack):
         self.packs.append(pack)
@@ -36,25 +39,27 @@ class Ledger:
     def on_pack_crashed(self, pack, crashes):
         self.crashes.append((pack.id, crashes))
 
+    def on_tick(self):
+        self.n_ticks += 1
+
 
 @pytest.fixture
 def go(plan, tmp_path, ray_address):
-    """Run the small sweep's packs with some other work than training."""
+    """Run the small sweep's packs with another function than training."""
 
-    def go(work, **options):
+    def go(train, **options):
         store = Store(tmp_path, "small")
-        store.create_folders()
         ledger = Ledger()
         small_plan = plan(workers=2)
         settings = WorkerOptions(workers=2, **options)
         with connect_to_ray(ray_address, cpus=1):
-            run_packs(small_plan.packs, store, settings, ledger, work)
+            run_packs(small_plan.packs, store, settings, ledger, train)
         return small_plan, ledger, store
 
     return go
 
 
-# Work runs in Ray's workers, which see the results folder and cannot import this module.
+# The functions below run in Ray's workers, which see the results folder and cannot import this module.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
@@ -87,6 +92,38 @@ def crash_always(pack, store, options):
     finish(pack, store, options)
 
 
+def crash_between_packs_and_always(pack, store, options):
+    """Crash with every student, and once more as soon as the worker is given another pack after a teacher."""
+
+    def crash_instead_of_a_reset(self, new_config):
+        log(store, "reset")
+        os._exit(1)
+
+    kdtune.run.trainable.PackTrainable.reset_config = crash_instead_of_a_reset
+    if pack.teacher_ids:
+        log(store, f"begin {pack.id}")
+        os._exit(1)
+    finish(pack, store, options)
+
+
+def forget_one_row(pack, store, options):
+    store.write_part(pack.id, [make_row(network) for network in pack.networks[1:]])
+
+
+class Unreadable:
+    """A function that can be pickled, but not unpickled."""
+
+    def __reduce__(self):
+        return refuse_to_unpickle, ()
+
+    def __call__(self, pack, store, options):
+        raise NotImplementedError
+
+
+def refuse_to_unpickle():
+    raise ValueError("this machine lacks a library")
+
+
 def fail_always(pack, store, options):
     log(store, f"begin {pack.id}")
     if pack.teacher_ids:
@@ -106,6 +143,7 @@ def test_every_pack_runs_once_after_its_teacher(go):
     assert sorted(r[ID] for r in ledger.rows) == sorted(n.id for n in plan.networks)
     order = lines(store)
     assert len(order) == 2 * len(plan.packs)
+    assert ledger.n_ticks > 0
     at = {tuple(line): i for i, line in enumerate(order)}
     home = {n.id: pack.id for pack in plan.packs for n in pack.networks}
     for pack in plan.packs:
@@ -113,7 +151,7 @@ def test_every_pack_runs_once_after_its_teacher(go):
             assert at["end", home[teacher]] < at["begin", pack.id]
 
 
-def test_parts_are_folded_along_the_way(go, monkeypatch):
+def test_parts_are_compacted_along_the_way(go, monkeypatch):
     """And only those that the driver has read: what workers write meanwhile stays for it."""
     monkeypatch.setattr("kdtune.run.dispatcher.MAX_PARTS", 2)
     plan, ledger, store = go(finish)
@@ -136,10 +174,35 @@ def test_a_crash_that_stays_ends_in_failed_rows(go):
     failed = [r for r in ledger.rows if r[STATUS] == FAILED]
     students = [pack for pack in plan.packs if pack.teacher_ids]
     assert {r[ID] for r in failed} == {n.id for pack in students for n in pack.networks}
-    assert {r[ERROR] for r in failed} == {"its worker crashed 2 times"}
+    reason = "The actor died unexpectedly before finishing this task."
+    assert {r[ERROR] for r in failed} == {f"its worker crashed 2 times: {reason}"}
     begun = [line[1] for line in lines(store) if line[0] == "begin" and line[1] in {pack.id for pack in students}]
     assert all(begun.count(pack.id) == 2 for pack in students)
     assert not get_final_ids(store.read_rows()) & {r[ID] for r in failed}, "a crash is tried again by the next run"
+
+
+def test_retries_bound_the_crashes_of_a_pack_however_they_happen(go):
+    """A worker that dies between two packs makes Tune give the trial up; the pack's next trial is no new start."""
+    plan, ledger, store = go(crash_between_packs_and_always, retries=1)
+    failed = [r for r in ledger.rows if r[STATUS] == FAILED]
+    students = {pack.id for pack in plan.packs if pack.teacher_ids}
+    assert {r[ID] for r in failed} == {n.id for pack in plan.packs if pack.id in students for n in pack.networks}
+    assert all(r[ERROR].startswith("its worker crashed 2 times") for r in failed), {r[ERROR] for r in failed}
+    n_resets = lines(store).count(["reset"])
+    assert n_resets > 0
+    assert sum(line[0] == "begin" and line[1] in students for line in lines(store)) == 2 * len(students) - n_resets
+
+
+def test_a_worker_that_cannot_start_says_why(go):
+    _, ledger, _ = go(Unreadable(), retries=0)
+    failed = [r for r in ledger.rows if r[STATUS] == FAILED]
+    assert failed
+    assert {r[ERROR] for r in failed} == {"its worker crashed 1 time: ValueError: this machine lacks a library"}
+
+
+def test_a_row_that_is_missing_ends_the_sweep(go):
+    with pytest.raises(SweepError, match=r"rows are incomplete: pack .* has no row of network"):
+        go(forget_one_row)
 
 
 def test_an_error_that_would_come_again_is_not_retried(go):

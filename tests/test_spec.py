@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from kdtune.errors import SweepFileError
 from kdtune.settings import Distill, Replicates, Resources, SweepHeader, Train, Transfer
 from kdtune.spec import grid, size_limits
+from kdtune.spec.block_validation import BlockValidator
 from kdtune.spec.load import load_spec
+from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import BLOCKS, KINDS
 from kdtune.spec.suggestions import _SYNONYMS
+from kdtune.spec.variants import VariantMaker
 from kdtune.spec.yaml_tree import YamlNode, read_yaml_text
+from tests.conftest import SMALL
 
 
 def mistakes(path: Path, *overrides: str, **options) -> list[str]:
@@ -64,14 +70,12 @@ def test_the_train_blocks_of_teacher_student_and_distill_override_train(spec):
 
 
 def test_a_resolved_file_means_the_same(spec, write, tmp_path):
-    from ruamel.yaml import YAML
-
     from kdtune.plan.enumerate_networks import enumerate_networks
 
     first = spec("student={grid_search: [{width: 5}, {depth: 3}]}", "replicates={student: 2}")
     path = tmp_path / "again.yaml"
     with path.open("w") as file:
-        YAML(typ="safe", pure=True).dump(first.source, file)
+        YAML(typ="safe", pure=True).dump(first.filled_sweep, file)
     assert [n.id for n in enumerate_networks(load_spec(path))] == [n.id for n in enumerate_networks(first)]
 
 
@@ -279,10 +283,125 @@ def test_classes_and_layers_may_be_many_where_nothing_multiplies_them(spec):
     assert len(transfer.list_classes(10**6)) == 10**6 - len(omitted)
 
 
-def test_no_more_than_a_thousand_mistakes_are_collected(write):
-    messages = mistakes(write(student={"hidden": ["x"] * 1100}))
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"student": {"hidden": ["x"] * 1100}},
+        {"transfer": {"keep": {"grid_search": [[9, 10 + i] for i in range(1100)]}}},
+        {"distill": {"T": {"grid_search": [{"grid_search": i} for i in range(1100)]}}},
+        {f"unknown{i}": 1 for i in range(1100)},
+        {"distill": {"grid_search": [{"T": i, "train": i} for i in range(1, 1100)]}},
+    ],
+    ids=["values", "classes", "grids", "names", "train blocks"],
+)
+def test_no_more_than_a_thousand_mistakes_are_collected(tmp_path, blocks):
+    path = tmp_path / "long.yaml"
+    with path.open("w") as file:
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False  # One line for each value, since a mistake that is repeated is reported once.
+        yaml.dump({**SMALL, **blocks}, file)
+    messages = mistakes(path)
     assert len(messages) == 1001
     assert "there may be more mistakes" in messages[-1]
+
+
+SWEPT = {"grid_search": [{"eval_every": 1}, {"eval_every": 2}]}
+SWEPT_TRAINS = {"grid_search": [{"train": train} for train in SWEPT["grid_search"]]}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "block"),
+    [
+        ({"train": {"eval_every": {"grid_search": [0, 1]}}}, "train"),
+        ({"train": SWEPT}, "train"),
+        ({"train": {"grid_search": [{}, {"eval_every": 2}]}}, "train"),
+        ({"teacher": {"train": SWEPT}}, "teacher.train"),
+        ({"teacher": SWEPT_TRAINS}, "teacher.train"),
+        ({"teacher": {"grid_search": [{"train": {"eval_every": 2}}, {}]}, "train": {"eval_every": 1}}, "teacher.train"),
+        ({"teacher": {"grid_search": [{"hidden": [3], "train": {"eval_every": i + 1, "lr": [0.1, 0.10][i]}}
+                                      for i in range(2)]}}, "teacher.train"),
+        ({"student": {"grid_search": [{"width": 5, "depth": 2}, {"hidden": [5, 5], "train": {"eval_every": 2}}]}},
+         "student.train"),
+        ({"student": {"train": SWEPT}, "distill": {"T": 2}}, "student.train"),
+        ({"distill": {"T": 2, "train": SWEPT}}, "distill.train"),
+        ({"train": {"grid_search": [{"lr": 1, "eval_every": 1}, {"lr": 2, "eval_every": 2}]},
+          "teacher": {"train": {"lr": 3}}}, "train"),
+        ({"student": {"train": {"eval_every": 3}}, "distill": {"grid_search": [
+            {"T": 2, "train": {"eval_every": 2}}, {"T": 2}]}}, "distill.train"),
+    ],
+)  # fmt: skip
+def test_no_value_of_eval_every_is_lost_however_the_grid_is_written(write, blocks, block):
+    (mistake,) = mistakes(write(**blocks))
+    assert f"{block}.eval_every: cannot be swept" in mistake
+
+
+def test_a_lost_eval_every_is_reported_where_its_value_stands(write):
+    text = write().read_text().partition("train:")[0]
+    path = write(text + "train:\n  grid_search:\n  - lr: 1\n  - lr: 1\n    eval_every: 2\n")
+    line = path.read_text().splitlines().index("    eval_every: 2") + 1
+    assert mistakes(path) == [f"{path}:{line}: train.eval_every: cannot be swept, since it changes no network; "
+                              "give one value"]  # fmt: skip
+
+
+def test_eval_every_may_differ_between_different_networks(spec):
+    cases = spec(
+        train={"epochs": 2, "eval_every": 3},
+        teacher={"grid_search": [{"hidden": [i], "train": {"eval_every": i}} for i in (4, 5)]},
+        student={"train": {"eval_every": 2}},
+        distill={"grid_search": [{"T": 2}, {"T": 4, "train": {"eval_every": 1}}]},
+    ).cases
+    assert {(*c.teacher.hidden_sizes, c.teacher_train.eval_every) for c in cases} == {(4, 4), (5, 5)}
+    assert {(c.distill.T, c.distill_train.eval_every) for c in cases} == {(2, 2), (4, 1)}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "field"),
+    [
+        ({"student": {"kind": "cnn", "pool": [2, {"grid_search": []}]}}, "student.pool.1"),
+        ({"student": {"hidden": [2, {"grid_search": 3}]}}, "student.hidden.1"),
+        ({"teacher": {"train": {"grid_search": []}}}, "teacher.train"),
+        ({"train": {"grid_search": []}}, "train"),
+    ],
+)
+def test_a_grid_without_items_is_reported_as_that_alone(write, blocks, field):
+    (mistake,) = mistakes(write(**blocks))
+    assert f"{field}: grid_search" in mistake
+
+
+def test_an_invalid_grid_does_not_hide_that_a_setting_is_missing_beside_it(write):
+    messages = mistakes(write(distill={"hard_weight": {"grid_search": []}}))
+    assert any("distill.T: is missing" in message for message in messages)
+
+
+def test_a_wrong_value_in_train_is_reported_once_even_if_every_block_overrides_it(write):
+    blocks = {name: {"train": {"lr": 0.1}} for name in ("teacher", "student")}
+    (mistake,) = mistakes(write(train={"lr": -1}, **blocks))
+    assert "train.lr: must be greater than 0, not -1" in mistake
+    (mistake,) = mistakes(write(train={"lr": -1}))
+    assert "train.lr: must be greater than 0, not -1" in mistake
+
+
+def test_the_last_block_varies_fastest_and_the_first_block_slowest(spec):
+    cases = spec(
+        distill={"T": {"grid_search": [1, 2]}},
+        student={"width": {"grid_search": [3, 7]}},
+        teacher={"hidden": {"grid_search": [[9], [8]]}},
+        train={"epochs": {"grid_search": [2, 1]}},
+        transfer={"omit": {"grid_search": [[0], [1]]}},
+    ).cases
+    rows = [
+        (c.dataset.class_sep, c.transfer.omit, c.student_train.epochs, c.teacher.hidden, c.student.width, c.distill.T)
+        for c in cases
+    ]
+    assert rows == list(itertools.product((0.5, 1.5), ([0], [1]), (2, 1), ([9], [8]), (3, 7), (1, 2)))
+
+
+def test_a_missing_block_has_one_empty_variant(write):
+    mistakes = MistakeCollector()
+    tree = read_yaml_text("name: x\nseed: 3\n", "f")
+    maker = VariantMaker(BlockValidator(None, False, mistakes), size_limits.SizeLimit(tree, 1, mistakes), mistakes)
+    (variant,) = maker.make_variants(tree)["teacher"]
+    assert (variant.settings, variant.node.value, variant.train.is_empty) == (None, {}, True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from kdtune.columns import ACCURACY
-from kdtune.plan.memory_estimate import pad_to_lane
+from kdtune.plan.memory_estimate import round_up_to_alignment
 from kdtune.settings import MLP, Train
 from kdtune.stacked import losses
 from kdtune.stacked.architectures import build_module
@@ -29,13 +29,13 @@ def draw(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def lay_out(x: Tensor, pack: int, extra_examples: int = 0) -> Inputs:
-    """Return x, (1 or pack, batch, features), as inputs of a stack, followed by examples that do not count."""
+def lay_out(x: Tensor, n_members: int, extra_examples: int = 0) -> Inputs:
+    """Return x, (1 or members, batch, features), as inputs of a stack, followed by examples that do not count."""
     _, batch, features = x.shape
-    rows = nn.functional.pad(x, (0, pad_to_lane(features + 1) - features, 0, extra_examples), value=100.0)
+    rows = nn.functional.pad(x, (0, round_up_to_alignment(features + 1) - features, 0, extra_examples), value=100.0)
     rows[:, :, features] = 1
     rows[:, :, features + 1 :] = 0
-    return Inputs.from_examples(rows, features, pack, batch)
+    return Inputs.from_examples(rows, features, n_members, batch)
 
 
 @given(
@@ -53,23 +53,23 @@ def test_every_derivative_is_that_of_autograd(hidden, sizes, dropout, share, ext
 
     Both kinds of stacks, from the same masks.
     """
-    pack, features, batch, classes = sizes
+    n_members, features, batch, classes = sizes
     layers = list(zip([features, *hidden], [*hidden, classes], strict=True))
-    x = draw(seed, 1 if share else pack, batch, features)
-    T = torch.linspace(1, 7, pack, dtype=torch.float64).view(-1, 1, 1)
+    x = draw(seed, 1 if share else n_members, batch, features)
+    T = torch.linspace(1, 7, n_members, dtype=torch.float64).view(-1, 1, 1)
     hard_weights = torch.full_like(T, w)
-    targets = losses.soft_targets(draw(seed + 1, pack, classes, batch) * 3, T)
-    labels = nn.functional.one_hot(torch.arange(batch) % classes, classes).T.double().expand(pack, -1, -1)
+    targets = losses.soft_targets(draw(seed + 1, n_members, classes, batch) * 3, T)
+    labels = nn.functional.one_hot(torch.arange(batch) % classes, classes).T.double().expand(n_members, -1, -1)
     dropout_layers = [DropoutLayer(dropout, units) for units in hidden] if dropout else []
 
     def draw_masks():
         if not dropout_layers:
             return None
-        masks = DropoutMasks([str(i) for i in range(pack)], dropout_layers, torch.float64)
+        masks = DropoutMasks([str(i) for i in range(n_members)], dropout_layers, torch.float64)
         masks.start_epoch(3)
         return [mask.clone() for mask in masks.draw(batch)]
 
-    seeds = [seed + i for i in range(pack)]
+    seeds = [seed + i for i in range(n_members)]
     shape = MLP(hidden=list(hidden), dropout=dropout)
     networks = [build_module(shape, [features], classes, s, torch.float64) for s in seeds]
     stacks = (
@@ -77,7 +77,9 @@ def test_every_derivative_is_that_of_autograd(hidden, sizes, dropout, share, ext
         StackedModules(networks, features, torch.float64),
     )
     assert all(stack.dropout_layers == dropout_layers for stack in stacks)
-    inputs = lay_out(x, pack, extra_examples if isinstance(extra_examples, int) else pad_to_lane(batch) - batch)
+    if not isinstance(extra_examples, int):
+        extra_examples = round_up_to_alignment(batch) - batch
+    inputs = lay_out(x, n_members, extra_examples)
     weights = losses.gradient_weights(T, T**2, hard_weights, batch)
     for stack in stacks:
         z = stack.forward(inputs, draw_masks())
@@ -100,12 +102,32 @@ def test_every_derivative_is_that_of_autograd(hidden, sizes, dropout, share, ext
                 torch.testing.assert_close(get_gradient(stack, i, name), parameter.grad, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("masked_before", [False, True])
+def test_the_gradient_without_masks_is_that_of_the_network_without_dropout(masked_before):
+    """A stack with dropout whose last forward pass had no masks, though an earlier one may have had some."""
+    layers, n_members, batch = [(6, 5), (5, 4), (4, 3)], 2, 7
+    dropout_stack = StackedPerceptrons(layers, [1, 2], 0.3, torch.float64)
+    modules = [build_module(MLP(hidden=[5, 4]), [6], 3, seed, torch.float64) for seed in (1, 2)]
+    inputs, dz = lay_out(draw(0, n_members, batch, 6), n_members), draw(1, n_members, 3, batch)
+    if masked_before:
+        masks = DropoutMasks(["a", "b"], dropout_stack.dropout_layers, torch.float64)
+        masks.start_epoch(0)
+        dropout_stack.forward(inputs, masks.draw(batch))
+        dropout_stack.backward(inputs, dz)
+    dropout_stack.forward(inputs)
+    dropout_stack.backward(inputs, dz)
+    for i, module in enumerate(modules):
+        module(inputs.examples_as_rows[i, :, :6]).backward(dz[i].T)
+        for name, parameter in module.named_parameters():
+            torch.testing.assert_close(get_gradient(dropout_stack, i, name), parameter.grad, rtol=1e-10, atol=1e-12)
+
+
 def get_gradient(stack: StackedPerceptrons | StackedModules, member: int, name: str) -> Tensor:
     if isinstance(stack, StackedModules):
         return stack.gradients[name][member]
     layer, _, kind = name.partition(".")
     index = len(stack.layers) - 1 if layer == "logit" else int(layer.removeprefix("hidden_")) - 1
-    gradient, inputs = stack._product_gradients[index][member], stack.layers[index][0]
+    gradient, inputs = stack._compute_gradient_matrices[index][member], stack.layers[index][0]
     assert not gradient[:, inputs + 1 :].any(), "padding would be trained"
     return gradient[:, :inputs] if kind == "weight" else gradient[:, inputs]
 
@@ -116,14 +138,16 @@ def get_gradient(stack: StackedPerceptrons | StackedModules, member: int, name: 
 )
 def test_each_batch_is_a_slice_of_the_examples(sizes, share):
     """Both views of each batch; columns run on to a multiple of 16."""
-    pack, size, n_batches, features = sizes
-    n_examples = n_batches * size + pad_to_lane(size) - size
-    examples = [append_ones(draw(i, n_examples, features).numpy(), torch.float64) for i in range(1 if share else pack)]
-    batches = Inputs.split_into_batches(torch.stack(examples), features, pack, size)
+    n_members, size, n_batches, features = sizes
+    n_examples = n_batches * size + round_up_to_alignment(size) - size
+    examples = [
+        append_ones(draw(i, n_examples, features).numpy(), torch.float64) for i in range(1 if share else n_members)
+    ]
+    batches = Inputs.split_into_batches(torch.stack(examples), features, n_members, size)
     assert len(batches) == n_batches
     for i, batch in enumerate(batches):
-        assert batch.examples_as_columns.shape == (pack, features + 1, pad_to_lane(size))
-        for member in range(pack):
+        assert batch.examples_as_columns.shape == (n_members, features + 1, round_up_to_alignment(size))
+        for member in range(n_members):
             expected = examples[0 if share else member][i * size : (i + 1) * size]
             assert torch.equal(batch.examples_as_rows[member], expected)
             assert torch.equal(batch.examples_as_columns[member, :, :size], expected[:, : features + 1].T)

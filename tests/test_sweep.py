@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 
 import pandas as pd
@@ -26,7 +27,13 @@ from kdtune.columns import (
     WIDTH,
 )
 from kdtune.plan.enumerate_networks import enumerate_networks
+from kdtune.results.store import Store
+from kdtune.run.live_table import MIN_SECONDS_BETWEEN_WRITES, LiveTable
+from kdtune.run.progress import Progress
+from kdtune.run.sweep import SweepListener
 from kdtune.spec.load import load_spec
+from kdtune.table import rows_to_arrow
+from kdtune.train.rows import make_row
 from tests.conftest import write_small
 from tests.folders import assert_same_rows, parts, table, train_alone
 
@@ -125,6 +132,60 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     everything = sweep(write(), "--fresh", "--fresh-teachers", "--yes")
     assert "Training 18 networks" in everything.stderr
     assert_same_rows(table(folder), reference)
+
+
+def test_teachers_that_were_to_be_trained_again_are_so_after_an_interrupt(call, write, ray_address, tmp_path):
+    def sweep(*arguments):
+        return call("sweep", write(), *arguments, "--address", ray_address, "--results", tmp_path / "results")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    assert sweep().exit_code == 0
+    before = table(tmp_path / "results/small")
+    teachers = before[before[MODEL] == TEACHER][ID]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kdtune.run.schedule.run_packs", interrupt)
+        assert sweep("--fresh-teachers", "--yes").exit_code == 130
+    assert not any((tmp_path / "results/teachers" / name).exists() for name in teachers)
+    continued = sweep()
+    assert f"{len(teachers)} to train" in continued.stderr
+    assert all((tmp_path / "results/teachers" / name).is_dir() for name in teachers)
+    assert_same_rows(table(tmp_path / "results/small"), before)
+
+    # Teachers that the user removed are not needed, and not trained again.
+    shutil.rmtree(tmp_path / "results/teachers")
+    assert "nothing to train" in sweep().stderr
+
+
+def test_on_a_full_disk_the_first_error_is_raised(write, ray_address, small_disk, monkeypatch):
+    def break_off(*_):
+        small_disk.fill(leaving=0)
+        raise package.SweepError("Ray Tune broke off")
+
+    monkeypatch.setattr("kdtune.run.schedule.run_packs", break_off)
+    with pytest.raises(package.SweepError, match="Ray Tune broke off"):
+        package.sweep(write(), results=small_disk.path, address=ray_address, progress=False)
+
+
+def test_the_table_on_disk_gets_rows_that_came_soon_after_a_write(plan, tmp_path, monkeypatch):
+    seconds = [0.0]
+    monkeypatch.setattr("kdtune.run.live_table.time.monotonic", lambda: seconds[0])
+    store = Store(tmp_path, "small")
+    store.folder.mkdir()
+    small = plan()
+    listener = SweepListener(LiveTable(store, small, rows_to_arrow([])), Progress(None))
+    pack = small.packs[0]
+    listener.on_rows_finished(rows_to_arrow([make_row(network) for network in pack.networks]))
+    listener.on_tick()
+    assert len(pd.read_parquet(store.table_path)) == 0, "it was written a moment ago"
+    seconds[0] += MIN_SECONDS_BETWEEN_WRITES
+    listener.on_tick()
+    assert len(pd.read_parquet(store.table_path)) == len(pack.networks)
+    written_at = store.table_path.stat().st_mtime_ns
+    seconds[0] += 1000 * MIN_SECONDS_BETWEEN_WRITES
+    listener.on_tick()
+    assert store.table_path.stat().st_mtime_ns == written_at, "there was nothing new"
 
 
 def test_an_address_where_nobody_answers_is_refused_and_nothing_is_written(kdtune, write, tmp_path):

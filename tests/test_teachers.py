@@ -11,18 +11,21 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import kdtune as package
 from kdtune.columns import ID
 from kdtune.errors import StorageError
 from kdtune.results.store import Store
+from kdtune.results.weights import check_weights
 from kdtune.run.request import Request
 from kdtune.run.sweep import list_sweep_networks, plan_missing, read_known_rows
 from kdtune.spec.load import load_spec
 from kdtune.table import merge_tables, select_networks, to_frame
 from kdtune.train.train_pack import train_pack
 from tests.conftest import write_small
+from tests.faults import no_free_descriptors, run_before_first_call
 from tests.folders import assert_same_rows
 
 LOGITS_AND_WEIGHTS = ["train.npy", "val.npy", "test.npy", "weights.safetensors"]
@@ -187,7 +190,7 @@ def test_a_changed_teacher_is_set_aside_and_trained_again(tmp_path, teachers, te
     teacher_id = teacher.network.id
     teachers.save(teacher)
     change(teachers.folder / teacher_id / name)
-    planner = Store(tmp_path, "x", read_only=True)
+    planner = Store(tmp_path, "x", repair=False)
     assert planner.teachers.select_usable([teacher_id]) == set()
     assert (teachers.folder / teacher_id).is_dir(), "planning moves nothing"
     assert teachers.select_usable([teacher_id]) == set()
@@ -208,7 +211,7 @@ def test_a_worker_distills_from_no_changed_teacher(teachers, teacher):
         with pytest.raises(ValueError, match=rf"was changed after it was saved: {name} .*run the same command again"):
             load(teacher.network.id)
         shutil.rmtree(teachers.folder / teacher.network.id)
-        with pytest.raises(ValueError, match=r"cannot be read: No such file .*run the same command again"):
+        with pytest.raises(ValueError, match=r"was removed: .* does not exist; run the same command again"):
             load(teacher.network.id)
         teachers.save(teacher)
 
@@ -253,7 +256,69 @@ def test_torn_weights_are_a_request_error(tmp_path, teachers, teacher):
         package.load(tmp_path / "x", teacher.network.id)
 
 
+def test_a_changed_teacher_is_noticed_although_its_checksums_were_removed(tmp_path, teachers, teacher):
+    folder = teachers.folder / teacher.network.id
+    teachers.save(teacher)
+    change(folder / "train.npy")
+    (folder / "checksums.json").unlink()
+    with pytest.raises(ValueError, match=r"was changed after it was saved: checksums\.json does not exist"):
+        teachers.load_logits(teacher.network.id)
+    assert teachers.select_usable([teacher.network.id]) == set()
+    assert "was changed after it was saved: checksums.json does not exist" in teachers.warnings[0]
+
+
+def test_a_teacher_that_is_removed_between_two_looks_is_not_intact(teachers, teacher, monkeypatch):
+    for check in (teachers.is_intact, lambda teacher_id: teachers.select_usable([teacher_id])):
+        teachers.save(teacher)
+        calls = run_before_first_call(monkeypatch, "exists", lambda path: shutil.rmtree(path.parent))
+        assert not check(teacher.network.id)
+        assert calls[0].name == "checksums.json"
+        monkeypatch.undo()
+    assert not teachers.warnings, "the sweep that removed it says so"
+
+
+# --- errors that pass -----------------------------------------------------------------------------
+
+
+def test_too_many_open_files_are_no_damage(tmp_path, teachers, teacher):
+    teacher_id = teacher.network.id
+    teachers.save(teacher)
+    assert teachers.read_rows([teacher_id]).num_rows == 1
+    for call in (
+        lambda: teachers.read_rows([teacher_id]),
+        lambda: teachers.select_usable([teacher_id]),
+        lambda: teachers.load_logits(teacher_id),
+        lambda: teachers.load_network(teacher_id),
+        lambda: teachers.save(teacher),
+    ):
+        with no_free_descriptors(), pytest.raises(StorageError, match="Too many open files"):
+            call()
+    check_weights(teachers.folder / teacher_id / "weights.safetensors")
+    with no_free_descriptors(), pytest.raises(StorageError, match="Too many open files"):
+        check_weights(teachers.folder / teacher_id / "weights.safetensors")
+    assert not teachers.warnings
+    check_intact(tmp_path, [teacher])
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file whose reading is an I/O error")
+def test_a_broken_disk_is_no_damage(teachers, teacher):
+    path = teachers.folder / teacher.network.id / "train.npy"
+    teachers.save(teacher)
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+    for call in (teachers.load_logits, teachers.is_intact, lambda teacher_id: teachers.read_rows([teacher_id])):
+        with pytest.raises(StorageError, match="Input/output error"):
+            call(teacher.network.id)
+    assert path.is_symlink()
+
+
 # --- folders of earlier versions ----------------------------------------------------------------
+
+
+def make_older(folder: Path) -> None:
+    """Make a teacher's folder one that was saved before there were checksums."""
+    (folder / "checksums.json").unlink()
+    pq.write_table(pq.read_table(folder / "row.parquet").replace_schema_metadata(None), folder / "row.parquet")
 
 
 def test_a_folder_of_an_earlier_version_gets_checksums_when_it_is_used(tmp_path, teachers, teacher):
@@ -261,23 +326,52 @@ def test_a_folder_of_an_earlier_version_gets_checksums_when_it_is_used(tmp_path,
     path = teachers.folder / teacher_id / "checksums.json"
     teachers.save(teacher)
     checksums = path.read_text()
-    assert sorted(json.loads(checksums)) == sorted(LOGITS_AND_WEIGHTS)
-    path.unlink()
+    assert sorted(json.loads(checksums)["files"]) == sorted(LOGITS_AND_WEIGHTS)
+    make_older(path.parent)
     teachers.load_logits(teacher_id)
     teachers.read_rows([teacher_id])
-    Store(tmp_path, "x", read_only=True).teachers.select_usable([teacher_id])
+    Store(tmp_path, "x", repair=False).teachers.select_usable([teacher_id])
     assert not path.exists()
     assert teachers.select_usable([teacher_id]) == {teacher_id}
     assert path.read_text() == checksums
     assert not teachers.warnings
 
 
+def test_a_removed_file_of_a_folder_of_an_earlier_version_is_noticed(teachers, teacher):
+    folder = teachers.folder / teacher.network.id
+    teachers.save(teacher)
+    make_older(folder)
+    (folder / "train.npy").unlink()
+    with pytest.raises(ValueError, match=r"train\.npy does not exist; run the same command again"):
+        teachers.load_logits(teacher.network.id)
+
+
 def test_a_folder_of_an_earlier_version_on_a_read_only_disk_is_used(small_disk, teacher):
     teachers = Store(small_disk.path, "x").teachers
     teachers.save(teacher)
-    (teachers.folder / teacher.network.id / "checksums.json").unlink()
+    make_older(teachers.folder / teacher.network.id)
     small_disk.remount("ro")
     assert teachers.select_usable([teacher.network.id]) == {teacher.network.id}
     assert len(teachers.warnings) == 1
     assert "is used without checksums" in teachers.warnings[0]
     teachers.load_logits(teacher.network.id)
+
+
+def test_checksums_name_their_algorithm_and_older_ones_without_it_stay_valid(teachers, teacher):
+    path = teachers.folder / teacher.network.id / "checksums.json"
+    teachers.save(teacher)
+    checksums = json.loads(path.read_text())
+    assert checksums["algorithm"] == "blake2b-160"
+    path.write_text(json.dumps(checksums["files"]))
+    assert teachers.is_intact(teacher.network.id)
+    change(path.with_name("train.npy"))
+    assert not teachers.is_intact(teacher.network.id)
+
+
+def test_checksums_of_a_newer_version_are_no_damage(teachers, teacher):
+    path = teachers.folder / teacher.network.id / "checksums.json"
+    teachers.save(teacher)
+    path.write_text(path.read_text().replace("blake2b-160", "blake3"))
+    with pytest.raises(StorageError, match=r"newer version of kdtune.*'blake3'"):
+        teachers.select_usable([teacher.network.id])
+    assert path.exists()

@@ -81,28 +81,28 @@ def _describe_redrawn(parts: list[str]) -> str:
 
 def _format_comparison(comparison: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Return the comparison as text, with notes by their number."""
-    shown = comparison[["part", "network", "source", "n"]].copy()
+    text_table = comparison[["part", "network", "source", "n"]].copy()
     has_replicates = comparison["replicates"] > 1
-    shown["published"] = comparison["theirs"].astype(int)
+    text_table["published"] = comparison["theirs"].astype(int)
     mean_of_several, single = comparison["mean"].map("{:.1f}".format), comparison["mean"].map("{:.0f}".format)
-    shown["here"] = mean_of_several.where(has_replicates, single)
+    text_table["here"] = mean_of_several.where(has_replicates, single)
     for title, low_column, high_column, verdict_column in (
         ("range", "lowest", "highest", "spread"),
         ("one more run", "low", "high", "one_more_run"),
     ):
         low, high = comparison[low_column].map("{:.0f}".format), comparison[high_column].map("{:.0f}".format)
-        shown[title] = (low + " to " + high).where(has_replicates, NOTHING)
-        shown[f"published in {title}"] = comparison[verdict_column].where(has_replicates, NOTHING)
-    shown["note"] = [str(notes.index(note) + 1) if note else "" for note in comparison["note"]]
-    return shown
+        text_table[title] = (low + " to " + high).where(has_replicates, NOTHING)
+        text_table[f"published in {title}"] = comparison[verdict_column].where(has_replicates, NOTHING)
+    text_table["note"] = [str(notes.index(note) + 1) if note else "" for note in comparison["note"]]
+    return text_table
 
 
 def _format_rankings(rankings: pd.DataFrame) -> pd.DataFrame:
     """Return the ranks of pairs of students as text."""
-    shown = rankings[["part", "first", "second", "source"]].copy()
-    shown["published"] = rankings["theirs"].map("{:+.0f}".format)
-    shown["here"] = rankings["mean"].map("{:+.1f}".format)
+    text_table = rankings[["part", "first", "second", "source"]].copy()
+    text_table["published"] = rankings["theirs"].map("{:+.0f}".format)
+    text_table["here"] = rankings["mean"].map("{:+.1f}".format)
     low, high = rankings["low"].map("{:+.0f}".format), rankings["high"].map("{:+.0f}".format)
-    shown["95 % interval"] = low + " to " + high
-    shown["here says"] = rankings["says"]
-    return shown
+    text_table["95 % interval"] = low + " to " + high
+    text_table["here says"] = rankings["says"]
+    return text_table

@@ -69,9 +69,9 @@ def _print_test_split(answer: Answer) -> None:
 
 def _print_settings(answer: Answer, format_table: Callable[[Answer], pd.DataFrame]) -> None:
     """Print a table with one row per setting; of very many settings the first ones."""
-    shown = answer.limit_cells(MAX_SETTINGS)
-    print_table(format_table(shown), len(answer.cell_columns))
-    n_hidden = len(answer.cells) - len(shown.cells)
+    first_settings = answer.limit_cells(MAX_SETTINGS)
+    print_table(format_table(first_settings), len(answer.cell_columns))
+    n_hidden = len(answer.cells) - len(first_settings.cells)
     if n_hidden:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more, in the files below.")
 
@@ -92,7 +92,7 @@ def print_power(frame: pd.DataFrame, answer: Answer) -> None:
         f"{pluralize(n_usable, 'setting')} with up to {pluralize(int(counts.max()), 'replicate')}.\n"
         f"A difference is a share of a setting's fewest errors; in errors, that is for the median setting:"
     )
-    shown = pd.DataFrame(
+    text_table = pd.DataFrame(
         {"difference": frame["difference"].map("{:.3g}".format), "errors": frame["errors"].map("{:.3g}".format)}
     )
     titles = {
@@ -101,8 +101,8 @@ def print_power(frame: pd.DataFrame, answer: Answer) -> None:
         "to_bound": "for an interval as wide", "to_bound_most": "... as wide in 9 of 10 settings",
     }  # fmt: skip
     for name, title in titles.items():
-        shown[title] = [_format_count(count) for count in frame[name]]
-    print_table(shown)
+        text_table[title] = [_format_count(count) for count in frame[name]]
+    print_table(text_table)
     click.echo("Paired t-test, two-sided at 5 %; 95 % confidence interval of the mean paired difference. The noise is\n"
                "itself an estimate from these replicates.")  # fmt: skip
 

@@ -71,11 +71,11 @@ def print_table(frame: Any, n_keys: int = 0) -> None:
 def _split_columns(widths: dict[str, int], n_keys: int, max_width: int) -> Iterator[list[str]]:
     """Yield the names of columns that fit side by side, the key columns before each part."""
     names = list(widths)
-    keys, others = names[:n_keys], names[n_keys:]
+    keys, other_columns = names[:n_keys], names[n_keys:]
     if sum(widths[name] for name in keys) > max_width // 2 and sum(widths.values()) > max_width:
-        keys, others = names[:1], names[1:]  # So many keys would leave no room for what they name.
+        keys, other_columns = names[:1], names[1:]  # So many keys would leave no room for what they name.
     part = list(keys)
-    for name in others:
+    for name in other_columns:
         is_full = sum(widths[column] for column in [*part, name]) > max_width + 1
         if is_full and len(part) > len(keys):
             yield part

@@ -73,7 +73,7 @@ def show(
     if file_format == "table" and output is None:
         _print_rows(table, rows)
     elif file_format == "parquet" and output is None and sys.stdout.isatty():
-        raise RequestError("Parquet cannot be shown on a terminal; write it to a file with -o FILE.parquet")
+        raise RequestError("Parquet cannot be printed_rows on a terminal; write it to a file with -o FILE.parquet")
     else:
         export_table(table, file_format, output)
 
@@ -98,9 +98,9 @@ def _join_classes(results: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def _print_rows(table: pd.DataFrame, max_rows: int) -> None:
     """Print the first rows of a table; 0 prints all of them."""
-    shown = table.head(max_rows) if max_rows else table
-    print_table(shown, _count_identifying_columns(list(table.columns)))
-    n_hidden = len(table) - len(shown)
+    printed_rows = table.head(max_rows) if max_rows else table
+    print_table(printed_rows, _count_identifying_columns(list(table.columns)))
+    n_hidden = len(table) - len(printed_rows)
     if n_hidden:
         click.echo(f"... and {n_hidden:,} more rows: --rows 0 prints all, -o FILE.csv writes them.", err=True)
 

@@ -52,10 +52,10 @@ def _parse_pairs(_context: click.Context, parameter: click.Parameter, value: str
     for pair in (value or "").split(","):
         if not pair.strip():
             continue
-        ours, _, theirs = (part.strip() for part in pair.partition("="))
-        if not ours or not theirs:
+        our_name, _, their_name = (part.strip() for part in pair.partition("="))
+        if not our_name or not their_name:
             raise click.BadParameter(f"{pair!r} is not OURS=THEIRS", param=parameter)
-        column_map[ours] = theirs
+        column_map[our_name] = their_name
     return column_map
 
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from kdtune.errors import StorageError
+from kdtune.files.storage_errors import convert_os_errors
 
-# What file systems and platforms answer that cannot flush a folder: EINVAL some network file systems,
-# EACCES Windows, which does not open folders.
-_CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM)
+# The error codes of systems that cannot flush a folder. They are no failure: the folder is flushed later, by itself.
+_CANNOT_FLUSH = (
+    errno.EINVAL,  # the file system has no flush for folders: some network file systems
+    errno.ENOTSUP,  # the same, from other file systems
+    errno.EOPNOTSUPP,  # the same code as ENOTSUP on Linux, another one elsewhere
+    errno.EBADF,  # the system flushes only what is open for writing, which a folder cannot be
+    errno.EACCES,  # the system does not open folders: Windows
+    errno.EPERM,  # the file system does not permit it
+)
 
 
 def write_atomically(path: Path, write_to: Callable[[Path], object]) -> None:
@@ -25,15 +32,16 @@ def write_atomically(path: Path, write_to: Callable[[Path], object]) -> None:
         If the disk is full or the folder cannot be written; a file that stood at ``path`` is left as it was.
     """
     temporary = make_temporary_path(path)
-    try:
-        write_to(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        move_into_place(temporary, path)
-    except OSError as error:
-        with suppress(OSError):  # On a read-only file system even this fails, and the first error says why.
-            temporary.unlink()
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    with convert_os_errors(f"write {path}"):
+        try:
+            write_to(temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            move_into_place(temporary, path)
+        except BaseException:  # An interrupt leaves nothing behind either.
+            with suppress(OSError):  # On a read-only file system even this fails, and the first error says why.
+                temporary.unlink()
+            raise
 
 
 def make_temporary_path(path: Path) -> Path:
@@ -42,16 +50,23 @@ def make_temporary_path(path: Path) -> Path:
 
 
 def is_temporary(path: Path) -> bool:
-    """Return whether a path is one of ``make_temporary_path``, by its name."""
+    """Return whether a file name has the form of a temporary one."""
     return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """List the content of a folder; nothing if it is not there, or is removed just now (where ``glob`` may raise)."""
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
+    """List the content of a folder; return nothing if the folder does not exist, or is removed at the same time.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be read.
+    """
+    with convert_os_errors(f"read {folder}"):
+        try:
+            return list(folder.iterdir())
+        except FileNotFoundError:
+            return []
 
 
 def move_into_place(source: Path, target: Path) -> None:
@@ -71,16 +86,50 @@ def move_into_place(source: Path, target: Path) -> None:
 def create_folder(path: Path) -> list[Path]:
     """Create a folder with its missing parents, flush their names to disk, and return the new ones, outermost first.
 
+    A folder that another process creates at the same time is not among the new ones.
+
     Raises
     ------
     OSError
-        If it cannot be created.
+        If it cannot be created; then no new parent is left.
     """
-    new_folders = [folder for folder in (path, *path.parents) if not folder.exists()][::-1]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in new_folders:
-        flush_folder(folder.parent)
+    new_folders: list[Path] = []
+    missing_folders = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    try:
+        for folder in reversed(missing_folders):
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                if not folder.is_dir():
+                    raise
+                continue
+            new_folders.append(folder)
+            flush_folder(folder.parent)
+    except OSError:
+        remove_empty_folders(new_folders)
+        raise
     return new_folders
+
+
+def remove_empty_folders(folders: Iterable[Path]) -> None:
+    """Remove those folders that are empty, the innermost first; leave the others."""
+    for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file, a link (not what it leads to), or a folder with its content.
+
+    Raises
+    ------
+    OSError
+        If something cannot be removed. A path that does not exist is no error.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def flush_folder(folder: Path) -> None:

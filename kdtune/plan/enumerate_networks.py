@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kdtune.plan.identity import SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
 from kdtune.plan.network import Classes, DataDraw, Model, Network, make_data_draw
-from kdtune.settings import AnyDataset, Settings, Shape, Train
+from kdtune.settings import Dataset, Settings, Shape, Train
 from kdtune.spec.sweep_spec import Case, SweepSpec
 
 
@@ -119,7 +119,7 @@ class NetworkFactory:
         baseline = self._make_network("student", data, case.student, case.student_train, student_draw, transfer)
         return TeacherAndBaseline(teacher, baseline)
 
-    def _make_data_draw(self, settings: AnyDataset, draw: int) -> DataDraw:
+    def _make_data_draw(self, settings: Dataset, draw: int) -> DataDraw:
         key = id(settings), draw
         if key not in self._data_draws:
             self._data_draws[key] = make_data_draw(settings, draw, self._sweep_seed)

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from kdtune.settings import Layer
 
 FLOAT32_BYTES = 4
-LANE = 16  # float32 values in 64 bytes: a cache line, and the widest vector register
+
+# Rows of matrices start at multiples of this many values: 64 bytes of float32, which are a cache line and the widest
+# vector register.
+ALIGNMENT = 16
 
 # A stack of networks reads and writes less than this in a training step, or it outgrows the cache. On a
 # server processor the fastest stacks had between 3 MB, with quiet neighbours, and 8 MB, with busy ones.
 STACK_BYTES = 6 << 20
 
 
-def pad_to_lane(n: int) -> int:
-    """Return ``n`` rounded up to a multiple of ``LANE``."""
-    return -(-n // LANE) * LANE
+def round_up_to_alignment(n: int) -> int:
+    """Return ``n`` rounded up to a multiple of ``ALIGNMENT``."""
+    return -(-n // ALIGNMENT) * ALIGNMENT
 
 
 def estimate_training_bytes(layers: Sequence[Layer], batch_size: int) -> int:
@@ -28,6 +31,6 @@ def estimate_training_bytes(layers: Sequence[Layer], batch_size: int) -> int:
     n_weights = 0
     n_activations = 0  # per example
     for layer in layers:
-        n_weights += layer.outputs * pad_to_lane(layer.inputs + 1)
-        n_activations += (layer.outputs + pad_to_lane(layer.outputs + 1)) * layer.positions
-    return FLOAT32_BYTES * (4 * n_weights + n_activations * pad_to_lane(batch_size))
+        n_weights += layer.outputs * round_up_to_alignment(layer.inputs + 1)
+        n_activations += (layer.outputs + round_up_to_alignment(layer.outputs + 1)) * layer.positions
+    return FLOAT32_BYTES * (4 * n_weights + n_activations * round_up_to_alignment(batch_size))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kdtune.plan.identity import DATA_SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
-from kdtune.plan.memory_estimate import FLOAT32_BYTES, STACK_BYTES, estimate_training_bytes, pad_to_lane
-from kdtune.settings import AnyDataset, Distill, Layer, Shape, Train
+from kdtune.plan.memory_estimate import FLOAT32_BYTES, STACK_BYTES, estimate_training_bytes, round_up_to_alignment
+from kdtune.settings import Dataset, Distill, Layer, Shape, Train
 
 Model = Literal["teacher", "student", "distilled_student"]
 Classes = tuple[int, ...]
@@ -27,7 +27,7 @@ class DataDraw:
     """
 
     id: str
-    settings: AnyDataset = field(compare=False)
+    settings: Dataset = field(compare=False)
     draw: int
     seed: int
     sweep_seed: int
@@ -113,7 +113,7 @@ class Network:
     def data_bytes(self) -> int:
         """Estimated bytes of its training data: features, and soft targets or labels."""
         data = self.data.settings
-        return FLOAT32_BYTES * self.n_train * (pad_to_lane(data.n_features + 1) + data.n_classes)
+        return FLOAT32_BYTES * self.n_train * (round_up_to_alignment(data.n_features + 1) + data.n_classes)
 
     @property
     def work(self) -> int:
@@ -171,7 +171,7 @@ class Pack:
         )
 
 
-def make_data_draw(settings: AnyDataset, draw: int, sweep_seed: int) -> DataDraw:
+def make_data_draw(settings: Dataset, draw: int, sweep_seed: int) -> DataDraw:
     """Return one draw of a data set, with the id and the seed that follow from its settings."""
     settings_json = to_canonical_json(select_hashed_settings(settings))
     data_id = hash_text(to_canonical_json(["data", DATA_SCHEMA, sweep_seed, draw, settings_json]))

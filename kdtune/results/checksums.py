@@ -1,31 +1,35 @@
 """Checksums of a teacher's files, so that files that were changed after they were saved are noticed.
 
-``checksums.json`` in a teacher's folder maps the name of each file of logits or weights to the hexadecimal
-BLAKE2b digest (20 bytes, RFC 7693) of its content. The row in ``row.parquet`` has page checksums of its own.
+``checksums.json`` in a teacher's folder names the algorithm, and under ``files`` the hexadecimal digest of each file
+of logits or weights. The algorithm ``blake2b-160`` is BLAKE2b with a digest of 20 bytes (RFC 7693).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
+from kdtune.files.storage_errors import classify_read_errors
 
 CHECKSUMS_FILE = "checksums.json"
+ALGORITHM = "blake2b-160"
 
 
-def write_checksums(folder: Path, names: tuple[str, ...]) -> None:
+def write_checksums(folder: Path, names: Sequence[str]) -> None:
     """Write the checksums of some of a folder's files.
 
     Raises
     ------
-    OSError
-        If a file cannot be read.
+    ValueError
+        If one of the files does not exist.
     StorageError
-        If the checksums cannot be written.
+        If a file cannot be read, or the checksums cannot be written.
     """
-    checksums = {name: compute_checksum(folder / name) for name in names}
+    checksums = {"algorithm": ALGORITHM, "files": {name: compute_checksum(folder / name) for name in names}}
     text = json.dumps(checksums, indent=1) + "\n"
     write_atomically(folder / CHECKSUMS_FILE, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
@@ -35,30 +39,48 @@ def has_checksums(folder: Path) -> bool:
     return (folder / CHECKSUMS_FILE).exists()
 
 
-def check_files(folder: Path, names: tuple[str, ...]) -> None:
-    """Compare files with their checksums, if the folder has any.
+def compare_checksums(folder: Path, names: Sequence[str]) -> None:
+    """Compare files with their checksums.
 
     Raises
     ------
     ValueError
-        If a file differs from its checksum, has none, or the checksums cannot be read.
-    OSError
-        If a file is not there or cannot be read.
+        If a file does not exist, differs from its checksum or has none, or the checksums cannot be parsed.
+    StorageError
+        If a file cannot be read, or a newer version of kdtune wrote the checksums with an algorithm of its own.
     """
-    try:
-        checksums = json.loads((folder / CHECKSUMS_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return
-    except ValueError:
-        raise ValueError(f"{CHECKSUMS_FILE} cannot be read") from None
+    checksums = _read_checksums(folder)
     for name in names:
-        if not isinstance(checksums, dict) or name not in checksums:
+        if name not in checksums:
             raise ValueError(f"{CHECKSUMS_FILE} has no checksum of {name}")
         if compute_checksum(folder / name) != checksums[name]:
             raise ValueError(f"{name} does not match its checksum")
 
 
+def _read_checksums(folder: Path) -> dict[str, str]:
+    """Read the digest of each file, by the file's name."""
+    path = folder / CHECKSUMS_FILE
+    with classify_read_errors(path):
+        content = path.read_bytes()
+    try:
+        checksums = json.loads(content)
+    except ValueError:
+        raise ValueError(f"{CHECKSUMS_FILE} cannot be read") from None
+    if not isinstance(checksums, dict):
+        raise ValueError(f"{CHECKSUMS_FILE} cannot be read")
+    if "files" not in checksums:
+        return checksums  # Before kdtune named the algorithm, the file held the digests alone, and of this algorithm.
+    if checksums.get("algorithm") != ALGORITHM:
+        raise StorageError(
+            f"{path} is of a newer version of kdtune: its algorithm is {checksums.get('algorithm')!r}, not "
+            f"{ALGORITHM!r}; update kdtune, or remove the teacher's folder, and it is trained again"
+        )
+    if not isinstance(checksums["files"], dict):
+        raise ValueError(f"{CHECKSUMS_FILE} cannot be read")
+    return checksums["files"]
+
+
 def compute_checksum(path: Path) -> str:
-    """Compute the hexadecimal BLAKE2b digest (20 bytes) of a file's content."""
-    with path.open("rb") as file:
+    """Compute the hexadecimal digest of a file's content; errors are those of ``classify_read_errors``."""
+    with classify_read_errors(path), path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()

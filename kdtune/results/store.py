@@ -1,17 +1,28 @@
-"""A sweep's folder: where its rows and students lie, and what happens to torn files.
+"""The folder of a sweep: its rows, students and tables on disk.
 
     <root>/teachers/<id>/      the teachers, shared by all sweeps under the root: see ``teachers.py``
-    <root>/<name>/             sweep.yaml, table.parquet, parts/, students/<id>.safetensors, figures/,
-                               per_class.parquet, confusion.parquet, learning_curves.parquet
+    <root>/<name>/             the sweep's folder:
+        sweep.yaml             the resolved sweep file
+        table.parquet          one row per network
+        per_class.parquet, confusion.parquet, learning_curves.parquet
+                               the detail tables: see ``detail_tables.py``
+        parts/                 rows as they were written
+        students/              <id>.safetensors, the weights of students that are kept
+        set-aside/             damaged files of parts/
+        analysis/, figures/, report.html
+                               what ``kdtune analyze``, ``plot`` and ``report`` write
+        .lock, .lock.json      the lock of the sweep's driver, and who holds it: see ``lock.py``
 
-Workers write packs, the driver everything else. No file is overwritten in place: a process that is killed at
+A *row* is what the table holds of one network. A *pack* is a group of networks that a worker trains together. A
+*part* is a Parquet file in ``parts/`` with the rows of one pack, or of several after compaction.
+
+Workers save packs; the driver writes everything else. No file is overwritten in place: a process that is killed at
 any moment leaves complete files and temporary ones, whose names begin with a dot and end in ``.tmp``.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,11 +30,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kdtune.errors import RequestError, StorageError
-from kdtune.files.atomic import create_folder, is_temporary, list_folder, make_temporary_path
+from kdtune.columns import ID, TEACHER
+from kdtune.errors import RequestError
+from kdtune.files.atomic import create_folder, is_temporary, list_folder, make_temporary_path, remove_path
+from kdtune.files.storage_errors import convert_os_errors
 from kdtune.results.detail_tables import DETAIL_BUILDERS
-from kdtune.results.lock import LOCK_FILE, LOCK_NOTE, hold_lock
+from kdtune.results.lock import LOCK_FILE, LOCK_HOLDER_FILE, create_and_lock
 from kdtune.results.teachers import TeacherStore
 from kdtune.results.weights import save_weights
 from kdtune.table import merge_tables, read_table, rows_to_arrow, write_chunks, write_table
@@ -32,158 +46,216 @@ if TYPE_CHECKING:
     from kdtune.train.train_pack import TrainedNetwork
 
 DETAIL_CHUNK = 500  # networks whose details are in memory at once: each may have thousands of rows
-MAX_PARTS = 256  # part files before they are compacted: opening many small files costs more than reading their rows
-MAX_ATTEMPTS = 10  # to create a folder that other sweeps remove, which takes them a moment
+MAX_PARTS = 256  # parts before they are compacted: opening many small files costs more than reading their rows
 
 
 class Store:
     """A sweep's folder under a root, and the teachers beside it. It is pickled for the workers.
 
+    Whoever writes creates the folder that is needed.
+
     Parameters
     ----------
     root : the folder under which results lie.
     name : the sweep's name, which is its folder's.
-    read_only : leave torn files and torn teachers where they are, only warn of them.
+    repair : while reading, move damaged parts and teachers aside; otherwise only warn of them.
     """
 
-    def __init__(self, root: Path | str, name: str, read_only: bool = False) -> None:
+    def __init__(self, root: Path | str, name: str, repair: bool = True) -> None:
         self.root = Path(root).absolute()
         self.name = name
-        self.read_only = read_only
+        self.repair = repair
         self.folder = self.root / name
         self.parts_folder = self.folder / "parts"
         self.students_folder = self.folder / "students"
         self.table_path = self.folder / "table.parquet"
         self.warnings: list[str] = []
-        self.teachers = TeacherStore(self.root / "teachers", self.warnings, read_only)
+        self.teachers = TeacherStore(self.root / "teachers", self.warnings, repair)
 
     # --- the folder -----------------------------------------------------------------------------
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Create the folders and hold the sweep's as its only driver.
+        """Hold the sweep's folder as its only driver until the block ends.
+
+        The folder is created where it does not exist, and temporary files that killed writers left are removed. If
+        a RequestError ends the block, folders that were created here are removed again where they are empty.
 
         Raises
         ------
         RequestError
-            If another driver holds it, or it cannot be written. If the request is refused later, while the folder
-            is held, new folders are removed again.
+            If another driver holds the folder, or it or the teachers' folder cannot be written.
         """
-        new_folders = self.create_folders()
-        # A driver that does not get the lock removes nothing: the folders are the holder's.
-        with hold_lock(self.folder):
+        with create_and_lock(self.folder):
+            self._check_writable()
             self._remove_leftovers()
-            try:
-                yield
-            except RequestError:
-                if self.folder in new_folders:
-                    shutil.rmtree(self.folder, ignore_errors=True)
-                _remove_empty(new_folders)
-                raise
+            yield
 
-    def create_folders(self) -> list[Path]:
-        """Create the folders and return the new ones; RequestError if they cannot be created or written."""
-        new_folders: list[Path] = []
-        try:
-            for folder in (self.parts_folder, self.teachers.folder):
-                new_folders += _create_writable_folder(folder)
-        except OSError as error:
-            _remove_empty(new_folders)
-            raise RequestError(f"{self.folder}: the results folder cannot be written: {error.strerror}") from error
-        return new_folders
+    def _check_writable(self) -> None:
+        """Raise RequestError if a folder that exists cannot be written."""
+        for folder in (self.folder, self.parts_folder, self.teachers.folder):
+            if not folder.exists():
+                continue
+            probe = make_temporary_path(folder / "probe")
+            try:
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise RequestError(f"{folder}: the results folder cannot be written: {error.strerror}") from error
 
     def clear(self) -> None:
         """Remove everything of this sweep but its lock; the shared teachers stay.
+
+        Where a folder is a link to another disk, its content is removed and the link stays.
 
         Raises
         ------
         StorageError
             If something cannot be removed.
         """
-        try:
-            for path in list_folder(self.folder):
-                if path.name in (LOCK_FILE, LOCK_NOTE):
+        with convert_os_errors(f"clear {self.folder}"):
+            # The rows go first: what a kill leaves then does not count as trained.
+            for path in (self.parts_folder, *list_folder(self.folder)):
+                if path.name in (LOCK_FILE, LOCK_HOLDER_FILE):
                     continue
-                if path.is_dir():
-                    shutil.rmtree(path)
+                if path.is_symlink() and path.is_dir():
+                    for content in list_folder(path):
+                        remove_path(content)
                 else:
-                    path.unlink()
-            create_folder(self.parts_folder)
-        except OSError as error:
-            raise StorageError(f"cannot clear {self.folder}: {error.strerror or error}") from error
+                    remove_path(path)
 
     def _remove_leftovers(self) -> None:
-        """Remove temporary files of writers that were killed: whoever holds the lock knows that none is at work."""
+        """Remove temporary files of writers that were killed.
+
+        On a cluster, workers of a killed driver may still be writing: the write whose file vanishes fails, and its
+        networks are trained again.
+        """
         for folder in (self.folder, self.parts_folder, self.students_folder):
             for path in filter(is_temporary, list_folder(folder)):
                 with suppress(OSError):
-                    path.unlink()
+                    remove_path(path)
         self.teachers.remove_leftovers()
 
     # --- rows -----------------------------------------------------------------------------------
 
     def read_rows(self) -> pa.Table:
-        """Read all rows in ``parts/``. Torn and foreign files are set aside with a warning."""
+        """Read all rows in ``parts/``; damaged and foreign files are set aside with a warning.
+
+        A reader needs no lock if its store does not repair: a driver may compact parts at the same time.
+
+        Raises
+        ------
+        StorageError
+            If the system cannot read a file at the moment, or a damaged one cannot be moved.
+        """
         while True:
             tables, errors = _read_parts(self._list_parts())
-            # While a sweep is planned that runs, its driver may compact a part between the listing and the reading.
+            # Parts that vanished after they were listed were compacted, and their rows are in another file now.
             if all(os.path.lexists(path) for path in errors):
                 break
         for path, error in errors.items():
             outcome = "its networks are trained again"
-            if not self.read_only:
+            if self.repair:
                 outcome = f"set aside as {self._set_part_aside(path)}, {outcome}"
             self.warnings.append(f"parts/{error}; {outcome}")
         return merge_tables(tables.values())
 
     def read_part(self, pack_id: str) -> pa.Table:
-        """Read the rows of one pack; ValueError if they are not there or torn."""
-        return read_table(self.parts_folder / f"{pack_id}.parquet")
+        """Read the rows of one pack; errors are those of ``read_table``."""
+        return read_table(self._get_part_path(pack_id))
 
     def write_part(self, pack_id: str, rows: Sequence[dict[str, Any]]) -> None:
         """Write the rows of one pack; StorageError if the disk is full or the folder cannot be written."""
-        write_table(rows_to_arrow(rows), self.parts_folder / f"{pack_id}.parquet")
+        self._write_part_file(self._get_part_path(pack_id), rows_to_arrow(rows))
 
     def compact_parts(self, min_files: int = MAX_PARTS) -> None:
-        """Put all rows into one file if there are many files. Not while packs run: their driver reads single parts."""
+        """Put all rows into one part if there are many. Not while packs run: their driver reads single parts."""
         paths = self._list_parts()
         if len(paths) >= min_files:
             self._compact(paths)
 
     def compact_packs(self, pack_ids: Iterable[str]) -> None:
-        """Put the rows of packs into one file; nobody may need ``read_part`` for them again."""
-        self._compact([self.parts_folder / f"{pack_id}.parquet" for pack_id in pack_ids])
+        """Put the rows of packs into one part; nobody may need ``read_part`` for them again."""
+        self._compact(map(self._get_part_path, pack_ids))
 
-    def _compact(self, paths: Iterable[Path]) -> None:
-        """Write the rows of files into one, then remove those files; a kill in between leaves rows twice, never none.
+    def remove_rows(self, network_ids: Iterable[str]) -> None:
+        """Remove the rows of networks, so that they count as not trained. Not while packs run.
 
-        Files that cannot be read stay, for ``read_rows`` to report.
+        If the process is killed meanwhile, some of these rows may be left; no other row is lost.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder cannot be written.
+        """
+        self._compact(self._list_parts(), without_ids=network_ids)
+
+    def _compact(self, paths: Iterable[Path], without_ids: Iterable[str] = ()) -> None:
+        """Write the rows of parts into one, then remove those parts; a kill in between leaves rows twice, never none.
+
+        Damaged parts stay, for ``read_rows`` to report. The rows of the networks ``without_ids`` are left out.
         """
         tables, _ = _read_parts(paths)
-        write_table(merge_tables(tables.values()), self.parts_folder / f"compacted-{uuid.uuid4().hex[:12]}.parquet")
+        if not tables:
+            return
+        compacted_path = self.parts_folder / f"compacted-{uuid.uuid4().hex[:12]}.parquet"
+        rows = merge_tables(tables.values())
+        is_removed = pc.is_in(rows[ID], pa.array(without_ids, pa.string()))
+        self._write_part_file(compacted_path, rows.filter(pc.invert(is_removed)))
         for path in tables:
-            path.unlink(missing_ok=True)
+            with convert_os_errors(f"remove {path}"):
+                path.unlink(missing_ok=True)
+
+    def _get_part_path(self, pack_id: str) -> Path:
+        return self.parts_folder / f"{pack_id}.parquet"
+
+    def _write_part_file(self, path: Path, rows: pa.Table) -> None:
+        with convert_os_errors(f"write {self.parts_folder}"):
+            create_folder(self.parts_folder)
+        write_table(rows, path)
 
     def _list_parts(self) -> list[Path]:
-        """Return the files in ``parts/`` that are not temporary, oldest first: of two rows the later one counts."""
-        modified_at = {}
-        for path in list_folder(self.parts_folder):
-            if not is_temporary(path):
-                with suppress(FileNotFoundError):
-                    modified_at[path] = path.lstat().st_mtime_ns
-        return sorted(modified_at, key=lambda path: modified_at[path])
+        """Return the files in ``parts/`` that are not temporary, sorted by modification time.
+
+        They are sorted because ``merge_tables`` keeps the last of several final rows of a network. Where the clocks
+        of hosts disagree, that may be the row that was written first: both are results of the same training.
+        """
+        while True:
+            paths = self._list_part_files()
+            with convert_os_errors(f"read {self.parts_folder}"):
+                try:
+                    modified_at = {path: path.lstat().st_mtime_ns for path in paths}
+                except FileNotFoundError:
+                    continue  # It was compacted, perhaps into a file that is not among these.
+            return sorted(paths, key=lambda path: modified_at[path])
+
+    def _list_part_files(self) -> list[Path]:
+        """List the files in ``parts/`` again until none of the listing before has vanished.
+
+        A listing is no snapshot: if parts are compacted meanwhile, it may lack both an old file and the new one.
+        """
+        previous_paths = None
+        while True:
+            paths = {path for path in list_folder(self.parts_folder) if not is_temporary(path)}
+            if previous_paths is not None and previous_paths <= paths:
+                return list(paths)
+            previous_paths = paths
 
     def _set_part_aside(self, path: Path) -> Path:
         set_aside_path = self.folder / "set-aside" / f"{path.name}.{uuid.uuid4().hex[:8]}"
-        try:
+        with convert_os_errors(f"set {path} aside"):
             create_folder(set_aside_path.parent)
             path.rename(set_aside_path)
-        except OSError as error:
-            raise StorageError(f"cannot set {path} aside: {error.strerror or error}") from error
         return set_aside_path
 
     def write_details(self, rows: pa.Table) -> None:
-        """Write what is too long for the table into files beside it; no file for what no network recorded."""
+        """Write the detail tables (per class, confusion, learning curves); remove the file of one that would be empty.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder cannot be written.
+        """
         for file_name, build in DETAIL_BUILDERS.items():
             starts = range(0, len(rows), DETAIL_CHUNK)
             write_chunks((build(rows.slice(start, DETAIL_CHUNK)) for start in starts), self.folder / file_name)
@@ -191,7 +263,9 @@ class Store:
     # --- packs ----------------------------------------------------------------------------------
 
     def save_pack(self, pack_id: str, results: Sequence[TrainedNetwork]) -> None:
-        """Save a finished pack: first logits and weights, then the rows, which promise that those are there.
+        """Save a finished pack.
+
+        Rows are written last: a reader that sees a row may rely on the files.
 
         Raises
         ------
@@ -201,51 +275,24 @@ class Store:
         for result in results:
             if result.weights is None:
                 continue
-            if result.logits is not None:
+            if result.network.model == TEACHER:
                 self.teachers.save(result)
             else:
                 self._save_student(result)
         self.write_part(pack_id, [result.row for result in results])
 
     def _save_student(self, result: TrainedNetwork) -> None:
-        try:
+        with convert_os_errors(f"write {self.students_folder}"):
             create_folder(self.students_folder)
-        except OSError as error:
-            raise StorageError(f"cannot write {self.students_folder}: {error.strerror or error}") from error
         save_weights(self.get_student_path(result.network.id), result)
 
     def get_student_path(self, network_id: str) -> Path:
-        """Return the path of a student's weights, which are there only if they were kept."""
+        """Return the path of a student's weights, which exist only if they were kept."""
         return self.students_folder / f"{network_id}.safetensors"
 
 
-def _create_writable_folder(folder: Path) -> list[Path]:
-    """Create a folder, see that files can be written to it, and return the new folders."""
-    attempts = 0
-    while True:
-        attempts += 1
-        try:
-            new_folders = create_folder(folder)
-            probe = make_temporary_path(folder / "probe")
-            probe.touch()
-            probe.unlink()
-            return new_folders
-        except FileNotFoundError:
-            # A refused sweep has removed the empty folders that it created, or a starting one has taken the
-            # probe for a leftover.
-            if attempts == MAX_ATTEMPTS:
-                raise
-
-
-def _remove_empty(folders: Iterable[Path]) -> None:
-    """Remove those folders that are empty, the innermost first."""
-    for folder in sorted(folders, key=lambda path: -len(path.parts)):
-        with suppress(OSError):
-            folder.rmdir()
-
-
 def _read_parts(paths: Iterable[Path]) -> tuple[dict[Path, pa.Table], dict[Path, ValueError]]:
-    """Read files of rows and return their tables, and the errors of those that cannot be read."""
+    """Read files of rows and return their tables, and the errors of those that are damaged or do not exist."""
     tables: dict[Path, pa.Table] = {}
     errors: dict[Path, ValueError] = {}
     for path in paths:

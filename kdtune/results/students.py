@@ -12,11 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from kdtune.columns import DONE, ID, MODEL, STATUS, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
+from kdtune.files.storage_errors import convert_os_errors
 from kdtune.plan.network import make_data_draw
 from kdtune.results.store import Store
 from kdtune.results.teacher_files import WEIGHTS_FILE
-from kdtune.results.weights import is_readable, load_weights
-from kdtune.settings import Dataset
+from kdtune.results.weights import check_weights, load_weights
+from kdtune.settings import DatasetSetting
 from kdtune.table import read_table, to_frame
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
         metadata = file.metadata()
     try:
         context = {"data_root": data_root and str(data_root)}
-        settings = TypeAdapter[Any](Dataset).validate_json(metadata["data"], context=context)
+        settings = TypeAdapter[Any](DatasetSetting).validate_json(metadata["data"], context=context)
     except ValidationError as error:
         raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
     draw_index, sweep_seed = json.loads(metadata["data_draw"])
@@ -89,8 +90,12 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
     matching_ids = [network_id for network_id in path_by_id if id_prefix and network_id.startswith(id_prefix)]
     if len(matching_ids) == 1:
         path = path_by_id[matching_ids[0]]
-        if not is_readable(path):
-            raise RequestError(f"{path} cannot be read: it is torn, or another sweep has removed it; sweep again")
+        try:
+            check_weights(path)
+        except ValueError:
+            raise RequestError(
+                f"{path} cannot be read: it is torn, or another sweep has removed it; sweep again"
+            ) from None
         return path
     if matching_ids:
         raise RequestError(f"{id_prefix!r} begins the ids of {len(matching_ids)} networks; give more digits")
@@ -107,7 +112,7 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
 
 
 def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
-    """Remove the weights of students that are not to be kept, and return how many of the others have none.
+    """Remove the weights of students that are not to be kept, and return how many of those to be kept have none.
 
     Weights are written when a student is trained: one that was trained without keeping them has none.
 
@@ -123,7 +128,9 @@ def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
     kept_ids = set(students[ID])
     for network_id in table[ID]:
         if network_id not in kept_ids:
-            store.get_student_path(network_id).unlink(missing_ok=True)
+            path = store.get_student_path(network_id)
+            with convert_os_errors(f"remove {path}"):
+                path.unlink(missing_ok=True)
     return sum(not store.get_student_path(network_id).exists() for network_id in kept_ids)
 
 

@@ -2,34 +2,46 @@
 
 - ``train.npy, val.npy, test.npy``: its logits on each split, (examples, classes), float32.
 - ``weights.safetensors``: its weights, and what it takes to build the network again.
-- ``row.parquet``: its row of the table.
-- ``checksums.json``: checksums of logits and weights; folders of earlier versions have none.
+- ``row.parquet``: its row of the table. Its pages have checksums of their own.
+- ``checksums.json``: the checksums of logits and weights.
+
+A teacher is *intact* if its files are complete, can be read, and match their checksums. Folders of earlier versions
+have no checksums: they are intact if their files are complete and can be read. The metadata of ``row.parquet`` say
+whether a folder was saved with checksums, so that it cannot pass for an older one when they are removed. A folder
+that got its checksums later has no such mark.
+
+The functions that read raise ValueError where a teacher is not intact, and StorageError where the system cannot read
+a file at the moment.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kdtune.columns import ID, N_TEST, N_TRAIN, N_VAL
 from kdtune.files.atomic import write_atomically
-from kdtune.results.checksums import write_checksums
-from kdtune.results.weights import is_readable, save_weights
+from kdtune.files.storage_errors import classify_read_errors
+from kdtune.results.checksums import CHECKSUMS_FILE, compare_checksums, has_checksums, write_checksums
+from kdtune.results.weights import check_weights, save_weights
 from kdtune.table import read_table, rows_to_arrow, write_table
 
 if TYPE_CHECKING:
     from kdtune.train.train_pack import TrainedNetwork
 
-TRAIN_LOGITS_FILE = "train.npy"
+LOGITS_FILES = {"train": "train.npy", "val": "val.npy", "test": "test.npy"}  # by split
+SIZE_COLUMNS = {"train": N_TRAIN, "val": N_VAL, "test": N_TEST}  # by split: its number of examples
 WEIGHTS_FILE = "weights.safetensors"
 ROW_FILE = "row.parquet"
-# The column of the row that says how many examples a file of logits covers.
-SIZE_COLUMNS = {TRAIN_LOGITS_FILE: N_TRAIN, "val.npy": N_VAL, "test.npy": N_TEST}
-CHECKED_FILES = (*SIZE_COLUMNS, WEIGHTS_FILE)
+CHECKSUMMED_FILES = (*LOGITS_FILES.values(), WEIGHTS_FILE)
+
+_CHECKSUMS_KEY = b"kdtune_checksums"  # in the metadata of a row that was saved with checksums: their file's name
 
 
 def write_files(folder: Path, result: TrainedNetwork) -> None:
@@ -41,34 +53,64 @@ def write_files(folder: Path, result: TrainedNetwork) -> None:
         If the disk is full or the folder cannot be written.
     """
     for split, logits in (result.logits or {}).items():
-        write_atomically(folder / f"{split}.npy", partial(_write_array, logits))
+        write_atomically(folder / LOGITS_FILES[split], partial(_write_array, logits))
     save_weights(folder / WEIGHTS_FILE, result)
-    write_table(rows_to_arrow([result.row]), folder / ROW_FILE)
-    write_checksums(folder, CHECKED_FILES)
+    row = rows_to_arrow([result.row])
+    write_table(row.replace_schema_metadata({_CHECKSUMS_KEY: CHECKSUMS_FILE.encode()}), folder / ROW_FILE)
+    write_checksums(folder, CHECKSUMMED_FILES)
 
 
 def read_row(folder: Path) -> pa.Table:
-    """Read a teacher's row from the folder that is named after it.
-
-    Raises
-    ------
-    ValueError
-        If the folder is torn: a file cannot be read, or the logits are not of as many examples as the row says.
-    """
+    """Read a teacher's row from the folder that is named after it."""
     row = read_table(folder / ROW_FILE)
     if row[ID].to_pylist() != [folder.name]:
         raise ValueError(f"{ROW_FILE} is not the row of this teacher")
-    for file_name, size_column in SIZE_COLUMNS.items():
-        try:
-            n_logits = len(np.load(folder / file_name, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError, EOFError, TypeError):
-            raise ValueError(f"{file_name} cannot be read") from None
+    return row
+
+
+def check_structure(folder: Path, row: pa.Table) -> None:
+    """Check that a teacher's logits and weights can be read, and are of as many examples as its row says.
+
+    Only the beginnings of files are read.
+    """
+    for split, file_name in LOGITS_FILES.items():
+        n_logits = _count_logits(folder / file_name)
+        size_column = SIZE_COLUMNS[split]
         n_examples = row[size_column][0].as_py() if size_column in row.column_names else None
         if n_logits != n_examples:
             raise ValueError(f"{file_name} holds the logits of {n_logits} examples, {ROW_FILE} says {n_examples}")
-    if not is_readable(folder / WEIGHTS_FILE):
-        raise ValueError(f"{WEIGHTS_FILE} cannot be read")
-    return row
+    check_weights(folder / WEIGHTS_FILE)
+
+
+def check_unchanged(folder: Path, names: Sequence[str] = CHECKSUMMED_FILES) -> None:
+    """Check that some of a teacher's files match their checksums.
+
+    In a folder of an earlier version, which has no checksums, the files need only exist.
+    """
+    if has_checksums(folder) or _was_saved_with_checksums(folder):
+        compare_checksums(folder, names)
+        return
+    for name in names:
+        if not (folder / name).is_file():
+            raise ValueError(f"{name} does not exist")
+
+
+def _was_saved_with_checksums(folder: Path) -> bool:
+    path = folder / ROW_FILE
+    try:
+        with classify_read_errors(path):
+            return _CHECKSUMS_KEY in (pq.read_schema(path).metadata or {})
+    except pa.ArrowException:
+        raise ValueError(f"{ROW_FILE} cannot be read") from None
+
+
+def _count_logits(path: Path) -> int:
+    """Count the examples whose logits a file holds."""
+    with classify_read_errors(path):
+        try:
+            return len(np.load(path, mmap_mode="r", allow_pickle=False))
+        except (ValueError, EOFError, TypeError):
+            raise ValueError(f"{path.name} cannot be read") from None
 
 
 def _write_array(array: Any, path: Path) -> None:

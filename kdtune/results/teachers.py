@@ -1,8 +1,7 @@
 """The folder of trained teachers, which all sweeps under one root share and write at the same time.
 
-A teacher's folder ``<root>/teachers/<id>/`` is written under a hidden name and renamed once it is complete. No
-sweep locks the others out: each must expect that any folder is renamed or removed by another one between two
-looks at it.
+A teacher's folder ``<root>/teachers/<id>/`` is written under a temporary name and renamed once it is complete. There
+is no lock here: any folder may vanish between two system calls. ``teacher_files`` says what an *intact* teacher is.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,25 @@ import numpy as np
 import pyarrow as pa
 
 from kdtune.errors import StorageError
-from kdtune.files.atomic import is_temporary, list_folder, make_temporary_path, move_into_place
-from kdtune.results.checksums import check_files, has_checksums, write_checksums
-from kdtune.results.teacher_files import CHECKED_FILES, TRAIN_LOGITS_FILE, WEIGHTS_FILE, read_row, write_files
+from kdtune.files.atomic import (
+    create_folder,
+    is_temporary,
+    list_folder,
+    make_temporary_path,
+    move_into_place,
+    remove_path,
+)
+from kdtune.files.storage_errors import convert_os_errors
+from kdtune.results.checksums import has_checksums, write_checksums
+from kdtune.results.teacher_files import (
+    CHECKSUMMED_FILES,
+    LOGITS_FILES,
+    WEIGHTS_FILE,
+    check_structure,
+    check_unchanged,
+    read_row,
+    write_files,
+)
 from kdtune.results.weights import load_weights
 from kdtune.table import merge_tables
 
@@ -30,8 +46,12 @@ if TYPE_CHECKING:
 
     from kdtune.train.train_pack import TrainedNetwork
 
-LEFTOVER_SECONDS = 3600  # No write takes that long: a temporary folder of this age has lost its writer.
-MAX_ATTEMPTS = 10  # Each attempt fails only if another sweep saves the same teacher in the same millisecond.
+# No write takes that long: the writer of an older temporary folder was killed. The age compares this host's clock
+# with the file server's, which must therefore agree to well within an hour.
+LEFTOVER_SECONDS = 3600
+
+# Giving a folder its name fails only if another sweep saves the same teacher within the same milliseconds.
+MAX_PUBLISH_ATTEMPTS = 10
 
 
 class TeacherStore:
@@ -41,71 +61,78 @@ class TeacherStore:
     ----------
     folder : the folder ``teachers``; it is created when the first teacher is saved.
     warnings : the list to which sentences for the user are appended.
-    read_only : write, rename and remove nothing while teachers are read.
+    repair : while reading, set aside teachers that are not intact, and give checksums to those of earlier versions;
+        otherwise only warn.
     """
 
-    def __init__(self, folder: Path, warnings: list[str], read_only: bool = False) -> None:
+    def __init__(self, folder: Path, warnings: list[str], repair: bool = True) -> None:
         self.folder = folder
         self.warnings = warnings
-        self.read_only = read_only
-        self.verified_ids: set[str] = set()
+        self.repair = repair
+        self.accepted_ids: set[str] = set()
 
     # --- reading --------------------------------------------------------------------------------
 
     def read_rows(self, teacher_ids: Iterable[str]) -> pa.Table:
-        """Read the rows of those teachers that are there and not torn; torn ones are set aside.
+        """Read the rows of those teachers that exist and whose files are complete; others are set aside.
 
         Checksums are not compared here: a sweep with nothing to train would read every file for nothing.
         """
         rows = []
         for teacher_id in teacher_ids:
-            if (self.folder / teacher_id).is_dir():
+            folder = self.folder / teacher_id
+            if folder.is_dir():
                 try:
-                    rows.append(read_row(self.folder / teacher_id))
+                    row = read_row(folder)
+                    check_structure(folder, row)
+                    rows.append(row)
                 except ValueError as problem:
-                    self._reject(teacher_id, f"is torn: {problem}")
+                    self.set_aside_with_warning(teacher_id, f"is torn: {problem}")
         return merge_tables(rows)
 
     def select_usable(self, teacher_ids: Iterable[str]) -> set[str]:
-        """Return those teachers that students may be distilled from: there, not torn, and as they were saved.
+        """Return those teachers that exist and are intact, so that students may be distilled from them.
 
-        Each teacher's files are compared with their checksums once in the life of this object. What differs is
-        set aside, and the teacher is trained again. Rows of students that were distilled from it earlier stay
-        valid: they learned from the original, and training the teacher again gives the original's numbers.
-        A folder of an earlier version, which has no checksums, gets them here.
+        Each teacher's files are compared with their checksums once in the life of this object. A teacher that is not
+        intact is set aside, and trained again. Rows of students that were distilled from it earlier stay valid: they
+        learned from the original, and training the teacher again gives the original's numbers. A folder of an
+        earlier version, which has no checksums, gets them here.
         """
         existing_ids = {teacher_id for teacher_id in teacher_ids if (self.folder / teacher_id).is_dir()}
-        for teacher_id in sorted(existing_ids - self.verified_ids):
-            if self._verify(teacher_id):
-                self.verified_ids.add(teacher_id)
-        return existing_ids & self.verified_ids
+        for teacher_id in sorted(existing_ids - self.accepted_ids):
+            if self.accept_or_set_aside(teacher_id):
+                self.accepted_ids.add(teacher_id)
+        return existing_ids & self.accepted_ids
 
     def load_logits(self, teacher_id: str) -> Any:
         """Load a teacher's logits on the training part, (examples, classes), as a memory map.
 
+        Errors are those of ``get_unchanged_file``.
+        """
+        return np.load(self.get_unchanged_file(teacher_id, LOGITS_FILES["train"]), mmap_mode="r", allow_pickle=False)
+
+    def load_network(self, teacher_id: str) -> nn.Module:
+        """Load a teacher itself, in evaluation mode; errors are those of ``get_unchanged_file``."""
+        return load_weights(self.get_unchanged_file(teacher_id, WEIGHTS_FILE))
+
+    def get_unchanged_file(self, teacher_id: str, name: str) -> Path:
+        """Return the path of a teacher's file after comparing it with its checksum.
+
         Raises
         ------
         ValueError
-            If the file is not there or was changed after it was saved.
+            If another sweep or a user has changed or removed it.
+        StorageError
+            If the system cannot read it at the moment.
         """
-        return np.load(self._check_file(teacher_id, TRAIN_LOGITS_FILE), mmap_mode="r", allow_pickle=False)
-
-    def load_network(self, teacher_id: str) -> nn.Module:
-        """Load a teacher itself, in evaluation mode; errors as in ``load_logits``."""
-        return load_weights(self._check_file(teacher_id, WEIGHTS_FILE))
-
-    def _check_file(self, teacher_id: str, name: str) -> Path:
-        """Return the path of a teacher's file, which another sweep or a user may have changed or removed by now."""
-        path = self.folder / teacher_id / name
-        remedy = "run the same command again, which trains that teacher again"
+        folder = self.folder / teacher_id
         try:
-            check_files(path.parent, (name,))
-            path.stat()  # A folder that is gone has no checksums to compare either.
+            check_unchanged(folder, [name])
         except ValueError as problem:
-            raise ValueError(f"teachers/{teacher_id} was changed after it was saved: {problem}; {remedy}") from None
-        except OSError as error:
-            raise ValueError(f"teachers/{teacher_id}/{name} cannot be read: {error.strerror}; {remedy}") from error
-        return path
+            change = "was changed after it was saved" if folder.is_dir() else "was removed"
+            remedy = "run the same command again, which trains that teacher again"
+            raise ValueError(f"teachers/{teacher_id} {change}: {problem}; {remedy}") from None
+        return folder / name
 
     # --- saving ---------------------------------------------------------------------------------
 
@@ -115,31 +142,31 @@ class TeacherStore:
         Raises
         ------
         StorageError
-            If it cannot be saved, whatever stands under its name.
+            If the disk is full or the folder cannot be written. A file, link or damaged folder under the teacher's
+            name is no obstacle.
         """
         teacher_id = result.network.id
-        if self._is_intact(teacher_id):
+        if self.is_intact(teacher_id):
             return
         temporary = make_temporary_path(self.folder / teacher_id)
         try:
-            temporary.mkdir(parents=True)
-            write_files(temporary, result)
-            self._publish(temporary, teacher_id)
-        except OSError as error:
-            raise StorageError(f"cannot write {self.folder / teacher_id}: {error.strerror or error}") from error
+            with convert_os_errors(f"write {self.folder / teacher_id}"):
+                create_folder(temporary)
+                write_files(temporary, result)
+                self._publish(temporary, teacher_id)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _publish(self, temporary: Path, teacher_id: str) -> None:
-        """Give a complete folder its name; what stands there and is not intact is set aside."""
-        for _ in range(MAX_ATTEMPTS):
+        """Give a complete folder its name; what has that name and is not intact is set aside."""
+        for _ in range(MAX_PUBLISH_ATTEMPTS):
             try:
                 move_into_place(temporary, self.folder / teacher_id)
                 return
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                     raise
-            if self._is_intact(teacher_id):
+            if self.is_intact(teacher_id):
                 return
             self._set_aside(teacher_id)
         raise StorageError(f"cannot write {self.folder / teacher_id}: other sweeps replace it again and again")
@@ -152,49 +179,57 @@ class TeacherStore:
         Raises
         ------
         StorageError
-            If one cannot be removed.
+            If one cannot be renamed.
         """
         for teacher_id in teacher_ids:
-            self.verified_ids.discard(teacher_id)
+            self.accepted_ids.discard(teacher_id)
             temporary = make_temporary_path(self.folder / teacher_id)
             if self._rename(teacher_id, temporary):
-                shutil.rmtree(temporary, ignore_errors=True)
+                with suppress(OSError):  # What stays is a leftover, which a later sweep removes.
+                    remove_path(temporary)
 
     def remove_leftovers(self) -> None:
-        """Remove temporary folders that are old; another sweep may be writing the new ones."""
+        """Remove temporary files and folders that are old; another sweep may be writing the new ones."""
         for path in filter(is_temporary, list_folder(self.folder)):
-            try:
-                age = time.time() - path.stat().st_mtime
-            except FileNotFoundError:
-                continue  # Another sweep has renamed or removed it since it was listed.
-            if age > LEFTOVER_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):  # Another sweep may rename or remove it at the same time.
+                if time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS:
+                    remove_path(path)
 
     # --- checking -------------------------------------------------------------------------------
 
-    def _is_intact(self, teacher_id: str) -> bool:
-        """Return whether a teacher is there, not torn, and as it was saved."""
+    def is_intact(self, teacher_id: str) -> bool:
+        """Return whether a teacher exists and is intact; StorageError if the system cannot read it at the moment."""
+        folder = self.folder / teacher_id
         try:
-            read_row(self.folder / teacher_id)
-            check_files(self.folder / teacher_id, CHECKED_FILES)
-        except (OSError, ValueError):
+            check_structure(folder, read_row(folder))
+            check_unchanged(folder)
+        except ValueError:
             return False
         return True
 
-    def _verify(self, teacher_id: str) -> bool:
-        """Return whether a teacher is intact; if not, set it aside with a warning, else see that it has checksums."""
+    def accept_or_set_aside(self, teacher_id: str) -> bool:
+        """Decide whether a teacher may be used.
+
+        A damaged one is set aside with a warning; an intact one without checksums gets them. A store that does not
+        repair changes nothing.
+
+        Raises
+        ------
+        StorageError
+            If the system cannot read the teacher at the moment, or cannot rename it.
+        """
         folder = self.folder / teacher_id
         try:
-            read_row(folder)
+            check_structure(folder, read_row(folder))
         except ValueError as problem:
-            self._reject(teacher_id, f"is torn: {problem}")
+            self.set_aside_with_warning(teacher_id, f"is torn: {problem}")
             return False
         try:
-            check_files(folder, CHECKED_FILES)
-        except (OSError, ValueError) as problem:
-            self._reject(teacher_id, f"was changed after it was saved: {problem}")
+            check_unchanged(folder)
+        except ValueError as problem:
+            self.set_aside_with_warning(teacher_id, f"was changed after it was saved: {problem}")
             return False
-        if not self.read_only and not has_checksums(folder):
+        if self.repair and not has_checksums(folder):
             self._add_checksums(teacher_id)
         return True
 
@@ -202,15 +237,21 @@ class TeacherStore:
         """Give a folder of an earlier version its checksums, if it can be written."""
         folder = self.folder / teacher_id
         try:
-            write_checksums(folder, CHECKED_FILES)
-        except (OSError, StorageError) as error:
+            write_checksums(folder, CHECKSUMMED_FILES)
+        except (ValueError, StorageError) as error:
             if folder.is_dir():
                 self._warn(f"teachers/{teacher_id} is used without checksums, so that a change goes unnoticed: {error}")
 
-    def _reject(self, teacher_id: str, problem: str) -> None:
-        """Warn of a teacher that cannot be used, and set it aside unless the store is read-only."""
+    def set_aside_with_warning(self, teacher_id: str, problem: str) -> None:
+        """Set a teacher aside and warn of it; a store that does not repair only warns.
+
+        Parameters
+        ----------
+        teacher_id : the teacher.
+        problem : what is wrong, which follows the teacher's name in the warning.
+        """
         outcome = "it is trained again when it is needed"
-        if not self.read_only:
+        if self.repair:
             set_aside_path = self._set_aside(teacher_id)
             if set_aside_path is None:
                 return  # Another sweep was faster, and warns.
@@ -224,20 +265,19 @@ class TeacherStore:
             self.warnings.append(message)
 
     def _set_aside(self, teacher_id: str) -> Path | None:
-        """Rename what stands under a teacher's name, and return its new path; None if it is gone already.
+        """Rename what has a teacher's name, and return its new path; None if it has vanished.
 
-        If another sweep puts a good teacher there between the check and this, that one is set aside, and trained again.
+        If another sweep saves an intact teacher between the check and this, that one is set aside, and trained again.
         """
         set_aside_path = self.folder / f".set-aside-{teacher_id}.{uuid.uuid4().hex[:8]}"
         return set_aside_path if self._rename(teacher_id, set_aside_path) else None
 
     def _rename(self, teacher_id: str, target: Path) -> bool:
-        """Rename a teacher's folder; return False if it is gone, which another sweep may do at any time."""
+        """Rename a teacher's folder; return False if it has vanished, which another sweep may cause at any time."""
         path = self.folder / teacher_id
-        try:
-            path.rename(target)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise StorageError(f"cannot rename {path}: {error.strerror or error}") from error
+        with convert_os_errors(f"rename {path}"):
+            try:
+                path.rename(target)
+            except FileNotFoundError:
+                return False
         return True

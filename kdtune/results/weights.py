@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import TypeAdapter
 
 from kdtune.files.atomic import write_atomically
-from kdtune.settings import MLP, AnyShape, Shape
+from kdtune.files.storage_errors import classify_read_errors
+from kdtune.settings import MLP, Shape, ShapeSetting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +33,7 @@ def save_weights(path: Path, result: TrainedNetwork) -> None:
     metadata = {
         "id": network.id,
         "model": network.model,
-        # ``hidden`` says what ``depth`` and ``width`` say.
+        # ``depth`` and ``width`` follow from ``hidden``.
         "shape": network.shape.model_dump_json(exclude={"depth", "width"}),
         "inputs": json.dumps(network.input_shape),
         "n_classes": json.dumps(network.data.settings.n_classes),
@@ -45,7 +46,7 @@ def save_weights(path: Path, result: TrainedNetwork) -> None:
 
 
 def load_weights(path: Path) -> nn.Sequential:
-    """Build a network from its file and load its weights; it is in evaluation mode."""
+    """Build a network from its file, load its weights, and return it in evaluation mode."""
     from safetensors import safe_open
 
     from kdtune.stacked.architectures import build_module
@@ -59,19 +60,32 @@ def load_weights(path: Path) -> nn.Sequential:
     return net.eval()
 
 
-def is_readable(path: Path) -> bool:
-    """Return whether a file of weights is there and not torn."""
+def check_weights(path: Path) -> None:
+    """Check that a file of weights is complete; its numbers are not read.
+
+    Raises
+    ------
+    ValueError
+        If the file does not exist or is damaged.
+    StorageError
+        If the system cannot read it at the moment.
+    """
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(path, framework="np") as file:
-            return bool(file.keys())
-    except (SafetensorError, OSError):
-        return False
+    with classify_read_errors(path):
+        # safetensors calls each file that cannot be opened a missing one; Python says why it cannot.
+        path.open("rb").close()
+        try:
+            with safe_open(path, framework="np") as file:
+                has_tensors = bool(file.keys())
+        except SafetensorError:
+            raise ValueError(f"{path.name} cannot be read") from None
+    if not has_tensors:
+        raise ValueError(f"{path.name} holds no weights")
 
 
 class _Architecture(NamedTuple):
-    """What ``build_module`` needs."""
+    """The arguments with which ``build_module`` builds a network."""
 
     shape: Shape
     input_shape: list[int]
@@ -81,7 +95,7 @@ class _Architecture(NamedTuple):
 def _read_architecture(metadata: Mapping[str, str]) -> _Architecture:
     """Read how to build a network from the metadata of its file."""
     if "shape" in metadata:
-        shape = TypeAdapter(AnyShape).validate_json(metadata["shape"])
+        shape = TypeAdapter(ShapeSetting).validate_json(metadata["shape"])
         return _Architecture(shape, json.loads(metadata["inputs"]), json.loads(metadata["n_classes"]))
     # The file is from a version that knew only perceptrons: "layers" lists (inputs, outputs) of each.
     layers = json.loads(metadata["layers"])

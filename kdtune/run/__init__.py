@@ -1,1 +1,1 @@
-"""From a request to a finished sweep. The only folder that imports Ray."""
+"""Run a sweep, from a request to its table. Only this folder imports Ray."""

@@ -1,4 +1,4 @@
-"""The address of a Ray cluster, as a user gives it: is it one that a driver can join? Knows nothing of Ray."""
+"""Parse and check the address of a Ray cluster as a user gives it. This module does not import Ray."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_address(address: str) -> HostPort | None:
     Raises
     ------
     RequestError
-        If it is no address of the form HOST:PORT; the message says what is wrong and what to give instead.
+        If it is neither ``auto`` nor HOST:PORT; the message says what is wrong and what to give instead.
     """
     if address == AUTO:
         return None
@@ -50,7 +50,7 @@ def parse_address(address: str) -> HostPort | None:
 
 
 def check_port_is_open(address: str) -> None:
-    """Connect once to the address of a cluster.
+    """Check that something listens at the address of a cluster; ``auto`` is not checked.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def check_port_is_open(address: str) -> None:
 
 
 def _refuse_other_services(address: str) -> None:
-    """Refuse the addresses of Ray's other services, and Ray's word for a cluster of one's own."""
+    """Refuse the addresses of Ray's other services, and ``local``, which makes Ray start a new cluster."""
     scheme, separator, location = address.partition("://")
     if separator:
         host = location.partition("/")[0].rpartition(":")[0] or location.partition("/")[0]

@@ -1,4 +1,4 @@
-"""The token with which processes show a Ray cluster that they may take part."""
+"""The token by which a Ray cluster recognizes the processes that may join it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kdtune.run.process_state import restore_variables
 
 @contextmanager
 def preserve_authentication() -> Iterator[None]:
-    """Let Ray read its token and its mode of authentication anew, and restore their variables afterwards."""
+    """Make Ray read its token and authentication mode anew, and restore their environment variables afterwards."""
     values_before = {name: value for name, value in os.environ.items() if name.startswith("RAY_AUTH_")}
     _forget_token()
     try:
@@ -27,9 +27,9 @@ def preserve_authentication() -> Iterator[None]:
 
 
 def choose_token() -> None:
-    """Make up a token for the length of one cluster, where the user has chosen none.
+    """Set a random token for the cluster that this process starts, unless the user has chosen one.
 
-    Ray turns authentication on for a cluster of its own and would otherwise leave a token in the home
+    Ray turns authentication on for a cluster that it starts. Without this token it would write one to the home
     folder, which changes how every later cluster starts.
     """
     if not any(name.startswith("RAY_AUTH_") for name in os.environ):
@@ -38,7 +38,7 @@ def choose_token() -> None:
 
 
 def _forget_token() -> None:
-    """Make Ray read its environment anew: it keeps token and mode for the life of a process."""
+    """Make Ray read token and mode anew from its environment; otherwise it keeps them as long as the process lives."""
     raylet: Any = ray._raylet
     if hasattr(raylet, "AuthenticationTokenLoader"):  # older versions of Ray have no tokens
         raylet.AuthenticationTokenLoader.instance().reset_cache()
@@ -46,7 +46,7 @@ def _forget_token() -> None:
 
 
 def explain_refused_token() -> str:
-    """Say what a cluster that refuses us wants."""
+    """Return what a user can do if a cluster refuses the token, or the lack of one."""
     if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
         return (
             "the cluster wants a token; set RAY_AUTH_MODE=token, put its token into RAY_AUTH_TOKEN or the file "

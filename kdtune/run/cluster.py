@@ -1,4 +1,4 @@
-"""Ray itself: start one on this machine for the length of a sweep, join one that runs, or use this process's.
+"""Connect to Ray for the length of a sweep: start one, join a cluster, or use the Ray of this process.
 
 Importing this module takes seconds: do it when there is something to train.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import ray
 
@@ -20,27 +19,22 @@ from kdtune.run.process_state import (
     set_ray_variables,
 )
 from kdtune.run.ray_output import quiet_ray
+from kdtune.run.shares import NodeSize
 from kdtune.run.start_ray import start_ray
 
 
-@dataclass(frozen=True)
-class ClusterSize:
-    """What a cluster has, now: one that scales itself may have more later."""
-
-    cpus: int
-    gpus: float
-
-
 @contextmanager
-def connect_to_ray(address: str | None, cpus: int, verbose: bool = False) -> Iterator[ClusterSize]:
-    """Have Ray for the length of a sweep, and leave the process as it was.
+def connect_to_ray(address: str | None, cpus: int, verbose: bool = False) -> Iterator[list[NodeSize]]:
+    """Connect to Ray, and restore the process's state on leaving.
+
+    Yields the machines that the cluster has now; one that scales itself may have more later.
 
     Parameters
     ----------
-    address : a cluster to join; None starts a Ray on this machine and ends it afterwards. A Ray that this
-        process already uses is used where the address names it, and left running.
-    cpus : how many CPUs a Ray on this machine has.
-    verbose : show what Ray prints.
+    address : the cluster to join; None starts a Ray on this machine, which ends on leaving. If this process is
+        connected to Ray already, ``address`` must name that Ray; it stays running afterwards.
+    cpus : how many CPUs a Ray that is started on this machine is told of.
+    verbose : whether to show what Ray prints.
 
     Raises
     ------
@@ -52,7 +46,7 @@ def connect_to_ray(address: str | None, cpus: int, verbose: bool = False) -> Ite
     with set_ray_variables(), preserve_process_state(), quiet_ray(verbose):
         if ray.is_initialized():
             check_names_running_ray(address)
-            yield _measure_cluster()
+            yield _measure_nodes()
             return
         handlers = read_signal_handlers()
         with preserve_authentication():
@@ -61,12 +55,14 @@ def connect_to_ray(address: str | None, cpus: int, verbose: bool = False) -> Ite
                     start_ray(cpus, verbose)
                 else:
                     join_ray(address, verbose)
-                restore_signal_handlers(handlers)  # Ray's own for SIGTERM would end the process where it stands
-                yield _measure_cluster()
+                # Ray's SIGTERM handler would end the process at once, without clean-up.
+                restore_signal_handlers(handlers)
+                yield _measure_nodes()
             finally:
                 ray.shutdown()
 
 
-def _measure_cluster() -> ClusterSize:
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return ClusterSize(cpus=int(resources.get("CPU", 0)), gpus=float(resources.get("GPU", 0)))
+def _measure_nodes() -> list[NodeSize]:
+    """Return what each machine of the cluster has."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [NodeSize(cpus=int(resources.get("CPU", 0)), gpus=int(resources.get("GPU", 0))) for resources in nodes]

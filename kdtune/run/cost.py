@@ -1,4 +1,4 @@
-"""What a sweep would cost, as numbers and as the lines that `kdtune plan` prints of them."""
+"""The cost of a sweep, as numbers and as the lines that ``kdtune plan`` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kdtune.text import pluralize
 
 MAX_PRINTED_SIZES = 4
 
-# Where another precision saves less, the difference may be noise of the measurement.
+# If another precision takes more than this share of the time, the difference may be noise of the measurement.
 MAX_CLEARLY_FASTER = 0.95
 
 
@@ -30,7 +30,7 @@ class SweepCounts:
     packs_by_size: dict[int, int]
     """The number of packs to train, by how many networks a pack has."""
     work: float
-    """Multiply-adds of what is to train."""
+    """Multiply-adds of training all these packs."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class TimeEstimate:
     seconds: float
     workers: int
     threads: int
-    """Of each worker."""
+    """The number of threads of each worker."""
     device: str
     """The device on which packs were timed: ``"cpu"`` or ``"cuda"``."""
     lacks_gpu: bool
@@ -50,11 +50,11 @@ class TimeEstimate:
     timed_kinds: int
     """How many kinds of pack were timed."""
     float32_seconds: float | None
-    """The time if all networks had float32; None if they have."""
+    """The time if all networks were trained in float32; None if they are."""
 
     @property
     def is_float32_faster(self) -> bool:
-        """Whether the sweep asks for another precision though it would be faster in float32."""
+        """Whether the sweep asks for another precision although float32 is clearly faster."""
         return self.float32_seconds is not None and self.float32_seconds < MAX_CLEARLY_FASTER * self.seconds
 
 

@@ -1,19 +1,22 @@
 """Dependencies between trials, which Ray Tune does not have: a search algorithm that hands out packs.
 
 Tune asks its search algorithm for the configuration of each next trial. ``Dispatcher`` answers with a
-pack whose teachers are trained, with "nothing yet" while all that is left waits for a teacher, and with
-"finished" once every pack is done. Tune tells it how each trial ended:
+pack whose teachers are trained, with "nothing yet" while every remaining pack waits for a teacher, and with
+"finished" once every pack is done. Tune reports how each trial ended:
 
-- The pack was trained, or failed with an error: its rows lie in the results folder and are read there.
+- The pack was trained, or failed with an error: its rows are in the results folder and are read there.
   Teachers that are done release the packs of their students; the students of one that failed are skipped.
-- Its worker crashed: Tune restarts the trial, up to ``retries`` times (``CrashCounter`` hears of it).
-  A trial that Tune gives up before is handed out again by the dispatcher.
-- The results folder took no more: no more packs are handed out, and ``StopOnFatalError`` ends the rest.
+- Its worker crashed: the pack is handed out again as a new trial, up to ``retries`` times in all. Tune itself
+  retries only trials whose machine was taken away with notice (a preemption); these count as no crash.
+- The results folder took no more rows: no more packs are handed out, and ``StopOnFatalError`` ends the
+  trials that run.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -26,22 +29,27 @@ from kdtune.plan.identity import hash_text
 from kdtune.plan.network import Pack
 from kdtune.plan.ready_queue import ReadyQueue
 from kdtune.results.store import MAX_PARTS, Store
+from kdtune.run.ray_output import read_crash_reason
 from kdtune.run.trainable import FAILED_TEACHERS, PACK_ID, STORAGE_ERROR
 from kdtune.run.worker_options import WorkerOptions
+from kdtune.text import pluralize
 from kdtune.train.rows import make_failed_row, make_skipped_row
 
 
 class Listener(Protocol):
-    """Whoever is told what happens to packs, as it happens."""
+    """Receives the events of a run, in the thread that runs it."""
 
     def on_pack_started(self, pack: Pack) -> None:
-        """Hear that a pack is handed to a worker for the first time."""
+        """Handle that a pack is handed to a worker for the first time."""
 
     def on_rows_finished(self, rows: pa.Table) -> None:
-        """Hear of rows that are on disk now: trained, failed or skipped."""
+        """Handle rows that are on disk now: trained, failed or skipped."""
 
     def on_pack_crashed(self, pack: Pack, crashes: int) -> None:
-        """Hear that a pack's worker died, and for which time; the pack is tried again."""
+        """Handle that a pack's worker has died for the ``crashes``-th time; the pack is tried again."""
+
+    def on_tick(self) -> None:
+        """Handle that time has passed; called several times per second while packs run."""
 
 
 class Dispatcher(Searcher):
@@ -53,11 +61,11 @@ class Dispatcher(Searcher):
         self.options = options
         self.listener = listener
         self.ready_queue = ReadyQueue(packs)
-        self.full_pack_of_network = {network.id: pack for pack in packs for network in pack.networks}
+        self.planned_pack_by_network_id = {network.id: pack for pack in packs for network in pack.networks}
         self.running_packs: dict[str, Pack] = {}  # by the id of the trial
         self.crashes: Counter[str] = Counter()  # by the id of the pack
         self.parts_to_compact: list[str] = []  # ids of packs whose part files were read and not yet compacted
-        self.fatal_error: SweepError | None = None  # why nothing more can be stored
+        self.fatal_error: Exception | None = None  # why the sweep must end
 
     # --- what Tune asks ---------------------------------------------------------------------------
 
@@ -75,57 +83,79 @@ class Dispatcher(Searcher):
         self.running_packs[trial_id] = pack
         if self.crashes[pack.id] == 0:
             self.listener.on_pack_started(pack)
-        # The workers know the packs of the plan. Of such a pack, this one may be what a failed teacher left.
-        full_pack = self.full_pack_of_network[pack.networks[0].id]
-        return {PACK_ID: full_pack.id, FAILED_TEACHERS: sorted(full_pack.teacher_ids - pack.teacher_ids)}
+        # Workers hold the packs as planned. If a teacher failed, `pack` is the planned pack without its
+        # students: name the planned pack and the failed teachers.
+        planned_pack = self.planned_pack_by_network_id[pack.networks[0].id]
+        return {PACK_ID: planned_pack.id, FAILED_TEACHERS: sorted(planned_pack.teacher_ids - pack.teacher_ids)}
 
-    # --- what Tune tells --------------------------------------------------------------------------
+    # --- what Tune reports ------------------------------------------------------------------------
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Collect the rows of a trial that ended, whichever way it did."""
+        """Collect the rows of a trial that ended.
+
+        If the trial failed, Tune calls ``DispatcherCallback.on_trial_error`` next, which also knows why.
+        """
+        if error:
+            return
         pack = self.running_packs.pop(trial_id)
         if self.fatal_error is not None:
             return  # the trial was stopped, not finished
-        try:
-            if error or not result:
-                self._retry_or_fail(pack)
+        with self._record_fatal_error():
+            if not result:
+                self._requeue_or_fail(pack, reason="")
             elif STORAGE_ERROR in result:
-                raise StorageError(result[STORAGE_ERROR])
+                self.fatal_error = StorageError(result[STORAGE_ERROR])
             else:
                 self._collect_rows(pack)
-        except SweepError as problem:
-            self.fatal_error = problem
-        except ValueError as problem:
-            self.fatal_error = SweepError(
-                f"a worker's rows cannot be read: {problem}; every worker must see the folder {self.store.root}"
-            )
 
-    def count_crash(self, pack: Pack) -> bool:
-        """Count a crash of a pack's worker; return whether the pack is tried again."""
+    def on_trial_crash(self, trial_id: str, reason: str) -> None:
+        """Requeue the pack of a trial whose worker died, or write failed rows if that was too often."""
+        pack = self.running_packs.pop(trial_id)
+        if self.fatal_error is not None:
+            return
+        with self._record_fatal_error():
+            self._requeue_or_fail(pack, reason)
+
+    def on_step_end(self) -> None:
+        """Give the listener an opportunity to do what is due by the clock."""
+        with self._record_fatal_error():
+            self.listener.on_tick()
+
+    @contextmanager
+    def _record_fatal_error(self) -> Iterator[None]:
+        """Keep an error that ends the sweep, for ``run_packs`` to raise: Tune would log it and go on."""
+        try:
+            yield
+        except Exception as error:
+            if self.fatal_error is None:
+                self.fatal_error = error
+
+    def _requeue_or_fail(self, pack: Pack, reason: str) -> None:
+        """Count a crash; requeue the pack if it may be tried again, else write failed rows for its networks."""
         self.crashes[pack.id] += 1
-        if self.crashes[pack.id] > self.options.retries:
-            return False
-        self.listener.on_pack_crashed(pack, self.crashes[pack.id])
-        return True
-
-    def _retry_or_fail(self, pack: Pack) -> None:
-        # Tune gives up a trial whose worker died between two packs, without a retry: that is not the pack's fault.
-        if self.count_crash(pack):
+        crashes = self.crashes[pack.id]
+        if crashes <= self.options.retries:
+            self.listener.on_pack_crashed(pack, crashes)
             self.ready_queue.requeue(pack)
             return
-        reason = f"its worker crashed {self.crashes[pack.id]} times"
-        self.store.write_part(pack.id, [make_failed_row(network, reason) for network in pack.networks])
+        message = f"its worker crashed {pluralize(crashes, 'time')}"
+        if reason:
+            message = f"{message}: {reason}"
+        self.store.write_part(pack.id, [make_failed_row(network, message) for network in pack.networks])
         self._collect_rows(pack)
 
     def _collect_rows(self, pack: Pack) -> None:
         """Read a pack's rows, pass them on, and let its teachers' students start or be skipped."""
-        rows = self.store.read_part(pack.id)
+        rows = self._read_part(pack.id)
+        row_of_network = {row[ID]: row for row in rows.select([ID, STATUS, ERROR]).to_pylist()}
+        for network in pack.networks:
+            if network.id not in row_of_network:
+                raise SweepError(f"a worker's rows are incomplete: pack {pack.id} has no row of network {network.id}")
         self.listener.on_rows_finished(rows)
         self.parts_to_compact.append(pack.id)
         if len(self.parts_to_compact) >= MAX_PARTS:
             self.store.compact_packs(self.parts_to_compact)
             self.parts_to_compact = []
-        row_of_network = {row[ID]: row for row in rows.select([ID, STATUS, ERROR]).to_pylist()}
         for network in pack.networks:
             if network.model != TEACHER:
                 continue
@@ -140,12 +170,22 @@ class Dispatcher(Searcher):
         students = self.ready_queue.mark_failed(teacher_id)
         if not students:
             return
-        part = hash_text(f"skipped|{teacher_id}")
-        self.store.write_part(part, [make_skipped_row(network, reason) for network in students])
-        self.listener.on_rows_finished(self.store.read_part(part))
+        part_id = hash_text(f"skipped|{teacher_id}")
+        self.store.write_part(part_id, [make_skipped_row(network, reason) for network in students])
+        self.listener.on_rows_finished(self._read_part(part_id))
+
+    def _read_part(self, part_id: str) -> pa.Table:
+        """Read rows that were just written; SweepError if they cannot be read."""
+        try:
+            return self.store.read_part(part_id)
+        except ValueError as error:
+            raise SweepError(
+                f"a worker's rows cannot be read: {error}; every worker must see the folder {self.store.root}"
+            ) from error
 
     # --- what Tune would save ---------------------------------------------------------------------
-    # Tune saves its search algorithm for a restore. Nothing needs that: what is done is not planned again.
+    # Tune saves its search algorithm for a restore. A sweep is continued without one: networks that are done
+    # are not planned again.
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -157,27 +197,29 @@ class Dispatcher(Searcher):
         """Restore nothing, as nothing was saved."""
 
 
-class CrashCounter(tune.Callback):
-    """Tells the dispatcher of crashes after which Tune itself tries a trial again."""
+class DispatcherCallback(tune.Callback):
+    """Reports to the dispatcher what Tune tells its callbacks but not its search algorithm."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
 
-    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Count the crash of a trial's worker."""
-        pack = self.dispatcher.running_packs.get(trial.trial_id)
-        if pack is not None:
-            self.dispatcher.count_crash(pack)
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Report that a trial's worker died, and why."""
+        self.dispatcher.on_trial_crash(trial.trial_id, read_crash_reason(trial.error_file))
+
+    def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+        """Report that a step of Tune's loop has ended; it takes a tenth of a second if nothing happens."""
+        self.dispatcher.on_step_end()
 
 
 class StopOnFatalError(tune.Stopper):
-    """Ends all trials once nothing more can be stored."""
+    """Ends all trials once the dispatcher has a fatal error."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
 
     def __call__(self, trial_id: str, result: Any) -> bool:
-        """Return that no single trial is to end by itself."""
+        """Return False: no single trial ends because of its result."""
         return False
 
     def stop_all(self) -> bool:

@@ -12,16 +12,17 @@ from kdtune.results.store import Store
 from kdtune.run.cost import SweepCounts, format_counts, format_disk, format_time
 from kdtune.run.remaining_work import list_sweep_networks, plan_missing, read_known_rows
 from kdtune.run.request import Request
-from kdtune.run.resources import count_cores, merge_resources, share_cluster
+from kdtune.run.resources import count_cores, merge_resources
+from kdtune.run.shares import NodeSize, count_needed_gpus, share_cluster
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
 
-ROW_BYTES = 400  # of a row in the table and in the parts, without its confusion matrix
+ROW_BYTES = 400  # per network, in the table and in the parts together, without the confusion matrix
 
 
 def estimate_cost(request: Request) -> Iterator[str]:
-    """Yield the lines that `kdtune plan` prints: first what is to train, then what takes a moment to measure.
+    """Yield the lines that ``kdtune plan`` prints: first what is to train, then the time, which is measured.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def estimate_cost(request: Request) -> Iterator[str]:
     """
     spec = load_spec(request.file, request.all_overrides, request.max_networks, request.data_root, allow_download=False)
     networks = list_sweep_networks(spec, request)
-    store = Store(request.results, spec.name, read_only=True)
+    store = Store(request.results, spec.name, repair=False)
     rows = read_known_rows(networks, request, store)
     options = _choose_options(spec, request)
     plan = plan_missing(networks, request, store, rows, options)
@@ -51,15 +52,14 @@ def estimate_cost(request: Request) -> Iterator[str]:
 
 
 def _choose_options(spec: SweepSpec, request: Request) -> WorkerOptions:
-    """Return how the sweep would run: on this machine, or on a larger one with all the workers that are asked for."""
+    """Return how the sweep would run on this machine, or on a larger one where all workers fit that are asked for."""
     import torch  # seconds to import
 
     resources = merge_resources(spec, request)
     workers = resources.workers or 1
     cpus = max(count_cores(), workers * (resources.cpus_per_worker or 1))
-    gpus = max(float(torch.cuda.device_count()), workers * (resources.gpus_per_worker or 0.0))
-    shares = share_cluster(cpus, gpus, resources)
-    return WorkerOptions(shares.workers, shares.cpus_per_worker, shares.gpus_per_worker)
+    gpus = max(torch.cuda.device_count(), count_needed_gpus(workers, resources.gpus_per_worker or 0.0))
+    return share_cluster([NodeSize(cpus, gpus)], resources)
 
 
 def _count_networks(spec: SweepSpec, store: Store, plan: Plan) -> SweepCounts:

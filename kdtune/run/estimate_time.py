@@ -1,4 +1,4 @@
-"""How long a plan takes: some packs are timed for a moment on this machine, the others follow by their work."""
+"""Estimate how long packs train: some are timed for a moment on this machine, the others follow by their work."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kdtune.run.cost import TimeEstimate
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.train.timing import measure_pack_seconds
 
-MAX_TIMED_KINDS = 12  # Others, with less work, are taken to be as fast as these, for their work.
-COMPARISONS = 2  # of two precisions, in turns: other processes may disturb one of them
+MAX_TIMED_KINDS = 12  # Kinds with less work are assumed to take as long per multiply-add as these.
+COMPARISONS = 2  # Two precisions are timed in turns so often: other processes may disturb one measurement.
 START_SECONDS = 12  # until Ray and its workers train, as seen on two cores
 
 
@@ -79,7 +79,7 @@ def _group_by_kind(packs: list[Pack]) -> list[_PackKind]:
 
 def _estimate_seconds(kinds: list[_PackKind], workers: int) -> float:
     """Return the seconds until all packs are trained, by all workers, from the start of the sweep."""
-    total_seconds = timed_seconds = longest_pack_seconds = 0.0
+    timed_seconds = longest_pack_seconds = 0.0
     timed_work = total_work = 0
     for kind in kinds:
         total_work += kind.work
@@ -94,7 +94,10 @@ def _estimate_seconds(kinds: list[_PackKind], workers: int) -> float:
 
 
 def _estimate_float32_seconds(kinds: list[_PackKind], workers: int, device: str, threads: int) -> float | None:
-    """Return what ``_estimate_seconds`` would be with float32 for bf16, by timing the largest such kind in both."""
+    """Return the seconds with float32 in place of bf16; None if no timed kind has bf16.
+
+    The bf16 kind with the most work is timed in both.
+    """
     timed_bf16_kinds = [kind for kind in kinds if kind.precision == "bf16" and kind.seconds_per_work is not None]
     if not timed_bf16_kinds:
         return None

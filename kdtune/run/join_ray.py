@@ -1,4 +1,4 @@
-"""Join a Ray cluster that runs, or say why it cannot be joined."""
+"""Join a running Ray cluster, or say why it cannot be joined."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kdtune.run.ray_output import format_on_one_line, make_logging_options
 
 
 def join_ray(address: str, verbose: bool) -> None:
-    """Join a running cluster; RequestError if it does not answer or does not take us."""
+    """Join a running cluster; RequestError if it does not answer or refuses this process."""
     if address == AUTO:
         address = os.environ.get("RAY_ADDRESS") or AUTO  # as Ray does
     check_port_is_open(address)
@@ -40,7 +40,7 @@ def join_ray(address: str, verbose: bool) -> None:
 
 
 def check_names_running_ray(address: str | None) -> None:
-    """Refuse an address, or none, that is not that of the Ray which this process already uses."""
+    """Check that an address names the Ray that this process already uses; RequestError if it does not."""
     if ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
         raise RequestError(
             "this process is connected to Ray through the Ray client (ray://), through which a sweep cannot run; "
@@ -53,21 +53,21 @@ def check_names_running_ray(address: str | None) -> None:
             f"or call ray.shutdown() first to start another"
         )
     head = parse_address(address)
-    if head is not None and not _is_same_place(head, parse_address(running_address)):
+    if head is not None and not _is_same_head(head, parse_address(running_address)):
         raise RequestError(
             f"address {address!r}: this process already uses the Ray at {running_address!r}; give that address "
             f"(or {AUTO!r}), or call ray.shutdown() first to join another"
         )
 
 
-def _is_same_place(head: HostPort, running_head: HostPort | None) -> bool:
+def _is_same_head(head: HostPort, running_head: HostPort | None) -> bool:
     if running_head is None or head.port != running_head.port:
         return False
     return head.host == running_head.host or bool(_find_ips(head.host) & _find_ips(running_head.host))
 
 
 def _find_ips(host: str) -> set[str]:
-    """Return the IP addresses of a host; 127.0.0.1 and this machine's own address are the same place."""
+    """Return the IP addresses of a host; one address of this machine stands for all of them."""
     try:
         ips = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
     except OSError:

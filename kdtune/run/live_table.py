@@ -1,4 +1,4 @@
-"""The table of a sweep that is under way, kept up to date on disk."""
+"""The table of a sweep that is running, kept up to date on disk."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kdtune.results.store import Store
 from kdtune.table import merge_tables, select_networks, stamp_versions, write_table
 from kdtune.versions import list_versions
 
-REFRESH_SECONDS = 5.0  # between two writes of table.parquet, at least
-# A large table takes long to write. It is written more rarely then: writing takes a twentieth of the time at most.
-WAIT_PER_WRITE = 20
+MIN_SECONDS_BETWEEN_WRITES = 5.0
+# A large table takes long to write. It is written less often then, so that writing takes a twentieth of the time.
+WRITE_TIME_FACTOR = 20
 
 
 class LiveTable:
-    """The rows that are known so far, written to ``table.parquet`` as they come.
+    """The rows of a sweep that are known so far, written to ``table.parquet`` from time to time.
 
     Parameters
     ----------
     store : the sweep's folder.
     plan : its networks choose the table's rows and their order.
-    rows : those that are known already.
+    rows : the rows that are known at the start.
     """
 
     def __init__(self, store: Store, plan: Plan, rows: pa.Table) -> None:
@@ -31,17 +31,22 @@ class LiveTable:
         self.network_ids = [network.id for network in plan.networks]
         self.versions = list_versions()
         self.tables = [rows]
+        self.has_new_rows = False  # since the last write
         self.next_write = 0.0  # on the monotonic clock
         self.write()
 
     def add(self, rows: pa.Table) -> None:
-        """Add rows, and write the table if the last write is long enough ago."""
+        """Add rows; ``write_if_due`` writes them."""
         self.tables.append(rows)
-        if time.monotonic() >= self.next_write:
+        self.has_new_rows = True
+
+    def write_if_due(self) -> None:
+        """Write the table if there are new rows and the last write is long enough ago."""
+        if self.has_new_rows and time.monotonic() >= self.next_write:
             self.write()
 
     def merge(self) -> pa.Table:
-        """Return all rows, those of networks that the sweep no longer asks for included."""
+        """Return all rows, including those of networks that the sweep no longer asks for."""
         self.tables = [merge_tables(self.tables)]
         return self.tables[0]
 
@@ -50,5 +55,6 @@ class LiveTable:
         start = time.monotonic()
         selected = select_networks(self.merge(), self.network_ids)
         write_table(stamp_versions(selected, self.versions), self.path)
+        self.has_new_rows = False
         end = time.monotonic()
-        self.next_write = end + max(REFRESH_SECONDS, WAIT_PER_WRITE * (end - start))
+        self.next_write = end + max(MIN_SECONDS_BETWEEN_WRITES, WRITE_TIME_FACTOR * (end - start))

@@ -1,7 +1,7 @@
 """Find out whether a Ray cluster answers at an address, and whether it accepts our token.
 
-``ray.init`` tries for up to a minute and lets Ray's C++ print a line at each try before it fails. One
-question is asked first, therefore, in a process of its own: its output can be held back and its time limited.
+``ray.init`` tries for up to a minute and lets Ray's C++ code print a line at each try before it fails. A
+separate process therefore tries to connect first: its output can be hidden and its time limited.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ ANSWER_SECONDS = 15.0  # a cluster that runs answers in milliseconds
 
 
 class Answer(IntEnum):
-    """What the probe found: the exit code of its process."""
+    """How the cluster answered, as the exit code of the probing process."""
 
-    OTHER_ERROR = 1  # the probe itself failed, as any Python process does: let `ray.init` say why
+    OTHER_ERROR = 1  # also the exit code of a Python process that fails: `ray.init` will say why
     ACCEPTED = 10
     TOKEN_REFUSED = 11
     SILENCE = 12
 
 
 def probe_cluster(address: str, verbose: bool = False) -> Answer:
-    """Ask the cluster at HOST:PORT, or the one that ``auto`` finds, in a process of its own.
+    """Probe the cluster at HOST:PORT, or the one that ``auto`` finds, from a separate process.
 
-    ``verbose`` lets that process print what Ray says.
+    ``verbose`` lets that process print Ray's messages.
     """
     output = None if verbose else subprocess.DEVNULL
     # -P keeps this folder, whose modules have common names, out of the module search path.
@@ -42,7 +42,7 @@ def probe_cluster(address: str, verbose: bool = False) -> Answer:
 
 
 def _ask(address: str) -> Answer:
-    """Make Ray's own client of the cluster's head, as ``ray.init`` does first."""
+    """Connect to the head of the cluster as ``ray.init`` does first, and return how it answers."""
     import ray
 
     raylet: Any = ray._raylet
@@ -63,7 +63,7 @@ def _ask(address: str) -> Answer:
 
 
 def _ask_and_exit(address: str, seconds: float) -> None:
-    # Ray's client cannot be interrupted: it asks in a thread that the end of the process ends.
+    """Ask in a thread, as Ray's client cannot be interrupted, and end the process after at most so many seconds."""
     answers: list[Answer] = []
     thread = threading.Thread(target=lambda: answers.append(_ask(address)), daemon=True)
     import ray  # noqa: F401 - its import, which may be slow, is not the cluster's silence

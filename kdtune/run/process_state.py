@@ -1,4 +1,4 @@
-"""What Ray needs or changes in the whole process, and how it is put back. Knows nothing of Ray's modules."""
+"""Set what Ray needs in this process, and restore what Ray changes in it. This module does not import Ray."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# Ray and Tune read these when they run; Ray 2.60 reads none of them when it is imported. Tune keeps no state for us:
-# ids of networks make a run resumable.
+# Ray and Tune read these when they run; Ray 2.60 reads none of them when it is imported. Tune need not save its
+# state: a sweep is continued from the ids of its finished networks.
 RAY_VARIABLES = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -21,7 +21,7 @@ RAY_VARIABLES = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-    # With a search algorithm Tune lets one trial wait at a time; the dispatcher bounds them already.
+    # With a search algorithm, Tune would let only one trial wait for resources; the dispatcher limits trials itself.
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -33,7 +33,7 @@ SIGNAL_NAMES = ("SIGTERM", "SIGUSR1")
 
 @contextmanager
 def set_ray_variables() -> Iterator[None]:
-    """Set the environment variables that Ray reads, but for those that the user has set, and restore all afterwards."""
+    """Set the environment variables that Ray reads, except those that the user has set; restore all afterwards."""
     values_before = {name: os.environ.get(name) for name in [*RAY_VARIABLES, DEBUGGER_VARIABLE]}
     for name, value in RAY_VARIABLES.items():
         os.environ.setdefault(name, value)
@@ -44,7 +44,7 @@ def set_ray_variables() -> Iterator[None]:
 
 
 def restore_variables(values: dict[str, str | None]) -> None:
-    """Give environment variables these values; remove those whose value is None."""
+    """Set environment variables to these values; remove those whose value is None."""
     for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)
@@ -54,9 +54,9 @@ def restore_variables(values: dict[str, str | None]) -> None:
 
 @contextmanager
 def preserve_process_state() -> Iterator[None]:
-    """Restore afterwards what ``ray.init`` and ``Tuner.fit`` change.
+    """Restore on leaving what ``ray.init`` and ``Tuner.fit`` change.
 
-    These are signal handlers, the logger "ray", the fault handler and the limit of open files.
+    This is signal handlers, the logger "ray", the fault handler and the limit of open files.
     """
     handlers = read_signal_handlers()
     logger = logging.getLogger("ray")

@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a bar in a terminal or a notebook, plain lines elsewhere."""
+"""Show the progress of a sweep: as a bar in a terminal or a notebook, as plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kdtune.plan.plan import Plan
 from kdtune.text import pluralize
 
 LINE_SECONDS = 10.0  # between two plain lines
-# Before that much of the work is done, the pace is mostly that of the workers' start.
+# Until this share of the work is done, most of the time went into starting the workers.
 MIN_SHARE_DONE = 0.01
 
 
@@ -45,7 +45,7 @@ class Progress:
             self.console.print(escape(text), soft_wrap=True, highlight=False)
 
     def describe_plan(self, plan: Plan, warnings: Sequence[str]) -> None:
-        """Say what was found, and what there is to train."""
+        """Print warnings, how many networks are done already, and how many there are to train."""
         for warning in warnings:
             self.say(f"warning: {warning}")
         if plan.skipped:
@@ -60,7 +60,7 @@ class Progress:
 
     @contextmanager
     def show_training(self, plan: Plan, workers: int) -> Iterator[None]:
-        """Show the progress for as long as packs run."""
+        """Show the progress while packs run."""
         self.remaining_work = {network.id: network.work for network in plan.networks_to_train}
         self.n_networks = len(self.remaining_work)
         self.total_work = sum(self.remaining_work.values())
@@ -82,7 +82,7 @@ class Progress:
         self._update_bar()
 
     def add_finished(self, rows: pa.Table) -> None:
-        """Count the networks of rows as done or failed."""
+        """Count the networks of these rows as done or failed."""
         for network_id, status in zip(rows[ID].to_pylist(), rows[STATUS].to_pylist(), strict=True):
             if status != SKIPPED:  # what is skipped never ran
                 self.n_running -= 1
@@ -94,7 +94,7 @@ class Progress:
         self._update_bar()
 
     def report_crash(self, pack: Pack, crashes: int) -> None:
-        """Tell of a pack whose worker died and that is tried again."""
+        """Print that a pack's worker died and that the pack is tried again."""
         networks = pluralize(len(pack.networks), "network")
         self.say(f"A worker died; trying its {networks} again (crash {crashes} of pack {pack.id}).")
 
@@ -109,7 +109,8 @@ class Progress:
             TimeElapsedColumn(),
             TextColumn("{task.fields[time_left]}"),
         ]
-        with Bar(*columns, console=console, expand=True, transient=True) as self.bar:
+        self.bar = Bar(*columns, console=console, expand=True, transient=True)
+        with self.bar:
             self.bar_task = self.bar.add_task("", total=self.n_networks, counts="", time_left="")
             yield
 

@@ -1,10 +1,11 @@
-"""What Ray prints: held back unless a user wants to see it, and put into messages."""
+"""Hide what Ray prints unless a user wants to see it, and put Ray's errors into messages."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -14,8 +15,8 @@ import ray
 def quiet_ray(verbose: bool) -> Iterator[None]:
     """Hold back what Ray prints, unless ``verbose``.
 
-    Ray prints what it has to say of dead workers past every setting, through a function of its own that is
-    replaced here for as long as a sweep runs; the listener hears of those workers.
+    Ray prints its messages about dead workers whatever the settings say. The function that prints them is
+    therefore replaced for as long as a sweep runs; the listener is told of those workers.
     """
     if verbose:
         yield
@@ -35,10 +36,30 @@ def _print_nothing(*_: Any, **__: Any) -> None:
 
 
 def make_logging_options(verbose: bool) -> dict[str, Any]:
-    """Return what ``ray.init`` is told about printing."""
+    """Return the arguments of ``ray.init`` that say what it prints."""
     return {"log_to_driver": verbose, "logging_level": logging.INFO if verbose else logging.ERROR}
 
 
 def format_on_one_line(error: Exception) -> str:
     """Return an error's message without its line breaks, or the error's kind if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def read_crash_reason(error_file: str | None) -> str:
+    """Return the most telling line of the file in which Tune notes why a trial failed; empty if there is none.
+
+    Below "Failure # 1 (occurred at ...)" stands the error. If Python code raised it, as in an actor's constructor,
+    it is a traceback, whose last line names the error. If a process died, the first line says so, and identifiers
+    of Ray follow.
+    """
+    try:
+        text = Path(error_file or "").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and lines[0].startswith("Failure #"):
+        lines = lines[1:]
+    if not lines:
+        return ""
+    has_traceback = any(line.startswith('File "') for line in lines)
+    return lines[-1] if has_traceback else lines[0]

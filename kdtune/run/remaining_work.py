@@ -1,4 +1,4 @@
-"""What a sweep asks for, what of that is there already, and the plan for what is missing."""
+"""Find what is done of a sweep, and plan what is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def list_teacher_ids(networks: list[Network]) -> list[str]:
 
 
 def read_known_rows(networks: list[Network], request: Request, store: Store) -> pa.Table:
-    """Read the rows of earlier runs, and of teachers that another sweep trained; none of what is to start over."""
+    """Read the rows of earlier runs, and of teachers that another sweep trained, except those to train again."""
     teacher_ids = list_teacher_ids(networks)
     rows = rows_to_arrow([]) if request.fresh else store.read_rows()
     if request.fresh_teachers:
@@ -47,43 +47,45 @@ def read_known_rows(networks: list[Network], request: Request, store: Store) -> 
 def plan_missing(
     networks: list[Network], request: Request, store: Store, rows: pa.Table, options: WorkerOptions | None = None
 ) -> Plan:
-    """Plan what is missing of a sweep.
+    """Plan the training of what is missing of a sweep.
 
     Parameters
     ----------
     networks : all networks of the sweep.
-    rows : those that are known.
-    options : the workers to plan for; None, as long as they are not known, plans for one without a GPU.
+    request, store : what the user asked for, and the sweep's folder.
+    rows : the rows of earlier runs.
+    options : the workers to plan for; None, while they are not known, plans for one worker without a GPU.
     """
-    settled_ids = get_final_ids(rows)  # done, or failed in a way that comes again
+    final_ids = get_final_ids(rows)  # done or diverged
     done_ids = set(rows[ID].filter(pc.equal(rows[STATUS], DONE)).to_pylist())
-    missing_students = [network for network in networks if network.teacher and network.id not in settled_ids]
-    workers, gpu_share = 1, 0.0
-    if options is not None:
-        workers, gpu_share = options.workers, options.gpus_per_worker
-    limits = PackLimits.for_gpu(gpu_share) if gpu_share else PackLimits()
+    missing_students = [network for network in networks if network.teacher and network.id not in final_ids]
+    if options is None:
+        options = WorkerOptions(workers=1)
+    trains_on_gpu = options.gpus_per_worker > 0
+    limits = PackLimits.for_gpu(options.gpus_per_worker) if trains_on_gpu else PackLimits()
     if request.pack is not None:
         limits = replace(limits, max_networks=request.pack)
-    fixed_packs = gpu_share > 0 or not all(map(_is_independent_of_pack, networks))
+    # Where a result may depend on its pack, packs must follow from the sweep alone: see `make_plan`.
+    fixed_packs = trains_on_gpu or not all(_is_independent_of_pack(network) for network in networks)
     # Only teachers that may be needed are verified: a sweep with nothing to train need not read their files. A fixed
-    # pack is trained whole, so that those of its finished students may be needed as well.
+    # pack is trained whole, so that the teachers of its finished students may be needed as well.
     students = networks if fixed_packs and missing_students else missing_students
     needed_teachers = {network.teacher.id for network in students if network.teacher}
     return make_plan(
         networks,
-        done_ids=settled_ids,
+        done_ids=final_ids,
         ready_teacher_ids=store.teachers.select_usable(needed_teachers & done_ids),
-        failed_teacher_ids=set(list_teacher_ids(networks)) & (settled_ids - done_ids),
-        workers=workers,
+        failed_teacher_ids=set(list_teacher_ids(networks)) & (final_ids - done_ids),
+        workers=options.workers,
         limits=limits,
         fixed_packs=fixed_packs,
     )
 
 
 def _is_independent_of_pack(network: Network) -> bool:
-    """Whether a network's last bits on a CPU are the same in every pack, or it is always trained alone.
+    """Return whether a network's result on a CPU cannot depend on its pack.
 
-    The written-out step in float32 treats each member alike; bf16 and modules of any kind may not.
+    That is so if its training is bitwise reproducible, or if it trains in a stack of one.
     """
     return network.is_bitwise_reproducible or network.stack_size == 1
 

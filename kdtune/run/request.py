@@ -1,4 +1,4 @@
-"""What a user asks for when a sweep is run or planned."""
+"""The request of a user to run or plan a sweep."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Request:
     file: Path
     overrides: Sequence[str] = ()  # as in "distill.T=[2, 4]"
     results: Path = Path("results")
-    data_root: Path | None = None  # of data sets in files: it goes before the file's
-    resources: Resources = field(default_factory=Resources)  # those of the flags: they go before the file's
+    data_root: Path | None = None  # of data sets in files; replaces that of the sweep file
+    resources: Resources = field(default_factory=Resources)  # replace those of the sweep file
     pack: int | None = None  # largest number of networks in a pack
-    precision: Precision | None = None  # of the whole sweep; the file's own blocks may say otherwise
+    precision: Precision | None = None  # of the whole sweep, except for blocks of the file that set their own
     address: str | None = None  # of a Ray cluster; None starts a Ray on this machine
-    retries: int = 3  # of a pack, after a crash of its worker
-    keep_students: Keep = "none"  # whose weights stay
-    fresh: bool = False  # remove first what this sweep left
-    fresh_teachers: bool = False  # remove first the teachers of this sweep
+    retries: int = 3  # of a pack, in all, after crashes of its worker
+    keep_students: Keep = "none"  # which students' weights are kept
+    fresh: bool = False  # remove the results of earlier runs of this sweep first
+    fresh_teachers: bool = False  # remove the teachers of this sweep first
     max_networks: int = MAX_NETWORKS
     verbose: bool = False
 
@@ -61,7 +61,7 @@ class Request:
 
     @property
     def all_overrides(self) -> list[str]:
-        """Everything that replaces values of the file, flags first."""
+        """All settings that replace those of the file; of two for the same setting the later one counts."""
         if self.precision is None:
             return list(self.overrides)
         return [f"train.precision={self.precision}", *self.overrides]

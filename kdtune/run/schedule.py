@@ -2,10 +2,10 @@
 
 How packs become trials:
 
-- Each pack is one trial. Ray Tune places the trials on the cluster, retries those whose worker died and starts
-  the next ones; a worker, once started, serves trial after trial (``trainable.PackTrainable``).
-- Tune knows no dependencies between trials. ``dispatcher.Dispatcher`` gives them, as a search algorithm that
-  suggests a student's pack once its teacher is trained. It also says what follows from a crash, from a failed
+- Each pack is one trial. Ray Tune places the trials on the cluster and starts the next ones; a worker, once
+  started, serves trial after trial (``trainable.PackTrainable``).
+- Tune knows no dependencies between trials. ``dispatcher.Dispatcher`` adds them, as a search algorithm that
+  suggests a student's pack once its teacher is trained. It also decides what follows from a crash, from a failed
   teacher and from a full disk.
 - A trial's configuration is only a pack's id. The pack itself travels through Ray's object store, its results
   through the results folder, which driver and workers share.
@@ -24,13 +24,17 @@ from ray import tune
 from kdtune.errors import SweepError
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
-from kdtune.run.dispatcher import CrashCounter, Dispatcher, Listener, StopOnFatalError
-from kdtune.run.trainable import PackTrainable, Work, train_and_save
+from kdtune.run.dispatcher import Dispatcher, DispatcherCallback, Listener, StopOnFatalError
+from kdtune.run.trainable import PackTrainable, TrainFunction, train_and_save
 from kdtune.run.worker_options import WorkerOptions
 
 
 def run_packs(
-    packs: list[Pack], store: Store, options: WorkerOptions, listener: Listener, work: Work = train_and_save
+    packs: list[Pack],
+    store: Store,
+    options: WorkerOptions,
+    listener: Listener,
+    train: TrainFunction = train_and_save,
 ) -> None:
     """Train packs, each as soon as its teachers are trained; return when all are done.
 
@@ -41,22 +45,22 @@ def run_packs(
     packs : the packs of a plan, in its order.
     store : the results folder, which every worker must see.
     options : how many workers there are, and what each of them takes.
-    listener : hears what happens, in the calling thread.
-    work : what a worker does with a pack; it must write a row for each of the pack's networks.
+    listener : receives the events of the run, in the calling thread.
+    train : trains a pack in a worker; it must write a row for each of the pack's networks.
 
     Raises
     ------
     StorageError
-        If the results folder takes no more. What was finished is there.
+        If the results folder takes no more rows. What was finished is there.
     SweepError
-        If Ray breaks off, or a worker does not see the results folder.
+        If Ray breaks off, or the rows of a finished pack are not in the results folder.
     """
     if not packs:
         return
     logging.getLogger("ray").setLevel(logging.INFO if options.verbose else logging.CRITICAL)
     dispatcher = Dispatcher(packs, store, options, listener)
     with tempfile.TemporaryDirectory(prefix="kdtune-tune-", ignore_cleanup_errors=True) as scratch_folder:
-        tuner = _make_tuner(packs, store, options, dispatcher, work, scratch_folder)
+        tuner = _make_tuner(packs, store, options, dispatcher, train, scratch_folder)
         try:
             tuner.fit()
         except (tune.TuneError, ray.exceptions.RayError) as error:
@@ -67,12 +71,17 @@ def run_packs(
 
 
 def _make_tuner(
-    packs: list[Pack], store: Store, options: WorkerOptions, dispatcher: Dispatcher, work: Work, scratch_folder: str
+    packs: list[Pack],
+    store: Store,
+    options: WorkerOptions,
+    dispatcher: Dispatcher,
+    train: TrainFunction,
+    scratch_folder: str,
 ) -> tune.Tuner:
-    """Set up Ray Tune: the dispatcher decides which trials there are, and nothing of Tune's own is kept."""
+    """Set up Ray Tune so that the dispatcher decides which trials there are."""
     pack_references = {pack.id: ray.put(pack) for pack in packs}
     trainable = tune.with_resources(
-        tune.with_parameters(PackTrainable, packs=pack_references, store=store, options=options, work=work),
+        tune.with_parameters(PackTrainable, packs=pack_references, store=store, options=options, train=train),
         {"CPU": options.cpus_per_worker, "GPU": options.gpus_per_worker},
     )
     return tune.Tuner(
@@ -87,7 +96,7 @@ def _make_tuner(
             storage_path=scratch_folder,
             verbose=2 if options.verbose else 0,
             stop=StopOnFatalError(dispatcher),
-            callbacks=[CrashCounter(dispatcher)],
-            failure_config=tune.FailureConfig(max_failures=options.retries),
+            callbacks=[DispatcherCallback(dispatcher)],
+            failure_config=tune.FailureConfig(max_failures=0),  # the dispatcher retries: it counts for each pack
         ),
     )

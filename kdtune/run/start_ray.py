@@ -10,7 +10,7 @@ from kdtune.errors import SweepError
 from kdtune.run.authentication import choose_token
 from kdtune.run.ray_output import format_on_one_line, make_logging_options
 
-OBJECT_STORE_BYTES = 256 << 20  # packs are small: what is large lies in the results folder
+OBJECT_STORE_BYTES = 256 << 20  # Packs are small; large data are in the results folder.
 # Ray gives its processes 30 seconds. A second attempt, if needed, finds their files in memory.
 START_ATTEMPTS = 2
 
@@ -28,7 +28,7 @@ def start_ray(cpus: int, verbose: bool) -> None:
                 **make_logging_options(verbose),
             )
             return
-        except Exception as error:  # Ray raises bare ones
+        except Exception as error:  # Ray raises plain exceptions here.
             ray.shutdown()
             if attempt == START_ATTEMPTS:
                 raise SweepError(f"Ray does not start on this machine: {_explain_failed_start(error)}") from error
@@ -52,7 +52,7 @@ def _explain_failed_start(error: Exception) -> str:
 
 
 def _find_temporary_folder() -> tuple[str, str]:
-    """Return the folder below which Ray keeps its files, and what chose it."""
+    """Return the folder below which Ray keeps its files, and what that follows from."""
     for variable in ("RAY_TMPDIR", "TMPDIR"):
         if variable in os.environ:
             return os.environ[variable], f"from {variable}"

@@ -1,10 +1,10 @@
-"""The whole way of a sweep in one place: spec -> plan -> training -> table."""
+"""Run a sweep from its file to its table: spec -> plan -> training -> table."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
 from kdtune.columns import DONE, ID, LEARNING_CURVE, MODEL, STATUS, TEACHER
+from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
-from kdtune.plan.network import Pack
+from kdtune.plan.network import Network, Pack
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
 from kdtune.results.students import prune_students
@@ -39,19 +40,17 @@ from kdtune.versions import list_versions
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sweep came to.
-
-    ``rows`` are those of the sweep's networks, as far as they got, in the plan's order.
-    """
+    """The rows of a sweep, and whether it was interrupted."""
 
     rows: pa.Table
+    """What ``sweep`` returns has the networks of the plan that have a row, in the plan's order."""
     plan: Plan
     store: Store
     interrupted: bool = False
 
 
 def sweep(request: Request, progress: Progress) -> Outcome:
-    """Run a sweep, or what is missing of it.
+    """Train the networks of a sweep that have no result yet, and write its table.
 
     Raises
     ------
@@ -67,37 +66,49 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     with store.lock():
         with _pause_garbage_collection():
             rows = read_known_rows(networks, request, store)
-            plan = plan_missing(networks, request, store, rows)
-            rows = add_skipped_rows(plan, rows)
-        progress.describe_plan(plan, store.warnings)
-        if not plan.packs:
-            return _finish(spec, request, Outcome(rows, plan, store), progress)
+            # Packs depend on the workers, which are known once Ray is connected. This plan says what is missing,
+            # and whether Ray, which takes seconds to start, is needed at all.
+            preliminary_plan = plan_missing(networks, request, store, rows)
+            rows = add_skipped_rows(preliminary_plan, rows)
+        progress.describe_plan(preliminary_plan, store.warnings)
+        if not preliminary_plan.packs:
+            _write_spec(spec, store)
+            return _finish(request, Outcome(rows, preliminary_plan, store), progress)
         if request.address is None:
             progress.say("Starting Ray on this machine.")
         else:
             progress.say(f"Joining Ray at {request.address}.")
         with open_cluster(spec, request) as options:
-            if request.fresh:
-                store.clear()
-            if request.fresh_teachers:
-                store.teachers.remove(list_teacher_ids(networks))
+            _remove_results(networks, request, store)
             plan = plan_missing(networks, request, store, rows, options)
             outcome = _train(spec, store, plan, rows, options, progress)
         if outcome.interrupted:
-            # The workers are gone by now: what they finished last is on disk, but was not heard of.
+            # Packs that finished after the interrupt have rows on disk that the dispatcher did not collect.
             rows = merge_tables([outcome.rows, store.read_rows()])
             outcome = Outcome(rows, plan, store, interrupted=True)
-        return _finish(spec, request, outcome, progress)
+        return _finish(request, outcome, progress)
+
+
+def _remove_results(networks: list[Network], request: Request, store: Store) -> None:
+    """Remove the results that the request asks to train again."""
+    if request.fresh:
+        store.clear()
+    if request.fresh_teachers:
+        # The rows go first. If the process ends in between, the teachers are still whole; the other way round,
+        # their rows would say that they are done, and they would not be trained again.
+        teacher_ids = list_teacher_ids(networks)
+        store.remove_rows(teacher_ids)
+        store.teachers.remove(teacher_ids)
 
 
 def _train(
     spec: SweepSpec, store: Store, plan: Plan, rows: pa.Table, options: WorkerOptions, progress: Progress
 ) -> Outcome:
-    """Run the plan's packs, and leave an up-to-date table whatever happens."""
+    """Run the plan's packs, and write an up-to-date table however that ends."""
     from kdtune.run.schedule import run_packs  # Ray: seconds to import, and not needed without packs
 
     store.compact_parts()
-    _write_spec(spec, store)
+    _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
     table = LiveTable(store, plan, rows)
     interrupted = False
     try:
@@ -106,36 +117,41 @@ def _train(
     except KeyboardInterrupt:
         interrupted = True
     except BaseException:
-        table.write()
+        with suppress(StorageError):  # On a full disk, the first error is the one to report.
+            table.write()
         raise
     return Outcome(table.merge(), plan, store, interrupted)
 
 
 @dataclass(frozen=True)
 class SweepListener:
-    """Hears what happens to packs, keeps the table up to date and shows the progress."""
+    """Receives the events of a run, keeps the table up to date and shows the progress."""
 
     table: LiveTable
     progress: Progress
 
     def on_pack_started(self, pack: Pack) -> None:
-        """Show it."""
+        """Count the pack's networks as running."""
         self.progress.add_started(pack)
 
     def on_pack_crashed(self, pack: Pack, crashes: int) -> None:
-        """Show it."""
+        """Print that the pack is tried again."""
         self.progress.report_crash(pack, crashes)
 
     def on_rows_finished(self, rows: pa.Table) -> None:
-        """Put the rows into the table and show them."""
+        """Add the rows to the table, and count their networks as done or failed."""
         self.table.add(rows)
         self.progress.add_finished(rows)
+        self.table.write_if_due()
+
+    def on_tick(self) -> None:
+        """Write rows that came too soon after the last write."""
+        self.table.write_if_due()
 
 
-def _finish(spec: SweepSpec, request: Request, outcome: Outcome, progress: Progress) -> Outcome:
-    """Leave the folder in order: the resolved file, the table of exactly what it asks for, few parts."""
+def _finish(request: Request, outcome: Outcome, progress: Progress) -> Outcome:
+    """Write the table of exactly the sweep's networks and what lies beside it, and remove what was not asked for."""
     plan, store = outcome.plan, outcome.store
-    _write_spec(spec, store)
     selected = select_networks(outcome.rows, [network.id for network in plan.networks])
     versions = list_versions() if plan.packs else read_versions(store.table_path)
     write_table(stamp_versions(selected, versions), store.table_path)
@@ -169,7 +185,7 @@ def _warn_of_missing_curves(plan: Plan, rows: pa.Table, progress: Progress) -> N
 
 
 def _prune_students(request: Request, store: Store, rows: pa.Table, progress: Progress) -> None:
-    """Remove the weights that were not asked for, and tell of those that are not there."""
+    """Remove the weights that were not asked for, and warn of those that were but were not kept."""
     missing = prune_students(store, rows, best_only=request.keep_students == "best")
     if missing:
         progress.say(
@@ -179,7 +195,7 @@ def _prune_students(request: Request, store: Store, rows: pa.Table, progress: Pr
 
 
 def _write_spec(spec: SweepSpec, store: Store) -> None:
-    """Write the resolved sweep file."""
+    """Write the sweep file as it was resolved, with all overrides, to ``sweep.yaml``."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.width = 110
@@ -187,14 +203,14 @@ def _write_spec(spec: SweepSpec, store: Store) -> None:
 
     def dump(path: Path) -> None:
         with path.open("w", encoding="utf-8") as file:
-            yaml.dump(spec.source, file)
+            yaml.dump(spec.filled_sweep, file)
 
     write_atomically(store.folder / "sweep.yaml", dump)
 
 
 @contextmanager
 def _pause_garbage_collection() -> Iterator[None]:
-    """Pause it while a million objects are made that all stay: it would search them again and again in vain."""
+    """Pause the garbage collector: while a million lasting objects are made, it would search them in vain."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What a worker does: train one pack in each trial, and put what comes of it into the results folder.
+"""What a worker does: train one pack in each trial, and write its results into the results folder.
 
 A worker is a Ray actor that Tune reuses: its process, its imports and its data sets serve one pack after the other.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune.result import DONE
+from ray.tune.result import DONE as TRIAL_DONE
 
 from kdtune.errors import StorageError
 from kdtune.plan.network import Pack
@@ -18,22 +18,24 @@ from kdtune.results.store import Store
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.train.rows import make_failed_row
 
-# What a trial's configuration says. It is small: Tune copies, flattens and logs it.
+# Keys of a trial's configuration. It is small, as Tune copies, flattens and logs it.
 PACK_ID = "pack_id"
 FAILED_TEACHERS = "failed_teachers"  # ids; their students are left out of the pack
 
-# What a trial's result says, beside Tune's own keys.
+# A key of a trial's result, beside Tune's own keys.
 STORAGE_ERROR = "storage_error"  # why the results folder took no more; absent if it did
 
-Work = Callable[[Pack, Store, WorkerOptions], None]
+TrainFunction = Callable[[Pack, Store, WorkerOptions], None]
 
 
 def train_and_save(pack: Pack, store: Store, options: WorkerOptions) -> None:
-    """Train a pack, then put its rows, logits and weights into the results folder."""
+    """Train a pack, then write its rows, logits and weights into the results folder."""
     import torch
 
     from kdtune.train.train_pack import train_pack
 
+    # Only the stacks train on `threads`. Everything else, such as making the data, keeps to one thread: torch
+    # would start one per core of the machine in every worker.
     torch.set_num_threads(1)
     results = train_pack(
         pack,
@@ -46,18 +48,18 @@ def train_and_save(pack: Pack, store: Store, options: WorkerOptions) -> None:
     store.save_pack(pack.id, results)
 
 
-def work_or_write_failure(work: Work, pack: Pack, store: Store, options: WorkerOptions) -> None:
-    """Do the work on a pack; if it raises an error, write a failed row for each of its networks instead.
+def train_or_write_failed_rows(train: TrainFunction, pack: Pack, store: Store, options: WorkerOptions) -> None:
+    """Train a pack; if that raises an error, write a failed row for each of its networks instead.
 
-    An error would come again, so it is not retried: only crashes of a worker's process are.
+    The same error would be raised again, so it is not retried: only crashes of a worker's process are.
 
     Raises
     ------
     StorageError
-        If the results folder takes no more, of rows or of failed rows.
+        If the results folder can take neither rows nor failed rows.
     """
     try:
-        work(pack, store, options)
+        train(pack, store, options)
     except StorageError:
         raise
     except Exception as error:
@@ -69,13 +71,13 @@ class PackTrainable(tune.Trainable):
     """A worker for Ray Tune: each of its trials is one step long and trains one pack."""
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], packs: dict[str, Any], store: Store, options: WorkerOptions, work: Work
+        self, config: dict[str, Any], packs: dict[str, Any], store: Store, options: WorkerOptions, train: TrainFunction
     ) -> None:
-        """Take what all packs have in common; ``packs`` are references to Ray's object store by id."""
+        """Keep what all packs have in common; ``packs`` are references to Ray's object store by pack id."""
         self.packs = packs
         self.store = store
         self.options = options
-        self.work = work
+        self.train_function = train  # `train` is a method of Tune's.
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Tell Tune that this actor can run another trial."""
@@ -83,13 +85,13 @@ class PackTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train the pack that the configuration names; end the trial."""
-        full_pack: Pack = ray.get(self.packs[self.config[PACK_ID]])
-        pack = full_pack.without_teachers(self.config[FAILED_TEACHERS])
+        planned_pack: Pack = ray.get(self.packs[self.config[PACK_ID]])
+        pack = planned_pack.without_teachers(self.config[FAILED_TEACHERS])
         try:
-            work_or_write_failure(self.work, pack, self.store, self.options)
+            train_or_write_failed_rows(self.train_function, pack, self.store, self.options)
         except StorageError as error:
-            return {DONE: True, STORAGE_ERROR: str(error)}
-        return {DONE: True}
+            return {TRIAL_DONE: True, STORAGE_ERROR: str(error)}
+        return {TRIAL_DONE: True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save nothing: a pack that breaks off starts again."""

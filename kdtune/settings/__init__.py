@@ -8,29 +8,27 @@ and older results stay valid.
 """
 
 from kdtune.settings.base import Settings
-from kdtune.settings.data import AnyDataset, Dataset, Digits, MakeClassification, Torchvision
+from kdtune.settings.data import Dataset, DatasetSetting, Digits, MakeClassification, Torchvision
 from kdtune.settings.models import (
     CNN,
     MLP,
-    AnyShape,
     Layer,
     Shape,
-    Student,
+    ShapeSetting,
     StudentMLP,
-    Teacher,
+    StudentSetting,
     TeacherCNN,
     TeacherMLP,
+    TeacherSetting,
 )
-from kdtune.settings.sweep import RESERVED_NAMES, Replicates, ReplicatesSetting, Resources, SweepHeader
+from kdtune.settings.sweep import Replicates, ReplicatesSetting, Resources, SweepHeader
 from kdtune.settings.training import Distill, Precision, Train, Transfer
 
 __all__ = [
     "CNN",
     "MLP",
-    "RESERVED_NAMES",
-    "AnyDataset",
-    "AnyShape",
     "Dataset",
+    "DatasetSetting",
     "Digits",
     "Distill",
     "Layer",
@@ -41,12 +39,13 @@ __all__ = [
     "Resources",
     "Settings",
     "Shape",
-    "Student",
+    "ShapeSetting",
     "StudentMLP",
+    "StudentSetting",
     "SweepHeader",
-    "Teacher",
     "TeacherCNN",
     "TeacherMLP",
+    "TeacherSetting",
     "Torchvision",
     "Train",
     "Transfer",

@@ -1,4 +1,4 @@
-"""What all blocks of settings share: strict values, our own rules, splits as a number or a fraction of examples."""
+"""The types and rules that all blocks of settings share."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def make_rule_error(message: str, setting: str = "") -> PydanticCustomError:
 
     Parameters
     ----------
-    message : what is wrong and what would be right, in words for the user.
-    setting : the setting at fault, if the whole block is what was checked.
+    message : What is wrong and what would be right, in words for the user.
+    setting : The setting at fault, if the rule checks a whole block.
     """
     return PydanticCustomError("kdtune", "{message}", {"message": message, "setting": setting})
 
@@ -51,7 +51,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     def list_file_hashes(self) -> dict[str, Any]:
-        """Return hashes of the files that the settings point to; they enter a network's id beside the settings."""
+        """Return hashes of the files that the settings point to; a network's id depends on them, too."""
         return {}
 
 
@@ -63,7 +63,7 @@ def exclude_from_hash_while(default: Any) -> dict[str, Any]:
     return {"introduced": default}
 
 
-# Marks a setting that changes no number: a path, or what is recorded along the way.
+# Marks a setting that changes no number in a result, such as a path.
 EXCLUDE_FROM_HASH: dict[str, Any] = {"hashed": False}
 
 
@@ -77,6 +77,12 @@ def count_examples(size: float, n_examples: int) -> int:
 
 def count_split_examples(name: str, size: float, n_examples: int) -> int:
     """Turn the size of a split into a number of examples, and check that it leaves some to train on.
+
+    Parameters
+    ----------
+    name : The setting that holds the size, for the error.
+    size : The size, as a fraction or a number of examples.
+    n_examples : The number of examples that are split.
 
     Raises
     ------

@@ -26,11 +26,11 @@ from kdtune.settings.base import (
 )
 
 Image = tuple[int, int, int]  # channels, height, width
-Jitter = Annotated[WholeNumber, Field(ge=0)]  # pixels
+Jitter = Annotated[WholeNumber, Field(ge=0)]  # The largest shift of an image, in pixels.
 
 
 class MakeClassification(Settings):
-    """scikit-learn's ``make_classification``, with the tutorial's values as defaults."""
+    """Data from scikit-learn's ``make_classification``, with the tutorial's values as defaults."""
 
     kind: Literal["make_classification"]
     n_samples: PositiveInt = 50_000
@@ -133,8 +133,8 @@ class Torchvision(Settings):
     kind: Literal["torchvision"]
     name: Literal["MNIST", "FashionMNIST", "KMNIST", "EMNIST"]
     split: Split | None = None
-    # Where the files lie, unless the validation context has a data_root. Not hashed: the id of the data depends on
-    # the content of the files, wherever they lie.
+    # The folder of the files, unless the caller gives pydantic a "data_root". It is not hashed, since the id of the
+    # data depends on the content of the files.
     root: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
     val_size: SplitSize | None = None
     jitter: Jitter = 0
@@ -198,9 +198,13 @@ class Torchvision(Settings):
         return self
 
     def _find_files(self, context: dict[str, Any]) -> ImageFiles:
-        """Inspect the files; what one validation could not find, it looks for only once.
+        """Inspect the files of the data set.
 
-        Without that memory, each variant of a data set would wait for the same download to fail.
+        Parameters
+        ----------
+        context : The dict that was handed to pydantic, as by ``BlockValidator``: "data_root", "allow_download",
+            and "file_errors", in which errors are kept. Without them, each variant of a data set would wait for
+            the same download to fail.
         """
         errors = context.get("file_errors", {})
         key = self.name, self.split, self.root
@@ -223,6 +227,6 @@ def _check_jitter(jitter: int, image: Image) -> None:
         raise make_rule_error(message, "jitter")
 
 
-Dataset = Annotated[MakeClassification | Digits | Torchvision, Field(discriminator="kind")]
-# The same union as a type for annotations; ``Dataset`` is what pydantic validates.
-AnyDataset = MakeClassification | Digits | Torchvision
+DatasetSetting = Annotated[MakeClassification | Digits | Torchvision, Field(discriminator="kind")]
+# The same union as a type for annotations; ``DatasetSetting`` is the type that pydantic validates.
+Dataset = MakeClassification | Digits | Torchvision

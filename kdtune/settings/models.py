@@ -95,7 +95,7 @@ class MLP(Settings):
         return [Layer(inputs, outputs) for inputs, outputs in pairwise(sizes)]
 
     def to_columns(self) -> dict[str, Any]:
-        """Return the values of the table's columns. Lists become text, so that rows can be grouped by them."""
+        """Return the values for the table's columns, lists as text so that rows can be grouped by them."""
         return {
             "architecture": self.kind,
             "hidden": _format_sizes(self.hidden_sizes),
@@ -194,7 +194,7 @@ class CNN(Settings):
         return layers + [Layer(inputs, outputs) for inputs, outputs in pairwise(dense_sizes)]
 
     def to_columns(self) -> dict[str, Any]:
-        """Return the values of the table's columns. Lists become text, so that rows can be grouped by them."""
+        """Return the values for the table's columns, lists as text so that rows can be grouped by them."""
         return {
             "architecture": self.kind,
             "channels": _format_sizes(self.channels),
@@ -227,8 +227,8 @@ def _make_mlp_or_cnn(mlp: type[MLP], cnn: type[CNN]) -> Any:
     return Annotated[Annotated[mlp, Tag("mlp")] | Annotated[cnn, Tag("cnn")], Discriminator(_get_kind)]
 
 
-# The architecture of any network, as a type for annotations; the next three are what pydantic validates.
+# The architecture of any network, as a type for annotations; the next three are types that pydantic validates.
 Shape = MLP | CNN
-Teacher: Any = _make_mlp_or_cnn(TeacherMLP, TeacherCNN)
-Student: Any = _make_mlp_or_cnn(StudentMLP, CNN)
-AnyShape: Any = _make_mlp_or_cnn(MLP, CNN)
+TeacherSetting: Any = _make_mlp_or_cnn(TeacherMLP, TeacherCNN)
+StudentSetting: Any = _make_mlp_or_cnn(StudentMLP, CNN)
+ShapeSetting: Any = _make_mlp_or_cnn(MLP, CNN)

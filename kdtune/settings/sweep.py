@@ -9,11 +9,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from kdtune.settings.base import PositiveInt, Settings, WholeNumber, make_rule_error, to_whole_number
 
 # No sweep may have these names: the folder of that name holds the teachers that all sweeps share.
-RESERVED_NAMES = ("teachers",)
+_RESERVED_NAMES = ("teachers",)
 
 
 class Replicates(Settings):
-    """How often data, teacher and student are redrawn. Replicate r uses draw r modulo its count."""
+    """The numbers of draws of data, teacher and student. Replicate r uses draw r modulo the number of draws."""
 
     data: PositiveInt = 1
     teacher: PositiveInt = 1
@@ -36,7 +36,7 @@ class Replicates(Settings):
 
 
 class Resources(Settings):
-    """What one worker takes. None stands for: one core; an equal share of the GPUs, if there are any."""
+    """The number of workers, and the cores and GPUs of each. ``share_cluster`` chooses those that are None."""
 
     cpus_per_worker: PositiveInt | None = None
     gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
@@ -66,3 +66,9 @@ class SweepHeader(Settings):
     seed: Annotated[WholeNumber, Field(ge=0, lt=2**63)] = 0
     replicates: ReplicatesSetting = Field(default_factory=Replicates)
     resources: Resources = Field(default_factory=Resources)
+
+    @model_validator(mode="after")
+    def _check_name_is_free(self) -> SweepHeader:
+        if self.name in _RESERVED_NAMES:
+            raise make_rule_error(f"{self.name!r} is taken by the shared teachers; choose another", "name")
+        return self

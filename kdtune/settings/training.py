@@ -1,4 +1,4 @@
-"""The settings of training, and of what a student learns from.
+"""The settings of training, of transfer sets and of distillation.
 
 "The tutorial" is the 2018 Harvard tutorial that kdtune began from; the defaults are its values.
 """
@@ -20,10 +20,12 @@ from kdtune.settings.base import (
 )
 
 Precision = Literal["float32", "bf16"]
+MAX_BIAS = 10**6
+MAX_CLASS_DIGITS = 9
 
 
 class Train(Settings):
-    """How a network is trained; the defaults are those of the tutorial, hence of Keras."""
+    """The training of a network; the defaults are those of the tutorial, which are those of Keras."""
 
     epochs: PositiveInt = 50
     batch_size: PositiveInt = 100
@@ -47,7 +49,7 @@ class Train(Settings):
 
 
 def _sort_classes(value: Any) -> Any:
-    """Turn [8, 7, 7] into [7, 8]; return what is no list of whole numbers as it is, for pydantic to judge."""
+    """Turn [8, 7, 7] into [7, 8]; return any value but a list of whole numbers as it is, for pydantic to judge."""
     if isinstance(value, list) and all(isinstance(to_whole_number(item), int) for item in value):
         return sorted({to_whole_number(item) for item in value})
     return value
@@ -70,28 +72,26 @@ def _read_biases(value: Any) -> Any:
     return dict(sorted(biases.items())) or None
 
 
-MAX_BIAS = 10**6
-MAX_CLASS_DIGITS = 9
 Bias = Annotated[float, Field(ge=-MAX_BIAS, le=MAX_BIAS)]
 ClassLabel = Annotated[WholeNumber, Field(ge=0)]
 ClassLabels = Annotated[list[ClassLabel], BeforeValidator(_sort_classes)]
 
 
 class Transfer(Settings):
-    """On which examples students are trained, chosen by class; validation and test splits stay complete."""
+    """The classes whose examples students are trained on; validation and test splits stay complete."""
 
     omit: ClassLabels | None = None
     keep: ClassLabels | None = None
 
     @model_validator(mode="after")
-    def _check_one_is_given(self) -> Transfer:
+    def _refuse_omit_beside_keep(self) -> Transfer:
         if self.omit is not None and self.keep is not None:
             raise make_rule_error("has both omit and keep; give one or the other", "keep")
         return self
 
     @property
     def setting_name(self) -> str:
-        """The setting that says which classes these are: ``keep`` or ``omit``."""
+        """The name of the setting that holds ``written_classes``: ``keep`` or ``omit``."""
         return "omit" if self.keep is None else "keep"
 
     @property
@@ -100,7 +100,7 @@ class Transfer(Settings):
         return (self.omit or []) if self.keep is None else self.keep
 
     def list_classes(self, n_classes: int) -> tuple[int, ...] | None:
-        """Return the classes in the transfer set, in ascending order; None if all are."""
+        """Return the classes in the transfer set, in ascending order; None if it has all classes."""
         if self.keep is not None:
             classes = tuple(self.keep)
         else:
@@ -110,7 +110,7 @@ class Transfer(Settings):
 
 
 class Distill(Settings):
-    """The distillation loss, and what is done to the biases of the output layer."""
+    """The distillation loss, and changes to the biases of the output layer."""
 
     T: Annotated[float, Field(gt=0, le=1e6)]  # Beyond 1e6, float32 leaves nothing of the softmax.
     hard_weight: Annotated[float, Field(ge=0)] = 0.0

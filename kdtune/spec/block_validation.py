@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from kdtune.errors import Mistake, SweepFileError
-from kdtune.spec.grid import INVALID_GRID
+from kdtune.errors import Mistake
+from kdtune.spec.grid import has_invalid_grid
 from kdtune.spec.messages import describe_error, suggest_grid, suggest_grid_of_lists
+from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import BLOCKS, KINDS, LIST_SETTINGS, list_valid_settings
-from kdtune.spec.yaml_tree import YamlNode
-
-SettingPath = tuple[int | str, ...]  # names of settings and positions in lists
-MAX_MISTAKES = 1000  # Nobody reads more, and a large grid of wrong values would fill the memory with them.
+from kdtune.spec.yaml_tree import SettingPath, YamlNode
 
 
 @dataclass(frozen=True)
 class NamedBlock:
-    """A block as it was written, and what it is called in messages: ``student.train``."""
+    """A block as it is written, and its name in messages, such as ``student.train``."""
 
-    field: str
+    name: str
     node: YamlNode
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the block sets nothing; null and 0 are not empty blocks, but mistakes."""
+        return bool(self.node.value == {})
 
 
 class BlockValidator:
@@ -31,90 +35,99 @@ class BlockValidator:
 
     Parameters
     ----------
-    data_root : where the files of data sets lie, whatever the sweep file says.
-    allow_download : whether files of data sets that are missing may be downloaded.
-    mistakes : the list to which mistakes are added.
+    data_root : The folder of the data sets' files, whatever the sweep file says; None to follow the sweep file.
+    allow_download : Whether missing files of data sets may be downloaded.
+    mistakes : The collector to which mistakes are added.
     """
 
-    def __init__(self, data_root: str | None, allow_download: bool, mistakes: list[Mistake]) -> None:
-        self.mistakes = mistakes
-        self._noted_mistakes: set[Mistake] = set()
-        # ``Torchvision`` reads these, and remembers which files it could not find.
-        self._context: dict[str, Any] = {"data_root": data_root, "allow_download": allow_download, "file_errors": {}}
+    def __init__(self, data_root: Path | None, allow_download: bool, mistakes: MistakeCollector) -> None:
+        self._mistakes = mistakes
+        # pydantic hands this dict to the rules of the settings whenever it validates a block. The rules of
+        # ``Torchvision`` read from it where files lie and whether they may be downloaded, and write into
+        # "file_errors" why files were not found, so that they are looked for only once.
+        self._pydantic_context: dict[str, Any] = {
+            "data_root": None if data_root is None else str(data_root),
+            "allow_download": allow_download,
+            "file_errors": {},
+        }
 
     def validate(
-        self, adapter: TypeAdapter[Any], node: YamlNode, block: str, overriding: Sequence[NamedBlock] = ()
+        self,
+        adapter: TypeAdapter[Any],
+        node: YamlNode,
+        block_name: str,
+        overriding_blocks: Sequence[NamedBlock] = (),
     ) -> Any:
-        """Return the settings of a block, or None if they are wrong, after noting every mistake.
+        """Return the settings of a block; None if any are wrong, after every mistake was added to the collector.
 
         Parameters
         ----------
-        adapter : what the block must be.
-        node : the block.
-        block : its name in ``BLOCKS``; empty for the settings that belong to no block.
-        overriding : blocks whose settings replaced some of this one's, the strongest last. A mistake in a
-            replaced setting bears their name.
+        adapter : pydantic's validator for this block.
+        node : The block as it is written.
+        block_name : The name of the block in ``BLOCKS``; empty for the settings that belong to no block.
+        overriding_blocks : The blocks whose settings replaced some of this block's, the strongest last. A mistake
+            in a replaced setting is reported under the name of the block that replaced it.
 
         Raises
         ------
         SweepFileError
-            If there are so many mistakes that no more are looked for.
+            If there are too many mistakes.
         """
         try:
-            return adapter.validate_python(node.to_plain(), context=self._context)
+            return adapter.validate_python(node.to_plain(), context=self._pydantic_context)
         except ValidationError as error:
             for item in error.errors():
-                self._note(item, node, block, overriding)
+                self._add_mistake(item, node, block_name, overriding_blocks)
             return None
 
-    def _note(self, error: Any, node: YamlNode, block: str, overriding: Sequence[NamedBlock]) -> None:
-        path = _find_path(error, node, block)
-        if node.descendant(path).value is INVALID_GRID and error["type"] != "extra_forbidden":
+    def _add_mistake(
+        self, error: Any, node: YamlNode, block_name: str, overriding_blocks: Sequence[NamedBlock]
+    ) -> None:
+        error = _correct_error_type(error, node, block_name)
+        path = _find_path(error, block_name)
+        wrong_node = node.find(path)
+        if error["type"] != "extra_forbidden" and wrong_node is not None and has_invalid_grid(wrong_node):
             return  # ``find_grid_mistakes`` reports it.
-        message = describe_error(error, list_valid_settings(block, node, path))
-        message += _suggest_alternatives(error, node, block, path)
-        source = block
-        for overriding_block in overriding:
-            if path and path[0] in overriding_block.node.value:
-                source = overriding_block.field
-        names = [str(name) for name in (source, *path) if name != ""]
-        mistake = Mistake(node.descendant(path).location, ".".join(names), message)
-        if mistake in self._noted_mistakes:
-            return  # Another variant with the same value.
-        self._noted_mistakes.add(mistake)
-        self.mistakes.append(mistake)
-        if len(self._noted_mistakes) >= MAX_MISTAKES:
-            raise SweepFileError([*self.mistakes, Mistake("", "", "there may be more mistakes; correct these first")])
+        message = describe_error(error, list_valid_settings(block_name, node, path))
+        message += _suggest_alternatives(error, node, block_name, path)
+        reported_name = block_name
+        for block in overriding_blocks:
+            if path and path[0] in block.node.value:
+                reported_name = block.name
+        names = [str(name) for name in (reported_name, *path) if name != ""]
+        self._mistakes.add(Mistake(node.descendant(path).location, ".".join(names), message))
 
 
-def _find_path(error: Any, node: YamlNode, block: str) -> SettingPath:
-    """Return where in the block an error of pydantic belongs."""
+def _correct_error_type(error: Any, node: YamlNode, block_name: str) -> Any:
+    """Return an error of pydantic, but as a wrong type if it asks for the ``kind`` of a number, text or list."""
+    if block_name == "dataset" and not error["loc"] and not isinstance(node.value, dict):
+        return {**error, "type": "dict_type"}
+    return error
+
+
+def _find_path(error: Any, block_name: str) -> SettingPath:
+    """Return the path from the block to the setting that an error of pydantic is about."""
     path: SettingPath = error["loc"]
-    if path and path[0] in KINDS.get(block, {}):
+    if path and path[0] in KINDS.get(block_name, {}):
         path = path[1:]  # pydantic puts the kind of the block in front.
-    if block == "dataset" and not path and not isinstance(node.value, dict):
-        error["type"] = "dict_type"  # Otherwise pydantic would ask for the ``kind`` of a number.
     if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
         return (*path, "kind")
     setting = error.get("ctx", {}).get("setting")
     return (*path, setting) if setting else path
 
 
-def _suggest_alternatives(error: Any, node: YamlNode, block: str, path: SettingPath) -> str:
+def _suggest_alternatives(error: Any, node: YamlNode, block_name: str, path: SettingPath) -> str:
     """Return how to write a grid, if a list was given to a setting that takes no list and can be swept."""
-    if block not in BLOCKS or error["type"] == "extra_forbidden" or path[-1:] == ("eval_every",):
+    if block_name not in BLOCKS or error["type"] == "extra_forbidden" or path[-1:] == ("eval_every",):
         return ""
-    if isinstance(path[-1] if path else "", int):
+    if path and isinstance(path[-1], int):
         whole_list = node.descendant(path[:-1])
         if isinstance(whole_list.value, list):
             return suggest_grid_of_lists(whole_list.to_plain())
     if path and path[-1] in LIST_SETTINGS:
         return ""
+    wrong_node = node.find(path)
+    if wrong_node is None:
+        return ""
     takes_block = error["type"] in ("dict_type", "model_type", "model_attributes_type")
-    return suggest_grid(_get_value(node, path), takes_block)
-
-
-def _get_value(node: YamlNode, path: SettingPath) -> Any:
-    """Return the value to which the path leads; None if it leads nowhere."""
-    child = node.find([str(name) for name in path])
-    return None if child is None else child.to_plain()
+    return suggest_grid(wrong_node.to_plain(), takes_block)

@@ -1,4 +1,4 @@
-"""The sweep files that ship with kdtune, and how a file named on the command line is found."""
+"""Find the sweep files that are named on the command line, among them those that ship with kdtune."""
 
 from __future__ import annotations
 

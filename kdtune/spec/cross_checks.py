@@ -1,58 +1,60 @@
-"""What the blocks of a sweep demand of the data: images for convolutions, classes that exist, enough examples. Pure."""
+"""Find settings that do not fit the data: convolutions without images, unknown classes, too few examples. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 
 from kdtune.errors import Mistake
-from kdtune.settings import CNN, AnyDataset, Distill, Settings, Torchvision, Train, Transfer
+from kdtune.settings import CNN, Dataset, Distill, Settings, Torchvision, Train, Transfer
 from kdtune.spec.block_validation import NamedBlock
+from kdtune.spec.train_merging import TrainMerger
+from kdtune.spec.variants import BlockVariant
 from kdtune.spec.yaml_tree import YamlNode
 
 
-def find_mismatches(dataset: AnyDataset, block: str, settings: Settings, node: YamlNode) -> Iterator[Mistake]:
-    """Find what in a block does not fit the data set.
+def find_mismatches(variants: Mapping[str, Sequence[BlockVariant]], train_merger: TrainMerger) -> Iterator[Mistake]:
+    """Find settings that do not fit the data of the sweep; blocks with other mistakes are skipped.
 
     Parameters
     ----------
-    dataset : the settings of the data set.
-    block : the name of the other block.
-    settings : its settings.
-    node : the block as it was written.
+    variants : The variants of each block.
+    train_merger : The merger that has merged every combination of ``train`` blocks.
     """
+    # Every variant of a block meets every data set, so that no case has to be looked at.
+    datasets = [variant.settings for variant in variants["dataset"] if variant.settings is not None]
+    for dataset, train in itertools.product(datasets, train_merger.merged_settings):
+        yield from _find_batch_size_mistake(dataset, train, train_merger.get_source_block(train, "batch_size"))
+    for block_name in ("transfer", "teacher", "student", "distill"):
+        for dataset, variant in itertools.product(datasets, variants[block_name]):
+            yield from _find_block_mistakes(dataset, block_name, variant.settings, variant.node)
+
+
+def _find_batch_size_mistake(dataset: Dataset, train: Train, source_block: NamedBlock) -> Iterator[Mistake]:
+    if train.batch_size > dataset.n_train:
+        location = source_block.node.descendant(("batch_size",)).location
+        message = (
+            f"{train.batch_size} is more than the {dataset.n_train} training examples; "
+            f"at most {dataset.n_train} is right"
+        )
+        yield Mistake(location, f"{source_block.name}.batch_size", message)
+
+
+def _find_block_mistakes(
+    dataset: Dataset, block_name: str, settings: Settings | None, node: YamlNode
+) -> Iterator[Mistake]:
     match settings:
         case CNN() if dataset.image is None:
             message = f"cnn needs images, and the features of {dataset.kind} are in no order; choose mlp"
-            yield Mistake(node.descendant(("kind",)).location, f"{block}.kind", message)
+            yield Mistake(node.descendant(("kind",)).location, f"{block_name}.kind", message)
         case Transfer():
             yield from _find_transfer_mistakes(dataset, settings, node)
         case Distill():
             for name, classes in (("bias_start", settings.bias_start), ("bias_shift", settings.bias_shift)):
-                yield from _find_unknown_classes(dataset, list(classes or ()), name, block, node)
+                yield from _find_unknown_classes(dataset, list(classes or ()), name, block_name, node)
 
 
-def find_batch_size_mistake(dataset: AnyDataset, train: Train, blocks: Sequence[NamedBlock]) -> Iterator[Mistake]:
-    """Find a batch that is larger than the training set.
-
-    Parameters
-    ----------
-    dataset, train : the settings that must fit.
-    blocks : the blocks from which ``train`` was merged, the strongest last.
-    """
-    if train.batch_size <= dataset.n_train:
-        return
-    source = blocks[0]
-    for block in blocks:
-        if isinstance(block.node.value, dict) and "batch_size" in block.node.value:
-            source = block
-    location = source.node.descendant(("batch_size",)).location
-    message = (
-        f"{train.batch_size} is more than the {dataset.n_train} training examples; at most {dataset.n_train} is right"
-    )
-    yield Mistake(location, f"{source.field}.batch_size", message)
-
-
-def _find_transfer_mistakes(dataset: AnyDataset, transfer: Transfer, node: YamlNode) -> Iterator[Mistake]:
+def _find_transfer_mistakes(dataset: Dataset, transfer: Transfer, node: YamlNode) -> Iterator[Mistake]:
     classes, name = transfer.written_classes, transfer.setting_name
     unknown_classes = list(_find_unknown_classes(dataset, classes, name, "transfer", node))
     yield from unknown_classes
@@ -61,8 +63,8 @@ def _find_transfer_mistakes(dataset: AnyDataset, transfer: Transfer, node: YamlN
         yield Mistake(node.descendant((name,)).location, f"transfer.{name}", message)
 
 
-def _has_examples(dataset: AnyDataset, transfer: Transfer) -> bool:
-    """Return whether any class of the transfer set has training examples; all written classes exist."""
+def _has_examples(dataset: Dataset, transfer: Transfer) -> bool:
+    """Return whether any class of the transfer set has training examples, if all of its classes exist."""
     classes = transfer.written_classes
     if not isinstance(dataset, Torchvision):
         return bool(classes) if transfer.setting_name == "keep" else len(classes) < dataset.n_classes
@@ -71,11 +73,19 @@ def _has_examples(dataset: AnyDataset, transfer: Transfer) -> bool:
 
 
 def _find_unknown_classes(
-    dataset: AnyDataset, classes: list[int], name: str, block: str, node: YamlNode
+    dataset: Dataset, classes: list[int], name: str, block_name: str, node: YamlNode
 ) -> Iterator[Mistake]:
-    """Find classes that the data do not have; ``classes`` are in ascending order."""
+    """Find the first class that the data do not have.
+
+    Parameters
+    ----------
+    dataset : The settings of the data set.
+    classes : The classes that a setting names, in ascending order.
+    name, block_name : The name of that setting, and of its block.
+    node : That block as it is written.
+    """
     if not classes or classes[-1] < dataset.n_classes:
         return
     label = next(label for label in classes if label >= dataset.n_classes)
     message = f"there is no class {label}; the classes are 0 to {dataset.n_classes - 1}"
-    yield Mistake(node.descendant((name,)).location, f"{block}.{name}", message)
+    yield Mistake(node.descendant((name,)).location, f"{block_name}.{name}", message)

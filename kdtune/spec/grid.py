@@ -1,4 +1,4 @@
-"""``grid_search`` at any depth of a tree of settings: count its variants, expand them, find mistakes. Pure."""
+"""Count, expand and check the grids (``grid_search``) at any depth of a tree of settings. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_COMPARED_VALUES = 500_000  # Larger grids are not searched for duplicates: i
 
 
 class _InvalidGrid:
-    """Stands for the value of a grid without a list of items."""
+    """The value that a grid without a list of items is expanded to."""
 
 
 # ``find_grid_mistakes`` reports such a grid; what stands beside it can still be checked.
@@ -29,7 +29,7 @@ class GridSize:
     """The size of a tree of settings once its grids are expanded."""
 
     variants: int
-    values: int  # scalars, lists and blocks of all variants together
+    values: int  # The scalars, lists and blocks of all variants, counted together.
 
 
 def is_grid(node: YamlNode) -> bool:
@@ -40,6 +40,11 @@ def is_grid(node: YamlNode) -> bool:
 def has_grid(node: YamlNode) -> bool:
     """Return whether the node or anything below it is a grid."""
     return is_grid(node) or any(has_grid(child) for _, child in node.children())
+
+
+def has_invalid_grid(node: YamlNode) -> bool:
+    """Return whether a variant, or anything below it, comes from a grid without a list of items."""
+    return node.value is INVALID_GRID or any(has_invalid_grid(child) for _, child in node.children())
 
 
 def _has_items(grid: YamlNode) -> bool:
@@ -105,17 +110,13 @@ def _find_duplicates(items: list[YamlNode], field: str) -> Iterator[Mistake]:
     known_values: set[str] = set()
     for item in items:
         for variant in expand_grid(item):
-            if _has_invalid_grid(variant):
+            if has_invalid_grid(variant):
                 continue
             value = variant.to_plain()
             text = json.dumps(_normalize_numbers(value), sort_keys=True)
             if text in known_values:
                 yield Mistake(item.location, field, f"{_format_item(value)} stands twice in the grid; keep one")
             known_values.add(text)
-
-
-def _has_invalid_grid(node: YamlNode) -> bool:
-    return node.value is INVALID_GRID or any(_has_invalid_grid(child) for _, child in node.children())
 
 
 def _normalize_numbers(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The errors of pydantic in the words of a sweep file: what is wrong, then what would be right."""
+"""Describe pydantic's errors in the words of a sweep file: what is wrong, then what would be right."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TYPES = {
     "model_type": "a block of settings",
     "model_attributes_type": "a block of settings",
 }
-_MAX_LENGTH = 60  # of a value in a message
+_MAX_LENGTH = 60  # A value is shown with at most this many characters.
 
 
 def describe_error(error: Any, valid_names: Collection[str]) -> str:
@@ -36,8 +36,8 @@ def describe_error(error: Any, valid_names: Collection[str]) -> str:
 
     Parameters
     ----------
-    error : an item of ``ValidationError.errors()``.
-    valid_names : the settings that may stand where the error is.
+    error : An item of ``ValidationError.errors()``.
+    valid_names : The settings that may stand where the error is.
     """
     error_type, value, context = error["type"], error["input"], error.get("ctx", {})
     if error_type == "missing":
@@ -83,8 +83,8 @@ def suggest_grid(value: Any, takes_block: bool) -> str:
 
     Parameters
     ----------
-    value : what was given to a setting that takes no list.
-    takes_block : whether the setting takes a block of settings rather than a number, text or true/false.
+    value : The value that was given to a setting that takes no list.
+    takes_block : Whether the setting takes a block of settings rather than a number, text or true/false.
     """
     if isinstance(value, str) and not takes_block:
         value = _split_numbers(value)

@@ -1,4 +1,4 @@
-"""``--set distill.T=[2,4]``: values from the command line that replace those of the file."""
+"""Replace values of a sweep file by those from the command line, as in ``--set distill.T=[2,4]``."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ from collections.abc import Sequence
 
 from kdtune.errors import Mistake, SweepFileError
 from kdtune.spec.grid import GRID
+from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import LIST_SETTINGS
 from kdtune.spec.yaml_tree import MAX_DEPTH, YamlNode, make_empty_block, read_yaml_text
 
 
-def apply_overrides(tree: YamlNode, overrides: Sequence[str]) -> tuple[YamlNode, list[Mistake]]:
-    """Replace values of a tree by those from the command line.
+def apply_overrides(tree: YamlNode, overrides: Sequence[str], mistakes: MistakeCollector) -> YamlNode:
+    """Return a tree with some of its values replaced by those from the command line.
 
     A list given to a setting that takes no list is a grid: ``T=[2,4]`` is ``T={grid_search: [2,4]}``.
 
     Parameters
     ----------
-    tree : the sweep file.
-    overrides : texts of the form ``path=value``, as in ``"distill.T=[2, 4]"``.
+    tree : The sweep file.
+    overrides : Texts of the form ``path=value``, as in ``"distill.T=[2, 4]"``.
+    mistakes : The collector of a mistake for each text that cannot be applied.
 
-    Returns
-    -------
-    The tree with the values replaced, and one mistake for each text that could not be applied.
+    Raises
+    ------
+    SweepFileError
+        If there are too many mistakes.
     """
-    mistakes: list[Mistake] = []
     for override in overrides:
         try:
             tree = _apply_override(tree, override)
         except SweepFileError as error:
-            mistakes += [Mistake(_locate(override), "", mistake.message) for mistake in error.mistakes]
-    return tree, mistakes
+            mistakes.extend(Mistake(_locate(override), "", mistake.message) for mistake in error.mistakes)
+    return tree
 
 
 def _apply_override(tree: YamlNode, override: str) -> YamlNode:
@@ -48,6 +50,7 @@ def _apply_override(tree: YamlNode, override: str) -> YamlNode:
 
 
 def _locate(override: str) -> str:
+    """Return the location of a mistake in an override, for messages."""
     return f"--set {override}" if len(override) <= 200 else f"--set {override[:197]}..."
 
 
@@ -56,11 +59,11 @@ def _is_short_grid(name: str, node: YamlNode) -> bool:
     if not isinstance(node.value, list) or name == GRID:
         return False
     holds_lists = any(isinstance(item.value, list) for item in node.value)
-    return holds_lists or name not in LIST_SETTINGS
+    return holds_lists or name not in LIST_SETTINGS  # ``hidden=[[5], [9]]`` is a grid of lists.
 
 
 def _replace_node(tree: YamlNode, keys: list[str], node: YamlNode) -> YamlNode:
-    """Return a copy of the tree with ``node`` where ``keys`` lead; blocks on the way are made."""
+    """Return a copy of the tree with ``node`` where ``keys`` lead, making the blocks that are missing on the way."""
     if not keys:
         return node
     key, inner_keys = keys[0], keys[1:]

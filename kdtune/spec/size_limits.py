@@ -1,4 +1,4 @@
-"""Limits on the size of a sweep, so that a typing error is refused at once instead of filling the memory.
+"""Limit the size of a sweep, so that a typing error is refused at once instead of filling the memory.
 
 Everything that validation or planning enumerates is bounded here before it is enumerated: networks, the
 values of expanded grids, layers, classes. Only validated numbers are used. The sizes of layers and data
@@ -8,25 +8,26 @@ are not bounded: nothing enumerates them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
-from kdtune.errors import Mistake, SweepFileError
+from kdtune.errors import Mistake
 from kdtune.settings import Replicates, ReplicatesSetting
 from kdtune.spec.grid import measure_grid
+from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import BLOCKS
 from kdtune.spec.yaml_tree import YamlNode, make_empty_block
 
 MAX_NETWORKS = 100_000
-# Values of blocks, layers and classes of transfer sets, on average over the networks. The largest that real
-# sweeps need are the 62 classes of EMNIST.
+# A network may have this many values of blocks, this many layers, and this many classes in its transfer set, on
+# average over the sweep. Real sweeps need at most the 62 classes of EMNIST.
 MAX_COUNT_PER_NETWORK = 100
 
 
 def count_replicates(tree: YamlNode) -> int:
-    """Count the replicates of a sweep; 1 if the file does not say or what it says is wrong."""
-    node = tree.find(["replicates"])
+    """Count the replicates of a sweep; 1 if their number is missing or wrong."""
+    node = tree.find(("replicates",))
     if node is None:
         return 1
     try:
@@ -37,13 +38,13 @@ def count_replicates(tree: YamlNode) -> int:
 
 
 class SizeLimit:
-    """Counts what a sweep makes validation and planning enumerate, and refuses the sweep when it is too much.
+    """Counts the things that validation and planning enumerate, and refuses a sweep that has too many.
 
     Parameters
     ----------
-    tree : the sweep file.
-    max_networks : the largest sweep that is accepted.
-    mistakes : what was found wrong so far; it is reported together with the size.
+    tree : The sweep file.
+    max_networks : The largest number of networks that is accepted.
+    mistakes : The collector of mistakes; those found so far are reported together with the size.
 
     Raises
     ------
@@ -51,39 +52,44 @@ class SizeLimit:
         If the grid is too large to be expanded.
     """
 
-    def __init__(self, tree: YamlNode, max_networks: int, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, tree: YamlNode, max_networks: int, mistakes: MistakeCollector) -> None:
         self._location = tree.location
         self._mistakes = mistakes
+        # A lower ``max_networks`` restricts the networks only: a small sweep may still have many layers or classes.
         self._max_count = MAX_COUNT_PER_NETWORK * max(max_networks, MAX_NETWORKS)
         self._counts: dict[str, int] = {}
-        sizes = {block: measure_grid(tree.value.get(block, make_empty_block(""))) for block in BLOCKS}
-        self._n_variants = {block: size.variants for block, size in sizes.items()}
-        n_settings, n_replicates = math.prod(self._n_variants.values()), count_replicates(tree)
-        self.n_students = n_settings * n_replicates
-        if self.n_students > max_networks:
+        sizes = {name: measure_grid(tree.value.get(name, make_empty_block(""))) for name in BLOCKS}
+        self._n_variants = {name: size.variants for name, size in sizes.items()}
+        n_combinations = math.prod(self._n_variants.values())
+        n_replicates = count_replicates(tree)
+        self._n_students = n_combinations * n_replicates
+        if self._n_students > max_networks:
             self._refuse(
-                f"asks for {_format_count(self.n_students)} students or more, over the limit of {max_networks:,} "
-                f"networks: the grid has {_format_count(n_settings)} settings, with {n_replicates:,} replicates of "
-                f"each; shrink the grid or raise --max-networks"
+                f"asks for {_format_count(self._n_students)} students or more, over the limit of {max_networks:,} "
+                f"networks: the grid has {_format_count(n_combinations)} combinations, with {n_replicates:,} "
+                f"replicates of each; shrink the grid or raise --max-networks"
             )
         for size in sizes.values():
             self.add("values of blocks", size.values)
 
-    def count_students_of_variant(self, *blocks: str) -> int:
+    def count_students_per_variant(self, *block_names: str) -> int:
         """Count the distilled students that share one variant of each of these blocks."""
-        return self.n_students // math.prod(self._n_variants[block] for block in blocks)
+        return self._n_students // math.prod(self._n_variants[block_name] for block_name in block_names)
 
-    def count_teachers_of_variant(self) -> int:
-        """Count the teachers that share one variant of the block ``teacher``, at most."""
-        return self.count_students_of_variant("transfer", "teacher", "student", "distill")
+    def bound_teachers_per_variant(self) -> int:
+        """Return an upper bound on the teachers that share one variant of the block ``teacher``.
+
+        A sweep may have more replicates than draws of teachers.
+        """
+        return self.count_students_per_variant("transfer", "teacher", "student", "distill")
 
     def add(self, noun: str, count: int) -> None:
-        """Add to the count of what ``noun`` names, such as "layers of students".
+        """Add to the count of the things that ``noun`` names, such as "layers of students".
 
         Raises
         ------
         SweepFileError
-            If there are now too many.
+            If the count is now too large.
         """
         self._counts[noun] = self._counts.get(noun, 0) + count
         if self._counts[noun] > self._max_count:
@@ -92,10 +98,12 @@ class SizeLimit:
                 f"shrink the grid, or the long lists in it"
             )
 
-    def _refuse(self, message: str) -> None:
-        raise SweepFileError([*self._mistakes, Mistake(self._location, "", message)])
+    def _refuse(self, message: str) -> NoReturn:
+        self._mistakes.add(Mistake(self._location, "", message))
+        self._mistakes.raise_error()
 
 
 def _format_count(count: int) -> str:
+    """Format a count, which may be very large."""
     # Python refuses to print an integer of more than 4,300 digits, and nobody wants to read one.
     return f"{count:,}" if count <= 10**15 else "more than 1,000,000,000,000,000"

@@ -1,4 +1,4 @@
-"""The sweep file with which a user starts: `kdtune init`."""
+"""Make the sweep file with which a user starts: `kdtune init`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kdtune.errors import RequestError
-from kdtune.settings import RESERVED_NAMES, SweepHeader
+from kdtune.settings import SweepHeader
+from kdtune.spec.messages import describe_error
 
 TEMPLATE = """\
 # A starting point: change what you need, delete what you do not.
@@ -76,9 +77,7 @@ def make_starting_file(path: Path) -> str:
     """
     try:
         SweepHeader(name=path.stem)
-    except ValidationError:
-        rule = "use letters, digits and '._+-', beginning with a letter or a digit"
-        raise RequestError(f"{path}: a sweep is named after its file, and cannot be named that; {rule}") from None
-    if path.stem in RESERVED_NAMES:
-        raise RequestError(f"{path}: {path.stem!r} is taken by the shared teachers; choose another name")
+    except ValidationError as error:
+        description = describe_error(error.errors()[0], valid_names=())
+        raise RequestError(f"{path}: a sweep is named after its file, and its name {description}") from None
     return TEMPLATE.format(name=path.stem, file=path)

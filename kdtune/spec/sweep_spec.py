@@ -1,11 +1,11 @@
-"""A validated sweep."""
+"""The types of a validated sweep."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from kdtune.settings import AnyDataset, Distill, Replicates, Resources, Shape, Train, Transfer
+from kdtune.settings import Dataset, Distill, Replicates, Resources, Shape, Train, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,23 +15,23 @@ class Case:
     It stands for the teacher and the student without distillation, too.
     """
 
-    dataset: AnyDataset
+    dataset: Dataset
     transfer: Transfer
     teacher: Shape
     teacher_train: Train
     student: Shape
-    student_train: Train  # of the student without distillation
+    student_train: Train  # For the student without distillation.
     distill: Distill
-    distill_train: Train  # of the distilled student
+    distill_train: Train  # For the distilled student.
 
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """A validated sweep."""
+    """A sweep file that was validated: its cases, and the settings that they share."""
 
     name: str
     seed: int
     replicates: Replicates
     resources: Resources
     cases: list[Case]
-    source: dict[str, Any]  # the sweep file with its defaults filled in, grids and all
+    filled_sweep: dict[str, Any]  # The sweep file with its defaults filled in; grids stay grids.

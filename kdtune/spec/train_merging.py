@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from pydantic import TypeAdapter
 
-from kdtune.errors import Mistake
 from kdtune.settings import Train
 from kdtune.spec.block_validation import BlockValidator, NamedBlock
 from kdtune.spec.size_limits import SizeLimit
 from kdtune.spec.yaml_tree import YamlNode
 
-_ADAPTER = TypeAdapter(Train)
+_TRAIN_ADAPTER = TypeAdapter(Train)
 
 
 class TrainMerger:
@@ -23,42 +19,50 @@ class TrainMerger:
         self._validator = validator
         self._size_limit = size_limit
         # The keys are the identities of nodes, which the variants of the sweep keep alive.
-        self._settings_by_nodes: dict[tuple[int, ...], Train | None] = {}
+        self._settings_by_node_ids: dict[tuple[int, ...], Train | None] = {}
+        # The keys are the identities of merged settings, which are kept alive by the dictionary above.
+        self._blocks_by_settings_id: dict[int, list[NamedBlock]] = {}
 
     @property
     def merged_settings(self) -> list[Train]:
-        """The settings of all combinations so far."""
-        return [train for train in self._settings_by_nodes.values() if train is not None]
+        """The valid settings of all combinations so far."""
+        return [train for train in self._settings_by_node_ids.values() if train is not None]
 
-    def merge(self, base: YamlNode, overriding: Sequence[NamedBlock]) -> Train | None:
-        """Return the settings of ``train`` with those of the overriding blocks, the strongest last.
+    def merge(self, base: NamedBlock, *overriding_blocks: NamedBlock) -> Train | None:
+        """Return the settings of ``train`` with those of the overriding blocks; None if any are wrong.
 
-        None if they are wrong; the validator has noted the mistakes.
+        Parameters
+        ----------
+        base : The block ``train``.
+        overriding_blocks : The blocks that override it, the strongest last.
+
+        Raises
+        ------
+        SweepFileError
+            If there are too many mistakes, or the ``train`` blocks of the sweep have too many values in all.
         """
-        written_blocks = [block for block in overriding if block.node.value != {}]
-        key = (id(base), *(id(block.node) for block in written_blocks))
-        if key not in self._settings_by_nodes:
-            self._settings_by_nodes[key] = self._merge(base, written_blocks)
-        return self._settings_by_nodes[key]
-
-    def _merge(self, base: YamlNode, overriding: list[NamedBlock]) -> Train | None:
-        if not isinstance(base.value, dict):
-            return self._validate(base, [])
-        merged_children: dict[str, YamlNode] = dict(base.value)
-        valid_blocks = []
-        for block in overriding:
-            if isinstance(block.node.value, dict):
-                valid_blocks.append(block)
+        written_blocks = [block for block in overriding_blocks if not block.is_empty]
+        key = (id(base.node), *(id(block.node) for block in written_blocks))
+        if key not in self._settings_by_node_ids:
+            merged_children: dict[str, YamlNode] = dict(base.node.value)
+            for block in written_blocks:
                 merged_children |= block.node.value
-            else:
-                message = "must be a block of settings, as in {epochs: 20}"
-                self._validator.mistakes.append(Mistake(block.node.location, block.field, message))
-        return self._validate(YamlNode(merged_children, base.location), valid_blocks)
+            merged_node = YamlNode(merged_children, base.node.location)
+            self._size_limit.add("values of train blocks", _count_values(merged_node))
+            train: Train | None = self._validator.validate(_TRAIN_ADAPTER, merged_node, "train", written_blocks)
+            self._settings_by_node_ids[key] = train
+            if train is not None:
+                self._blocks_by_settings_id[id(train)] = [base, *written_blocks]
+        return self._settings_by_node_ids[key]
 
-    def _validate(self, node: YamlNode, overriding: list[NamedBlock]) -> Train | None:
-        self._size_limit.add("values of train blocks", _count_values(node))
-        settings: Any = self._validator.validate(_ADAPTER, node, "train", overriding)
-        return settings if isinstance(settings, Train) else None
+    def get_source_block(self, train: Train, setting: str) -> NamedBlock:
+        """Return the block from which a merged setting comes; the block ``train`` if none sets it."""
+        blocks = self._blocks_by_settings_id[id(train)]
+        source_block = blocks[0]
+        for block in blocks:
+            if setting in block.node.value:
+                source_block = block
+        return source_block
 
 
 def _count_values(node: YamlNode) -> int:

@@ -1,16 +1,17 @@
-"""The variants of each block of a sweep file: its grids expanded, its settings validated."""
+"""Expand the grids of each block of a sweep file, and validate its variants."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from kdtune.errors import Mistake
 from kdtune.settings import CNN, MLP
 from kdtune.spec.block_validation import BlockValidator, NamedBlock
-from kdtune.spec.grid import expand_grid
+from kdtune.spec.grid import expand_grid, has_invalid_grid
+from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import BLOCKS, BLOCKS_WITH_TRAIN, REQUIRED_BLOCKS
 from kdtune.spec.size_limits import SizeLimit
 from kdtune.spec.yaml_tree import YamlNode, make_empty_block
@@ -18,76 +19,81 @@ from kdtune.spec.yaml_tree import YamlNode, make_empty_block
 
 @dataclass(frozen=True, slots=True)
 class BlockVariant:
-    """One variant of a block."""
+    """A block with one value chosen from each of its grids."""
 
-    settings: Any  # None if they are wrong, and for ``train``, which is validated when it is merged
-    node: YamlNode
-    train: NamedBlock  # the block's own ``train``; empty if it has none
-
-
-@dataclass(frozen=True)
-class SweepVariants:
-    """The variants of all blocks."""
-
-    dataset: list[BlockVariant]
-    transfer: list[BlockVariant]
-    train: list[BlockVariant]
-    teacher: list[BlockVariant]
-    student: list[BlockVariant]
-    distill: list[BlockVariant]
+    settings: Any  # The validated settings; None if they are wrong or the block is missing.
+    node: YamlNode  # The block as it is written.
+    train: NamedBlock  # Its ``train``, or the block ``train`` itself; empty if there is none or it is no block.
 
 
-def make_variants(tree: YamlNode, validator: BlockValidator, size_limit: SizeLimit) -> SweepVariants:
-    """Expand the grids of all blocks, and validate each variant.
+class VariantMaker:
+    """Expands the grids of blocks, and validates each variant.
 
-    Raises
-    ------
-    SweepFileError
-        If the networks have too many layers in all.
+    Parameters
+    ----------
+    validator : The validator of the variants.
+    size_limit : The limit to which the layers of networks are added.
+    mistakes : The collector to which mistakes are added.
     """
 
-    def expand(block: str) -> list[BlockVariant]:
-        return list(_iterate_variants(block, tree, validator, size_limit))
+    def __init__(self, validator: BlockValidator, size_limit: SizeLimit, mistakes: MistakeCollector) -> None:
+        self._validator = validator
+        self._size_limit = size_limit
+        self._mistakes = mistakes
 
-    return SweepVariants(
-        dataset=expand("dataset"),
-        transfer=expand("transfer"),
-        train=expand("train"),
-        teacher=expand("teacher"),
-        student=expand("student"),
-        distill=expand("distill"),
-    )
+    def make_variants(self, tree: YamlNode) -> dict[str, list[BlockVariant]]:
+        """Return the variants of every block in ``BLOCKS``, in their order.
+
+        Raises
+        ------
+        SweepFileError
+            If there are too many mistakes, or the networks have too many layers in all.
+        """
+        return {block_name: self._expand_block(tree, block_name) for block_name in BLOCKS}
+
+    def _expand_block(self, tree: YamlNode, block_name: str) -> list[BlockVariant]:
+        block_node = tree.find((block_name,))
+        if block_node is None:
+            block_node = make_empty_block(tree.location)
+            if block_name in REQUIRED_BLOCKS:  # ``load`` reports that it is missing.
+                return [BlockVariant(None, block_node, NamedBlock(f"{block_name}.train", block_node))]
+        adapter = TypeAdapter(BLOCKS[block_name])
+        variants = []
+        for node in expand_grid(block_node):
+            train = self._get_train(block_name, node)
+            # Other blocks may override ``train``, so that what they make of it is validated after the merge.
+            # Here it is validated by itself: a wrong value in it is a mistake even if every block overrides it.
+            settings = self._validator.validate(adapter, _remove_train(block_name, node), block_name)
+            if isinstance(settings, MLP | CNN):
+                self._count_layers(block_name, settings)
+            variants.append(BlockVariant(settings, node, train))
+        return variants
+
+    def _get_train(self, block_name: str, node: YamlNode) -> NamedBlock:
+        """Return the ``train`` of a block, and report it if it is no block."""
+        empty_block = make_empty_block(node.location)
+        if block_name == "train":  # ``validate`` reports it if it is no block.
+            return NamedBlock("train", node if isinstance(node.value, dict) else empty_block)
+        name = f"{block_name}.train"
+        train = node.find(("train",)) if block_name in BLOCKS_WITH_TRAIN else None
+        if train is None:
+            return NamedBlock(name, empty_block)
+        if isinstance(train.value, dict):
+            return NamedBlock(name, train)
+        if not has_invalid_grid(train):  # ``find_grid_mistakes`` reports such a grid.
+            self._mistakes.add(Mistake(train.location, name, "must be a block of settings, as in {epochs: 20}"))
+        return NamedBlock(name, empty_block)
+
+    def _count_layers(self, block_name: str, shape: MLP | CNN) -> None:
+        if block_name == "teacher":
+            self._size_limit.add("layers of teachers", shape.n_layers * self._size_limit.bound_teachers_per_variant())
+        else:
+            n_students = self._size_limit.count_students_per_variant("student")
+            self._size_limit.add("layers of students", shape.n_layers * n_students)
 
 
-def _iterate_variants(
-    block: str, tree: YamlNode, validator: BlockValidator, size_limit: SizeLimit
-) -> Iterator[BlockVariant]:
-    block_node = tree.find([block])
-    if block_node is None and block in REQUIRED_BLOCKS:
-        yield BlockVariant(None, tree, NamedBlock(f"{block}.train", make_empty_block(tree.location)))
-        return
-    adapter = TypeAdapter(BLOCKS[block])
-    for node in expand_grid(block_node or make_empty_block(tree.location)):
-        own_settings, train = _split_off_train(block, node)
-        # A train block may be incomplete or overridden, so that it is validated when it is merged.
-        settings = None if block == "train" else validator.validate(adapter, own_settings, block)
-        if isinstance(settings, MLP | CNN):
-            _count_layers(block, settings, size_limit)
-        yield BlockVariant(settings, node, train)
-
-
-def _split_off_train(block: str, node: YamlNode) -> tuple[YamlNode, NamedBlock]:
-    """Return a block without its ``train``, and its ``train``."""
-    field = f"{block}.train"
-    train = node.find(["train"]) if block in BLOCKS_WITH_TRAIN else None
-    if train is None:
-        return node, NamedBlock(field, make_empty_block(node.location))
-    settings = {name: child for name, child in node.value.items() if name != "train"}
-    return YamlNode(settings, node.location), NamedBlock(field, train)
-
-
-def _count_layers(block: str, shape: MLP | CNN, size_limit: SizeLimit) -> None:
-    if block == "teacher":
-        size_limit.add("layers of teachers", shape.n_layers * size_limit.count_teachers_of_variant())
-    else:
-        size_limit.add("layers of students", shape.n_layers * size_limit.count_students_of_variant("student"))
+def _remove_train(block_name: str, node: YamlNode) -> YamlNode:
+    """Return a block without its ``train``, which is validated after the merge."""
+    if block_name not in BLOCKS_WITH_TRAIN or node.find(("train",)) is None:
+        return node
+    return YamlNode({name: child for name, child in node.value.items() if name != "train"}, node.location)

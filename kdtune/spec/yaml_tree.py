@@ -7,7 +7,7 @@ YAML is read as version 1.2 (so that ``1e-3`` is a number), never with Python ta
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ MAX_VALUES = 200_000
 MAX_DEPTH = 50
 MAX_INTEGER_BITS = 10_000  # Python refuses to print integers of more than about 14,000 bits (4,300 digits).
 
+SettingPath = tuple[int | str, ...]  # The names of settings and positions in lists that lead to a value.
+
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
 
 
 @dataclass(frozen=True, slots=True)
 class YamlNode:
-    """A value and where it stands: a scalar, a list of nodes, or a dict from text to nodes."""
+    """A value of a YAML file (a scalar, a list of nodes, or a dict from text to nodes) and where it stands."""
 
     value: Any
     location: str
@@ -44,26 +46,33 @@ class YamlNode:
             case _:
                 return self.value
 
-    def descendant(self, path: tuple[int | str, ...]) -> YamlNode:
-        """Follow ``path`` as far as it leads, and return the node there."""
+    def find(self, path: SettingPath) -> YamlNode | None:
+        """Return the node to which the path leads; None if it leads nowhere."""
         node = self
         for step in path:
-            if isinstance(node.value, dict) and str(step) in node.value:
-                node = node.value[str(step)]
-            elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
-                node = node.value[step]
-            else:
-                break
+            child = node._get_child(step)
+            if child is None:
+                return None
+            node = child
         return node
 
-    def find(self, keys: Iterable[str]) -> YamlNode | None:
-        """Return the node to which these keys lead; None if there is none."""
+    def descendant(self, path: SettingPath) -> YamlNode:
+        """Follow the path as far as it leads, and return the node there."""
         node = self
-        for key in keys:
-            if not isinstance(node.value, dict) or key not in node.value:
-                return None
-            node = node.value[key]
+        for step in path:
+            child = node._get_child(step)
+            if child is None:
+                break
+            node = child
         return node
+
+    def _get_child(self, step: int | str) -> YamlNode | None:
+        child: YamlNode | None = None
+        if isinstance(self.value, dict):
+            child = self.value.get(str(step))
+        elif isinstance(self.value, list) and isinstance(step, int) and step < len(self.value):
+            child = self.value[step]
+        return child
 
     def children(self) -> Iterator[tuple[str, YamlNode]]:
         """Iterate over the names and nodes of a block, or over the indices and nodes of a list."""
@@ -111,8 +120,8 @@ def read_yaml_text(text: str, name: str) -> YamlNode:
 
     Parameters
     ----------
-    text : the YAML text.
-    name : what stands before the line number in each location, such as the name of the file.
+    text : The YAML text.
+    name : The name before the line number in each location, such as that of the file.
 
     Raises
     ------

@@ -49,6 +49,7 @@ def build_module(
 
 @torch.no_grad()
 def _initialize(network: nn.Sequential, seed: int, std: float | None) -> None:
+    """Draw the initial weights of a network in place and set its biases to zero."""
     layers = [layer for layer in network if isinstance(layer, nn.Linear | nn.Conv2d)]
     weights = draw_initial_weights([tuple(layer.weight.shape) for layer in layers], seed, std)
     for layer, weight in zip(layers, weights, strict=True):
@@ -86,7 +87,8 @@ def _build_layers(shape: Shape, input_shape: Sequence[int], n_classes: int) -> I
 class RowsToImages(nn.Module):
     """A layer that reshapes rows of features to images.
 
-    With ``channels_last``, the memory format in which convolutions on a CPU take two thirds of the time.
+    If ``channels_last`` is true, images have that memory format, in which convolutions on a CPU take two thirds of
+    the time.
     """
 
     def __init__(self, channels: int, height: int, width: int) -> None:

@@ -1,12 +1,13 @@
-"""Dropout masks, drawn in bulk for all layers of a step and keyed by network and epoch, never by the pack.
+"""Dropout masks, drawn in bulk for all layers of a step and keyed by network and epoch, never by the stack.
 
-A mask holds the factors of a layer's units: 0 where one is dropped, 1 / (1 - rate) elsewhere. A unit is
-dropped where 16 random bits are below a threshold, so that rates are met to 1 / 65536. torch's own
+A mask holds the factors of a layer's units: 0 for a dropped unit, 1 / (1 - rate) for the others. A unit is
+dropped if 16 random bits are below a threshold, so that rates are accurate to 1 / 65536. torch's own
 Bernoulli draws cost several times as much as the matrix products whose results they mask.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from kdtune.plan.identity import make_seed_sequence
 
-N_VALUES = 65536  # of 16 random bits
+N_VALUES = 65536  # the values that 16 random bits can take
 
 
 class DropoutLayer(NamedTuple):
@@ -29,14 +30,15 @@ class DropoutLayer(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    """Where a layer lies among the units of all layers with dropout, and how its mask is made."""
+    """The position of a layer among the units of all layers with dropout, and the parameters of its mask."""
 
-    units: slice
+    units: slice  # its rows among those of all layers
     threshold: int  # random values below it drop a unit
     scale: float  # factor of units that are not dropped
 
 
 def _make_segments(layers: Sequence[DropoutLayer]) -> list[_Segment]:
+    """Return the segment of each layer, one after the other."""
     segments = []
     start = 0
     for rate, units in layers:
@@ -49,9 +51,9 @@ def _make_segments(layers: Sequence[DropoutLayer]) -> list[_Segment]:
 class _MaskBuffers:
     """The buffers of one layer's mask, for batches of one size."""
 
-    is_kept: npt.NDArray[np.bool_]  # (pack, units, batch)
-    scale: np.floating[Any]
-    mask: Tensor  # (pack, units, batch), shared by all layers with as many units
+    is_kept: npt.NDArray[np.bool_]  # (members, units, batch)
+    scale: np.floating[Any]  # factor of units that are not dropped, in the type of the mask
+    mask: Tensor  # (members, units, batch), shared by all layers with as many units
     mask_values: npt.NDArray[np.floating[Any]]  # the same memory for numpy
 
 
@@ -59,7 +61,7 @@ class _MaskBuffers:
 class _Buffers:
     """The buffers of all layers, for batches of one size."""
 
-    is_kept: npt.NDArray[np.bool_]  # (pack, units of all layers, batch)
+    is_kept: npt.NDArray[np.bool_]  # (members, units of all layers, batch)
     layers: list[_MaskBuffers]
 
 
@@ -89,14 +91,14 @@ class DropoutMasks:
         ]
 
     def draw(self, batch: int) -> Iterator[Tensor]:
-        """Draw the masks of one step and yield that of each layer in turn, (pack, units, batch).
+        """Draw the masks of one step for ``batch`` examples and yield that of each layer, (members, units, batch).
 
-        A mask is valid until the next one is taken, which may overwrite it. It is made when it is taken, so
+        A mask is valid until the next one is taken, which may overwrite it. It is computed when it is taken, so
         that it is used while it is still in the cache.
         """
         buffers = self._get_buffers(batch)
         n_values = self.total_units * batch
-        n_words = -(-n_values // 4)  # each of 64 bits
+        n_words = math.ceil(n_values / 4)  # a word of 64 bits gives four values of 16 bits
         for generator, is_kept in zip(self._generators, buffers.is_kept, strict=True):
             values = generator.random_raw(n_words).view(np.uint16)[:n_values].reshape(is_kept.shape)
             if self._has_single_rate:  # one comparison serves all layers
@@ -115,16 +117,17 @@ class DropoutMasks:
         return self._buffers_by_batch[batch]
 
     def _allocate_buffers(self, batch: int) -> _Buffers:
-        pack = len(self.ids)
+        """Return new buffers for batches of this size."""
+        n_members = len(self.ids)
         dtype = torch.float32 if self.dtype == torch.bfloat16 else self.dtype  # numpy has no bfloat16
-        is_kept = np.empty((pack, self.total_units, batch), np.bool_)
+        is_kept = np.empty((n_members, self.total_units, batch), np.bool_)
         mask_by_width: dict[int, Tensor] = {}
         layers = []
         for units, _, scale in self._segments:
             layer_is_kept = is_kept[:, units]
             width = layer_is_kept.shape[1]
             if width not in mask_by_width:
-                mask_by_width[width] = torch.empty(pack, width, batch, dtype=dtype)
+                mask_by_width[width] = torch.empty(n_members, width, batch, dtype=dtype)
             mask = mask_by_width[width]
             mask_values = mask.numpy()
             layers.append(_MaskBuffers(layer_is_kept, mask_values.dtype.type(scale), mask, mask_values))
@@ -140,6 +143,7 @@ class DeviceDropoutMasks:
     Parameters
     ----------
     ids, layers, dtype : As for ``DropoutMasks``.
+    device : Device of the stack, ``"cpu"`` or ``"cuda"``.
     """
 
     def __init__(self, ids: Sequence[str], layers: Sequence[DropoutLayer], dtype: torch.dtype, device: str) -> None:
@@ -161,7 +165,7 @@ class DeviceDropoutMasks:
         self._step.zero_()
 
     def draw(self, batch: int) -> Iterator[Tensor]:
-        """Draw the masks of one step and yield that of each layer in turn, (pack, units, batch)."""
+        """Draw the masks of one step for ``batch`` examples and yield that of each layer, (members, units, batch)."""
         counter = torch.arange(self.total_units * batch, device=self.device).view(1, self.total_units, batch)
         # Steps are 2^40 apart, so that no two draws of an epoch share a counter.
         values = splitmix64(counter + (self._step << 40) + self._keys[:, 0]) ^ self._keys[:, 1]

@@ -30,12 +30,12 @@ def soft_targets(logits: Tensor, T: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : (classes, batch) or (pack, classes, batch), teacher logits v.
-    T : (pack, 1, 1), temperature of each member.
+    logits : (classes, batch) or (members, classes, batch), teacher logits v.
+    T : (members, 1, 1), temperature of each member.
 
     Returns
     -------
-    (pack, classes, batch); sums to 1 over the classes.
+    (members, classes, batch); sums to 1 over the classes.
     """
     return softmax(logits / T)
 
@@ -45,14 +45,14 @@ def distillation_loss(z: Tensor, targets: Tensor, labels: Tensor, T: Tensor, a: 
 
     Parameters
     ----------
-    z : (pack, classes, batch), student logits.
-    targets : (pack, classes, batch), soft targets at temperature T.
-    labels : (pack, classes, batch) or (classes, batch), one-hot.
-    T, a, w : (pack, 1, 1), temperature, weight of the soft term (T^2 or 1), weight of the hard term.
+    z : (members, classes, batch), student logits.
+    targets : (members, classes, batch), soft targets at temperature T.
+    labels : (members, classes, batch) or (classes, batch), one-hot.
+    T, a, w : (members, 1, 1), temperature, weight of the soft term (T^2 or 1), weight of the hard term.
 
     Returns
     -------
-    (pack,), in nats.
+    (members,), in nats.
     """
     soft = -(targets * torch.log_softmax(z / T, dim=-2)).sum(dim=-2)
     hard = -(labels * torch.log_softmax(z, dim=-2)).sum(dim=-2)
@@ -67,7 +67,7 @@ def gradient_weights(T: Tensor, a: Tensor, w: Tensor, batch: int) -> tuple[Tenso
 def distillation_gradient(
     z: Tensor, targets: Tensor, labels: Tensor | None, T: Tensor, weights: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """Compute dL/dz of ``distillation_loss``, (pack, classes, batch): the paper's equation 2 with the hard term.
+    """Compute dL/dz of ``distillation_loss``, (members, classes, batch): the paper's equation 2 with the hard term.
 
     dL/dz = a / (T batch) (softmax(z / T) - targets) + w / batch (softmax(z) - labels)
 

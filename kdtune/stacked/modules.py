@@ -1,6 +1,6 @@
 """A stack of any modules of one architecture as one model, by torch.func and autograd.
 
-``StackedPerceptrons`` is faster for the one architecture that it knows; all others train here, by
+``StackedPerceptrons`` is faster for the one architecture that it supports; all others train here, by
 autograd through one batched forward pass of all members.
 """
 
@@ -19,7 +19,7 @@ from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
 
 
 class MaskedDropout(nn.Module):
-    """Dropout by a mask that the caller sets, (batch, *units of one example); a one while evaluating."""
+    """Dropout by a mask that the caller sets, (batch, *units of one example); the number 1 in evaluation."""
 
     mask: Tensor
 
@@ -44,8 +44,11 @@ class StackedModules:
         copied. ``nn.Dropout`` inside takes its masks from the caller; torch refuses other randomness.
     n_features : Number of features of one example.
     dtype : Type of the parameters.
+    device : Device of all tensors, ``"cpu"`` or ``"cuda"``.
     precision : Type in which logits are computed, ``dtype`` unless given.
     """
+
+    needs_autograd = True
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class StackedModules:
         device: str = "cpu",
         precision: torch.dtype | None = None,
     ) -> None:
-        self.pack = len(modules)
+        self.n_members = len(modules)
         self.n_features = n_features
         self.precision = precision or dtype
 
@@ -63,53 +66,53 @@ class StackedModules:
         self.template = members[0]
         for module in self.template.modules():
             if isinstance(module, RowsToImages):
-                module.channels_last = self.pack == 1  # vmap supports no memory format
+                module.channels_last = self.n_members == 1  # `vmap` supports no memory format
 
-        dropouts = {name: part for name, part in self.template.named_modules() if isinstance(part, MaskedDropout)}
+        dropouts = {name: module for name, module in self.template.named_modules() if isinstance(module, MaskedDropout)}
         shapes = _find_dropout_shapes(self.template, n_features, dtype, device)
-        self.dropout_shapes = dict(zip(dropouts, shapes, strict=True))  # of one example, by the module's name
+        self.dropout_shapes = dict(zip(dropouts, shapes, strict=True))  # shape of one example, by the module's name
         self.dropout_layers = [
             DropoutLayer(dropout.rate, shape.numel()) for dropout, shape in zip(dropouts.values(), shapes, strict=True)
         ]
 
-        initial, _ = stack_module_state(members)
-        size = sum(values.numel() for values in initial.values())
+        initial_parameters, _ = stack_module_state(members)
+        size = sum(values.numel() for values in initial_parameters.values())
         self.flat_parameters = allocate_flat_zeros(size, dtype, device)
         self.flat_gradient = allocate_flat_zeros(size, dtype, device)
-        self.parameters = _view_like(initial, self.flat_parameters)  # (pack, ...) each
-        self.gradients = _view_like(initial, self.flat_gradient)
-        for name, values in initial.items():
+        self.parameters = _view_like(initial_parameters, self.flat_parameters)  # (members, ...) each
+        self.gradients = _view_like(initial_parameters, self.flat_gradient)
+        for name, values in initial_parameters.items():
             self.parameters[name].copy_(values.detach())
-        # Leaves of autograd's graph, on the memory of the flat buffer.
+        # These are the leaves of autograd's graph. They share the memory of `flat_parameters`.
         self.leaves = {name: values.detach().requires_grad_() for name, values in self.parameters.items()}
         self.hidden_weights = [
             values for name, values in self.parameters.items() if name.startswith("hidden_") and name.endswith("weight")
         ]
-        self._logits = torch.empty(0)  # (pack, batch, classes) of the last forward pass, with its graph
+        self._logits = torch.empty(0)  # (members, batch, classes) of the last forward pass, with its graph
 
     @property
     def logit_bias(self) -> Tensor:
-        """The biases of the logits, (pack, classes)."""
+        """The biases of the logits, (members, classes)."""
         return self.parameters["logit.bias"]
 
     def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor:
-        """Compute the logits, (pack, classes, batch).
+        """Compute the logits, (members, classes, batch).
 
         Parameters
         ----------
         x : The batch.
-        masks : Factors for the units of each ``nn.Dropout``, (pack, units, batch). None evaluates the
+        masks : Factors for the units of each ``nn.Dropout``, (members, units, batch). None evaluates the
             networks, without dropout.
         """
-        examples = x.examples_as_rows[:, :, : self.n_features]  # (pack, batch, features)
+        examples = x.examples_as_rows[:, :, : self.n_features]  # (members, batch, features)
         parameters = {name: leaf.to(self.precision) for name, leaf in self.leaves.items()}
         buffers: dict[str, Tensor] = {}
         if masks is not None:
             for (name, shape), mask in zip(self.dropout_shapes.items(), masks, strict=True):
-                member_masks = mask.transpose(1, 2).reshape(self.pack, -1, *shape)
+                member_masks = mask.transpose(1, 2).reshape(self.n_members, -1, *shape)
                 # Autograd needs the mask later, and the next mask that is drawn may overwrite it.
                 buffers[f"{name}.mask"] = member_masks.clone()
-        if self.pack == 1:
+        if self.n_members == 1:
             first_parameters = {name: values[0] for name, values in parameters.items()}
             first_buffers = {name: values[0] for name, values in buffers.items()}
             self._logits = self._call_template(first_parameters, first_buffers, examples[0])[None]
@@ -120,15 +123,18 @@ class StackedModules:
         return self._logits.detach().transpose(1, 2)
 
     def backward(self, x: Inputs, logit_gradient: Tensor) -> None:
-        """Fill ``flat_gradient`` from dL/dz of the logits z of the last ``forward``, (pack, classes, batch)."""
+        """Fill ``flat_gradient`` from dL/dz of the logits z of the last ``forward``, (members, classes, batch)."""
         dz = logit_gradient.transpose(1, 2).to(self._logits.dtype)
         computed_gradients = torch.autograd.grad(self._logits, list(self.leaves.values()), dz)
         for gradient, computed_gradient in zip(self.gradients.values(), computed_gradients, strict=True):
             gradient.copy_(computed_gradient)
 
     def find_finite_members(self) -> Tensor:
-        """Return for each member whether all of its parameters are finite, (pack,) of bool."""
-        sums = [values.reshape(self.pack, -1).sum(dim=1) for values in self.parameters.values()]
+        """Return for each member whether the sums of its parameters are finite, (members,) of bool.
+
+        They are not if a parameter is inf or NaN, or if a sum is beyond the range of the type.
+        """
+        sums = [values.reshape(self.n_members, -1).sum(dim=1) for values in self.parameters.values()]
         return torch.stack(sums).isfinite().all(dim=0)
 
     def copy_member_state(self, member: int) -> dict[str, Tensor]:
@@ -153,12 +159,12 @@ def _view_like(tensors: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]
 
 def _replace_dropout(module: nn.Module) -> nn.Module:
     """Return a copy of the module with ``MaskedDropout`` in place of ``nn.Dropout``."""
-    masked = copy.deepcopy(module)
-    for path, part in list(masked.named_modules()):
+    masked_module = copy.deepcopy(module)
+    for path, part in list(masked_module.named_modules()):
         if isinstance(part, nn.Dropout):
             parent_path, _, name = path.rpartition(".")
-            setattr(masked.get_submodule(parent_path), name, MaskedDropout(part.p))
-    return masked
+            setattr(masked_module.get_submodule(parent_path), name, MaskedDropout(part.p))
+    return masked_module
 
 
 def _find_dropout_shapes(template: nn.Module, n_features: int, dtype: torch.dtype, device: str) -> list[torch.Size]:

@@ -2,7 +2,7 @@
 
 The optimizers are elementwise, so that one over the whole buffer is one for each member of a stack.
 ``torch.optim``'s classes call the same kernels, after bookkeeping that takes longer than the kernel does
-on a small pack.
+for a small stack.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EPS = 1e-7  # Adam's, as in Keras; torch's is 1e-8
 
 
 def constrain_norms(weights: Iterable[Tensor], max_norm: float) -> None:
-    """Shrink each unit's incoming weights to this Euclidean norm where theirs is larger, in place.
+    """Scale the incoming weights of each unit down to Euclidean norm ``max_norm`` if their norm is larger, in place.
 
     Srivastava et al. (2014), section 5.1; Keras's ``MaxNorm`` over a unit's inputs.
 
@@ -32,7 +32,7 @@ def constrain_norms(weights: Iterable[Tensor], max_norm: float) -> None:
 
 
 def make_optimizer(parameters: Tensor, gradient: Tensor, settings: Train) -> Callable[[], None]:
-    """Return a function that updates ``parameters`` by one step from what ``gradient`` then holds."""
+    """Return a function that takes one step on ``parameters``, in place, with the current values of ``gradient``."""
     match settings.optimizer:
         case "adam":
             return _make_adam(parameters, gradient, settings, torch._fused_adam_)
@@ -45,6 +45,7 @@ def make_optimizer(parameters: Tensor, gradient: Tensor, settings: Train) -> Cal
 def _make_adam(
     parameters: Tensor, gradient: Tensor, settings: Train, kernel: Callable[..., None]
 ) -> Callable[[], None]:
+    """Return a function that takes one step of Adam, or of AdamW if that is the kernel."""
     first_moment, second_moment = torch.zeros_like(parameters), torch.zeros_like(parameters)
     step_count = torch.zeros((), device=parameters.device)
     weight_decay = settings.weight_decay or 0.0
@@ -56,7 +57,7 @@ def _make_adam(
             [gradient],
             [first_moment],
             [second_moment],
-            [],
+            [],  # the maximum of the second moment, which only AMSGrad keeps
             [step_count],
             lr=settings.lr,
             beta1=0.9,
@@ -71,6 +72,7 @@ def _make_adam(
 
 
 def _make_sgd(parameters: Tensor, gradient: Tensor, settings: Train) -> Callable[[], None]:
+    """Return a function that takes one step of stochastic gradient descent, with momentum if the settings say so."""
     momentum_buffers = [torch.zeros_like(parameters)] if settings.momentum else []
     weight_decay = settings.weight_decay or 0.0
 

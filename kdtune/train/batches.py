@@ -1,7 +1,7 @@
-"""The batches of a stack: which examples each step takes, laid out as the stack reads them.
+"""The batches of a stack: the examples of each training step, laid out in memory as the stack reads them.
 
 Batches are laid out for a chunk of steps at once. A chunk is long enough to spread the cost of each operation
-over many steps, and short enough to be in the cache still when its steps read it.
+over many steps, and short enough to be still in the cache when its steps read it.
 """
 
 from __future__ import annotations
@@ -14,45 +14,55 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kdtune.plan.memory_estimate import pad_to_lane
+from kdtune.plan.memory_estimate import round_up_to_alignment
 from kdtune.plan.network import Network
 from kdtune.stacked.losses import soft_targets
 from kdtune.stacked.memory_layout import Inputs, append_ones
 from kdtune.train.jitter import Jitter
-from kdtune.train.members import Members
+from kdtune.train.members import Members, Sources
 
-Value = TypeVar("Value")
+Teacher = TypeVar("Teacher")
 
-# A chunk for a CPU stays in its second-level cache. A GPU has no such cache to fit, and replays a whole chunk
-# as one CUDA graph.
+# On a CPU the batches of a chunk fit into about one core's second-level cache, 2 MiB; on a GPU the limit only bounds
+# memory, and longer chunks mean fewer launches.
 CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 1 << 28}
 MAX_CHUNK_STEPS = 128
 
 
 class Batch(NamedTuple):
-    """What one training step reads."""
+    """The data of one training step."""
 
     x: Inputs
-    targets: Tensor  # (pack, classes, batch): soft targets, or one-hot labels of members that learn from labels alone
-    labels: Tensor | None  # (1 or pack, classes, batch), one-hot; None if no member's loss has a hard term
+    targets: Tensor  # (members, classes, batch): soft targets; one-hot labels for members that learn from labels alone
+    labels: Tensor | None  # (1 or members, classes, batch), one-hot; None if no member's loss has a hard term
 
 
 class Batches:
-    """The batches of every epoch, for each member in its own order.
+    """The batches of every epoch of the members of a stack.
 
-    The data sets of all members lie one below the other in one matrix, each once, and so do the teachers' logits:
-    one gather serves all members. The letters ``T``, ``a`` and ``w`` are those of the loss, see ``losses``.
+    A source is a group of members with the same data, order of examples and teacher; they read the same batches.
+    The training examples of all data sets are the rows of one matrix, in which each data set occurs once. The logits
+    of all teachers are the rows of another, so that one gather from each serves all sources.
 
     Parameters
     ----------
-    members : the networks of one stack.
+    members : The networks of one stack, with their data and teachers.
     device : ``"cpu"`` or ``"cuda"``.
-    dtype : of logits, targets and loss.
-    precision : of the inputs, that of the matrix products.
+    dtype : Type of the logits, the targets and the loss.
+    precision : Type of the inputs, which is that of the matrix products.
+
+    Attributes
+    ----------
+    T : (members, 1, 1), temperature in the loss of each member.
+    a : (members, 1, 1), weight of the soft term of the loss, T^2 or 1.
+    w : (members, 1, 1), weight of the hard term of the loss. The letters are those of ``losses``.
+    batch_size : Number of examples in all batches of an epoch but the last, which may be shorter.
+    chunk_steps : Number of steps whose batches are laid out at once.
+    jitter : Shifts of the training images; None if images are not shifted.
     """
 
     def __init__(self, members: Members, device: str, dtype: torch.dtype, precision: torch.dtype) -> None:
-        networks, sources = members.networks, members.sources
+        networks, sources = members.networks, members.find_sources()
         source_networks = [networks[i] for i in sources.first_members]
         self.device, self.dtype = device, dtype
         self.n_members, self.n_sources = len(networks), len(source_networks)
@@ -62,18 +72,20 @@ class Batches:
         self.order_seeds = [network.order_seed for network in source_networks]
         self.jitter = Jitter.from_networks(source_networks, device)
 
-        # None where no index is needed: one source serves all members, or each member has its own.
+        # (members,), or None if the tensors of the sources serve the members as they are: there is a single source, or
+        # source i is that of member i.
         self.source_of_member = None
         if 1 < self.n_sources < self.n_members:
             self.source_of_member = torch.tensor(sources.source_of_member, device=device)
 
+        _assert_teachers(members, has_jitter=self.jitter is not None)
         self._store_loss_settings(networks)
-        self._store_examples(members, precision)
-        self._store_teachers(members)
+        self._store_examples(members, sources, precision)
+        self._store_teachers(members, sources)
         self.chunk_steps = self._choose_chunk_steps()
 
     def _store_loss_settings(self, networks: Sequence[Network]) -> None:
-        """Store T, a and w, (pack, 1, 1) each; a network that learns from labels alone has 1, 1 and 0."""
+        """Store T, a and w; a network that learns from labels alone has 1, 1 and 0."""
         T, a, w, label_only_members = [], [], [], []
         for i, network in enumerate(networks):
             distill = network.distill
@@ -89,57 +101,61 @@ class Batches:
         self.label_only_members = torch.tensor(label_only_members, dtype=torch.long, device=self.device)
 
     def _make_column(self, values: Sequence[float]) -> Tensor:
-        """Return one value per member as (pack, 1, 1)."""
+        """Return one value per member as (members, 1, 1)."""
         return torch.tensor(values, dtype=self.dtype, device=self.device).view(-1, 1, 1)
 
-    def _store_examples(self, members: Members, precision: torch.dtype) -> None:
+    def _store_examples(self, members: Members, sources: Sources, precision: torch.dtype) -> None:
         """Store the training examples of all data sets, each data set once."""
-        distinct_data = members.distinct_data
+        distinct_data = members.find_distinct_data()
         x = [append_ones(data.x_train, precision) for data in distinct_data.data_sets]
         y = [torch.from_numpy(data.y_train) for data in distinct_data.data_sets]
-        self.x = torch.cat(x).to(self.device)  # (examples of all, padded(features + 1))
-        self.y = torch.cat(y).to(self.device)  # (examples of all,)
+        self.x = torch.cat(x).to(self.device)  # (examples of all data sets, padded(features + 1))
+        self.y = torch.cat(y).to(self.device)  # (examples of all data sets,)
         # (sources, 1): the row of ``x`` and ``y`` at which the data set of each source starts.
-        starts = [[distinct_data.data_set_of_member[i] * self.n_train] for i in members.sources.first_members]
+        starts = [[distinct_data.data_set_of_member[i] * self.n_train] for i in sources.first_members]
         self.data_starts = torch.tensor(starts, device=self.device)
 
-    def _store_teachers(self, members: Members) -> None:
-        """Store what soft targets are computed from: the teachers themselves where images are shifted, else logits."""
-        self.teacher_nets: list[nn.Module | None] = []  # one per source
+    def _store_teachers(self, members: Members, sources: Sources) -> None:
+        """Store the teacher of each source: its module if images are shifted, its logits otherwise."""
+        self.teacher_nets: list[nn.Module | None] = []  # one entry per source
         self.teacher_logits: Tensor | None = None  # (sources * n_train, classes)
-        # (sources, 1): the row of ``teacher_logits`` at which those of each source start.
+        # (sources, 1): the row of ``teacher_logits`` at which the logits of each source start.
         self.logit_starts = torch.arange(self.n_sources, device=self.device).view(-1, 1) * self.n_train
         if len(self.label_only_members) == self.n_members:
             return
-        source_of_member = members.sources.source_of_member
-        if self.jitter and members.teacher_nets:
-            nets = _select_by_source(members.teacher_nets, source_of_member)
+        if members.teacher_nets is not None:
+            nets = _select_teachers(members.teacher_nets, sources)
             self.teacher_nets = [None if net is None else net.to(self.device, self.dtype) for net in nets]
             return
-        no_logits = np.zeros((self.n_train, self.n_classes), np.float32)
-        logits = _select_by_source(members.teacher_logits, source_of_member)
-        rows = [torch.tensor(np.asarray(no_logits if values is None else values)) for values in logits]
+        # The logits of all sources form one tensor, so that a source without a teacher needs an entry too. It is not
+        # used, since the targets of the members of such a source are labels.
+        placeholder_logits = np.zeros((self.n_train, self.n_classes), np.float32)
+        logits = _select_teachers(members.teacher_logits, sources)
+        rows = [torch.tensor(np.asarray(placeholder_logits if values is None else values)) for values in logits]
         self.teacher_logits = torch.cat(rows).to(self.device, self.dtype)
 
     def _choose_chunk_steps(self) -> int:
-        """Return how many steps are laid out at once, by what one step's batches take of the cache."""
+        """Return the largest number of steps whose inputs and targets fit in CHUNK_BYTES, at most MAX_CHUNK_STEPS.
+
+        It is 1 if those of a single step do not fit.
+        """
         input_copies = self.n_sources
         if self.source_of_member is not None:
             input_copies += self.n_members
         input_bytes = input_copies * self.x.shape[1] * self.x.element_size()
         target_bytes = self.n_members * self.n_classes * self.dtype.itemsize
         step_bytes = self.batch_size * (input_bytes + target_bytes)
-        device_kind = self.device.split(":")[0]
-        return min(MAX_CHUNK_STEPS, max(1, CHUNK_BYTES[device_kind] // step_bytes))
+        return min(MAX_CHUNK_STEPS, max(1, CHUNK_BYTES[self.device] // step_bytes))
 
     def draw_chunks(self, epoch: int) -> Iterator[Tensor]:
-        """Yield the examples of each chunk of steps of an epoch, every example once.
+        """Yield the indices of the examples of each chunk of steps of an epoch, in which each example occurs once.
 
-        A last batch that is shorter than the others makes a chunk of its own.
+        A last batch that is shorter than the others is a chunk of its own. With jitter, this draws the shifts of the
+        epoch's images too, so that its chunks have to be laid out before those of the next epoch are drawn.
 
         Yields
         ------
-        (sources, examples), indices into the training part of each source.
+        (sources, steps * batch), indices into the training part of each source.
         """
         orders = [np.random.default_rng([seed, epoch]).permutation(self.n_train) for seed in self.order_seeds]
         order = torch.from_numpy(np.stack(orders)).to(self.device)
@@ -152,23 +168,23 @@ class Batches:
         if end_of_full_batches < self.n_train:
             yield order[:, end_of_full_batches:]
 
-    def count_steps(self, examples: Tensor) -> int:
+    def count_steps(self, example_indices: Tensor) -> int:
         """Return the number of steps of a chunk."""
-        return math.ceil(examples.shape[1] / self.batch_size)
+        return math.ceil(example_indices.shape[1] / self.batch_size)
 
-    def lay_out(self, examples: Tensor) -> list[Batch]:
+    def lay_out(self, example_indices: Tensor) -> list[Batch]:
         """Return the batches of one chunk of steps.
 
         Parameters
         ----------
-        examples : (sources, examples), a chunk of ``draw_chunks``.
+        example_indices : (sources, steps * batch), as yielded by ``draw_chunks``.
         """
-        batch_size = min(self.batch_size, examples.shape[1])
-        x = self._gather_inputs(examples, batch_size)
-        teacher_logits = self._compute_teacher_logits(x, examples)  # (sources, examples, classes)
+        batch_size = min(self.batch_size, example_indices.shape[1])
+        x = self._gather_inputs(example_indices, batch_size)
+        teacher_logits = self._compute_teacher_logits(x, example_indices)  # (sources, steps * batch, classes)
         labels = None
         if self.has_hard_term or len(self.label_only_members):
-            labels = self._make_one_hot_labels(examples, batch_size)
+            labels = self._make_one_hot_labels(example_indices, batch_size)
         targets = self._make_targets(teacher_logits, labels, batch_size)
         if self.source_of_member is not None:
             x = x.index_select(0, self.source_of_member)
@@ -178,66 +194,88 @@ class Batches:
             labels_by_step = labels.unbind()
         return [Batch(*step) for step in zip(inputs, targets.unbind(), labels_by_step, strict=True)]
 
-    def _gather_inputs(self, examples: Tensor, batch_size: int) -> Tensor:
-        """Return (sources, examples + padding, padded(features + 1)), shifted where images are jittered.
+    def _gather_inputs(self, example_indices: Tensor, batch_size: int) -> Tensor:
+        """Return the inputs of a chunk, with shifted images if there is jitter.
 
-        The stack reads the columns of a batch up to a multiple of 16, beyond its end into the next batch. The last
-        batch has no next one, so that as many copies of the first example follow it.
+        The stack reads each batch as a window of padded(batch_size) rows, which overlaps the next batch (see
+        ``Inputs.split_into_batches``). The last window needs further rows; these repeat the chunk's first example.
+
+        Returns
+        -------
+        (sources, steps * batch + further rows, padded(features + 1)).
         """
-        padding = examples[:, :1].expand(-1, pad_to_lane(batch_size) - batch_size)
-        padded_examples = torch.cat([examples, padding], dim=1)
-        x = self.x.index_select(0, (padded_examples + self.data_starts).reshape(-1)).view(*padded_examples.shape, -1)
+        further_indices = example_indices[:, :1].expand(-1, round_up_to_alignment(batch_size) - batch_size)
+        window_indices = torch.cat([example_indices, further_indices], dim=1)
+        x = self.x.index_select(0, (window_indices + self.data_starts).reshape(-1)).view(*window_indices.shape, -1)
         if self.jitter:
-            self.jitter.shift(x, padded_examples)
+            self.jitter.shift(x, window_indices)
         return x
 
-    def _compute_teacher_logits(self, x: Tensor, examples: Tensor) -> Tensor | None:
-        """Return (sources, examples, classes), from the cache or, for shifted images, from the teachers themselves."""
+    def _compute_teacher_logits(self, x: Tensor, example_indices: Tensor) -> Tensor | None:
+        """Return the teachers' logits, stored ones or those of the shifted images, (sources, steps * batch, classes).
+
+        Return None if all members learn from labels alone.
+        """
         if self.teacher_logits is not None:
-            return self.teacher_logits[examples + self.logit_starts]
+            return self.teacher_logits[example_indices + self.logit_starts]
         if not self.teacher_nets:
             return None
-        images = x[:, : examples.shape[1], : self.n_features].to(self.dtype)
-        no_logits = images.new_zeros(examples.shape[1], self.n_classes)
+        n_examples = example_indices.shape[1]
+        images = x[:, :n_examples, : self.n_features].to(self.dtype)
+        placeholder_logits = images.new_zeros(n_examples, self.n_classes)  # as in ``_store_teachers``
         with torch.no_grad():
             return torch.stack(
                 [
-                    no_logits if net is None else net(source_images)
+                    placeholder_logits if net is None else net(source_images)
                     for net, source_images in zip(self.teacher_nets, images, strict=True)
                 ]
             )
 
-    def _make_one_hot_labels(self, examples: Tensor, batch_size: int) -> Tensor:
-        """Return (steps, 1 or pack, classes, batch)."""
-        rows = (examples + self.data_starts).view(self.n_sources, -1, batch_size).transpose(0, 1)
+    def _make_one_hot_labels(self, example_indices: Tensor, batch_size: int) -> Tensor:
+        """Return the labels as one-hot vectors, (steps, 1 or members, classes, batch)."""
+        rows = (example_indices + self.data_starts).view(self.n_sources, -1, batch_size).transpose(0, 1)
         y = self.y[rows].unsqueeze(2)  # (steps, sources, 1, batch)
         zeros = torch.zeros(*y.shape[:2], self.n_classes, batch_size, dtype=self.dtype, device=self.device)
         return self._repeat_for_members(zeros.scatter_(2, y, 1))
 
     def _make_targets(self, teacher_logits: Tensor | None, labels: Tensor | None, batch_size: int) -> Tensor:
-        """Return (steps, pack, classes, batch): soft targets, and labels for members that learn from these alone."""
+        """Return soft targets, or labels for members that learn from labels alone, (steps, members, classes, batch)."""
         if teacher_logits is None:
             assert labels is not None
             return labels.expand(-1, self.n_members, -1, -1)
-        by_step = teacher_logits.view(self.n_sources, -1, batch_size, self.n_classes).permute(1, 0, 3, 2)
-        v = self._repeat_for_members(by_step)  # (steps, 1 or pack, classes, batch)
-        targets = soft_targets(v.contiguous(), self.T)
+        # (steps, sources, classes, batch)
+        teacher_logits_by_step = teacher_logits.view(self.n_sources, -1, batch_size, self.n_classes).permute(1, 0, 3, 2)
+        teacher_logits = self._repeat_for_members(teacher_logits_by_step)  # (steps, 1 or members, classes, batch)
+        targets = soft_targets(teacher_logits.contiguous(), self.T)
         if labels is not None and len(self.label_only_members):
             is_shared = labels.shape[1] == 1
             targets[:, self.label_only_members] = labels if is_shared else labels[:, self.label_only_members]
         return targets
 
     def _repeat_for_members(self, values: Tensor) -> Tensor:
-        """Return (steps, sources, ...) as (steps, 1 or pack, ...)."""
+        """Return the entry of each member's source: (steps, sources, ...) as (steps, 1 or members, ...)."""
         if self.source_of_member is None:
             return values
         return values.index_select(1, self.source_of_member)
 
 
-def _select_by_source(values: Sequence[Value | None], source_of_member: Sequence[int]) -> list[Value | None]:
-    """Return one value per source: that of its first member that has one. Members of a source have one teacher."""
-    selected: list[Value | None] = [None] * (max(source_of_member) + 1)
-    for value, source in zip(values, source_of_member, strict=True):
-        if selected[source] is None:
-            selected[source] = value
-    return selected
+def _assert_teachers(members: Members, has_jitter: bool) -> None:
+    """Assert that each distilled member has a teacher: its module if images are shifted, its logits otherwise."""
+    assert has_jitter or members.teacher_nets is None, "the modules of teachers are used with jitter only"
+    teachers = members.teacher_nets if has_jitter else members.teacher_logits
+    for i, network in enumerate(members.networks):
+        if network.distill is not None:
+            assert teachers is not None, "a distilled member needs the module of its teacher if images are shifted"
+            assert teachers[i] is not None, f"the teacher of network {network.id} is missing"
+
+
+def _select_teachers(teacher_of_member: Sequence[Teacher | None], sources: Sources) -> list[Teacher | None]:
+    """Return the teacher's entry of each source, or None.
+
+    All distilled members of a source have the same teacher; baselines in it have None.
+    """
+    teacher_of_source: list[Teacher | None] = [None] * len(sources.first_members)
+    for teacher, source in zip(teacher_of_member, sources.source_of_member, strict=True):
+        if teacher_of_source[source] is None:
+            teacher_of_source[source] = teacher
+    return teacher_of_source

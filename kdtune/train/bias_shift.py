@@ -1,7 +1,7 @@
 """Shifting the learned biases of some classes after training (Hinton, Vinyals and Dean 2015, section 3).
 
-A student that has never seen a class learns a bias for it that is far too low, though it knows what the class
-looks like: adding one amount to that bias makes up for it. The paper chose the amount on the test set; here it is
+A student that has never seen a class learns a bias for it that is far too low, though it recognizes the class
+otherwise: adding a constant to that bias corrects this. The paper chose the constant on the test set; here it is
 chosen on the validation split. These are pure functions of numpy arrays.
 """
 
@@ -15,31 +15,32 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.int64]
 
-# How far the shift goes beyond the last change of an answer, where the best range of shifts has no other end.
+# Distance of the shift from the only end of the best range of shifts, if that range is half-open.
 OPEN_RANGE_MARGIN = 1.0
 
 
 def find_best_shift(logits: Array, labels: Labels, classes: Sequence[int]) -> float:
     """Return the shift of the biases of ``classes`` that makes the fewest errors.
 
-    The answer is exact. With a growing shift an example's answer changes once: where its largest logit among
-    ``classes`` passes its largest among the other classes. Between two neighbouring change points errors are
-    constant. Of several ranges with the fewest errors the one nearest to 0 is taken, and in it 0, or else its middle.
+    The result is exact. As the shift grows, the predicted class of an example changes once: when its largest logit
+    among ``classes`` exceeds its largest among the other classes. Between two neighbouring change points the number of
+    errors is constant. Of several ranges with the fewest errors, the one nearest to 0 is chosen; the result is 0 if
+    that range contains it, and the middle of the range otherwise.
 
     Parameters
     ----------
     logits : (examples, all classes).
     labels : (examples,).
+    classes : Labels of the classes whose biases are shifted.
     """
     is_shifted = np.isin(np.arange(logits.shape[1]), classes)
     if is_shifted.all() or not len(labels):
-        return 0.0  # a shift of all classes alike changes no answer
+        return 0.0  # the same shift of all classes changes no prediction
     logits = logits.astype(np.float64)
     shifted_logits = np.where(is_shifted, logits, -np.inf)
     other_logits = np.where(is_shifted, -np.inf, logits)
-    change_of_example = other_logits.max(axis=1) - shifted_logits.max(
-        axis=1
-    )  # beyond it the answer is one of ``classes``
+    # With a larger shift than this, the predicted class of the example is one of ``classes``.
+    change_of_example = other_logits.max(axis=1) - shifted_logits.max(axis=1)
     added_errors = (shifted_logits.argmax(axis=1) != labels).astype(int) - (other_logits.argmax(axis=1) != labels)
 
     change_points, point_of_example = np.unique(change_of_example, return_inverse=True)
@@ -56,7 +57,7 @@ def find_best_shift(logits: Array, labels: Labels, classes: Sequence[int]) -> fl
 
 
 def _choose_in_range(low: float, high: float) -> float:
-    """Return 0 if it lies in the range, else the middle; a little beyond the end that a half-open range has."""
+    """Return 0 if it lies in the range, else the middle, or a point near the only end of a half-open range."""
     if low < 0 < high:
         return 0.0
     if np.isinf(low):

@@ -1,4 +1,4 @@
-"""The measures that the row of a trained network states, from its logits."""
+"""The measures in the row of a trained network, computed from its logits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from kdtune.train import metrics
 from kdtune.train.bias_shift import find_best_shift, shift_logits
 from kdtune.train.logits import Logits
 
-# Rows of data sets with more classes have no confusion matrix: nobody could hold or read its square.
+# Rows of data sets with more classes have no confusion matrix, whose size is the square of this.
 MAX_CONFUSION_CLASSES = 256
 
 
@@ -64,7 +64,7 @@ def shift_biases(network: Network, data: Data, logits: Logits, model: Stack, mem
 
     Returns
     -------
-    The columns that tell by how much, and what the errors were before; empty if no shift is asked for.
+    The columns with the shift and with the errors before it; empty if the settings ask for no shift.
     """
     classes = network.distill.bias_shift if network.distill else None
     if not classes:
@@ -84,9 +84,9 @@ def shift_biases(network: Network, data: Data, logits: Logits, model: Stack, mem
 
 
 def measure_learning_point(logits: Logits, data: Data) -> dict[str, Any]:
-    """Compute a point of a learning curve: mean cross-entropy at T = 1 against the labels, and errors.
+    """Compute a point of a learning curve: mean cross-entropy at T = 1 against the labels, and number of errors.
 
-    Both are null where logits are not finite.
+    Both are None on a split where some logits are not finite.
     """
     train_loss, train_errors = _measure_split(logits["train"], data.y_train)
     val_loss, val_errors = _measure_split(logits["val"], data.y_val)
@@ -94,7 +94,7 @@ def measure_learning_point(logits: Logits, data: Data) -> dict[str, Any]:
 
 
 def _measure_split(logits: Any, labels: Any) -> tuple[float | None, int | None]:
-    """Return the mean cross-entropy and the number of errors."""
+    """Return the mean cross-entropy and the number of errors, or None for both if some logits are not finite."""
     if not np.isfinite(logits).all():
         return None, None
     return metrics.nll(logits, labels), metrics.count_errors(logits, labels)

@@ -13,8 +13,7 @@ from kdtune.settings import MLP
 from kdtune.stacked.dropout_masks import DeviceDropoutMasks, DropoutMasks
 from kdtune.stacked.losses import distillation_gradient, gradient_weights
 from kdtune.stacked.optimizer import constrain_norms, make_optimizer
-from kdtune.stacked.perceptrons import StackedPerceptrons
-from kdtune.stacked.stack import Stack, build_stack, get_product_precision
+from kdtune.stacked.stack import Stack, build_stack
 from kdtune.train.batches import Batches
 from kdtune.train.cuda_graphs import capture_chunks
 from kdtune.train.members import Members
@@ -26,9 +25,12 @@ class FittedStack:
 
     model: Stack
     diverged_after: list[int | None]
-    """For each member, the epoch after which its parameters were not finite; None if they always were."""
+    """For each member, the first epoch after which its parameters were not finite; None if there is none.
+
+    An epoch that ``should_stop`` ended is not checked.
+    """
     steps: int
-    """How many training steps were taken."""
+    """The number of training steps taken."""
 
 
 def fit(
@@ -42,11 +44,14 @@ def fit(
 
     Parameters
     ----------
-    members : the networks, of one shape and with one way of training.
+    members : Networks of one shape with the same training settings.
     device : ``"cpu"`` or ``"cuda"``.
-    dtype : of parameters, loss and optimizer.
-    after_epoch : called with the number of epochs trained and the model, which it may read but not change.
-    should_stop : called with the number of steps taken after each chunk of steps; true ends training there.
+    dtype : Type of the parameters, the loss and the optimizer.
+    after_epoch : Function that is called after each epoch with the number of epochs trained and the model, which it
+        must not change. Buffers are allocated in inference mode, so that it may evaluate the model under
+        ``torch.inference_mode`` only.
+    should_stop : Function that is called after each chunk with the number of steps taken. If it returns True, training
+        ends at once: the epoch is neither checked for parameters that are not finite nor followed by ``after_epoch``.
     """
     trainer = Trainer(members, device, dtype)
     train_chunk: Callable[[Tensor], None] = trainer.train_chunk
@@ -56,9 +61,9 @@ def fit(
     steps = 0
     for epoch in range(members.networks[0].train.epochs):
         trainer.start_epoch(epoch)
-        for examples in trainer.batches.draw_chunks(epoch):
-            train_chunk(examples)
-            steps += trainer.batches.count_steps(examples)
+        for example_indices in trainer.batches.draw_chunks(epoch):
+            train_chunk(example_indices)
+            steps += trainer.batches.count_steps(example_indices)
             if should_stop(steps):
                 return FittedStack(trainer.model, diverged_after, steps)
         for i, is_finite in enumerate(trainer.model.find_finite_members().tolist()):
@@ -69,11 +74,10 @@ def fit(
 
 
 class Trainer:
-    """A stack with its batches, dropout masks and optimizer."""
+    """A stack with its batches, dropout masks and optimizer; parameters as for ``fit``."""
 
     def __init__(self, members: Members, device: str, dtype: torch.dtype) -> None:
         networks = members.networks
-        precision = get_product_precision(networks[0], dtype)
         self.model = build_stack(networks, device, dtype)
         _set_initial_biases(self.model, networks)
         self.take_optimizer_step = make_optimizer(
@@ -81,34 +85,33 @@ class Trainer:
         )
         shape = networks[0].shape
         self.max_norm = shape.max_norm if isinstance(shape, MLP) else None
-        self.batches = Batches(members, device, dtype, precision)
-        self.masks = _make_masks(self.model, networks, device, precision)
-        # Perceptrons compute their gradients themselves. The autograd of other stacks makes its graph anew in each
-        # step, and the shifts of jittered images lie in a new tensor in each epoch: a CUDA graph could follow neither.
-        self.needs_autograd = not isinstance(self.model, StackedPerceptrons)
-        self.can_be_captured = device != "cpu" and not self.needs_autograd and not self.batches.jitter
+        self.batches = Batches(members, device, dtype, self.model.precision)
+        self.masks = _make_masks(self.model, networks, device)
+        # Capture needs tensors at fixed addresses. `StackedModules` allocates an autograd graph in each step, and
+        # `Jitter.draw` allocates a new tensor in each epoch, so neither is captured.
+        self.can_be_captured = device == "cuda" and not self.model.needs_autograd and not self.batches.jitter
 
     def start_epoch(self, epoch: int) -> None:
-        """Set the dropout masks to the beginning of their stream for this epoch."""
+        """Start the random streams of the dropout masks for this epoch."""
         if self.masks:
             self.masks.start_epoch(epoch)
 
-    def train_chunk(self, examples: Tensor) -> None:
+    def train_chunk(self, example_indices: Tensor) -> None:
         """Take the training steps of one chunk: forward, gradient of the loss, backward, optimizer.
 
-        Where autograd is not needed, inference mode saves its bookkeeping, such as the versions of tensors.
+        If autograd is not needed, inference mode saves its bookkeeping, such as the versions of tensors.
 
         Parameters
         ----------
-        examples : (sources, examples), a chunk of ``Batches.draw_chunks``.
+        example_indices : (sources, steps * batch), as yielded by ``Batches.draw_chunks``.
         """
         model, batches = self.model, self.batches
-        batch_size = min(batches.batch_size, examples.shape[1])
+        batch_size = min(batches.batch_size, example_indices.shape[1])
         weights = gradient_weights(batches.T, batches.a, batches.w, batch_size)
-        with torch.inference_mode(not self.needs_autograd):
-            for batch in batches.lay_out(examples):
+        with torch.inference_mode(not model.needs_autograd):
+            for batch in batches.lay_out(example_indices):
                 masks = self.masks.draw(batch_size) if self.masks else None
-                z = model.forward(batch.x, masks)  # (pack, classes, batch)
+                z = model.forward(batch.x, masks)  # (members, classes, batch)
                 logit_gradient = distillation_gradient(z, batch.targets, batch.labels, batches.T, weights)
                 model.backward(batch.x, logit_gradient)
                 self.take_optimizer_step()
@@ -124,13 +127,11 @@ def _set_initial_biases(model: Stack, networks: Sequence[Network]) -> None:
                 model.logit_bias[i, label] = value
 
 
-def _make_masks(
-    model: Stack, networks: Sequence[Network], device: str, dtype: torch.dtype
-) -> DropoutMasks | DeviceDropoutMasks | None:
-    """Return what draws the stack's dropout masks, or None if no layer has dropout."""
+def _make_masks(model: Stack, networks: Sequence[Network], device: str) -> DropoutMasks | DeviceDropoutMasks | None:
+    """Return the generator of dropout masks, or None if no layer has dropout."""
     if not model.dropout_layers:
         return None
     ids = [network.id for network in networks]
     if device == "cpu":
-        return DropoutMasks(ids, model.dropout_layers, dtype)
-    return DeviceDropoutMasks(ids, model.dropout_layers, dtype, device)
+        return DropoutMasks(ids, model.dropout_layers, model.precision)
+    return DeviceDropoutMasks(ids, model.dropout_layers, model.precision, device)

@@ -1,4 +1,4 @@
-"""Training images shifted by a few pixels, anew in each epoch (Hinton, Vinyals and Dean 2015, section 3)."""
+"""Random shifts of training images, drawn anew in each epoch (Hinton, Vinyals and Dean 2015, section 3)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from kdtune.settings.data import Image
 
 
 def make_shift_tables(image: Image, jitter: int) -> tuple[Tensor, Tensor]:
-    """Compute where each pixel of a shifted image comes from, for each of the (2 jitter + 1)^2 shifts.
+    """Compute the source of each pixel of a shifted image, for each of the (2 jitter + 1)^2 shifts.
 
     Returns
     -------
-    Two tensors of (shifts, features): the pixel in the unshifted image, and 1, or 0 where it would lie outside.
+    Two tensors of (shifts, features): the index of the source pixel in the unshifted image, and 1 if it lies inside
+    that image or 0 if it lies outside.
     """
     depth, height, width = image
     pixels = np.arange(depth * height * width).reshape(image)
@@ -33,19 +34,23 @@ def make_shift_tables(image: Image, jitter: int) -> tuple[Tensor, Tensor]:
 
 
 class Jitter:
-    """One random shift for each training image and epoch, keyed by data and replicate.
+    """One random shift for each training image and epoch, with seeds from the data draw and the replicate.
 
     Parameters
     ----------
-    networks : one network for each source of batches.
+    networks : One network of each source, see ``members.Sources``.
     image : (channels, height, width).
-    jitter : the largest shift, in pixels.
+    jitter : The largest shift, in pixels.
+    device : ``"cpu"`` or ``"cuda"``.
     """
 
     def __init__(self, networks: Sequence[Network], image: Image, jitter: int, device: str) -> None:
         self.keys = [("jitter", network.data.id, network.draw) for network in networks]
-        self.n_shifts, self.device = (2 * jitter + 1) ** 2, device
-        self.pixels, self.inside = (table.to(device) for table in make_shift_tables(image, jitter))
+        self.n_shifts = (2 * jitter + 1) ** 2
+        self.device = device
+        source_pixels, is_inside = make_shift_tables(image, jitter)
+        self.source_pixels = source_pixels.to(device)
+        self.is_inside = is_inside.to(device)
         self.shift_of_example = torch.empty(0, dtype=torch.long)  # (sources, examples) after ``draw``
 
     @classmethod
@@ -57,21 +62,22 @@ class Jitter:
         return cls(networks, data.image, data.jitter, device)
 
     def draw(self, epoch: int, n_examples: int) -> None:
-        """Draw the shifts of an epoch."""
+        """Draw the shifts of an epoch, one for each training example of each source."""
         shifts = [
             np.random.default_rng(make_seed_sequence(*key, epoch)).integers(0, self.n_shifts, n_examples)
             for key in self.keys
         ]
         self.shift_of_example = torch.from_numpy(np.stack(shifts)).to(self.device)
 
-    def shift(self, x: Tensor, examples: Tensor) -> None:
-        """Shift images in place.
+    def shift(self, x: Tensor, example_indices: Tensor) -> None:
+        """Shift images in place, each by the shift that ``draw`` drew for it.
 
         Parameters
         ----------
-        x : (sources, examples, features and more).
-        examples : (sources, examples), which training examples those are.
+        x : (sources, examples, columns), of which the first columns are the features.
+        example_indices : (sources, examples), indices of these examples in the training part of each source.
         """
-        shifts = self.shift_of_example.gather(1, examples)  # (sources, examples)
-        n_features = self.pixels.shape[1]
-        x[..., :n_features] = x[..., :n_features].gather(2, self.pixels[shifts]) * self.inside[shifts].to(x.dtype)
+        shifts = self.shift_of_example.gather(1, example_indices)  # (sources, examples)
+        n_features = self.source_pixels.shape[1]
+        shifted_images = x[..., :n_features].gather(2, self.source_pixels[shifts])
+        x[..., :n_features] = shifted_images * self.is_inside[shifts].to(x.dtype)

@@ -1,4 +1,4 @@
-"""The networks of a pack with what each learns from, and how they are split into stacks."""
+"""The networks of a pack or stack with the data and teachers they learn from, and the split of a pack into stacks."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ from kdtune.data.splits import Data
 from kdtune.plan.network import Network
 from kdtune.plan.packing import split_evenly
 
-# Members of one source are stacked apart from those of others once they are this many: a smaller stack
-# costs more for its operations than it saves by sharing its batches.
+# Each source (see `Sources`) gets stacks of its own if sources have at least this many members on average: a smaller
+# stack costs more for its operations than it saves by sharing its batches.
 MIN_MEMBERS_TO_SHARE_BATCHES = 4
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The different series of batches that a pack needs; members that learn from the same one share it."""
+    """The sources of batches of a pack or stack.
+
+    A source is a group of members with the same data, order of examples and teacher; they read the same batches.
+    Baselines, which have no teacher, belong to the first source with their data and order that has one. If there is
+    none, they are a source without a teacher.
+    """
 
     first_members: list[int]
-    """The first member of each source."""
+    """The index of the first member of each source."""
     source_of_member: list[int]
-    """The source of each member."""
+    """The index of the source of each member."""
 
 
 @dataclass(frozen=True)
 class DistinctData:
-    """The data sets of a pack, each listed once."""
+    """The data sets of a pack or stack, each listed once."""
 
     data_sets: list[Data]
     data_set_of_member: list[int]
@@ -38,14 +43,17 @@ class DistinctData:
 
 @dataclass
 class Members:
-    """The networks of a pack and what each learns from; every list has one entry per member.
+    """The networks of a pack or stack, with the data and teachers they learn from: one entry per member in each list.
 
     Attributes
     ----------
-    networks : of one shape and with one way of training.
-    data : the same object for members that share a data set. All have equally many training examples.
-    teacher_logits : on the training part, (examples, classes); None for a member that learns from labels alone.
-    teacher_nets : the teachers themselves, instead of their logits, where images are shifted in each epoch.
+    networks : Networks of one shape with the same training settings.
+    data : Data set of each member, the same object for members that share one. All have equally many training
+        examples.
+    teacher_logits : Logits of each member's teacher on the training part, (examples, classes); None for a member that
+        learns from labels alone, and for all members if there are ``teacher_nets``.
+    teacher_nets : Teachers themselves, if images are shifted in each epoch; None for a member that learns from labels
+        alone.
     """
 
     networks: list[Network]
@@ -65,53 +73,53 @@ class Members:
             teacher_nets,
         )
 
-    @property
-    def sources(self) -> Sources:
-        """The sources of the pack's batches: one for each combination of data draw, batch order and teacher.
-
-        A baseline has no teacher. It joins the first source with its data and order that has one, if there is any.
-        """
+    def find_sources(self) -> Sources:
+        """Group the members by data draw, order of examples and teacher."""
         first_teachers: dict[tuple[str, int], str] = {}
         for network in self.networks:
             if network.teacher:
                 first_teachers.setdefault((network.data.id, network.order_seed), network.teacher.id)
-        sources: dict[tuple[str, int, str | None], int] = {}
+        source_by_key: dict[tuple[str, int, str | None], int] = {}
         first_members: list[int] = []
         source_of_member: list[int] = []
         for i, network in enumerate(self.networks):
             data_and_order = (network.data.id, network.order_seed)
             teacher_id = network.teacher.id if network.teacher else first_teachers.get(data_and_order)
             key = (*data_and_order, teacher_id)
-            if key not in sources:
-                sources[key] = len(sources)
+            if key not in source_by_key:
+                source_by_key[key] = len(source_by_key)
                 first_members.append(i)
-            source_of_member.append(sources[key])
+            source_of_member.append(source_by_key[key])
         return Sources(first_members, source_of_member)
 
-    @property
-    def distinct_data(self) -> DistinctData:
-        """The data sets of the members, each once, in the order in which they first appear."""
-        indices: dict[int, int] = {}  # by the identity of the object
+    def find_distinct_data(self) -> DistinctData:
+        """Return the data sets of the members, each once, in the order in which they first appear."""
+        index_by_object_id: dict[int, int] = {}
         data_sets: list[Data] = []
         data_set_of_member: list[int] = []
         for data in self.data:
-            if id(data) not in indices:
-                indices[id(data)] = len(data_sets)
+            if id(data) not in index_by_object_id:
+                index_by_object_id[id(data)] = len(data_sets)
                 data_sets.append(data)
-            data_set_of_member.append(indices[id(data)])
+            data_set_of_member.append(index_by_object_id[id(data)])
         return DistinctData(data_sets, data_set_of_member)
 
 
 def split_into_stacks(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
-    """Split a pack into the parts that train as one stack each: on a CPU, small enough for the caches of its threads.
+    """Split the members of a pack into stacks: one on a GPU; on a CPU, stacks that fit into the caches of its threads.
 
-    The numbers of a network whose ``is_bitwise_reproducible`` is true depend neither on its part nor on the
-    threads. Those of other networks may, in their last bits: their parts depend on the pack alone.
+    The numbers of a network whose ``is_bitwise_reproducible`` is true depend neither on its stack nor on the number of
+    threads. Those of other networks may, in their last bits, so that their stacks depend on the pack alone.
+
+    Parameters
+    ----------
+    threads : Number of threads of the worker.
+    device : ``"cpu"`` or ``"cuda"``.
     """
     if device != "cpu":
         return [members]
     n_members, first_network = len(members.networks), members.networks[0]
-    sources = members.sources
+    sources = members.find_sources()
     groups = [list(range(n_members))]
     if n_members >= MIN_MEMBERS_TO_SHARE_BATCHES * len(sources.first_members):
         groups = [

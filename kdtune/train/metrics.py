@@ -1,4 +1,4 @@
-"""Measures of one network on one split, from its logits: pure functions of numpy arrays, in float64.
+"""Measures of one network on one split, computed from its logits: pure functions of numpy arrays, in float64.
 
 Logits are (examples, classes), labels (examples,). Log-likelihoods are in nats.
 """
@@ -29,7 +29,7 @@ def nll(logits: Array, labels: Labels, T: float = 1.0) -> float:
     """Return the mean cross-entropy of softmax(z / T) against the label.
 
     At T = 1 this is the negative log-likelihood; at a student's own T it is the tutorial's ``loss``, which rises
-    with T by construction: a softer softmax gives every label less.
+    with T by construction, since a softer softmax gives each label a lower probability.
     """
     return float(-log_softmax(logits.astype(np.float64) / T, axis=1)[np.arange(len(labels)), labels].mean())
 

@@ -1,4 +1,4 @@
-"""Rows of the table: what names a network, its settings and its measures. Pure functions."""
+"""Rows of the table, with the identity, the settings and the measures of a network. Pure functions."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ from kdtune.columns import (
 from kdtune.plan.network import Network
 from kdtune.settings import Distill
 
-# Settings of data that have a column of another name, or none: where files lie does not name the data.
+# Settings of data whose column has another name, and `root`, which has none: the place of files is no part of the data.
 DATA_SETTINGS_WITHOUT_COLUMN = {"kind", "name", "root", "test_size", "val_size"}
 
 
 def make_row(
     network: Network, measures: Mapping[str, Any] | None = None, status: str = DONE, error: str | None = None
 ) -> dict[str, Any]:
-    """Return one row of the table, by column: what names the network, every setting of it, and its measures.
+    """Return one row of the table, by column: the identity of the network, all its settings, and its measures.
 
     Parameters
     ----------
-    measures : columns that training filled; they go before those of the same name that the plan fills.
-    status, error : whether training succeeded, and why it did not.
+    measures : Columns from training. They replace columns of the same name from the plan.
+    status, error : Whether training succeeded, and the reason if it did not.
     """
     data, distill, teacher = network.data.settings, network.distill, network.teacher
     teacher_seed, student_seed = _select_seeds(network)
@@ -89,23 +89,23 @@ def make_row(
 
 
 def make_failed_row(network: Network, reason: str, run_columns: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the row of a network that could not be trained: without measures, with the reason.
+    """Return the row of a network that could not be trained, with the reason and without measures.
 
     Parameters
     ----------
-    run_columns : where and how long it was tried.
+    run_columns : Device, host and seconds of the attempt, by column.
     """
     return make_row(network, run_columns, FAILED, reason)
 
 
 def make_skipped_row(network: Network, reason: str) -> dict[str, Any]:
-    """Return the row of a student whose teacher failed for good, with the reason of that."""
+    """Return the row of a student whose teacher has failed permanently, with the reason for that failure."""
     assert network.teacher is not None
     return make_row(network, status=SKIPPED, error=f"its teacher {network.teacher.id} failed: {reason}")
 
 
 def _select_seeds(network: Network) -> tuple[int | None, int | None]:
-    """Return the seeds of the teacher's and of the student's initial weights, None for a network that is not there."""
+    """Return the seeds of the teacher's and of the student's initial weights, None if there is no such network."""
     if network.model == TEACHER:
         return network.weights_seed, None
     if network.teacher is None:

@@ -20,15 +20,15 @@ from kdtune.train.batches import MAX_CHUNK_STEPS
 from kdtune.train.fit import fit
 from kdtune.train.members import Members, choose_threads, split_into_stacks
 
-TIMED_SECONDS = 0.5  # of each pack, after the warm-up
+TIMED_SECONDS = 0.5  # for each pack, after the warm-up
 
 # Epochs of the random data that are not timed. In the first one memory is allocated; a GPU captures its graphs in
 # the second one.
 WARM_UP_EPOCHS = {"cpu": 1, "cuda": 2}
 
-# Multiply-adds of one core in a second, about: students of width 50 reach 2.7e10 (see the design's table).
+# Multiply-adds that one core does in a second, roughly: students of width 50 reach 2.7e10.
 WORK_PER_SECOND = 2e10
-MIN_STEPS = 4  # of an epoch of random data, however long a step takes
+MIN_STEPS = 4  # in an epoch of random data, however long a step takes
 
 ENDLESS = 10**9  # epochs; the timer ends training
 
@@ -42,7 +42,7 @@ def measure_pack_seconds(pack: Pack, device: str, threads: int) -> float:
     Parameters
     ----------
     device : ``"cpu"`` or ``"cuda"``.
-    threads : of the worker, on a CPU.
+    threads : Number of threads of the worker, on a CPU.
     """
     network = pack.networks[0]
     members = split_into_stacks(_make_random_members(pack, threads), threads, device)[0]
@@ -56,7 +56,10 @@ def measure_pack_seconds(pack: Pack, device: str, threads: int) -> float:
 
 
 class StepTimer:
-    """Times the steps of a training that goes on, from the end of the warm-up on."""
+    """A timer of the steps of a running training, which starts when the warm-up ends.
+
+    ``seconds_per_step`` is NaN until a step was timed.
+    """
 
     def __init__(self, device: str, warm_up_steps: int) -> None:
         self.device, self.warm_up_steps = device, warm_up_steps
@@ -65,11 +68,11 @@ class StepTimer:
         self.seconds_per_step = math.nan
 
     def update(self, steps: int) -> bool:
-        """Take note that so many steps have been taken, and return whether these are enough."""
+        """Note the number of steps taken so far, and return whether enough of them were timed."""
         if steps < self.warm_up_steps:
             return False
         if self.device == "cuda":
-            torch.cuda.synchronize()  # a GPU may still be at work on steps that Python has left behind
+            torch.cuda.synchronize()  # the GPU may not have finished the steps that were launched
         now = perf_counter()
         if not self.start_steps:
             self.start_steps, self.start_time = steps, now
@@ -80,14 +83,14 @@ class StepTimer:
 
 
 def _make_random_members(pack: Pack, threads: int) -> Members:
-    """Return the networks of a pack, to be trained without end on random data of the right shape."""
+    """Return the networks of a pack with random data of the right shape and with ``ENDLESS`` epochs."""
     networks = [_train_endlessly(network) for network in pack.networks]
     first_network, settings = networks[0], pack.networks[0].data.settings
     n_examples = _choose_n_examples(pack, threads)
     random = np.random.default_rng(0)
     x = random.standard_normal((n_examples, settings.n_features), dtype=np.float32)
     y = random.integers(0, settings.n_classes, n_examples)
-    # An object for each draw of data: networks of several draws do not share their batches.
+    # Each draw of data gets an object of its own, since networks of different draws do not share batches.
     data_by_id = {network.data.id: Data(x, y, x, y, x, y, settings.n_classes) for network in networks}
     data = [data_by_id[network.data.id] for network in networks]
 
@@ -102,14 +105,15 @@ def _make_random_members(pack: Pack, threads: int) -> Members:
 
 
 def _train_endlessly(network: Network) -> Network:
+    """Return the network with ``ENDLESS`` epochs."""
     return replace(network, train=network.train.model_copy(update={"epochs": ENDLESS}))
 
 
 def _choose_n_examples(pack: Pack, threads: int) -> int:
-    """Return as many examples as make an epoch of half the timed seconds, within bounds.
+    """Return the number of examples with which an epoch takes about half the timed seconds, within bounds.
 
-    An epoch of very few steps would overstate what comes once per epoch. One of many would take too long where a step
-    is slow, since the warm-up takes a whole one.
+    An epoch of very few steps would overstate the work that is done once per epoch. One of many steps would take too
+    long if a step is slow, since the warm-up takes a whole epoch.
     """
     network = pack.networks[0]
     n_members = min(len(pack.networks), network.stack_size * threads)
@@ -120,4 +124,5 @@ def _choose_n_examples(pack: Pack, threads: int) -> int:
 
 
 def _build_untrained(network: Network) -> nn.Module:
+    """Return the module of a network with torch's own initial weights, in evaluation mode."""
     return build_module(network.shape, network.input_shape, network.data.settings.n_classes).eval()

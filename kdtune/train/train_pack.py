@@ -17,7 +17,7 @@ from kdtune.columns import DEVICE, DIVERGED, EPOCH, HOST, LEARNING_CURVE, N_TRAI
 from kdtune.data.load import load_data
 from kdtune.data.splits import Data, select_classes
 from kdtune.plan.network import Classes, Network, Pack
-from kdtune.stacked.stack import Stack, get_product_precision
+from kdtune.stacked.stack import Stack
 from kdtune.stacked.threads import run_on_threads
 from kdtune.train.evaluate import evaluate, measure_learning_point, shift_biases
 from kdtune.train.fit import fit
@@ -28,14 +28,14 @@ from kdtune.train.rows import make_failed_row, make_row
 
 @dataclass
 class TrainedNetwork:
-    """What training one network gave."""
+    """The result of training one network."""
 
     network: Network
     row: dict[str, Any]
     logits: Logits | None = None
-    """A teacher's, on all splits."""
+    """The logits of a teacher on all splits; None for students."""
     weights: dict[str, Tensor] | None = None
-    """By parameter, as in the state of the module; None where they are not kept."""
+    """The weights by the name of the parameter, as in the state of the module; None if they are not kept."""
 
 
 def train_pack(
@@ -51,26 +51,28 @@ def train_pack(
 
     Parameters
     ----------
-    pack : networks that share layers and training settings.
-    teacher_logits : gives a teacher's logits on the training part, (examples, classes), by its id.
-    teacher_net : gives a teacher itself, by its id: where images are shifted, its targets are those of the shifted
-        images.
-    keep_weights : keep the students' weights too; a teacher's always are.
+    pack : Networks that share layers and training settings.
+    teacher_logits : Function that returns a teacher's logits on the training part, (examples, classes), by its id.
+    teacher_net : Function that returns a teacher itself by its id. It is called if images are shifted, since the
+        targets are then the teacher's on the shifted images.
+    keep_weights : Whether to return the students' weights too; a teacher's are always returned.
     device : ``"cpu"`` or ``"cuda"``.
-    threads : of the matrix products and elementwise passes on a CPU.
+    dtype : Type of the parameters, the loss and the optimizer.
+    threads : Number of threads of the matrix products and elementwise passes on a CPU.
 
     Returns
     -------
-    One per network, in the pack's order. A network that diverged has a row of status ``failed`` and nothing else.
+    One result per network, in the pack's order. A network that diverged has a row of status ``failed`` and nothing
+    else.
     """
     start = time.perf_counter()
     members = load_members(pack, teacher_logits, teacher_net)
     stacks = [
-        run_on_threads(choose_threads(part, threads), partial(_train_stack, part, device, dtype))
-        for part in split_into_stacks(members, threads, device)
+        run_on_threads(choose_threads(stack_members, threads), partial(_train_stack, stack_members, device, dtype))
+        for stack_members in split_into_stacks(members, threads, device)
     ]
     run_columns = {
-        DEVICE: torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        DEVICE: torch.cuda.get_device_name() if device == "cuda" else "cpu",
         HOST: platform.node(),
         SECONDS: (time.perf_counter() - start) / len(pack.networks),
     }
@@ -84,9 +86,10 @@ def train_pack(
 def load_members(
     pack: Pack, teacher_logits: Callable[[str], Any], teacher_net: Callable[[str], nn.Module] | None
 ) -> Members:
-    """Load what each network of a pack learns from.
+    """Load the data and the teachers of the networks of a pack.
 
-    That is its transfer set, with its teacher's logits on that, or with the teacher itself where images are shifted.
+    A network learns from its transfer set, with its teacher's logits on that, or with the teacher itself if images
+    are shifted.
     """
     networks = list(pack.networks)
     training_sets: dict[tuple[str, Classes | None], _TrainingSet] = {}
@@ -108,7 +111,7 @@ def load_members(
     for network, training_set in zip(networks, sets_of_members, strict=True):
         logits = None
         if network.teacher:
-            logits = logits_by_id[network.teacher.id][training_set.examples]
+            logits = logits_by_id[network.teacher.id][training_set.example_indices]
         logits_of_member.append(logits)
     return Members(networks, data_of_member, logits_of_member)
 
@@ -117,10 +120,11 @@ class _TrainingSet(NamedTuple):
     """The data of a network, with the training examples that it may see."""
 
     data: Data
-    examples: Any  # which of all training examples of the draw they are: indices, or a slice of all
+    example_indices: Any  # indices into all training examples of the draw, or a slice of all
 
 
 def _load_training_set(network: Network) -> _TrainingSet:
+    """Load the data draw of a network and select the classes of its transfer set."""
     data = load_data(network.data)
     if network.transfer is None:
         return _TrainingSet(data, slice(None))
@@ -134,21 +138,20 @@ class _TrainedStack:
 
     members: Members
     model: Stack
-    diverged_after: list[int | None]  # the epoch after which a parameter was not finite
+    diverged_after: list[int | None]  # as in `fit.FittedStack`
     logits: list[Logits]
     learning_curves: list[list[dict[str, Any]]]
 
 
 def _train_stack(members: Members, device: str, dtype: torch.dtype) -> _TrainedStack:
-    """Train a stack, recording the learning curves that its members' settings ask for, and compute its logits."""
-    precision = get_product_precision(members.networks[0], dtype)
+    """Train a stack, record the learning curves that its members' settings ask for, and compute its logits."""
     learning_curves: list[list[dict[str, Any]]] = [[] for _ in members.networks]
 
     def record_learning_curves(epoch: int, model: Stack) -> None:
         recorded_members = [i for i, network in enumerate(members.networks) if _is_recorded(network, epoch)]
         if not recorded_members:
             return
-        logits = compute_logits(model, members, ("train", "val"), device, precision)
+        logits = compute_logits(model, members, ("train", "val"), device)
         for i in recorded_members:
             learning_curves[i].append({EPOCH: epoch, **measure_learning_point(logits[i], members.data[i])})
 
@@ -156,7 +159,7 @@ def _train_stack(members: Members, device: str, dtype: torch.dtype) -> _TrainedS
     splits: tuple[str, ...] = ("val", "test")
     if members.networks[0].model == TEACHER:
         splits = ("train", "val", "test")
-    logits = compute_logits(fitted_stack.model, members, splits, device, precision)
+    logits = compute_logits(fitted_stack.model, members, splits, device)
     return _TrainedStack(members, fitted_stack.model, fitted_stack.diverged_after, logits, learning_curves)
 
 

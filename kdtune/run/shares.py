@@ -1,0 +1,142 @@
+"""Divide a cluster among equal workers. This module does not import Ray."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kdtune.errors import RequestError
+from kdtune.run.worker_options import WorkerOptions
+from kdtune.settings import Resources
+
+# Ray counts a resource in units of 0.0001, the smallest share that its documentation of fractional resources names.
+UNITS_PER_GPU = 10_000
+
+
+@dataclass(frozen=True)
+class NodeSize:
+    """What one machine of a cluster has."""
+
+    cpus: int
+    gpus: int = 0
+
+
+def share_cluster(nodes: Sequence[NodeSize], resources: Resources, can_grow: bool = False) -> WorkerOptions:
+    """Divide a cluster among workers: one for each CPU or, where there are GPUs, one for each GPU.
+
+    No worker spans two machines, and no fraction of a GPU spans two GPUs.
+
+    Parameters
+    ----------
+    nodes : the machines that the cluster has now.
+    resources : what the user asked for; what is None there is chosen here. Where the cluster has a GPU now, a
+        worker takes one unless ``gpus_per_worker`` says otherwise; 0 trains on CPUs.
+    can_grow : whether the cluster may have more machines later. If a number of workers is asked for, it is
+        then kept, with their CPUs and GPUs, even if fewer fit now or none: a cluster that scales from zero
+        starts its GPU machines only for workers that ask for GPUs.
+
+    Raises
+    ------
+    RequestError
+        If not even one worker fits.
+    """
+    gpus_per_worker = resources.gpus_per_worker
+    if gpus_per_worker is None:
+        gpus_per_worker = 1.0 if any(node.gpus for node in nodes) else 0.0
+    cpus_per_worker = resources.cpus_per_worker
+    if cpus_per_worker is None:
+        cpus_per_worker = _choose_cpus_per_worker(nodes, gpus_per_worker, resources.workers)
+    if can_grow and resources.workers:
+        return WorkerOptions(resources.workers, cpus_per_worker, gpus_per_worker)
+
+    fitting_workers = sum(_count_fitting_workers(node, cpus_per_worker, gpus_per_worker) for node in nodes)
+    if fitting_workers == 0:
+        raise _refuse_shares(nodes, cpus_per_worker, gpus_per_worker)
+    workers = min(resources.workers or fitting_workers, fitting_workers)
+    return WorkerOptions(workers, cpus_per_worker, gpus_per_worker)
+
+
+def check_gpus_per_worker(gpus_per_worker: float | None) -> None:
+    """Refuse numbers of GPUs that Ray cannot give to a worker.
+
+    Raises
+    ------
+    RequestError
+        If the number is above 1 and not whole, or smaller than the smallest share that Ray counts.
+    """
+    if gpus_per_worker is None or gpus_per_worker == 0:
+        return
+    if gpus_per_worker > 1 and not gpus_per_worker.is_integer():
+        raise RequestError(
+            f"gpus_per_worker must be a fraction of one GPU or a whole number of GPUs, not {gpus_per_worker:g}"
+        )
+    if gpus_per_worker < 1 / UNITS_PER_GPU:
+        raise RequestError(f"gpus_per_worker must be 0 or at least {1 / UNITS_PER_GPU:g}, not {gpus_per_worker:g}")
+
+
+def count_needed_gpus(workers: int, gpus_per_worker: float) -> int:
+    """Return how many GPUs a number of workers needs."""
+    if gpus_per_worker == 0:
+        return 0
+    if gpus_per_worker >= 1:
+        return workers * int(gpus_per_worker)
+    return math.ceil(workers / _count_workers_per_gpu(gpus_per_worker))
+
+
+def _choose_cpus_per_worker(nodes: Sequence[NodeSize], gpus_per_worker: float, workers: int | None) -> int:
+    """Return 1, or the CPUs beside each worker's GPUs, which would be idle otherwise."""
+    if gpus_per_worker == 0:
+        return 1
+    cpu_shares = []
+    for node in nodes:
+        n_sharing = min(node.cpus, _count_gpu_workers(node.gpus, gpus_per_worker))
+        if workers is not None:
+            n_sharing = min(n_sharing, workers)
+        if n_sharing > 0:
+            cpu_shares.append(node.cpus // n_sharing)
+    return min(cpu_shares, default=1)
+
+
+def _count_fitting_workers(node: NodeSize, cpus_per_worker: int, gpus_per_worker: float) -> int:
+    """Return how many workers fit on a machine."""
+    fitting_workers = node.cpus // cpus_per_worker
+    if gpus_per_worker > 0:
+        fitting_workers = min(fitting_workers, _count_gpu_workers(node.gpus, gpus_per_worker))
+    return fitting_workers
+
+
+def _count_gpu_workers(gpus: int, gpus_per_worker: float) -> int:
+    """Return how many workers the GPUs of a machine serve."""
+    if gpus_per_worker >= 1:
+        return gpus // int(gpus_per_worker)
+    return gpus * _count_workers_per_gpu(gpus_per_worker)
+
+
+def _count_workers_per_gpu(fraction: float) -> int:
+    """Return how many workers share one GPU, in whole units: as floats, ten tenths are more than one."""
+    return UNITS_PER_GPU // round(UNITS_PER_GPU * fraction)
+
+
+def _refuse_shares(nodes: Sequence[NodeSize], cpus_per_worker: int, gpus_per_worker: float) -> RequestError:
+    max_cpus = max((node.cpus for node in nodes), default=0)
+    max_gpus = max((node.gpus for node in nodes), default=0)
+    if max_cpus == 0:
+        return RequestError("the cluster has no CPUs now; if it scales from zero, give the number of workers")
+    if gpus_per_worker > max_gpus:
+        return refuse_share("GPUs", gpus_per_worker, max_gpus)
+    if cpus_per_worker > max_cpus:
+        return refuse_share("CPUs", cpus_per_worker, max_cpus)
+    return RequestError(
+        f"not even one worker fits: no machine has both {cpus_per_worker} CPUs and {gpus_per_worker:g} GPUs; "
+        f"lower cpus_per_worker or gpus_per_worker"
+    )
+
+
+def refuse_share(unit: str, per_worker: float, available: int) -> RequestError:
+    """Return the error for a worker that needs more CPUs or GPUs than any machine has."""
+    setting = f"{unit.lower()}_per_worker"
+    return RequestError(
+        f"not even one worker fits: it needs {per_worker:g} {unit}, but a machine has {available} at most; "
+        f"lower {setting}"
+    )
