@@ -84,7 +84,8 @@ def make_plan(
 
     networks_to_pack = networks
     if not fixed_packs:
-        networks_to_pack = [network for network in networks if network.id in missing_ids | lost_teachers]
+        needed_ids = missing_ids | lost_teachers
+        networks_to_pack = [network for network in networks if network.id in needed_ids]
     pack_workers = 1 if fixed_packs else workers
     teachers = [network for network in networks_to_pack if network.model == "teacher"]
     students_and_baselines = [network for network in networks_to_pack if network.model != "teacher"]
