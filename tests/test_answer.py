@@ -1,4 +1,4 @@
-"""Answers to tables with planted ones: every cell's best temperature, what it is worth, what it moves with."""
+"""Answers to tables with planted ones: every cell's best temperature, what it is worth, what it depends on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from benchmarks import planted
 from kdtune.analysis.answer import Margins, analyze_table
 from kdtune.analysis.external_tables import RESERVED, standardize_table
-from kdtune.analysis.factor_effects import STAYS, FactorEffect, decide_verdict
+from kdtune.analysis.factor_effects import RISES as RISES_VERDICT
+from kdtune.analysis.factor_effects import STAYS, TEACHER_ERROR, FactorEffect, decide_verdict
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.printed_tables import format_test_errors
-from kdtune.analysis.sentences import write_effect_sentence
+from kdtune.analysis.sentences import write_effect_sentence, write_verdict
+from kdtune.analysis.temperature_texts import format_estimate, format_interval, format_temperature
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -38,6 +42,7 @@ from kdtune.columns import (
     WIDTH,
 )
 
+NAN = math.nan
 RISES = planted.RISES
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 
@@ -109,7 +114,7 @@ def test_few_replicates_are_flagged(replicates):
         assert np.isinf(answer.t_opt["T_opt_high"]).all()
         assert answer.t_opt["tied"].map(len).eq(len(planted.GRID)).all()
         estimated = answer.effects["factor"] != "teacher_error"
-        assert answer.effects["sentence"][estimated].str.contains("one replicate").all()
+        assert answer.effects["sentence"][estimated].str.contains("at least two replicates").all()
 
 
 def select_gap(table, replicates, **cell):
@@ -125,6 +130,15 @@ def test_a_gap_in_a_cell_leaves_out_a_replicate_or_a_temperature_and_says_so(ris
     incomplete_cells = answer.t_opt[answer.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
     assert incomplete_cells["left_out"].tolist() == [left_out] * 2
     assert (answer.t_opt.drop(incomplete_cells.index)["temperatures"] == len(planted.GRID)).all()
+
+
+def test_a_failed_student_without_a_teacher_does_not_hide_the_teacher_of_its_replicate(rising):
+    """The row of T = 1 is the first of its replicate."""
+    is_gap = (rising[MODEL] == STUDENT) & (rising[TEMP] == 1)
+    failed = rising.assign(**{STATUS: rising[STATUS].mask(is_gap, FAILED), TEACHER_ID: rising[TEACHER_ID].mask(is_gap)})
+    teachers, expected = analyze_table(failed).test["teacher"], analyze_table(rising).test["teacher"]
+    assert teachers.notna().all()
+    assert teachers.tolist() == expected.tolist()
 
 
 def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
@@ -247,8 +261,8 @@ def test_the_headline_gives_the_recommendation_and_then_the_evidence():
     one_cell = {"widths": (50,), "seps": (1.0,), "informative": (1.0,)}
     answer = analyze_table(planted.table(STILL, **one_cell))
     assert write_headline(answer) == (
-        "Best temperature: 4 (95 % interval 3 to 5; the minimum of the smooth curve is at 3.7). "
-        "Statistically tied with it: 2.5-5."
+        "Best temperature: 4 (95 % interval 3 to 5; the smoothed curve is lowest at T = 3.67). "
+        "Statistically tied with it: 2.5-3, 5."
     )
     clear = planted.table(planted.quadratic(lambda cell: 2.0, 1.0), noise=1, **one_cell)
     assert write_headline(analyze_table(clear)).endswith(". No other temperature is statistically tied with it.")
@@ -257,16 +271,34 @@ def test_the_headline_gives_the_recommendation_and_then_the_evidence():
 def test_the_headline_says_where_nothing_is_excluded():
     flat = {"shape": lambda x, cell: 150 + 0 * x, "seps": (1.0,), "informative": (1.0,), "replicates": 1}
     headline = write_headline(analyze_table(planted.table(**flat, widths=(50,))))
-    assert ", but the 95 % interval excludes no T; " in headline
-    assert headline.endswith("Statistically tied with it: all.")
+    assert ", but the 95 % interval is unbounded; the smoothed curve is lowest at T = " in headline
+    assert headline.endswith(". All other temperatures are statistically tied with it.")
     headline = write_headline(analyze_table(planted.table(**flat, widths=(20, 50))))
-    assert headline.endswith("no 95 % interval excludes any T. Cannot tell whether it moves with any of the settings.")
+    assert headline.endswith(
+        "it could be bounded in 0 of 2 settings (95 % confidence). "
+        "Whether the best T depends on the student's width cannot be told."
+    )
+
+
+def test_the_headline_names_the_factors_that_it_cannot_tell_about(rising):
+    assert write_headline(analyze_table(rising)).endswith(
+        "The best T rises with the student's width. "
+        "Whether it depends on class_sep, p_informative or the teacher's errors cannot be told."
+    )
+
+
+def test_the_headline_of_one_temperature_or_none_recommends_none(rising):
+    one_temperature = analyze_table(rising[~(rising[TEMP] > 1)])
+    assert write_headline(one_temperature) == "Only one temperature was tested: the best one cannot be determined."
+    empty = one_temperature.limit_cells(0)
+    assert write_headline(empty) == "No setting has results: the best temperature cannot be determined."
 
 
 def test_the_headline_never_says_that_nothing_moves_without_the_margin():
     answer = analyze_table(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
     assert answer.effects.set_index("factor").loc["width", "verdict"] == STAYS
-    assert "does not move with the student's width by more than 0.3 doublings" in write_headline(answer)
+    headline = write_headline(answer)
+    assert "The best T changes by at most 0.3 doublings per doubling of the student's width." in headline
 
 
 def test_the_edge_is_seen_on_the_smooth_curve_too():
@@ -357,18 +389,33 @@ def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
 
 @pytest.mark.parametrize(("numbers", "sentence"), [
     ({}, "The best T rises with the student's width: log2 T changes by +1.7 per doubling (95 % interval +0.5 to +1.9, "
-         "p = 0.03 after Holm), from 5 replicates; a second method gives +0.55 (+0.47 to +0.63)."),
+         "Holm-corrected p = 0.03), based on 9 settings with 5 replicates each; a second method gives +0.55 (+0.47 to "
+         "+0.63)."),
+    ({"factor": "size, units."}, "The best T rises with size, units.: log2 T changes by +1.7 per doubling"),
+    ({"factor": TEACHER_ERROR}, "+0.63). This result uses the same data sets as the effects above, so it is not "
+                                "independent evidence."),
     ({"check_low": -0.1}, "a second method gives +0.55 (-0.1 to +0.63), which is inconclusive."),
-    ({"low": -1.0}, "the test rejects zero change, but the interval includes it."),
+    ({"check": NAN, "check_low": NAN, "check_high": NAN}, "based on 9 settings with 5 replicates each."),
+    ({"low": -1.0}, "; the Holm-corrected p-value is below 0.05, but the interval includes zero."),
     ({"low": -1.0, "p_holm": 0.2},
-        "Cannot tell whether the best T moves with the student's width: log2 T changes by +1.7 per doubling (95 % "
-        "interval -1 to +1.9, p = 0.2 after Holm), from 5 replicates."),
-    ({"p_holm": 1e-12}, "(95 % interval +0.5 to +1.9, p < 0.0001 after Holm)"),
-    ({"independent_sets": 3}, "from 5 replicates of each of 3 independent data sets; a second method"),
+        "Cannot tell whether the best T depends on the student's width: log2 T changes by +1.7 per doubling (95 % "
+        "interval -1 to +1.9, Holm-corrected p = 0.2), based on 9 settings with 5 replicates each."),
+    ({"low": -math.inf, "p_holm": 0.2}, "(95 % interval at most +1.9, Holm-corrected p = 0.2)"),
+    ({"high": math.inf}, "(95 % interval at least +0.5, Holm-corrected p = 0.03)"),
+    ({"low": -math.inf, "high": math.inf}, "the student's width: the confidence interval is unbounded."),
+    ({"p_holm": 1e-12}, "(95 % interval +0.5 to +1.9, Holm-corrected p < 0.0001)"),
+    ({"used_cells": 4, "independent_sets": 2},
+        "based on 4 of 9 settings, in 2 independent groups of data sets, with 5 replicates each; a second method"),
     ({"low": 0.0}, "Cannot tell"),
-    ({"p_holm": 0.2}, "the interval excludes zero change, but the test does not reject it."),
-    ({"low": -0.05, "high": 0.05}, "does not move with the student's width by more than 0.1 doublings per doubling"),
-    ({"informative_cells": 4}, "only 4 of 9 settings show where their best T is."),
+    ({"p_holm": 0.2}, "; the interval excludes zero, but the Holm-corrected p-value is not below 0.05."),
+    ({"low": -0.05, "high": 0.05},
+        "The best T changes by at most 0.1 doublings per doubling of the student's width (95 % interval -0.05 to "
+        "+0.05; based on 9 settings with 5 replicates each)."),
+    ({"informative_cells": 4}, "the student's width: the best T could be located in only 4 of 9 settings."),
+    ({"replicates": 1}, "the student's width: at least two replicates are needed to estimate the noise."),
+    ({"effect": NAN}, "the student's width: no two settings differ only in this factor."),
+    ({"effect": NAN, "used_cells": 1},
+        "the student's width: no two settings differ only in this factor; 1 of 9 settings could be used."),
 ])  # fmt: skip
 def test_a_sentence_says_what_its_numbers_allow(numbers, sentence):
     rising_effect = FactorEffect(
@@ -378,6 +425,38 @@ def test_a_sentence_says_what_its_numbers_allow(numbers, sentence):
     effect = replace(rising_effect, **numbers)
     effect = replace(effect, verdict=decide_verdict(effect, 0.1))
     assert sentence in write_effect_sentence(effect, 0.1)
+    assert "nan" not in write_effect_sentence(effect, 0.1)
+    assert write_verdict(effect, 0.1).endswith(".")
+
+
+def test_a_verdict_warns_of_a_second_method_that_disagrees():
+    effect = FactorEffect(
+        factor="size, units", effect=1.7, low=0.5, high=1.9, p_value=0.01, p_holm=0.03, check=-0.2, check_low=-0.3,
+        check_high=-0.1, informative_cells=9, cells=9, used_cells=9, replicates=5, independent_sets=1,
+        verdict=RISES_VERDICT,
+    )  # fmt: skip
+    assert write_verdict(effect, 0.1) == "The best T rises with size, units, but a second method disagrees."
+
+
+@pytest.mark.parametrize(("T", "grid", "text"), [
+    (1.25, (), "1.25"), (12.5, (), "12.5"), (99.5, (), "99.5"), (1999.0, (), "1999"), (123456.0, (), "123000"),
+    (3.7123, (), "3.71"), (3.7123, (3.7123,), "3.7123"), (0.0123456, (), "0.0123"), (2e6, (), "2e+06"),
+])  # fmt: skip
+def test_temperatures_are_written_in_full_if_tried_and_else_with_three_digits(T, grid, text):
+    assert format_temperature(T, grid) == text
+
+
+@settings(max_examples=300)
+@example(3141592, 1, 10, {"low"})
+@example(3146592, 10, 1, {"high"})
+@given(st.integers(10, 10**8), st.integers(0, 20), st.integers(0, 20), st.sets(st.sampled_from(["low", "T", "high"])))
+def test_rounding_never_puts_an_estimate_outside_its_interval(thousandths, below, above, tried):
+    """The ends are so close to the estimate that rounding could exclude it; any of the three may have been tried."""
+    T = thousandths / 1000
+    low, high = T * (1 - below / 10_000), T * (1 + above / 10_000)
+    grid = [{"low": low, "T": T, "high": high}[name] for name in tried]
+    written_low, written_high = (float(end) for end in format_interval(low, high, grid).split(" to "))
+    assert written_low <= float(format_estimate(T, low, high, grid)) <= written_high
 
 
 def test_data_sets_are_independent_where_their_seeds_are(rising):
@@ -390,4 +469,4 @@ def test_data_sets_are_independent_where_their_seeds_are(rising):
     width = [found.effects.set_index("factor").loc["width"] for found in (known, unknown, shared)]
     assert width[1].equals(width[2])
     assert width[0]["p_value"] < width[1]["p_value"]  # 16 degrees of freedom tell more than 4
-    assert "of each of 4 independent data sets" in width[0]["sentence"]
+    assert "in 4 independent groups of data sets" in width[0]["sentence"]

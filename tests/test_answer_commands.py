@@ -36,11 +36,12 @@ from kdtune.columns import (
     WIDTH,
 )
 from kdtune.plots.confusion import compute_confusions
-from kdtune.plots.excess import plot_excess
+from kdtune.plots.excess import ARROW, plot_excess
 from kdtune.plots.gain import plot_gain
 from kdtune.plots.optimum import plot_optimum
 from kdtune.plots.optimum_intervals import OPEN_END_RATIO, prepare_intervals
 from kdtune.plots.optimum_map import plot_optimum_map, prepare_map
+from kdtune.plots.published_optimum import PUBLISHED_OPTIMA
 from kdtune.plots.regret import plot_regret
 from kdtune.plots.tutorial import plot_against_temperature
 
@@ -110,7 +111,11 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
         (["--map", "tau"], "is not OURS=THEIRS"),
         (["--map", "temp=tau", "--cell", "wide"], "there is no column 'wide'; did you mean 'width'"),
         ([], "no column 'temp'; name the one with the temperatures: --map temp=NAME; it has class_sep, "),
-        (["--map", "temp=tau", "--cell", "width"], "have the same T and replicate"),
+        (
+            ["--map", "temp=tau", "--cell", "width"],
+            'Setting "width -1" has two networks with the same T and replicate. '
+            "Use --cell to name the column that distinguishes them.",
+        ),
         (["--map", "temp=width"], "must be a positive number"),
     ],
 )
@@ -213,6 +218,53 @@ def test_a_panel_without_baselines_says_so(rising):
     said = [[text.get_text() for text in axes.texts] for axes in plot_gain(analyze_table(rising[~lacks])).axes]
     informative = rising[P_INFORMATIVE].nunique()
     assert said == [["no baseline"]] * informative + [[]] * (len(said) - informative)
+
+
+def test_excess_above_the_axis_is_marked_and_excess_over_no_errors_is_explained():
+    """Errors at T = 40 are more than 50 % above the lowest; one student makes no error at its best T."""
+    table = planted.table(planted.quadratic(lambda cell: 0.0, 0.1), seps=(1.0,), informative=(1.0,), widths=(20, 50))
+    is_perfect = (table[MODEL] == STUDENT) & (table[WIDTH] == 20)
+    lowered = table[VAL_NUM_ERROR].where(~is_perfect, (table[TEMP] > 1) * 5)
+    figure = plot_excess(analyze_table(table.assign(**{VAL_NUM_ERROR: lowered})))
+    perfect_axes, axes = figure.axes
+    assert [text.get_text() for text in perfect_axes.texts] == ["no errors at the best T:\nno relative excess"]
+    arrows = [line for line in axes.lines if line.get_marker() == ARROW]
+    curve = axes.lines[1]
+    above = curve.get_xdata()[curve.get_ydata() > axes.get_ylim()[1]]
+    assert len(above)
+    assert arrows[0].get_xdata().tolist() == above.tolist()
+    legend = [text.get_text() for text in figure.legends[0].texts]
+    assert "arrow at the top: above the axis" in legend
+    for shown in perfect_axes.lines:
+        assert not np.any(np.abs(shown.get_ydata(orig=False).astype(float)) > 1)
+
+
+def test_a_table_without_large_excess_has_no_arrows(rising):
+    gentle = planted.table(planted.quadratic(lambda cell: 2.0, 0.01))
+    legend = plot_excess(analyze_table(gentle)).legends[0]
+    assert not any("arrow" in text.get_text() for text in legend.texts)
+
+
+@pytest.mark.parametrize("grid", [(20, 30, 40, 60, 80), (0.1, 0.2, 0.3, 0.5, 1)])
+def test_published_temperatures_are_shown_whatever_the_grid(grid):
+    figure = plot_optimum(analyze_table(planted.table(STILL, seps=(1.0,), temperatures=grid)))
+    low, high = figure.axes[0].get_ylim()
+    for optimum in PUBLISHED_OPTIMA:
+        assert low < optimum.low < high
+        assert math.isinf(optimum.high) or optimum.high < high
+
+
+def test_a_student_stands_at_the_same_offset_in_every_panel(rising):
+    """The panel without the first curve draws the second where the other panels draw it."""
+    varied = pd.concat([rising.assign(rate=rate, **{ID: rising[ID] + rate}) for rate in ("low", "high")])
+    varied = varied[varied[P_INFORMATIVE] == 1.0]
+    lacks = (varied["rate"] == "high") & (varied[CLASS_SEP] == 0.2) & (varied[MODEL] == STUDENT)
+    figure = plot_optimum(analyze_table(varied[~lacks], [CLASS_SEP, WIDTH, "rate"]))
+    marks = [{line.get_color(): tuple(line.get_xdata()) for line in axes.lines if line.get_alpha() == 0.6}
+             for axes in figure.axes[:2]]  # fmt: skip
+    assert len(marks[0]) == 1
+    assert len(marks[1]) == 2
+    assert marks[0].items() <= marks[1].items()
 
 
 def test_prepared_intervals_end_just_beyond_the_grid_where_they_are_open():

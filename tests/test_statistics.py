@@ -13,12 +13,13 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from benchmarks import planted
+from kdtune.analysis.test_split import select_by_other_replicates
 from kdtune.statistics.effects import estimate_effect
-from kdtune.statistics.intervals import cross_fit, fieller_interval, mean_over_replicates, t_interval
+from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_interval
 from kdtune.statistics.levelled_curves import CellCurves, place_on_one_axis
 from kdtune.statistics.multiple_comparisons import compare_with_best, dunnett_critical_value
 from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
-from kdtune.statistics.smooth_minimum import find_minimum, widen_to_grid
+from kdtune.statistics.smooth_minimum import align_with_grid, find_minimum
 from kdtune.statistics.smoothers import choose_smoother, list_smoothers
 from kdtune.statistics.standard_errors import margin_of_error, residual_variance, sum_of_means
 
@@ -28,7 +29,8 @@ LAYOUTS = hnp.arrays(np.float64, st.tuples(st.sampled_from([2, 5]), st.just(len(
 
 def find_smooth_minimum(y):
     smoother = choose_smoother(X, [y])
-    return find_minimum(smoother.points, *smoother.smooth(y))
+    values, slopes = smoother.smooth(y)
+    return find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
 
 
 @pytest.mark.parametrize("x", [X, X[:3], X[:4], X[:2]])
@@ -102,8 +104,9 @@ def test_tied_and_upper_bounds_are_hsus(y):
 def test_an_interval_holds_both_minima_and_reaches_to_neighbours(y):
     x = np.log2(planted.GRID[: y.shape[1]])
     smoother, lowest = choose_smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
-    minimum = find_minimum(smoother.points, *smoother.smooth(y))
-    minimum = widen_to_grid(minimum, x, lowest, compare_with_best(y).is_tied)
+    values, slopes = smoother.smooth(y)
+    minimum = find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
+    minimum = align_with_grid(minimum, x, lowest, compare_with_best(y).is_tied)
     assert minimum.low <= min(minimum.location, x[lowest])
     assert minimum.high >= max(minimum.location, x[lowest])
     below, above = x[x < minimum.location - 1e-9], x[x > minimum.location + 1e-9]
@@ -124,7 +127,7 @@ def test_fieller_bounds_are_where_the_t_test_turns():
     random = np.random.default_rng(1)
     denominator = random.normal(40, 5, 5)
     numerator = 0.7 * denominator + random.normal(0, 3, 5)
-    ratio, low, high = fieller_interval(numerator, denominator)
+    ratio, low, high = estimate_ratio(numerator, denominator)
     assert ratio == numerator.mean() / denominator.mean()
     for bound in (low, high):
         assert stats.ttest_1samp(numerator - bound * denominator, 0).pvalue == pytest.approx(0.05)
@@ -152,19 +155,19 @@ def test_a_mean_of_one_replicate_has_no_bounds_and_one_of_none_no_value():
 
 
 def test_a_gap_not_significantly_above_zero_has_no_share_closed():
-    assert all(math.isnan(x) for x in fieller_interval(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
+    assert all(math.isnan(x) for x in estimate_ratio(np.array([1.0, 2, 3]), np.array([-1.0, 0.5, 1])))
 
 
 def test_there_is_no_share_of_a_gap_to_a_worse_teacher():
     numerator, denominator = np.array([-50.0, -51, -49]), np.array([-115.0, -116, -114])
-    assert all(math.isnan(x) for x in fieller_interval(numerator, denominator))
+    assert all(math.isnan(x) for x in estimate_ratio(numerator, denominator))
 
 
-def test_cross_fitting_takes_no_part_of_the_replicate_that_it_reports():
+def test_a_replicate_takes_no_part_in_selecting_its_own_temperature():
     decide = np.array([[0.0, 10], [0, 10], [100, 0]])
     test = np.array([[1.0, 2], [3, 4], [5, 6]])
     # The others prefer, for the first and the second replicate the second T, for the third the first.
-    assert cross_fit(decide, test).tolist() == [2, 4, 5]
+    assert select_by_other_replicates(decide, test).tolist() == [2, 4, 5]
 
 
 def effect_over(cells, apart=False):

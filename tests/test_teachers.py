@@ -277,6 +277,13 @@ def test_a_teacher_that_is_removed_between_two_looks_is_not_intact(teachers, tea
     assert not teachers.warnings, "the sweep that removed it says so"
 
 
+def test_a_network_is_looked_for_beside_a_damaged_table(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "table.parquet").write_text("torn")
+    with pytest.raises(package.RequestError, match="there is no network 'abc'"):
+        package.load(tmp_path / "x", "abc")
+
+
 # --- errors that pass -----------------------------------------------------------------------------
 
 
@@ -298,6 +305,13 @@ def test_too_many_open_files_are_no_damage(tmp_path, teachers, teacher):
         check_weights(teachers.folder / teacher_id / "weights.safetensors")
     assert not teachers.warnings
     check_intact(tmp_path, [teacher])
+
+
+def test_a_folder_that_the_system_cannot_look_at_is_a_storage_error(teachers):
+    teachers.folder.mkdir()
+    for read in (teachers.read_rows, teachers.select_usable):
+        with pytest.raises(StorageError, match="File name too long"):
+            read(["x" * 1000])
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file whose reading is an I/O error")

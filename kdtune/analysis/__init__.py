@@ -1,1 +1,1 @@
-"""What a table says: works on any DataFrame with the columns of ``kdtune.columns``, and draws nothing."""
+"""Analysis of tables: find the best temperatures in any DataFrame with the columns of ``kdtune.columns``."""

@@ -1,4 +1,4 @@
-"""Answer from a table which temperature is best for every cell, and whether it moves."""
+"""Find in a table which temperature is best for every cell, and which factors it depends on."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from kdtune.statistics.multiple_comparisons import compare_with_best
 
 @dataclass(frozen=True)
 class Margins:
-    """The differences that do not matter, stated before the table is read.
+    """The largest differences that do not matter, chosen before the table is read.
 
     Raises
     ------
     RequestError
-        If one is not a finite number, 0 or more.
+        If a margin is not a finite number, or is negative.
     """
 
     error: float = 0.05  # excess errors, as a share of the best temperature's
@@ -63,18 +63,18 @@ class Margins:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a table says about the best temperature, as frames."""
+    """The results of analyzing a table, as frames."""
 
     t_opt: pd.DataFrame  # one row per cell: the best temperature, on the split that T is chosen on
-    test: pd.DataFrame  # one row per cell: what that temperature is worth on the test split
+    test: pd.DataFrame  # one row per cell: the results of that temperature on the test split
     curves: pd.DataFrame  # one row per cell and temperature
     fixed: pd.DataFrame  # one row per temperature: what it costs to use it for all cells
     cells: list[Cell]
     cell_columns: list[str]  # the columns that name a cell
-    selection_measure: str  # the measure that T_opt is the minimum of
+    selection_measure: str  # the measure that T is chosen by
     margins: Margins
-    redrawn_parts: list[str]  # what differs between replicates: the randomness that intervals cover
-    cells_without_results: list[str]  # cells of which no T is complete in any replicate, in words
+    redrawn_parts: list[str]  # the parts that are random in each replicate, which intervals account for
+    cells_without_results: list[str]  # the cells in which no T is complete in any replicate, in words
 
     def limit_cells(self, count: int) -> Answer:
         """Return the answer about the first cells only, for a printout that shows no more."""
@@ -82,12 +82,12 @@ class Answer:
 
     @cached_property
     def effects(self) -> pd.DataFrame:
-        """One row per factor: how T_opt moves with it, and what that allows to say."""
+        """The frame of effects, one row per factor: how T_opt changes with it, and the verdict in words."""
         return make_effects_frame(self.factor_effects, self.margins.effect)
 
     @cached_property
     def factor_effects(self) -> list[FactorEffect]:
-        """The effect of each factor, estimated when it is first needed: some figures do without."""
+        """The effect of each factor. It is estimated on first use, because some figures do not need it."""
         is_flat = self.t_opt["flags"].map(lambda flags: FLAT in flags)
         is_unbounded = np.isinf(self.t_opt["T_opt_high"]) & (self.t_opt["T_opt_low"] == 0)
         informative_cells = int((~is_flat & ~is_unbounded).sum())
@@ -116,8 +116,9 @@ def analyze_table(table: pd.DataFrame, columns: Sequence[str] | None = None, mar
 
     Parameters
     ----------
-    columns : those that name a cell; by default those that vary over the distilled students.
-    margins : the differences that do not matter.
+    table : One row per network.
+    columns : The columns that name a cell. By default these are the columns that vary over the distilled students.
+    margins : The differences that do not matter.
 
     Raises
     ------
@@ -163,7 +164,7 @@ def _choose_selection_measure(table: pd.DataFrame) -> str:
 
 
 def _describe_unknown_values(table: pd.DataFrame) -> str:
-    """Say what the table has instead of students that are done; empty if it has both words."""
+    """Describe a model or status column that has none of the values that kdtune reads; empty if both have one."""
     for column, required, valid_values in (
         (MODEL, STUDENT, {TEACHER, BASELINE, STUDENT}),
         (STATUS, DONE, {DONE, FAILED, SKIPPED}),
@@ -176,8 +177,9 @@ def _describe_unknown_values(table: pd.DataFrame) -> str:
 
 
 def _analyze_cell(cell: Cell, measure: str, margins: Margins) -> _CellResult:
+    """Find the best temperature of a cell, evaluate it, and compare all temperatures with it."""
     best_index = find_lowest_mean(cell, measure)
-    comparison = compare_with_best(cell.students[measure])
+    comparison = compare_with_best(cell.student_measures[measure])
     optimum = describe_optimum(cell, best_index, measure, comparison, margins.error)
     return _CellResult(
         optimum=optimum,
@@ -202,7 +204,7 @@ def _make_test_frame(cells: Sequence[Cell], results: Sequence[_CellResult]) -> p
 
 
 def find_redrawn_parts(table: pd.DataFrame) -> list[str]:
-    """Return what the replicates of a sweep redraw: data set, teacher, student."""
+    """Return which parts of a sweep are random in each replicate: data set, teacher, student."""
     seed_columns = {"data set": DATA_SEED, "teacher": TEACHER_SEED, "student": STUDENT_SEED}
     known_columns = {part: column for part, column in seed_columns.items() if column in table.columns}
     students = table.loc[table[MODEL] == STUDENT, [REPLICATE, *known_columns.values()]]

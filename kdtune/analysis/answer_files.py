@@ -59,14 +59,14 @@ def _format_json(answer: Answer, frames: dict[str, pd.DataFrame]) -> str:
 
 
 def _format_value(value: Any) -> str:
-    """Return a value as JSON, rows on a line each, so that files differ in lines where tables differ in rows."""
+    """Return a value as JSON with one row per line, so that a changed row changes one line of the file."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in value) + "\n]"
     return json.dumps(value, allow_nan=False)
 
 
 def to_json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as JSON knows them: what is infinite, undefined or missing is null."""
+    """Return the rows of a frame as JSON objects; infinite, undefined and missing values are null."""
     return [{str(key): _to_json(value) for key, value in row.items()} for row in frame.to_dict("records")]
 
 

@@ -26,7 +26,8 @@ def match_teachers(
         by_id = teachers[[ID, *measures]].drop_duplicates(ID)
         matches = students[[TEACHER_ID]].merge(by_id, how="left", left_on=TEACHER_ID, right_on=ID)
         return to_arrays(matches, measures)
-    if any(name.startswith("teacher_") for name in columns):  # Several teachers, and no ids to tell which is whose.
+    if any(name.startswith("teacher_") for name in columns):
+        # There are several teachers, and no ids that match them with students.
         return _unknown_measures(students, measures)
     return _match_by_settings(students, teachers, select_data_columns(columns), measures)
 
@@ -45,15 +46,17 @@ def _match_by_settings(
 
 
 def _distinguishes(network_values: pd.Series, student_values: pd.Series) -> bool:
-    """Return whether a setting matches networks with students.
+    """Return whether networks and students must have the same value of a setting to match.
 
-    It does not if the networks do not have it, or if the students train in another way than all of them.
+    They need not if no network has the setting, or if it is a setting of training in which all networks differ from
+    all students.
     """
     is_other_training = network_values.name in TRAINING_COLUMNS and not network_values.isin(student_values).any()
     return bool(network_values.notna().any()) and not is_other_training
 
 
 def _unknown_measures(students: pd.DataFrame, measures: list[str]) -> dict[str, Array]:
+    """Return NaN for each measure and student."""
     return {name: np.full(len(students), np.nan) for name in measures}
 
 

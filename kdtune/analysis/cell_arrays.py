@@ -35,23 +35,23 @@ from kdtune.columns import (
 from kdtune.errors import RequestError
 from kdtune.statistics.standard_errors import Array
 
-MIN_REPLICATES = 3  # Fewer replicates are flagged: they show little of the noise.
+MIN_REPLICATES = 3  # A cell with fewer replicates is flagged: they show little of the noise.
 MEASURES = (VAL_NUM_ERROR, VAL_NLL, NUM_ERROR, ACCURACY, NLL, ECE, N_PARAMS)
 _CELL, _FAILED = "_cell", "_failed"  # temporary columns
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The distilled students that differ in T and replicate alone, with the networks that they are compared with."""
+    """The distilled students that differ only in T and replicate, with the networks that they are compared with."""
 
     settings: dict[str, Any]  # the columns that name the cell, with their values
     temperatures: Array  # (k,), ascending
-    replicates: list[Any]  # (R,)
-    students: dict[str, Array]  # by measure (R, k)
-    baseline: dict[str, Array]  # by measure (R,), NaN where there is none
-    teacher: dict[str, Array]  # by measure (R,), NaN where there is none
+    replicates: list[Any]  # (R,): the names of the replicates
+    student_measures: dict[str, Array]  # measure name -> array (replicates, temperatures)
+    baseline_measures: dict[str, Array]  # measure name -> array (replicates,), NaN where there is no baseline
+    teacher_measures: dict[str, Array]  # measure name -> array (replicates,), NaN where there is no teacher
     left_out: list[str] = field(default_factory=list)  # the temperatures and replicates that are incomplete, in words
-    data_seeds: frozenset[Any] = frozenset()  # seeds of its students' data; none if the table does not say
+    data_seeds: frozenset[Any] = frozenset()  # the seeds of its students' data; empty if the table does not have them
 
     def describe(self) -> str:
         """Write the settings of the cell, as in "class_sep 0.2, width 50"."""
@@ -60,32 +60,38 @@ class Cell:
 
 @dataclass(frozen=True)
 class _StudentArrays:
-    """Distilled students, sorted by cell, replicate and T: one entry per network in each array."""
+    """The distilled students, sorted by cell, replicate and T: one entry per network in each array."""
 
     temperatures: Array
     replicates: npt.NDArray[Any]
-    students: dict[str, Array]  # by measure
-    baseline: dict[str, Array]  # by measure: those of the student's baseline
-    teacher: dict[str, Array]  # by measure: those of the student's teacher
+    student_measures: dict[str, Array]  # measure name -> array (networks,)
+    baseline_measures: dict[str, Array]  # measure name -> array (networks,): the measures of the student's baseline
+    teacher_measures: dict[str, Array]  # measure name -> array (networks,): the measures of the student's teacher
     data_seeds: npt.NDArray[Any] | None  # None if any seed is unknown
 
-    def slice(self, start: int, end: int) -> _StudentArrays:
-        """Return the entries from ``start`` to ``end``."""
-        part = slice(start, end)
+    def select_range(self, start: int, end: int) -> _StudentArrays:
+        """Return the entries from ``start`` up to but not including ``end``."""
+        entries = slice(start, end)
         return _StudentArrays(
-            self.temperatures[part],
-            self.replicates[part],
-            {name: values[part] for name, values in self.students.items()},
-            {name: values[part] for name, values in self.baseline.items()},
-            {name: values[part] for name, values in self.teacher.items()},
-            None if self.data_seeds is None else self.data_seeds[part],
+            temperatures=self.temperatures[entries],
+            replicates=self.replicates[entries],
+            student_measures={name: values[entries] for name, values in self.student_measures.items()},
+            baseline_measures={name: values[entries] for name, values in self.baseline_measures.items()},
+            teacher_measures={name: values[entries] for name, values in self.teacher_measures.items()},
+            data_seeds=None if self.data_seeds is None else self.data_seeds[entries],
         )
 
 
 def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) -> list[Cell]:
     """Split a table into cells, each with the replicates and temperatures for which ``measure`` is complete.
 
-    A cell of which nothing is complete has no replicates and no temperatures.
+    A cell in which nothing is complete has no replicates and no temperatures.
+
+    Parameters
+    ----------
+    table : One row per network.
+    columns : The columns that name a cell.
+    measure : The measure that T is chosen by.
 
     Raises
     ------
@@ -95,49 +101,61 @@ def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) 
     columns = list(columns)
     measures = [name for name in MEASURES if name in table.columns]
     used_columns = {*columns, *measures, MODEL, STATUS, REPLICATE, TEMP, ID, TEACHER_ID, DATA_SEED}
-    table = table[[name for name in table.columns if name in used_columns]]  # Sorting whole rows takes long.
-    students = _sort_students(table, columns, measures)
+    table = table[[name for name in table.columns if name in used_columns]]  # Sorting all columns takes long.
+    students = _sort_students(_number_cells(table[table[MODEL] == STUDENT], columns))
+    students = _drop_failures(students, measures)
     arrays = _read_arrays(students, select_done(table), columns, measures)
-    bounds = np.flatnonzero(np.diff(students[_CELL].to_numpy(), prepend=-1, append=-2)).tolist()
-    starts, ends = bounds[:-1], bounds[1:]
+    # The rows are sorted by cell, so a cell begins where the cell number changes and ends where the next one begins.
+    starts = np.flatnonzero(np.diff(students[_CELL].to_numpy(), prepend=-1)).tolist()
+    ends = [*starts, len(students)][1:]
     cells = []
     for settings, start, end in zip(_list_settings(students, columns, starts), starts, ends, strict=True):
-        cells.append(_make_cell(settings, arrays.slice(start, end), measure))
+        cells.append(_make_cell(settings, arrays.select_range(start, end), measure))
     return cells
 
 
-def _sort_students(table: pd.DataFrame, columns: list[str], measures: list[str]) -> pd.DataFrame:
-    """Return the distilled students sorted by cell, replicate and T, with the number of their cell."""
-    students = table[table[MODEL] == STUDENT]
-    cell_number = pd.Series(0, students.index)
-    if columns:
-        cell_number = students.groupby(columns, dropna=False, sort=True).ngroup()
-    students = students.assign(**{_CELL: cell_number}).sort_values([_CELL, REPLICATE, TEMP], kind="stable")
-    return _drop_failures(students, measures)
+def _number_cells(students: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Add to each student the number of its cell, in the order of the columns' values."""
+    if not columns:
+        return students.assign(**{_CELL: 0})
+    return students.assign(**{_CELL: students.groupby(columns, dropna=False, sort=True).ngroup()})
+
+
+def _sort_students(students: pd.DataFrame) -> pd.DataFrame:
+    """Sort students by cell, replicate and T; of the same cell, replicate and T those that failed come last."""
+    keys = [_CELL, REPLICATE, TEMP]
+    is_failed = students[STATUS] != DONE
+    if is_failed.any():  # One key less sorts faster.
+        keys.append(_FAILED)
+    return students.assign(**{_FAILED: is_failed}).sort_values(keys, kind="stable")
 
 
 def _drop_failures(students: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
-    """Take away the measures of networks that failed, and their rows where one of the same T and replicate is done."""
-    is_failed = students[STATUS] != DONE
-    if not is_failed.any():
+    """Drop failed students that were repeated, and remove the measures of the other failed students.
+
+    Parameters
+    ----------
+    students : The students in the order of ``_sort_students``.
+    """
+    if not students[_FAILED].any():
         return students
-    students = students.assign(**{_FAILED: is_failed})
-    students = students.sort_values([_CELL, REPLICATE, TEMP, _FAILED], kind="stable")
-    students = students[~(students[_FAILED] & students.duplicated([_CELL, REPLICATE, TEMP]))]
+    is_repeated = students.duplicated([_CELL, REPLICATE, TEMP])
+    students = students[~(students[_FAILED] & is_repeated)]
     known_measures = {name: students[name].where(~students[_FAILED]) for name in measures}
-    return students.assign(**known_measures).drop(columns=_FAILED)
+    return students.assign(**known_measures)
 
 
 def _read_arrays(students: pd.DataFrame, done: pd.DataFrame, columns: list[str], measures: list[str]) -> _StudentArrays:
+    """Read the students' columns as arrays, and match each student with its baseline and its teacher."""
     data_seeds = students[DATA_SEED].to_numpy(object) if DATA_SEED in students.columns else None
     if data_seeds is not None and pd.isna(data_seeds).any():
         data_seeds = None
     return _StudentArrays(
         temperatures=students[TEMP].to_numpy(np.float64),
         replicates=students[REPLICATE].to_numpy(),
-        students=to_arrays(students, measures),
-        baseline=match_baselines(students, done[done[MODEL] == BASELINE], columns, measures),
-        teacher=match_teachers(students, done[done[MODEL] == TEACHER], columns, measures),
+        student_measures=to_arrays(students, measures),
+        baseline_measures=match_baselines(students, done[done[MODEL] == BASELINE], columns, measures),
+        teacher_measures=match_teachers(students, done[done[MODEL] == TEACHER], columns, measures),
         data_seeds=data_seeds,
     )
 
@@ -151,63 +169,105 @@ def _list_settings(students: pd.DataFrame, columns: list[str], first_rows: list[
 
 
 def _make_cell(settings: dict[str, Any], arrays: _StudentArrays, measure: str) -> Cell:
-    T, column = np.unique(arrays.temperatures, return_inverse=True)
-    replicates, first_entries, row = np.unique(arrays.replicates, return_index=True, return_inverse=True)
-    if len(np.unique(row * len(T) + column)) < len(row):
+    """Arrange the students of one cell by replicate and temperature, without those that are incomplete."""
+    T, temperature_index = np.unique(arrays.temperatures, return_inverse=True)
+    replicates, first_rows, replicate_index = np.unique(arrays.replicates, return_index=True, return_inverse=True)
+    if len(np.unique(replicate_index * len(T) + temperature_index)) < len(replicate_index):
         _refuse_duplicates(settings)
-    students = {}
-    for name, values in arrays.students.items():
-        students[name] = np.full((len(replicates), len(T)), np.nan)
-        students[name][row, column] = values
-    rows, columns = select_complete(students[measure])
-    students = {name: values[np.ix_(rows, columns)] for name, values in students.items()}
-    left_out = [f"T {value:g}" for i, value in enumerate(T) if i not in columns]
-    left_out += [f"replicate {name}" for i, name in enumerate(replicates) if i not in rows]
-    if NUM_ERROR in students:
-        left_out += _describe_test_gaps(replicates[rows], students[NUM_ERROR])
+    all_measures = {}
+    for name, values in arrays.student_measures.items():
+        all_measures[name] = np.full((len(replicates), len(T)), np.nan)
+        all_measures[name][replicate_index, temperature_index] = values
+    complete_replicates, complete_temperatures = select_complete(all_measures[measure])
+    complete_entries = np.ix_(complete_replicates, complete_temperatures)
+    student_measures = {name: values[complete_entries] for name, values in all_measures.items()}
+    left_out = [f"T {value:g}" for i, value in enumerate(T) if i not in complete_temperatures]
+    left_out += [f"replicate {name}" for i, name in enumerate(replicates) if i not in complete_replicates]
+    if NUM_ERROR in student_measures:
+        left_out += _describe_test_gaps(replicates[complete_replicates], student_measures[NUM_ERROR])
+    baselines, teachers = {}, {}
+    for name, values in arrays.baseline_measures.items():
+        baselines[name] = _take_first(values, first_rows, replicate_index)[complete_replicates]
+    for name, values in arrays.teacher_measures.items():
+        teachers[name] = _take_first(values, first_rows, replicate_index)[complete_replicates]
     return Cell(
         settings=settings,
-        temperatures=T[columns],
-        replicates=[replicates[i] for i in rows],
-        students=students,
-        baseline={name: values[first_entries[rows]] for name, values in arrays.baseline.items()},
-        teacher={name: values[first_entries[rows]] for name, values in arrays.teacher.items()},
+        temperatures=T[complete_temperatures],
+        replicates=[replicates[i] for i in complete_replicates],
+        student_measures=student_measures,
+        baseline_measures=baselines,
+        teacher_measures=teachers,
         left_out=left_out,
         data_seeds=frozenset() if arrays.data_seeds is None else frozenset(arrays.data_seeds),
     )
 
 
+def _take_first(values: Array, first_rows: npt.NDArray[np.int_], replicate_index: npt.NDArray[np.int_]) -> Array:
+    """Return the first value of each replicate that is not NaN: the row of a failed student may lack its teacher.
+
+    Parameters
+    ----------
+    values : (networks,): The values of a measure.
+    first_rows : (R,): The index of each replicate's first network.
+    replicate_index : (networks,): The index of each network's replicate.
+
+    Returns
+    -------
+    (R,): The first values, NaN where a replicate has none.
+    """
+    first_values: Array = values[first_rows]
+    is_known = ~np.isnan(values)
+    if np.isnan(first_values).any() and is_known.any():
+        known_replicates, first_known = np.unique(replicate_index[is_known], return_index=True)
+        first_values[known_replicates] = values[is_known][first_known]
+    return first_values
+
+
 def _refuse_duplicates(settings: dict[str, Any]) -> NoReturn:
-    cell = format_setting(list(settings), list(settings.values()))
-    owner = f"the setting {cell}" if cell else "the table"
+    """Raise RequestError: two networks of a cell have the same T and replicate."""
+    setting = format_setting(list(settings), list(settings.values()))
+    subject = f'Setting "{setting}"' if setting else "The table"
     raise RequestError(
-        f"two networks of {owner} have the same T and replicate; name the column in which they differ with --cell"
+        f"{subject} has two networks with the same T and replicate. "
+        "Use --cell to name the column that distinguishes them."
     )
 
 
 def select_complete(values: Array) -> tuple[list[int], list[int]]:
-    """Select rows (replicates) and columns (temperatures) of ``values`` such that no NaN is left.
+    """Select replicates and temperatures such that no NaN is left.
 
-    A temperature that most replicates lack goes first. Otherwise a replicate goes before a temperature, for
-    that might be the best one; unless few replicates are left.
+    As long as there is a NaN, drop the replicate or the temperature with the largest share of NaN:
+
+    1. A temperature, if more than half of the replicates lack it.
+    2. A temperature, if few replicates are left and it lacks at least as large a share as any replicate.
+    3. Otherwise a replicate, because the temperature might be the best one.
+
+    Parameters
+    ----------
+    values : (R, k): The values of R replicates at k temperatures.
+
+    Returns
+    -------
+    The indices of the replicates and those of the temperatures. Both are empty if nothing is complete.
     """
-    rows, columns = list(range(values.shape[0])), list(range(values.shape[1]))
+    replicates, temperatures = list(range(values.shape[0])), list(range(values.shape[1]))
     is_gap = np.isnan(values)
-    while rows and columns:
-        gaps = is_gap[np.ix_(rows, columns)]
+    while replicates and temperatures:
+        gaps = is_gap[np.ix_(replicates, temperatures)]
         if not gaps.any():
-            return rows, columns
-        by_row, by_column = gaps.mean(axis=1), gaps.mean(axis=0)
-        are_few = len(rows) <= MIN_REPLICATES
-        if by_column.max() > 0.5 or (are_few and by_column.max() >= by_row.max()):
-            del columns[int(by_column.argmax())]
+            return replicates, temperatures
+        replicate_gaps, temperature_gaps = gaps.mean(axis=1), gaps.mean(axis=0)
+        has_few_replicates = len(replicates) <= MIN_REPLICATES
+        is_mostly_missing = temperature_gaps.max() > 0.5
+        if is_mostly_missing or (has_few_replicates and temperature_gaps.max() >= replicate_gaps.max()):
+            del temperatures[int(temperature_gaps.argmax())]
         else:
-            del rows[int(by_row.argmax())]
+            del replicates[int(replicate_gaps.argmax())]
     return [], []
 
 
 def _describe_test_gaps(replicates: npt.NDArray[Any], test_errors: Array) -> list[str]:
-    """Name the replicates whose test errors (R, k) are known in part: comparisons on the test split leave them out."""
+    """Name the replicates that lack some of their test errors (R, k): comparisons on the test split leave them out."""
     is_gap = np.isnan(test_errors)
     if is_gap.all():
         return []

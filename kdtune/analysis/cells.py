@@ -1,4 +1,4 @@
-"""Find the columns of a table that name its cells, and say what each of them describes."""
+"""Find the columns of a table that name its cells, and classify them: data, student or distillation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _DATA_COLUMNS = (
     DATASET, CLASS_SEP, P_INFORMATIVE, "n_samples", "n_features", "n_classes", "flip_y", "n_clusters_per_class",
     "split", "jitter", TRANSFER, N_TRAIN, N_VAL, N_TEST,
 )  # fmt: skip
-# What a column is called in front of its value; the values of some need no name.
+# The name of a column in front of its value; some values need no name.
 _SHORT_NAMES = {TEMP: "T", TRANSFER: "", "architecture": "", "teacher_architecture": "teacher"}
 
 
@@ -97,7 +97,7 @@ def _count_combinations(combinations: pd.DataFrame, columns: list[str]) -> int:
 
 
 def _drop_equivalent(combinations: pd.DataFrame, main_columns: list[str], candidates: list[str]) -> list[str]:
-    """Return one of each group of candidates that always change together: hidden says no more than width does.
+    """Return one of each group of candidates that always change together, such as ``hidden`` and ``width``.
 
     Text comes before numbers: the optimizer names a cell better than its learning rate.
     """
@@ -122,12 +122,12 @@ def _varies(column: pd.Series) -> bool:
 
 
 def is_distillation_setting(name: str) -> bool:
-    """Return whether a column describes distilled students alone: their loss, their biases or their teacher."""
+    """Return whether a column describes only distilled students: their loss, their biases or their teacher."""
     return name in _DISTILLATION_SETTINGS or name.startswith("teacher_")
 
 
 def select_data_columns(columns: Sequence[str]) -> list[str]:
-    """Return those of the columns that describe the data, of which a figure has one panel each."""
+    """Return the columns that describe the data: figures have one panel for each combination of their values."""
     return [name for name in columns if name in _DATA_COLUMNS]
 
 

@@ -50,7 +50,7 @@ def to_numbers(column: pd.Series) -> pd.Series:
 
 
 def to_plain_values(column: pd.Series) -> pd.Series:
-    """Return text in place of what is neither text, number, truth nor null: dates, lists, exact decimals."""
+    """Convert values that are not text, number, truth or null to text: dates, lists, exact decimals."""
     if column.dtype.kind != "O":
         return column.astype(str).where(column.notna(), None)
     if pd.api.types.infer_dtype(column) in ("string", "boolean", "integer", "floating", "empty"):

@@ -1,4 +1,4 @@
-"""Compare every temperature of a cell with its best one, its chosen one and its baseline, for figures."""
+"""Compare all temperatures of a cell with the chosen one and with the baseline, for figures."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import pandas as pd
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.result_columns import to_columns
 from kdtune.columns import ACCURACY, NUM_ERROR
-from kdtune.statistics.intervals import CONFIDENCE_LEVEL, mean_over_replicates, t_interval
+from kdtune.statistics.intervals import mean_over_replicates, t_interval
 from kdtune.statistics.multiple_comparisons import Comparison
-from kdtune.statistics.standard_errors import Array, critical_t, residual_variance
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t, residual_variance
 
 
 @dataclass(frozen=True)
 class TemperatureCurves:
-    """What each temperature of a cell gives, (k,) each: rows of ``curves``, beside the columns that name the cell.
+    """The results of each temperature of a cell, (k,) each: rows of ``curves``, beside the columns that name the cell.
 
-    Fields are None where the table has no such measure. ``band`` is the half width of a 95 % interval for a mean
-    from the noise within replicates, once what all temperatures of a replicate share is taken out, that of all
-    temperatures together (Loftus and Masson 1994).
+    A field is None if the table lacks its measure. ``band`` is half the width of a 95 % within-replicate confidence
+    interval of a mean (Loftus and Masson 1994, Psychonomic Bulletin & Review 1). Its noise variance is estimated from
+    all temperatures, after the effect of each replicate on all of them is subtracted.
     """
 
     T: Array
@@ -69,19 +69,20 @@ def compare_temperatures(
 
     Parameters
     ----------
-    best_index : index of the chosen temperature.
-    measure : the measure that T is chosen by.
-    comparison : of all temperatures with the best one, in that measure.
-    good_enough : the temperatures within the margin of the best.
+    cell : The cell.
+    best_index : The index of the chosen temperature.
+    measure : The measure that T is chosen by.
+    comparison : The comparison of all temperatures with the best one, in that measure.
+    good_enough : The temperatures that are within the margin of the best.
     """
-    y, T = cell.students[measure], cell.temperatures
+    y, T = cell.student_measures[measure], cell.temperatures
     mean = y.mean(axis=0)
     errors, accuracy = _summarize(cell, NUM_ERROR), _summarize(cell, ACCURACY)
     regret = gain = gain_low = gain_high = None
-    if NUM_ERROR in cell.students:
-        test = cell.students[NUM_ERROR]
+    if NUM_ERROR in cell.student_measures:
+        test = cell.student_measures[NUM_ERROR]
         regret = mean_over_replicates(test - test[:, [best_index]])
-        gains = cell.baseline[NUM_ERROR][:, None] - test
+        gains = cell.baseline_measures[NUM_ERROR][:, None] - test
         gain = mean_over_replicates(gains)
         gain_low, gain_high = t_interval(gains)
     return TemperatureCurves(
@@ -123,9 +124,9 @@ def join_cell_curves(cells: Sequence[Cell], curves: Sequence[TemperatureCurves])
 
 def _summarize(cell: Cell, measure: str) -> _TestCurves:
     """Summarize a measure over the replicates that have it at all temperatures; empty if the table lacks it."""
-    if measure not in cell.students:
+    if measure not in cell.student_measures:
         return _TestCurves()
-    values = cell.students[measure]
+    values = cell.student_measures[measure]
     count = values.shape[1]
     complete_replicates = values[~np.isnan(values).any(axis=1)]
     if len(complete_replicates) == 0:
@@ -134,12 +135,13 @@ def _summarize(cell: Cell, measure: str) -> _TestCurves:
         mean=complete_replicates.mean(axis=0),
         lowest=complete_replicates.min(axis=0),
         highest=complete_replicates.max(axis=0),
-        baseline=np.full(count, mean_over_replicates(cell.baseline[measure])),
-        teacher=np.full(count, mean_over_replicates(cell.teacher[measure])),
+        baseline=np.full(count, mean_over_replicates(cell.baseline_measures[measure])),
+        teacher=np.full(count, mean_over_replicates(cell.teacher_measures[measure])),
     )
 
 
 def _compute_band(y: Array) -> float:
+    """Compute half the width of the interval that all means of y (R, k) share; NaN where y shows no noise."""
     n_replicates, n_temperatures = y.shape
     if n_replicates < 2 or n_temperatures < 2:
         return math.nan

@@ -1,4 +1,4 @@
-"""Standardize tables from elsewhere: rename their columns, check their values, fill in what they do not say."""
+"""Standardize tables from elsewhere: rename their columns, check their values, add the columns that they lack."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from kdtune.columns import (
 from kdtune.errors import RequestError
 from kdtune.text import pluralize, suggest_nearest
 
-# What the frames of an answer and their tables call their own columns: a setting must have another name.
+# The column names of an answer's frames and printed tables: a setting must have another name.
 RESERVED = {field.name for result in (CellOptimum, ChoiceResult, TemperatureCurves) for field in fields(result)}
 RESERVED |= {f"{model}_{measure}" for model in ("baseline", "teacher") for measure in RESULT_COLUMNS}
 RESERVED |= {f"{measure}_{end}" for measure in RESULT_COLUMNS for end in ("low", "high")}
 RESERVED |= {"interval", "_cell", "_failed"}
 RESERVED -= set(RESULT_COLUMNS)
 
-# The columns of which a missing one, or one of another name, changes the answer.
+# The columns that change the answer: a misspelled name of one of them is an error.
 _IMPORTANT_COLUMNS = (TEMP, REPLICATE, MODEL, STATUS, *RESULT_COLUMNS)
 _NO_CELL_COLUMNS = (MODEL, TEMP, REPLICATE, STATUS, ID, *RESULT_COLUMNS)
 
@@ -59,8 +59,9 @@ def standardize_table(table: pd.DataFrame, column_map: Mapping[str, str], cell: 
 
     Parameters
     ----------
-    column_map : the table's own name of a column that kdtune knows, as in ``{"temp": "tau"}``.
-    cell : the columns that name a cell, by the names that kdtune knows.
+    table : The table with its own column names.
+    column_map : The table's own name of each column that kdtune knows, as in ``{"temp": "tau"}``.
+    cell : The columns that name a cell, by the names that kdtune knows.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The effect of a factor on the best temperature, and what it allows to say."""
+"""The effect of a factor on the best temperature, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import math
 from dataclasses import dataclass
 
 RISES, FALLS, STAYS, UNKNOWN = "rises", "falls", "stays", "cannot tell"
-TEACHER_ERROR = "teacher_error"  # a factor that is measured, not set
+TEACHER_ERROR = "teacher_error"  # a factor that is measured, not chosen
 SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class FactorEffect:
-    """The change of log2 T_opt per doubling of a factor: a row of ``effects``, but for ``obstacle``.
+    """The change of log2 T_opt per doubling of a factor: a row of ``effects``, except ``obstacle``.
 
     An effect that could not be estimated is NaN, and its interval infinite.
     """
 
     factor: str  # a column that names cells, or ``TEACHER_ERROR``
-    effect: float
+    effect: float  # the estimated change
     low: float  # the 95 % interval of the effect
     high: float
-    p_value: float  # of no effect
+    p_value: float  # the p-value of the hypothesis that there is no effect
     check: float  # the effect by a second method
     check_low: float
     check_high: float
-    informative_cells: int  # the cells whose best T is known to some extent
-    cells: int
-    used_cells: int  # the cells that the effect is estimated from
-    replicates: int  # of each of those
-    independent_sets: int  # sets of cells that have no data in common
+    informative_cells: int  # the number of cells in which the best T could be located to some extent
+    cells: int  # the number of all cells
+    used_cells: int  # the number of cells that the effect is estimated from
+    replicates: int  # the number of replicates of each used cell
+    independent_sets: int  # the number of sets of cells that share no data
     p_holm: float = math.nan  # the p-value after Holm's correction for the number of factors
     verdict: str = UNKNOWN
     obstacle: str = ""  # why the effect was not estimated, in words
 
     @property
     def is_informative(self) -> bool:
-        """Whether at least half of the cells know to some extent where their best T is."""
+        """Whether the best T could be located to some extent in at least half of the cells."""
         return self.informative_cells >= self.cells / 2
 
     @property
@@ -46,7 +46,13 @@ class FactorEffect:
 
 
 def decide_verdict(effect: FactorEffect, margin: float) -> str:
-    """Return what an effect allows to say, where a change of ``margin`` or less does not matter."""
+    """Return the verdict on an effect: ``RISES``, ``FALLS``, ``STAYS`` or ``UNKNOWN``.
+
+    Parameters
+    ----------
+    effect : The effect with its corrected p-value.
+    margin : The largest change that does not matter. An effect whose interval lies within it is ``STAYS``.
+    """
     if effect.obstacle or effect.replicates < 2 or math.isnan(effect.effect):
         return UNKNOWN
     if not effect.is_informative:

@@ -12,14 +12,14 @@ def estimate_fixed_temperature_costs(curves: pd.DataFrame, n_cells: int) -> pd.D
 
     Parameters
     ----------
-    curves : one row per cell and temperature, from ``join_cell_curves``.
-    n_cells : how many cells they are of.
+    curves : One row per cell and temperature, from ``join_cell_curves``.
+    n_cells : The number of cells.
 
     Returns
     -------
-    Frame of ``T``; ``median`` and ``worst`` over the cells of the test errors at T above those at the cell's own
-    best T, as a share of the latter; ``tied``, the number of cells in which T is statistically tied with the best;
-    ``cells``, the number of all cells.
+    Frame with the columns ``T``; ``median`` and ``worst``, over the cells, of the test errors at T above those at the
+    cell's own best T, as shares of the latter; ``tied``, the number of cells in which T is statistically tied with
+    the best; and ``cells``, the number of all cells.
     """
     if "regret" not in curves:
         return pd.DataFrame()

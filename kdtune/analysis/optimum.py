@@ -9,7 +9,7 @@ import numpy as np
 from kdtune.analysis.cell_arrays import MIN_REPLICATES, Cell
 from kdtune.columns import N_PARAMS, VAL_NLL, VAL_NUM_ERROR
 from kdtune.statistics.multiple_comparisons import Comparison
-from kdtune.statistics.smooth_minimum import Minimum, find_minimum, widen_to_grid
+from kdtune.statistics.smooth_minimum import Minimum, align_with_grid, find_minimum
 from kdtune.statistics.smoothers import choose_smoother
 from kdtune.statistics.standard_errors import Array, residual_variance
 
@@ -23,8 +23,8 @@ class CellOptimum:
 
     T_opt: float  # the temperature with the lowest mean
     T_opt_continuous: float  # the minimum of the mean smooth curve
-    T_opt_low: float  # the 95 % interval of that minimum; 0 where nothing bounds it below
-    T_opt_high: float  # infinite where nothing bounds it above
+    T_opt_low: float  # the lower end of the 95 % interval of that minimum; 0 if it has no lower bound
+    T_opt_high: float  # the upper end; infinite if it has no upper bound
     tied: list[float]  # the temperatures that are statistically tied with the best
     good_enough: list[float]  # those that are, with 95 % confidence, within the margin of the best
     flags: list[str]  # what limits the result: ``EDGE``, ``FLAT``, ...
@@ -35,10 +35,10 @@ class CellOptimum:
 
 def find_lowest_mean(cell: Cell, measure: str) -> int:
     """Return the index of the T with the lowest mean; ties go to the lower validation nll, then to the lower T."""
-    mean = cell.students[measure].mean(axis=0)
+    mean = cell.student_measures[measure].mean(axis=0)
     lowest_indices = np.flatnonzero(mean == mean.min())
-    if measure == VAL_NUM_ERROR and len(lowest_indices) > 1 and VAL_NLL in cell.students:
-        nll = cell.students[VAL_NLL][:, lowest_indices].mean(axis=0)
+    if measure == VAL_NUM_ERROR and len(lowest_indices) > 1 and VAL_NLL in cell.student_measures:
+        nll = cell.student_measures[VAL_NLL][:, lowest_indices].mean(axis=0)
         if not np.isnan(nll).all():
             lowest_indices = lowest_indices[nll == np.nanmin(nll)]
     return int(lowest_indices[0])
@@ -51,12 +51,13 @@ def describe_optimum(
 
     Parameters
     ----------
-    best_index : index of the temperature with the lowest mean.
-    measure : the measure that T is chosen by.
-    comparison : of all temperatures with the best one, in that measure.
-    error_margin : the excess error that does not matter, as a share of the lowest mean.
+    cell : The cell.
+    best_index : The index of the temperature with the lowest mean.
+    measure : The measure that T is chosen by.
+    comparison : The comparison of all temperatures with the best one, in that measure.
+    error_margin : The excess error that does not matter, as a share of the lowest mean.
     """
-    y, T = cell.students[measure], cell.temperatures
+    y, T = cell.student_measures[measure], cell.temperatures
     x = np.log2(T)
     minimum = _find_smooth_minimum(y, x, best_index, comparison)
     good_enough = []
@@ -82,16 +83,24 @@ def _find_smooth_minimum(y: Array, x: Array, best_index: int, comparison: Compar
         return Minimum(x[0], -np.inf, np.inf)
     smoother = choose_smoother(tuple(x), [y])
     values, slopes = smoother.smooth(y)
-    return widen_to_grid(find_minimum(smoother.points, values, slopes), x, best_index, comparison.is_tied)
+    minimum = find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
+    return align_with_grid(minimum, x, best_index, comparison.is_tied)
 
 
 def _to_temperature(log2_T: float, x: Array, T: Array) -> float:
-    """Return the temperature, of the grid where it is one of it: 2 to the power of log2(5) is not quite 5."""
+    """Return 2 ** log2_T, or exactly the grid's temperature if x has log2_T: 2 ** log2(5) is not quite 5."""
     on_grid = np.flatnonzero(x == log2_T)
     return float(T[on_grid[0]]) if len(on_grid) else float(2.0**log2_T)
 
 
 def _list_flags(cell: Cell, y: Array, best_index: int, comparison: Comparison, is_smooth_edge: bool) -> list[str]:
+    """Return the flags of what limits the result of a cell.
+
+    Parameters
+    ----------
+    y : (R, k): The measure that T is chosen by.
+    is_smooth_edge : Whether the smooth curve is lowest at an end of the grid.
+    """
     n_replicates, n_temperatures = y.shape
     has_comparison = n_replicates > 1 and n_temperatures > 1
     flags = []
@@ -101,7 +110,10 @@ def _list_flags(cell: Cell, y: Array, best_index: int, comparison: Comparison, i
         flags.append(FLAT)
     if n_replicates < MIN_REPLICATES:
         flags.append(FEW_REPLICATES)
-    if N_PARAMS in cell.students and (cell.teacher[N_PARAMS] < cell.students[N_PARAMS].T).any():
+    if (
+        N_PARAMS in cell.student_measures
+        and (cell.teacher_measures[N_PARAMS] < cell.student_measures[N_PARAMS].T).any()
+    ):
         flags.append(LARGER_THAN_TEACHER)
     if cell.left_out:
         flags.append(INCOMPLETE)

@@ -1,4 +1,4 @@
-"""Count how many replicates it takes to find differences, from the noise that a table shows."""
+"""Count the replicates that are needed to detect differences, from the noise in a table."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from kdtune.statistics.standard_errors import Array, residual_variance
 
 @dataclass(frozen=True)
 class ReplicateCounts:
-    """The replicates that a difference of mean errors takes; None where they are too many to count."""
+    """The numbers of replicates that a difference of mean errors requires; None if they exceed ``MAX_REPLICATES``."""
 
     difference: float  # as a share of a cell's lowest mean errors
     errors: float  # in errors, for the median cell
-    to_tell: int | None  # to find the difference in 4 of 5 sweeps, for the median cell
-    to_tell_most: int | None  # to find it in 4 of 5 sweeps, for nine cells of ten
-    to_bound: int | None  # for an interval as wide as the difference, for the median cell
-    to_bound_most: int | None  # for an interval as wide, for nine cells of ten
+    to_tell: int | None  # to detect the difference with probability 0.8 in the median cell
+    to_tell_most: int | None  # to detect it with probability 0.8 in nine of ten cells
+    to_bound: int | None  # for an interval that is as wide as the difference in the median cell
+    to_bound_most: int | None  # for an interval that is as wide in nine of ten cells
 
 
 def count_replicates(
     cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: Sequence[float] = ()
 ) -> pd.DataFrame:
-    """Count the replicates that differences take.
+    """Count the replicates that are needed to detect differences and to bound them.
 
     Parameters
     ----------
-    shares : differences as shares of a cell's lowest mean errors.
-    errors : differences in errors.
+    cells : The cells. Those with one replicate or one temperature are left out.
+    measure : The measure that T is chosen by.
+    shares : The differences that are given as shares of a cell's lowest mean errors.
+    errors : The differences that are given in errors.
 
     Returns
     -------
@@ -46,13 +48,15 @@ def count_replicates(
     RequestError
         If no cell has two replicates and two temperatures.
     """
-    usable_cells = [cell for cell in cells if min(cell.students[measure].shape) > 1]
+    usable_cells = [cell for cell in cells if min(cell.student_measures[measure].shape) > 1]
     if not usable_cells:
-        raise RequestError("no setting has two replicates of two temperatures; fewer do not show the noise")
+        raise RequestError(
+            "at least two replicates of two temperatures are needed in some setting to estimate the noise"
+        )
     deviations = estimate_noise(usable_cells, measure)
     if not deviations.any():
-        raise RequestError("the replicates of every setting are copies of each other, which show no noise")
-    lowest_errors = np.array([cell.students[measure].mean(axis=0).min() for cell in usable_cells])
+        raise RequestError("the replicates of every setting are copies of each other, so the noise cannot be estimated")
+    lowest_errors = np.array([cell.student_measures[measure].mean(axis=0).min() for cell in usable_cells])
     median_errors = float(np.median(lowest_errors))
     relative_deviations = deviations / np.maximum(lowest_errors, 1e-12)
     counts = []
@@ -65,12 +69,12 @@ def count_replicates(
 
 
 def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:
-    """Return of each cell the standard deviation of the difference of two temperatures in one replicate."""
-    return np.array([math.sqrt(2 * residual_variance(cell.students[measure])) for cell in cells])
+    """Estimate for each cell the standard deviation of the difference of two temperatures within one replicate."""
+    return np.array([math.sqrt(2 * residual_variance(cell.student_measures[measure])) for cell in cells])
 
 
 def _count(share: float, errors: float, difference: float, deviations: Array) -> ReplicateCounts:
-    """Count the replicates for a difference, in the same units as the deviations (cells,)."""
+    """Count the replicates for a difference that has the units of the deviations (cells,)."""
     median, ninth_decile = np.quantile(deviations, [0.5, 0.9])
     return ReplicateCounts(
         difference=share,

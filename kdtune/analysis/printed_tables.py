@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.sentences import format_interval, format_temperatures
+from kdtune.analysis.temperature_texts import format_interval, format_temperatures
 from kdtune.columns import ECE, NLL
 from kdtune.text import NOTHING, pluralize
 
@@ -36,8 +36,8 @@ def format_optima(answer: Answer) -> pd.DataFrame:
     grids = [cell.temperatures.tolist() for cell in answer.cells]
     table = optima[answer.cell_columns].copy()
     table["T_opt"] = optima["T_opt"]
-    bounds = zip(optima["T_opt_low"], optima["T_opt_high"], strict=True)
-    table["interval"] = [format_interval(low, high) for low, high in bounds]
+    bounds = zip(optima["T_opt_low"], optima["T_opt_high"], grids, strict=True)
+    table["interval"] = [format_interval(low, high, grid) for low, high, grid in bounds]
     titles = {
         "tied": "statistically tied",
         "good_enough": f"within {answer.margins.error:.0%} of the best (95 % confidence)",
@@ -112,7 +112,7 @@ def format_calibration(answer: Answer) -> pd.DataFrame:
 
 
 def format_effects(answer: Answer) -> pd.DataFrame:
-    """Return what T_opt moves with; empty where nothing varies."""
+    """Return how T_opt depends on each factor; empty where no factor varies."""
     effects = answer.effects
     if effects.empty:
         return effects
@@ -124,13 +124,16 @@ def format_effects(answer: Answer) -> pd.DataFrame:
 
 
 def list_findings(answer: Answer) -> list[str]:
-    """Return a sentence for each factor, or one that says why there is none."""
+    """Return a sentence for each factor, or one sentence that says why there is none."""
     if (answer.t_opt["temperatures"] == 1).all():
         if answer.t_opt["T_opt"].nunique() > 1:
-            return ["Each setting has one temperature; name the columns that make a setting with --cell."]
-        return ["There is one temperature: nothing to compare it with."]
+            return [
+                "Only one temperature was tested in each setting: the best one cannot be determined. "
+                "Use --cell to name the columns that make a setting."
+            ]
+        return ["Only one temperature was tested: the best one cannot be determined."]
     if answer.effects.empty:
-        return ["No setting varies: there is nothing that the best T could move with."]
+        return ["No factor varies: there is nothing that the best T could depend on."]
     return list(answer.effects["sentence"])
 
 

@@ -18,8 +18,8 @@ from scipy import stats
 
 from kdtune.analysis.published_matches import Match
 from kdtune.columns import LABEL, MODEL, TEACHER
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL
 
-CONFIDENCE_LEVEL = 0.95
 INSIDE, BELOW, ABOVE, ONE_RUN = "inside", "below", "above", "one run"
 
 

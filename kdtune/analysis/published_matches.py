@@ -1,8 +1,7 @@
 """Find the networks of a table that a published figure is compared with.
 
-A reference is a CSV file with a row for each published figure: how many of ``n`` test examples were
-wrong, over all or over those of one ``label``, and the columns that the network must have here ("none":
-null).
+A reference is a CSV file with one row per published figure. The row has the number of wrong test examples of ``n``,
+over all classes or over one ``label``, and the settings that a matching network must have ("none" stands for a null).
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ def match_networks(table: pd.DataFrame, per_class: pd.DataFrame | None, referenc
 
     Parameters
     ----------
-    table : one row per network.
-    per_class : errors of each network (``id``) on each class (``label``); None if they were not recorded.
-    reference : published figures, all as text.
+    table : One row per network.
+    per_class : The errors of each network (``id``) on each class (``label``), or None if they were not recorded.
+    reference : The published figures, all as text.
     """
     condition_columns = [name for name in reference.columns if name not in (*TEXT_COLUMNS, *FIGURE_COLUMNS)]
     done = table[table[STATUS] == DONE]

@@ -1,4 +1,4 @@
-"""Choose a few networks of a table, which figures of single networks show.
+"""Choose the networks of a table that figures of single networks show.
 
 Of each cell these are the students at the temperature with the fewest mean errors on the validation split, their
 baselines and their teachers, in one panel per data set and transfer set.
@@ -24,7 +24,7 @@ from kdtune.analysis.cells import (
 from kdtune.columns import BASELINE, ID, MODEL, STUDENT, TEACHER, TEACHER_ID, TEMP, VAL_NUM_ERROR
 
 PANEL, SERIES = "panel", "series"
-MAX_CELLS = 24  # More cells have lines that nobody can distinguish in a figure.
+MAX_CELLS = 24  # The lines of more cells cannot be distinguished in a figure.
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def choose_networks(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 
 def _find_series_columns(table: pd.DataFrame, students: pd.DataFrame, columns: list[str]) -> _SeriesColumns:
-    """Return the columns that tell the series of a panel apart: those that vary over the students."""
+    """Return the columns that distinguish the series of a panel: those that vary over the students."""
     varying_columns = [name for name in columns if students[name].nunique(dropna=False) > 1]
-    of_teacher = [name.removeprefix("teacher_") for name in varying_columns if name.startswith("teacher_")]
+    teacher_columns = [name.removeprefix("teacher_") for name in varying_columns if name.startswith("teacher_")]
     return _SeriesColumns(
-        teacher=[name for name in of_teacher if name in table.columns],
+        teacher=[name for name in teacher_columns if name in table.columns],
         baseline=[name for name in varying_columns if not is_distillation_setting(name)],
         student=[*varying_columns, TEMP],
     )
@@ -116,8 +116,10 @@ def summarize_replicates(
 
     Parameters
     ----------
-    networks : from ``choose_networks``.
-    details : rows of several networks (``id``) for each value of ``x``.
+    networks : The networks, from ``choose_networks``.
+    details : One row per network (``id``) and value of ``x``, with the measures.
+    x : The column that the measures depend on, such as the epoch.
+    measures : The columns to summarize.
 
     Returns
     -------

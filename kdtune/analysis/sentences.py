@@ -1,141 +1,123 @@
-"""Write findings in plain words. A failure to reject is never worded as equality."""
+"""Write findings about factors as sentences. A failure to reject is never worded as equality."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
 
 from kdtune.analysis.factor_effects import SIGNIFICANCE_LEVEL, STAYS, TEACHER_ERROR, UNKNOWN, FactorEffect
+from kdtune.text import pluralize
 
 FACTOR_NAMES = {"width": "the student's width", TEACHER_ERROR: "the teacher's errors"}
-SMALLEST_P = 1e-4  # A smaller p-value is given as "p < 0.0001": so far out in its tails no noise is normal.
+SMALLEST_P = 1e-4  # A smaller p-value is written as "p < 0.0001": no real noise is that close to normal.
 
 
 def write_effect_sentence(effect: FactorEffect, margin: float) -> str:
-    """Write what an effect allows to say, with its numbers."""
-    verdict = write_verdict(effect, margin).rstrip(".")
-    if effect.verdict == STAYS:
-        interval = f"95 % interval {format_change(effect.low)} to {format_change(effect.high)}"
-        return f"{verdict} ({interval}; {_describe_basis(effect)})."
+    """Write the finding about a factor with the numbers that support it.
+
+    Parameters
+    ----------
+    effect : The effect of the factor.
+    margin : The largest change of log2 T_opt per doubling of the factor that does not matter.
+    """
+    finding = _state_finding(effect, margin)
     if effect.verdict == UNKNOWN:
-        return f"{verdict}: {_explain_doubt(effect)}."
-    second_method = f"a second method gives {format_change(effect.check)}"
-    second_method += f" ({format_change(effect.check_low)} to {format_change(effect.check_high)})"
-    if effect.check_low <= 0 <= effect.check_high:
-        second_method += ", which is inconclusive"
-    finding = verdict.partition(",")[0]  # without the remark about the second method, whose numbers follow
-    sentence = f"{finding}: {_describe_change(effect)}, from {_describe_basis(effect)}; {second_method}."
+        return f"{finding}: {_explain_doubt(effect)}."
+    basis = _describe_basis(effect)
+    if effect.verdict == STAYS:
+        return f"{finding} (95 % interval {_format_change_interval(effect.low, effect.high)}; {basis})."
+    sentence = f"{finding}: {_describe_change(effect)}, {basis}{_describe_second_method(effect)}."
     if effect.factor == TEACHER_ERROR:
-        sentence += " This compares the same data sets as the effects of their settings: it is no additional evidence."
+        sentence += " This result uses the same data sets as the effects above, so it is not independent evidence."
     return sentence
 
 
 def write_verdict(effect: FactorEffect, margin: float) -> str:
-    """Write what an effect allows to say, in short."""
-    name = FACTOR_NAMES.get(effect.factor, effect.factor)
+    """Write the finding about a factor without numbers, but with a remark if a second method contradicts it."""
+    finding = _state_finding(effect, margin)
+    if effect.verdict in (STAYS, UNKNOWN):
+        return f"{finding}."
+    if effect.check * effect.effect < 0:
+        return f"{finding}, but a second method disagrees."
+    return f"{finding}."
+
+
+def name_factor(factor: str) -> str:
+    """Return what sentences call a factor."""
+    return FACTOR_NAMES.get(factor, factor)
+
+
+def _state_finding(effect: FactorEffect, margin: float) -> str:
+    """Return the finding about a factor as a sentence without its full stop."""
+    name = name_factor(effect.factor)
     if effect.verdict == STAYS:
-        return f"The best T does not move with {name} by more than {margin:g} doublings per doubling."
+        return f"The best T changes by at most {margin:g} doublings per doubling of {name}"
     if effect.verdict == UNKNOWN:
-        return f"Cannot tell whether the best T moves with {name}."
-    doubt = ", but a second method disagrees" if effect.check * effect.effect < 0 else ""
-    return f"The best T {effect.verdict} with {name}{doubt}."
+        return f"Cannot tell whether the best T depends on {name}"
+    return f"The best T {effect.verdict} with {name}"
 
 
 def _explain_doubt(effect: FactorEffect) -> str:
-    """Say why the verdict on an effect is unknown."""
+    """Return why the verdict on an effect is unknown, with its numbers if it was estimated."""
     if effect.obstacle:
         return effect.obstacle
     if effect.replicates < 2:
-        return "one replicate does not show how large the noise is"
+        return "at least two replicates are needed to estimate the noise"
     if math.isnan(effect.effect):
-        return f"no two {_describe_used_cells(effect) or 'settings'} differ in it alone"
+        reason = "no two settings differ only in this factor"
+        if effect.used_cells < effect.cells:
+            return f"{reason}; {effect.used_cells} of {effect.cells} settings could be used"
+        return reason
     if not effect.is_informative:
-        return f"only {effect.informative_cells} of {effect.cells} settings show where their best T is"
+        return f"the best T could be located in only {effect.informative_cells} of {effect.cells} settings"
     if math.isinf(effect.low) and math.isinf(effect.high):
-        return "the interval excludes nothing"
-    numbers = f"{_describe_change(effect)}, from {_describe_basis(effect)}"
+        return "the confidence interval is unbounded"
+    numbers = f"{_describe_change(effect)}, {_describe_basis(effect)}"
     if effect.excludes_zero:
-        return f"{numbers}; the interval excludes zero change, but the test does not reject it"
+        return f"{numbers}; the interval excludes zero, but the Holm-corrected p-value is not below 0.05"
     if effect.p_holm < SIGNIFICANCE_LEVEL:
-        return f"{numbers}; the test rejects zero change, but the interval includes it"
+        return f"{numbers}; the Holm-corrected p-value is below 0.05, but the interval includes zero"
     return numbers
 
 
 def _describe_change(effect: FactorEffect) -> str:
-    interval = f"95 % interval {format_change(effect.low)} to {format_change(effect.high)}"
+    """Return the estimated change with its interval and its p-value."""
+    interval = f"95 % interval {_format_change_interval(effect.low, effect.high)}"
     p_value = f"p = {effect.p_holm:.2g}" if effect.p_holm >= SMALLEST_P else f"p < {SMALLEST_P:g}"
-    return f"log2 T changes by {format_change(effect.effect)} per doubling ({interval}, {p_value} after Holm)"
+    return f"log2 T changes by {format_change(effect.effect)} per doubling ({interval}, Holm-corrected {p_value})"
+
+
+def _describe_second_method(effect: FactorEffect) -> str:
+    """Return what a second method gives, as the end of a sentence; empty if it gives nothing."""
+    if math.isnan(effect.check):
+        return ""
+    estimate = f"{format_change(effect.check)} ({_format_change_interval(effect.check_low, effect.check_high)})"
+    if effect.check_low <= 0 <= effect.check_high:
+        return f"; a second method gives {estimate}, which is inconclusive"
+    return f"; a second method gives {estimate}"
 
 
 def _describe_basis(effect: FactorEffect) -> str:
-    """Say from how many replicates an effect is estimated, and of which settings."""
-    basis = f"{effect.replicates} replicates"
-    if effect.independent_sets > 1:
-        basis += f" of each of {effect.independent_sets} independent data sets"
-    used_cells = _describe_used_cells(effect)
-    return f"{basis} of {used_cells}" if used_cells else basis
-
-
-def _describe_used_cells(effect: FactorEffect) -> str:
-    """Say which settings an effect is estimated from; empty if from all."""
+    """Return how many settings, groups of data sets and replicates an effect is estimated from."""
     if effect.used_cells == effect.cells:
-        return ""
-    return f"{effect.used_cells} of {effect.cells} settings, which have the same replicates"
+        basis = f"based on {pluralize(effect.cells, 'setting')}"
+    else:
+        basis = f"based on {effect.used_cells} of {pluralize(effect.cells, 'setting')}"
+    if effect.independent_sets > 1:
+        basis += f", in {effect.independent_sets} independent groups of data sets,"
+    return f"{basis} with {pluralize(effect.replicates, 'replicate')} each"
 
 
-def list_rows(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """Return the rows of a frame, each by the names of its columns."""
-    return frame.to_dict("records")  # type: ignore[return-value]
+def _format_change_interval(low: float, high: float) -> str:
+    """Write an interval of changes, as in "+0.5 to +1.9", "at most +0.2", "at least +0.1" or "unbounded"."""
+    if math.isinf(low) and math.isinf(high):
+        return "unbounded"
+    if math.isinf(low):
+        return f"at most {format_change(high)}"
+    if math.isinf(high):
+        return f"at least {format_change(low)}"
+    return f"{format_change(low)} to {format_change(high)}"
 
 
 def format_change(value: float) -> str:
-    """Write a change with its sign; one that nothing bounds in words."""
-    if math.isinf(value):
-        return "no lower bound" if value < 0 else "no upper bound"
+    """Write a finite change with its sign and two significant digits."""
     return f"{value:+.2g}"
-
-
-def is_unbounded(low: float, high: float) -> bool:
-    """Return whether an interval of T excludes no T."""
-    return low <= 0 and math.isinf(high)
-
-
-def format_interval(low: float, high: float) -> str:
-    """Write an interval of T, as in "2.3 to 6.1", "at most 3.2", "at least 8" or "any T"."""
-    if is_unbounded(low, high):
-        return "any T"
-    if low <= 0:
-        return f"at most {format_temperature(high)}"
-    if math.isinf(high):
-        return f"at least {format_temperature(low)}"
-    return f"{format_temperature(low)} to {format_temperature(high)}"
-
-
-def format_temperature(T: float) -> str:
-    """Write a temperature with two digits, or with all before the point."""
-    return f"{T:.0f}" if T >= 100 else f"{T:.2g}"
-
-
-def format_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> str:
-    """Write temperatures of a grid, neighbours as ranges, as in "2-5, 10", "all" or "none"."""
-    indices = sorted(list(grid).index(T) for T in temperatures)
-    if not indices:
-        return "none"
-    if len(indices) == len(grid) > 1:
-        return "all"
-    ranges = []
-    first_index = last_index = indices[0]
-    for index in indices[1:]:
-        if index > last_index + 1:
-            ranges.append(_format_range(grid[first_index], grid[last_index]))
-            first_index = index
-        last_index = index
-    ranges.append(_format_range(grid[first_index], grid[last_index]))
-    return ", ".join(ranges)
-
-
-def _format_range(first_T: float, last_T: float) -> str:
-    return f"{first_T:g}" if first_T == last_T else f"{first_T:g}-{last_T:g}"

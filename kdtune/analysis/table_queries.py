@@ -42,14 +42,15 @@ def query_table(table: pd.DataFrame, columns: str | None, where: str | None, sor
 
     Parameters
     ----------
-    columns : names separated by commas, or "all"; None for those that say most.
-    where : a condition in terms of columns, as in ``"width > 20"``.
-    sort : names separated by commas; a minus in front sorts in descending order.
+    table : One row per network.
+    columns : The names of columns, separated by commas, or "all". None selects the main settings and results.
+    where : A condition in terms of columns, as in ``"width > 20"``.
+    sort : The names of columns, separated by commas. A minus in front of a name sorts in descending order.
 
     Raises
     ------
     RequestError
-        If a column does not exist, or the condition is none.
+        If a column does not exist, or ``where`` is not a condition.
     """
     if where:
         table = _select_rows(table, where)
@@ -67,7 +68,7 @@ def query_table(table: pd.DataFrame, columns: str | None, where: str | None, sor
 def _select_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
     try:
         is_selected = table.eval(where, engine="python", local_dict={}, global_dict={})
-    except Exception as error:  # pandas lets through whatever the expression raises.
+    except Exception as error:  # The expression is the user's and may raise anything.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RequestError(f"--where {where}: {reason}") from None
     if not isinstance(is_selected, pd.Series) or is_selected.dtype != bool:
@@ -83,7 +84,7 @@ def _sort_rows(table: pd.DataFrame, sort: str) -> pd.DataFrame:
 
 
 def _choose_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns that say which network a row is and how good it is, without those that are all null."""
+    """Return the columns with the main settings and results of a network, without those that are all null."""
     names = [MODEL]
     if "architecture" in table.columns and table["architecture"].nunique() > 1:
         names.append("architecture")

@@ -1,4 +1,4 @@
-"""Estimate whether T_opt moves with the settings of a sweep, and with the teacher's measured errors."""
+"""Estimate whether T_opt depends on the factors that a sweep varies and on the teacher's measured errors."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from kdtune.statistics.smooth_minimum import Minimum
 from kdtune.statistics.smoothers import MIN_SPLINE_POINTS, Smoother, choose_smoother
 from kdtune.statistics.standard_errors import Array, residual_variance
 
-# Steps of ``list_smoothers``: many cells together have less noise than one, and the same bias. With 3, curves that turn
-# with the width passed for moves too often in simulations; with more, a move was found more rarely.
+# Steps in ``list_smoothers``, more than for one cell: many cells have less noise together, but the same bias. With 3
+# steps, simulations found an effect too often where only the shape of curves changes with the width; with more than 4
+# they found true effects more rarely.
 STEPS_ROUGHER = 4
-MIN_RELATIVE_NOISE = 0.1  # of the median cell's noise: a cell that happens to show less would outweigh all others
-MIN_TEACHER_DOUBLINGS = 0.5  # of the teacher's errors: over less, noise in them would pass for a steep effect
+MIN_RELATIVE_NOISE = 0.1  # of the median noise: a cell that happens to show less noise would outweigh all others
+MIN_TEACHER_DOUBLINGS = 0.5  # of the teacher's errors: over a smaller range, noise in them looks like a steep effect
 _NO_EFFECT = Effect(Minimum(math.nan, -math.inf, math.inf), math.nan, math.nan, math.nan, math.nan)
 
 
@@ -39,13 +40,14 @@ def estimate_effects(
 
     Parameters
     ----------
-    columns : those that name a cell.
-    measure : the measure that T_opt is the minimum of.
-    informative_cells : how many cells know to some extent where their best T is.
-    margin : a change that does not matter.
+    cells : The cells of a table.
+    columns : The columns that name a cell.
+    measure : The measure that T is chosen by.
+    informative_cells : The number of cells in which the best T could be located to some extent.
+    margin : The largest change of log2 T_opt per doubling that does not matter.
     """
     usable_cells = select_usable_cells(cells)
-    noise = np.array([math.sqrt(residual_variance(cell.students[measure])) for cell in usable_cells])
+    noise = np.array([math.sqrt(residual_variance(cell.student_measures[measure])) for cell in usable_cells])
     sets = number_independent_sets(usable_cells)
     axis: Array = np.zeros(0)
     curves: list[LevelledCurves] = []
@@ -82,7 +84,7 @@ def estimate_effects(
 
 
 def make_effects_frame(effects: Sequence[FactorEffect], margin: float) -> pd.DataFrame:
-    """Return one row per factor, with a sentence each; an empty frame if nothing varies."""
+    """Return a frame with one row and one sentence per factor; it is empty if no factor varies."""
     rows = []
     for effect in effects:
         row = to_columns(effect)
@@ -106,7 +108,7 @@ def _correct_p_values(effects: list[FactorEffect]) -> list[FactorEffect]:
 
 
 def _name_blocks(cells: Sequence[Cell], columns: Sequence[str], factor: str) -> list[tuple[Any, ...]]:
-    """Return for each cell the settings that it shares with the cells that differ from it in the factor alone."""
+    """Return for each cell the settings that it shares with the cells that differ from it only in the factor."""
     shared_columns = [name for name in columns if name != factor]
     if factor == TEACHER_ERROR:
         data_columns = select_data_columns(columns)
@@ -115,16 +117,22 @@ def _name_blocks(cells: Sequence[Cell], columns: Sequence[str], factor: str) -> 
 
 
 def _find_obstacle(factor: str, values: Sequence[Any], usable_cells: Sequence[Cell], noise: Array) -> str:
-    """Say why the effect of a factor cannot be estimated; return an empty text if it can."""
+    """Return why the effect of a factor cannot be estimated; empty if it can."""
     if not usable_cells:
         return f"no setting has the {MIN_SPLINE_POINTS} temperatures that a smooth curve needs"
     if len(usable_cells[0].replicates) > 1 and np.median(noise) == 0:
-        return "the replicates of most settings are copies, which do not show how large the noise is"
+        return "the replicates of most settings are copies of each other, so the noise cannot be estimated"
     if not all(_is_positive_number(value) for value in values):
-        return "it is not a number above 0 everywhere, so that it cannot double; compare its values in the table"
+        return (
+            "it is not a number above 0 in every setting, so a change per doubling is undefined; "
+            "compare the settings in the table"
+        )
     lowest_value, highest_value = min(values), max(values)
     if factor == TEACHER_ERROR and highest_value / lowest_value < 2**MIN_TEACHER_DOUBLINGS:
-        return f"they differ by a factor of {highest_value / lowest_value:.2g} at most"
+        return (
+            f"they differ by a factor of at most {highest_value / lowest_value:.2g}, "
+            "which is too little to estimate an effect"
+        )
     return ""
 
 
@@ -133,7 +141,7 @@ def _is_positive_number(value: Any) -> bool:
 
 
 def _find_factors(cells: list[Cell], columns: Sequence[str]) -> list[str]:
-    """Return what may move T_opt: the settings that vary, and the teacher's errors."""
+    """Return what T_opt may depend on: the columns of cells that vary, and the teacher's errors."""
     return [name for name in [*columns, TEACHER_ERROR] if len({_read_factor(cell, name) for cell in cells}) > 1]
 
 
@@ -142,7 +150,7 @@ def _read_factor(cell: Cell, factor: str) -> Any:
     if factor != TEACHER_ERROR:
         value = cell.settings[factor]
         return value.item() if isinstance(value, np.generic) else value
-    errors = cell.teacher.get(NUM_ERROR, np.full(1, np.nan))
+    errors = cell.teacher_measures.get(NUM_ERROR, np.full(1, np.nan))
     return None if np.isnan(errors).all() else float(np.nanmean(errors))
 
 
@@ -155,7 +163,7 @@ def _smooth_cells(cells: list[Cell], noise: Array, measure: str) -> list[CellCur
         x = np.log2(cell.temperatures)
         smoother = smoothers[tuple(x)]
         unit = max(cell_noise, min_noise) or 1.0
-        values, slopes = smoother.smooth(cell.students[measure] / unit)
+        values, slopes = smoother.smooth(cell.student_measures[measure] / unit)
         curves.append(CellCurves(smoother.points, values, slopes, x))
     return curves
 
@@ -164,5 +172,5 @@ def _choose_smoothers(cells: list[Cell], measure: str) -> dict[tuple[float, ...]
     """Return a smoother for each grid of log2 T."""
     errors_by_grid: dict[tuple[float, ...], list[Array]] = {}
     for cell in cells:
-        errors_by_grid.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.students[measure])
+        errors_by_grid.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.student_measures[measure])
     return {x: choose_smoother(x, errors, STEPS_ROUGHER) for x, errors in errors_by_grid.items()}

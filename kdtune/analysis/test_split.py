@@ -12,17 +12,17 @@ import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.columns import ECE, NLL, NUM_ERROR
-from kdtune.statistics.intervals import cross_fit, fieller_interval, mean_over_replicates, t_interval
+from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_interval
 from kdtune.statistics.standard_errors import Array
 
 
 @dataclass(frozen=True)
 class ChoiceResult:
-    """What the chosen temperature is worth on the test split: a row of ``test``, beside the cell's columns and T.
+    """The results of the chosen temperature on the test split: a row of ``test``, beside the cell's columns and T.
 
-    All but ``nll`` and ``ece`` are mean errors or differences of them. Every difference is one of pairs: the same
-    replicate's data, teacher and initial weights. ``_low`` and ``_high`` are ends of 95 % intervals. What the table
-    does not know is NaN, or None for a measure that it does not have.
+    All but ``nll`` and ``ece`` are mean errors or differences of them. Differences are taken within replicates, which
+    share data, teacher and initial weights. ``_low`` and ``_high`` are the ends of 95 % intervals. A value that the
+    table lacks is NaN, and a measure that it lacks is None.
     """
 
     student: float
@@ -63,24 +63,34 @@ class _Estimate(NamedTuple):
 
 
 def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult | None:
-    """Evaluate the temperature at ``best_index``, which was chosen by ``measure``.
+    """Evaluate the chosen temperature of a cell on the test split.
+
+    Parameters
+    ----------
+    cell : The cell.
+    best_index : The index of the chosen temperature.
+    measure : The measure that T was chosen by.
 
     Returns
     -------
-    None if the table has no test errors.
+    The result, or None if the table has no test errors.
     """
-    if NUM_ERROR not in cell.students:
+    if NUM_ERROR not in cell.student_measures:
         return None
-    test, baseline, teacher = cell.students[NUM_ERROR], cell.baseline[NUM_ERROR], cell.teacher[NUM_ERROR]
+    test, baseline, teacher = (
+        cell.student_measures[NUM_ERROR],
+        cell.baseline_measures[NUM_ERROR],
+        cell.teacher_measures[NUM_ERROR],
+    )
     student, at_T1 = test[:, best_index], _select_errors_at_one(cell, test)
-    cross_fitted = cross_fit(cell.students[measure], test)
+    cross_fitted = select_by_other_replicates(cell.student_measures[measure], test)
     errors = _estimate(student)
     minus_baseline, minus_teacher = _estimate(student - baseline), _estimate(student - teacher)
     is_T1 = cell.temperatures[best_index] == 1
     minus_T1 = _estimate(np.full(len(student), np.nan) if is_T1 else student - at_T1)
     cross_fitted_minus_T1 = _estimate(cross_fitted - at_T1)
-    gap = fieller_interval(baseline - student, baseline - teacher)
-    at_best = {name: values[:, best_index] for name, values in cell.students.items()}
+    gap = estimate_ratio(baseline - student, baseline - teacher)
+    at_best = {name: values[:, best_index] for name, values in cell.student_measures.items()}
     return ChoiceResult(
         student=errors.mean,
         student_low=errors.low,
@@ -106,12 +116,33 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult |
         cross_fitted=mean_over_replicates(cross_fitted),
         chosen_on_test=_find_lowest_mean(test),
         nll=_mean_of_measure(at_best, NLL),
-        baseline_nll=_mean_of_measure(cell.baseline, NLL),
-        teacher_nll=_mean_of_measure(cell.teacher, NLL),
+        baseline_nll=_mean_of_measure(cell.baseline_measures, NLL),
+        teacher_nll=_mean_of_measure(cell.teacher_measures, NLL),
         ece=_mean_of_measure(at_best, ECE),
-        baseline_ece=_mean_of_measure(cell.baseline, ECE),
-        teacher_ece=_mean_of_measure(cell.teacher, ECE),
+        baseline_ece=_mean_of_measure(cell.baseline_measures, ECE),
+        teacher_ece=_mean_of_measure(cell.teacher_measures, ECE),
     )
+
+
+def select_by_other_replicates(selection_errors: Array, test_errors: Array) -> Array:
+    """Return each replicate's test errors at the T that has the lowest mean over all other replicates.
+
+    Parameters
+    ----------
+    selection_errors : (R, k): The errors of R replicates at k temperatures on the split that T is chosen on. None may
+        be NaN, as in a ``Cell``.
+    test_errors : (R, k): The errors on the test split.
+
+    Returns
+    -------
+    (R,): The selected test errors. They are NaN with one replicate.
+    """
+    n_replicates = len(selection_errors)
+    if n_replicates < 2:
+        return np.full(n_replicates, np.nan)
+    means_of_others = (selection_errors.sum(axis=0) - selection_errors) / (n_replicates - 1)
+    selected_errors: Array = test_errors[np.arange(n_replicates), means_of_others.argmin(axis=1)]
+    return selected_errors
 
 
 def _select_errors_at_one(cell: Cell, test: Array) -> Array:
@@ -127,7 +158,7 @@ def _estimate(values: Array) -> _Estimate:
 
 
 def _find_lowest_mean(test: Array) -> float:
-    """Return the lowest of the means over replicates of test errors (R, k) that are known; NaN if none is."""
+    """Return the lowest mean over replicates of test errors (R, k), without means that are NaN; NaN if all are."""
     means = test.mean(axis=0)
     return np.nan if np.isnan(means).all() else float(np.nanmin(means))
 

@@ -17,7 +17,7 @@ from kdtune.statistics.smoothers import MIN_SPLINE_POINTS
 def select_usable_cells(cells: list[Cell]) -> list[Cell]:
     """Return the cells that have a smooth curve, each with the same replicates.
 
-    These are the replicates that all cells have, or those that most have if the former are few.
+    These are the replicates that all cells have, or those that more than half of the cells have if the former are few.
     """
     cells_with_curve = [cell for cell in cells if len(cell.temperatures) >= MIN_SPLINE_POINTS]
     counts = Counter(name for cell in cells_with_curve for name in cell.replicates)
@@ -26,7 +26,7 @@ def select_usable_cells(cells: list[Cell]) -> list[Cell]:
         shared_names = [name for name, count in counts.items() if count > len(cells_with_curve) / 2]
     fewest_replicates = min((len(cell.replicates) for cell in cells_with_curve), default=0)
     if len(shared_names) < 2 and fewest_replicates >= 2:
-        # Each cell has names of its own for its replicates, so that there are no pairs to keep.
+        # Each cell has its own names for its replicates, so there are no pairs to keep.
         return [_select_replicates(cell, list(range(fewest_replicates))) for cell in cells_with_curve]
     if not shared_names:
         return []
@@ -38,19 +38,21 @@ def select_usable_cells(cells: list[Cell]) -> list[Cell]:
 
 
 def _select_replicates(cell: Cell, indices: list[int]) -> Cell:
+    """Return a cell with the replicates at these indices only."""
     return replace(
         cell,
         replicates=[cell.replicates[i] for i in indices],
-        students={name: values[indices] for name, values in cell.students.items()},
-        teacher={name: values[indices] for name, values in cell.teacher.items()},
+        student_measures={name: values[indices] for name, values in cell.student_measures.items()},
+        baseline_measures={name: values[indices] for name, values in cell.baseline_measures.items()},
+        teacher_measures={name: values[indices] for name, values in cell.teacher_measures.items()},
     )
 
 
 def number_independent_sets(cells: Sequence[Cell]) -> list[int]:
     """Return for each cell the number of its set: cells of different sets have no draw of data in common.
 
-    All are in one set where the table does not say from which seeds its data came: then one replicate of all cells
-    may share what is random, and only replicates are independent.
+    All cells are in one set if the table does not have the seeds of all data: then equal replicates of different cells
+    may share their random draws, and only different replicates are independent.
     """
     if not cells or not all(cell.data_seeds for cell in cells):
         return [0] * len(cells)

@@ -8,6 +8,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 from kdtune.files.storage_errors import convert_os_errors
@@ -94,9 +95,9 @@ def create_folder(path: Path) -> list[Path]:
         If it cannot be created; then no new parent is left.
     """
     new_folders: list[Path] = []
-    missing_folders = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    missing_folders = takewhile(lambda folder: not folder.is_dir(), (path, *path.parents))
     try:
-        for folder in reversed(missing_folders):
+        for folder in reversed(list(missing_folders)):
             try:
                 folder.mkdir()
             except FileExistsError:

@@ -1,1 +1,1 @@
-"""Figures of an answer, and the page that shows them. They do no statistics."""
+"""Figures of an answer, and the page that shows them. The numbers come from ``kdtune.analysis``."""

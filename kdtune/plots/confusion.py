@@ -34,8 +34,8 @@ def plot_confusion(networks: pd.DataFrame, confusion: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    networks : one row per network: ``id``, ``panel``, ``series`` (the kind of network).
-    confusion : one row per network and pair of classes: ``id``, ``label``, ``predicted``, ``count``.
+    networks : One row per network: ``id``, ``panel``, ``series`` (the kind of network).
+    confusion : One row per network and pair of classes: ``id``, ``label``, ``predicted``, ``count``.
     """
     matrices = compute_confusions(networks, confusion)
     shown_matrices = matrices[: layout.MAX_PANELS]

@@ -43,8 +43,9 @@ def list_figures(answer: Answer | None, networks: ChosenNetworks | None = None) 
 
     Parameters
     ----------
-    answer : None if no distilled student is done; the softmax and the figures of single networks do without.
-    networks : None for a table that does not tell its networks apart.
+    answer : The answer, or None if no distilled student is done. The softmax and the figures of single networks do not
+        need it.
+    networks : The single networks to show, or None if the table has no ids of networks.
     """
     figures: dict[str, Callable[[], Figure]] = {"softmax": plot_softmax}
     if networks is not None:
@@ -97,7 +98,9 @@ def save_figure(figure: Figure, path: Path, file_types: Sequence[str] = FILE_TYP
 
     Parameters
     ----------
-    path : of the files, without the suffix.
+    figure : The figure.
+    path : The path of the files without the suffix.
+    file_types : The suffixes of the files to write.
     """
     files = [path.with_suffix(f".{file_type}") for file_type in file_types]
     with mpl.rc_context(style.RC_PARAMS), warnings.catch_warnings():

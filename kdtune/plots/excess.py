@@ -1,8 +1,9 @@
-"""Draw errors above those of the best temperature: rows of panels by data set, columns by student."""
+"""Draw errors relative to those at the best temperature: a row of panels per data set, a column per student."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -19,15 +20,27 @@ from kdtune.plots.student_curves import StudentCurves, group_curves
 from kdtune.plots.style import CurveStyle, Key
 
 MAX_STUDENTS = 12
-MIN_TOP, MAX_TOP = 0.05, 0.5  # shares between which the axis ends: where the best T lies is seen near 0
+# The y axis shows at least the smaller and at most the larger excess: the best T is recognized near 0.
+MIN_AXIS_MAX, MAX_AXIS_MAX = 0.05, 0.5
+AXIS_MARGIN = 0.08  # of the y axis above its greatest excess, as a share of that
+SQUARE_HEIGHT, ARROW_HEIGHT = 0.05, 0.95  # of marks at the edges of a panel, as shares of its height
+ARROW = r"$\uparrow$"
 MIN_TICK_RATIO = 1.9  # of neighbouring temperatures on the axis of a small panel
 
 
-def plot_excess(answer: Answer) -> Figure:
-    """Plot the mean errors above those of the best T, as a share of those, on the split that decides.
+class _Panel(NamedTuple):
+    """The axes of one setting, with the data set and the student that they show."""
 
-    Filled marks are statistically tied with the best T. Squares below mark temperatures that lie within the margin of
-    the best at 95 % confidence.
+    axes: Axes
+    data_key: Key
+    student_key: Key
+
+
+def plot_excess(answer: Answer) -> Figure:
+    """Plot the mean errors above those at the best T as a share of the latter, on the split that T is chosen on.
+
+    Filled marks are statistically tied with the best T. Squares at the bottom mark temperatures that are within the
+    margin of the best with 95 % confidence. Arrows at the top mark temperatures whose excess is above the axis.
     """
     student_curves = group_curves(answer)
     excess = {
@@ -36,24 +49,30 @@ def plot_excess(answer: Answer) -> Figure:
     }
     students = list(student_curves.styles)[:MAX_STUDENTS]
     data_sets = list(excess)[: max(1, layout.MAX_SMALL_PANELS // len(students))]
-    top = _find_top(excess)
+    axis_max = _find_axis_max(excess)
     with mpl.rc_context(style.RC_PARAMS):
         figure = layout.make_figure(1.75 * len(students) + 1.2, 1.3 * len(data_sets) + 1.3)
         all_axes: Any = figure.subplots(len(data_sets), len(students), squeeze=False)
+        panels = []
         for axes_row, data_key in zip(all_axes, data_sets, strict=True):
             for axes, student_key in zip(axes_row, students, strict=True):
                 if student_key in excess[data_key]:
-                    _draw_panel(axes, excess[data_key][student_key], student_curves.styles[student_key])
-                    ticks = layout.thin_out(student_curves.temperatures, MIN_TICK_RATIO)
-                    layout.set_temperature_axis(axes, axes.xaxis, ticks)
+                    panels.append(_Panel(axes, data_key, student_key))
                 else:
                     axes.set_axis_off()
-        layout.share_axes(all_axes).set_ylim(-0.12 * top, top)
-        _label_panels(all_axes, data_sets, students, student_curves)
-        n_drawn = sum(axes.axison for axes in all_axes.flat)
-        layout.note_omitted(figure, n_drawn, sum(len(curves) for curves in excess.values()), "settings")
-        figure.supylabel(f"errors above those of the best T, {answer.selection_split} split", fontsize=9)
-        _add_legend(figure, answer.margins.error)
+        ticks = layout.thin_out(student_curves.temperatures, MIN_TICK_RATIO)
+        for panel in panels:
+            curve = excess[panel.data_key][panel.student_key]
+            _draw_panel(panel.axes, curve, student_curves.styles[panel.student_key], axis_max)
+            layout.set_temperature_axis(panel.axes, panel.axes.xaxis, ticks)
+        layout.share_axes(all_axes).set_ylim(-0.12 * axis_max, axis_max)
+        _label_panels(panels, student_curves)
+        layout.label_lowest(all_axes, "temperature T")
+        layout.note_omitted(figure, len(panels), sum(len(curves) for curves in excess.values()), "settings")
+        split = answer.selection_split
+        figure.supylabel(f"relative excess error\nover the best T ({split} split)", fontsize=9)
+        has_arrows = any((excess[panel.data_key][panel.student_key]["excess"] > axis_max).any() for panel in panels)
+        _add_legend(figure, answer.margins.error, has_arrows)
     return figure
 
 
@@ -62,57 +81,92 @@ def compute_relative_excess(curve: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    curve : one row per T, with the columns ``T``, ``errors``, ``excess``, ``band``, ``tied`` and ``good_enough``.
+    curve : One row per T, with the columns ``T``, ``errors``, ``excess``, ``band``, ``tied`` and ``good_enough``.
 
     Returns
     -------
-    The same rows and columns, ``excess`` and ``band`` as shares.
+    The same rows and columns, with ``excess`` and ``band`` as shares. They are NaN if the lowest mean is 0, of which
+    there are no shares.
     """
-    lowest_errors = max(float(curve["errors"].min()), 1e-12)
+    lowest_errors = float(curve["errors"].min())
+    if lowest_errors == 0:
+        return curve.assign(excess=np.nan, band=np.nan)
     return curve.assign(excess=curve["excess"] / lowest_errors, band=curve["band"] / lowest_errors)
 
 
-def _find_top(excess: dict[Key, dict[Key, pd.DataFrame]]) -> float:
-    """Return where the axis of relative excess ends: a little above the greatest, within the limits."""
-    max_excess = max(float(curve["excess"].max()) for curves in excess.values() for curve in curves.values())
-    return 1.08 * min(MAX_TOP, max(MIN_TOP, max_excess))
+def _find_axis_max(excess: dict[Key, dict[Key, pd.DataFrame]]) -> float:
+    """Return where the axis of relative excess ends: a little above the greatest excess, within limits."""
+    max_excess = MIN_AXIS_MAX
+    for curves in excess.values():
+        for curve in curves.values():
+            if curve["excess"].notna().any():
+                max_excess = max(max_excess, float(curve["excess"].max()))
+    return (1 + AXIS_MARGIN) * min(MAX_AXIS_MAX, max_excess)
 
 
-def _draw_panel(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle) -> None:
-    """Draw one cell; ``curve`` is that of ``compute_relative_excess``."""
+def _draw_panel(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle, axis_max: float) -> None:
+    """Draw the curve of one cell.
+
+    Parameters
+    ----------
+    curve : The rows of the cell, from ``compute_relative_excess``.
+    axis_max : The greatest excess that the axis shows.
+    """
     color, marker = curve_style
     T, excess, band = curve["T"].to_numpy(), curve["excess"].to_numpy(), curve["band"].to_numpy()
     is_tied, is_good_enough = curve["tied"].to_numpy(bool), curve["good_enough"].to_numpy(bool)
     axes.axhline(0, color=style.BASELINE_COLOR, linewidth=0.8)
+    if np.isnan(excess).all():
+        text = "no errors at the best T:\nno relative excess"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, fontsize=7, ha="center", va="center")
     if np.isfinite(band).all():
         axes.fill_between(T, excess - band, excess + band, color=color, alpha=0.2, linewidth=0)
     axes.plot(T, excess, color=color, linewidth=1.2)
     axes.plot(T[is_tied], excess[is_tied], marker, color=color, markersize=4)
     axes.plot(T[~is_tied], excess[~is_tied], marker, color=color, markerfacecolor="white", markersize=4)
-    y_of_squares = np.full(is_good_enough.sum(), 0.05)  # as a share of the panel's height
-    axes.plot(T[is_good_enough], y_of_squares, "s", color=color, markersize=4, transform=axes.get_xaxis_transform())
+    _mark_edge(axes, T[is_good_enough], SQUARE_HEIGHT, "s", 4, color)
+    _mark_edge(axes, T[excess > axis_max], ARROW_HEIGHT, ARROW, 7, color)
     axes.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.tick_params(axis="y", labelsize=7)
 
 
-def _label_panels(all_axes: Any, data_sets: list[Key], students: list[Key], student_curves: StudentCurves) -> None:
-    """Label the first drawn panel of each column with its student, and that of each row with its data set."""
-    for axes in layout.list_first_drawn(all_axes.T):
-        student_key = students[axes.get_subplotspec().colspan.start]
-        axes.set_title(style.shorten_label(student_curves.labels[student_key]), fontsize=8)
-    for axes in layout.list_first_drawn(all_axes):
-        data_key = data_sets[axes.get_subplotspec().rowspan.start]
-        axes.set_ylabel(student_curves.label_data(data_key).replace(", ", "\n"), fontsize=7)
-    layout.label_lowest(all_axes, "temperature T")
+def _mark_edge(axes: Axes, T: Any, height: float, marker: str, size: float, color: str) -> None:
+    """Mark temperatures at a height that is a share of the panel's height."""
+    axes.plot(
+        T,
+        np.full(len(T), height),
+        marker=marker,
+        linestyle="none",
+        color=color,
+        markersize=size,
+        transform=axes.get_xaxis_transform(),
+    )
 
 
-def _add_legend(figure: Figure, error_margin: float) -> None:
+def _label_panels(panels: Sequence[_Panel], student_curves: StudentCurves) -> None:
+    """Label the first panel of each student, which is the highest, and of each data set, which is the leftmost."""
+    labelled_students: set[Key] = set()
+    labelled_data_sets: set[Key] = set()
+    for panel in panels:
+        if panel.student_key not in labelled_students:
+            panel.axes.set_title(style.shorten_label(student_curves.labels[panel.student_key]), fontsize=8)
+            labelled_students.add(panel.student_key)
+        if panel.data_key not in labelled_data_sets:
+            panel.axes.set_ylabel(student_curves.label_data_in_lines(panel.data_key), fontsize=7)
+            labelled_data_sets.add(panel.data_key)
+
+
+def _add_legend(figure: Figure, error_margin: float, has_arrows: bool) -> None:
+    """Explain the marks and the band."""
     marks: Any = {"color": style.LEGEND_COLOR, "linestyle": "none", "markersize": 5}
+    good_enough = f"square at the bottom: at most {100 * error_margin:.3g} % worse than the best (95 % confidence)"
     handles = {
         "statistically tied with the best": Line2D([], [], marker="o", **marks),
         "significantly worse than the best": Line2D([], [], marker="o", markerfacecolor="white", **marks),
-        f"below: within {100 * error_margin:.3g} % of the best (95 % confidence)": Line2D([], [], marker="s", **marks),
-        "95 % band of the noise within replicates": Patch(color=style.LEGEND_COLOR, alpha=0.2),
+        good_enough: Line2D([], [], marker="s", **marks),
+        "95 % within-replicate confidence band": Patch(color=style.LEGEND_COLOR, alpha=0.2),
     }
+    if has_arrows:
+        handles["arrow at the top: above the axis"] = Line2D([], [], marker=ARROW, **marks | {"markersize": 8})
     layout.add_legend(figure, handles, max_columns=2)

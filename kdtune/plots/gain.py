@@ -17,7 +17,7 @@ from kdtune.plots import layout, style
 from kdtune.plots.student_curves import group_curves
 from kdtune.plots.style import CurveStyle
 
-MAX_MARKS = 16  # of a curve: among more points not every one is marked
+MAX_MARKS = 16  # A curve with more points has marks at some of them only.
 
 
 def plot_gain(answer: Answer) -> Figure:
@@ -58,7 +58,7 @@ def compute_relative_gain(curve: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    curve : one row per T, with the columns ``T``, ``gain``, ``gain_low``, ``gain_high`` and ``baseline_num_error``.
+    curve : One row per T, with the columns ``T``, ``gain``, ``gain_low``, ``gain_high`` and ``baseline_num_error``.
 
     Returns
     -------

@@ -84,7 +84,7 @@ def count_panels(panels: Sequence[Sequence[Key | None]]) -> int:
 
 
 def note_omitted(figure: Figure, n_shown: int, n_total: int, noun: str = "data sets") -> None:
-    """Write under a figure that it does not show everything, if so."""
+    """Write under a figure how many items it shows, if it does not show all."""
     if n_shown < n_total:
         figure.supxlabel(f"the first {n_shown} of {n_total} {noun}", fontsize=8)
 
@@ -94,8 +94,9 @@ def set_temperature_axis(axes: Axes, axis: Axis, temperatures: Sequence[float]) 
 
     Parameters
     ----------
-    axis : ``axes.xaxis`` or ``axes.yaxis``.
-    temperatures : ascending.
+    axes : The axes.
+    axis : Either ``axes.xaxis`` or ``axes.yaxis``.
+    temperatures : The temperatures in ascending order.
     """
     if axis is axes.xaxis:
         axes.set_xscale("log")
@@ -172,7 +173,10 @@ def add_legend(figure: Figure, handles: dict[str, Any], max_columns: int = 3, ti
 
     Parameters
     ----------
-    handles : what is drawn, by its label.
+    figure : The figure.
+    handles : The drawn objects by their labels.
+    max_columns : The largest number of columns of the legend.
+    title : The title of the legend.
     """
     if len(handles) > MAX_LEGEND_ENTRIES:
         n_omitted = len(handles) - MAX_LEGEND_ENTRIES + 1

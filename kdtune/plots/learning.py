@@ -15,7 +15,7 @@ from kdtune.analysis.representatives import PANEL, SERIES, has_replicates, summa
 from kdtune.columns import EPOCH, ID, N_TRAIN, N_VAL
 from kdtune.plots import layout, style
 
-MAX_PANELS = layout.MAX_PANELS // 2  # in a row, of two
+MAX_PANELS = layout.MAX_PANELS // 2  # per row; there are two rows
 MEASURE_LABELS = {"loss": "cross-entropy at T = 1, nats", "error_share": "share of wrong examples"}
 SPLIT_LABELS = {"train": "training examples", "val": "validation split"}
 
@@ -27,8 +27,8 @@ def plot_learning_curves(networks: pd.DataFrame, learning_curves: pd.DataFrame) 
 
     Parameters
     ----------
-    networks : one row per network: ``id``, ``panel``, ``series`` (the kind of network), ``n_train``, ``n_val``.
-    learning_curves : one row per network and epoch: ``id``, ``epoch``, and for both splits ``train_loss``,
+    networks : One row per network: ``id``, ``panel``, ``series`` (the kind of network), ``n_train``, ``n_val``.
+    learning_curves : One row per network and epoch: ``id``, ``epoch``, and for both splits ``train_loss``,
         ``train_num_error`` and so on.
     """
     summary = summarize_learning(networks, learning_curves)
@@ -76,6 +76,7 @@ def summarize_learning(networks: pd.DataFrame, learning_curves: pd.DataFrame) ->
 
 
 def _draw_curve(axes: Axes, rows: pd.DataFrame, column: str, color: str) -> None:
+    """Draw the mean of a measure against the epoch, with a band from the lowest to the highest replicate."""
     axes.plot(rows[EPOCH], rows[column], color=color, linewidth=1.2, marker="o", markersize=1.8)
     low, high = rows[f"{column}_low"], rows[f"{column}_high"]
     axes.fill_between(rows[EPOCH], low, high, color=color, alpha=0.2, linewidth=0)

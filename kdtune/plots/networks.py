@@ -20,8 +20,8 @@ def plot_networks(networks: pd.DataFrame, n_left_out: int = 0) -> Figure:
 
     Parameters
     ----------
-    networks : one row per network, with ``panel``, ``series`` (the kind of network) and ``num_error``.
-    n_left_out : cells of which no network is shown.
+    networks : One row per network, with ``panel``, ``series`` (the kind of network) and ``num_error``.
+    n_left_out : The number of cells of which no network is shown.
     """
     errors_by_panel = group_errors(networks)
     panels = list(errors_by_panel)[: layout.MAX_PANELS]

@@ -14,16 +14,16 @@ from kdtune.analysis.optimum import FLAT, LARGER_THAN_TEACHER
 from kdtune.plots import layout, style
 from kdtune.plots.style import CurveStyle
 
-OPEN_END_RATIO = 1.6  # open intervals are drawn this far beyond the grid
+OPEN_END_RATIO = 1.6  # Open intervals are drawn beyond the grid by this factor.
 
 
 def prepare_intervals(t_opt: pd.DataFrame, temperatures: list[float]) -> pd.DataFrame:
-    """Prepare what is drawn of each cell's best temperature.
+    """Compute the ends and the properties that figures show of each cell's best temperature.
 
     Parameters
     ----------
-    t_opt : one row per cell, with ``T_opt_continuous``, ``T_opt_low``, ``T_opt_high`` and ``flags``.
-    temperatures : the grid, ascending.
+    t_opt : One row per cell, with ``T_opt_continuous``, ``T_opt_low``, ``T_opt_high`` and ``flags``.
+    temperatures : The grid in ascending order.
 
     Returns
     -------
@@ -53,7 +53,10 @@ def draw_vertical_intervals(
 
     Parameters
     ----------
-    x : (n,): positions of the rows of ``intervals``, which ``prepare_intervals`` made.
+    x : (n,): The positions of the intervals.
+    intervals : (n,): The rows to draw, from ``prepare_intervals``.
+    curve_style : The style of the curve.
+    temperatures : The grid in ascending order.
     """
     color, marker = curve_style
     best_T, is_flat = intervals["T_opt_continuous"].to_numpy(), intervals["is_flat"].to_numpy()
@@ -77,7 +80,10 @@ def draw_horizontal_intervals(
 
     Parameters
     ----------
-    y : (n,): positions of the rows of ``intervals``, which ``prepare_intervals`` made.
+    y : (n,): The positions of the intervals.
+    intervals : (n,): The rows to draw, from ``prepare_intervals``.
+    curve_style : The style of the marks.
+    temperatures : The grid in ascending order.
     """
     color, marker = curve_style
     best_T, is_flat = intervals["T_opt_continuous"].to_numpy(), intervals["is_flat"].to_numpy()
@@ -100,12 +106,13 @@ def _choose_line_styles(intervals: pd.DataFrame) -> list[str]:
 
 
 def add_interval_legend(figure: Figure, handles: dict[str, Any], arrow: str) -> None:
-    """Add a legend of curves and of what marks and arrows mean.
+    """Add a legend that explains the curves, the hollow marks and the arrows.
 
     Parameters
     ----------
-    handles : what is drawn, by its label.
-    arrow : the marker of an open end.
+    figure : The figure.
+    handles : The drawn curves by their labels.
+    arrow : The marker of an open end.
     """
     marks: Any = {"color": style.LEGEND_COLOR, "linestyle": "none", "markersize": 5}
     handles = handles | {

@@ -71,7 +71,7 @@ def prepare_map(t_opt: pd.DataFrame, cell_columns: list[str]) -> OptimumMap:
 
     Parameters
     ----------
-    t_opt : one row per cell, with ``cell_columns``, ``T_opt`` and ``flags``.
+    t_opt : One row per cell, with ``cell_columns``, ``T_opt`` and ``flags``.
     """
     data_columns = select_data_columns(cell_columns)
     student_columns = [column for column in cell_columns if column not in data_columns]

@@ -29,8 +29,8 @@ def plot_per_class(networks: pd.DataFrame, per_class: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    networks : one row per network: ``id``, ``panel``, ``series`` (the kind of network).
-    per_class : one row per network and class: ``id``, ``label`` (the class), ``num_error``, ``seen``.
+    networks : One row per network: ``id``, ``panel``, ``series`` (the kind of network).
+    per_class : One row per network and class: ``id``, ``label`` (the class), ``num_error``, ``seen``.
     """
     errors = summarize_replicates(networks, per_class, LABEL, [NUM_ERROR])
     unseen_classes = find_unseen_classes(networks, per_class)

@@ -1,4 +1,4 @@
-"""Draw what it costs to use one temperature for all settings: the decision that most users face."""
+"""Draw the cost of one temperature for all settings: the decision that most users face."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.fixed_temperature import compute_relative_regret
-from kdtune.analysis.sentences import list_rows
 from kdtune.plots import layout, style
 from kdtune.plots.student_curves import group_curves
 from kdtune.plots.style import Key
 
-USUAL_TEMPERATURES = (1.0, 2.0, 4.0, 10.0)  # that others use without a search
+USUAL_TEMPERATURES = (1.0, 2.0, 4.0, 10.0)  # temperatures that are often used without a search
 MAX_TEMPERATURES = 6
 TICKS = (-1, -0.5, -0.2, -0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
@@ -30,8 +29,8 @@ def plot_regret(answer: Answer) -> Figure:
     """
     student_curves = group_curves(answer)
     curves = answer.curves
-    costs = {row["T"]: row for row in list_rows(answer.fixed)}
-    temperatures = _choose_temperatures(sorted(costs))
+    costs = answer.fixed.set_index("T")
+    temperatures = _choose_temperatures(sorted(costs.index))
     styles = student_curves.styles
     offsets = np.linspace(-0.3, 0.3, len(styles)) if len(styles) > 1 else np.zeros(1)
     with mpl.rc_context(style.RC_PARAMS):
@@ -49,7 +48,7 @@ def plot_regret(answer: Answer) -> Figure:
                 handles[student_curves.labels[student_key]] = axes.plot(
                     x + offset + spread, student_regrets, marker, color=color, markersize=4, alpha=0.8
                 )[0]
-            median, worst = costs[T]["median"], costs[T]["worst"]
+            median, worst = costs["median"][T], costs["worst"][T]
             handles["median of the settings"] = axes.hlines(median, x - 0.4, x + 0.4, color="black", linewidth=1.5)
             text = f"median {median:+.0%}\nworst {worst:+.0%}"
             axes.annotate(text, (x, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center", va="bottom")
@@ -59,7 +58,7 @@ def plot_regret(answer: Answer) -> Figure:
         axes.margins(y=0.1)
         axes.set_yticks(_choose_ticks(all_regrets))
         axes.set_xticks(range(len(temperatures)), [f"T = {T:g}" for T in temperatures])
-        axes.set_ylabel("test errors above those at the setting's own T")
+        axes.set_ylabel("relative excess error\nover the setting's best T (test split)")
         layout.add_legend(figure, handles)
     return figure
 

@@ -1,4 +1,4 @@
-"""Write the report: one page with the whole answer, which loads nothing. Its sentences stand in the template."""
+"""Write the report: a self-contained page with the whole answer. Its fixed sentences are in the template."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kdtune.text import NOTHING, pluralize
 from kdtune.versions import list_versions
 
 MAX_ROWS = 1000  # of a table on the page
-FIRM_REPLICATES = 3  # with fewer nothing firm can be said
+FIRM_REPLICATES = 3  # With fewer replicates the page has a warning.
 FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", NUM_ERROR, ACCURACY, "networks", "per_class",
            "confusion", "learning")  # fmt: skip
 MODEL_NAMES = {TEACHER: "teacher", BASELINE: "baseline", STUDENT: "distilled student"}
@@ -59,17 +59,18 @@ def write_report(
     commands: Iterable[str] = (),
     networks: ChosenNetworks | None = None,
 ) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Parameters
     ----------
-    table : one row per network, from which the answer comes.
-    path : of the page.
-    name : the page's title.
-    settings : the resolved sweep file's text.
-    trained : versions of what made the table.
-    commands : shell commands that make the table again.
-    networks : single networks of the table and their details.
+    table : One row per network.
+    answer : The answer that comes from this table.
+    path : The path of the page.
+    name : The title of the page.
+    settings : The text of the resolved sweep file.
+    trained : The versions of the software that made the table.
+    commands : The shell commands that make the table again.
+    networks : Single networks of the table and their details.
     """
     environment = Environment(
         loader=PackageLoader("kdtune.plots"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -163,13 +164,11 @@ def _list_warnings(table: pd.DataFrame, answer: Answer) -> list[str]:
     if n_unfinished:
         texts.append(
             f"{pluralize(n_unfinished, 'network')} of {len(table):,} failed or were skipped; "
-            "what needs them is left out."
+            "results that need them are left out."
         )
     n_replicates = int(answer.t_opt["replicates"].min())
     if n_replicates < FIRM_REPLICATES:
-        texts.append(
-            f"Some settings have {pluralize(n_replicates, 'replicate')} only: nothing firm can be said about them."
-        )
+        texts.append(f"Some settings have only {pluralize(n_replicates, 'replicate')}, too few for firm conclusions.")
     n_larger = int(answer.t_opt["flags"].map(lambda flags: LARGER_THAN_TEACHER in flags).sum())
     if n_larger:
         texts.append(f"In {pluralize(n_larger, 'setting')} the student has more parameters than its teacher.")

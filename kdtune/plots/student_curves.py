@@ -27,6 +27,13 @@ class StudentCurves:
         """Return a label for a data set."""
         return style.label_setting(self.data_columns, data_key)
 
+    def label_data_in_lines(self, data_key: Key) -> str:
+        """Return a label for a data set with one line per column."""
+        labels = [
+            style.label_setting([column], (value,)) for column, value in zip(self.data_columns, data_key, strict=True)
+        ]
+        return "\n".join(label for label in labels if label)
+
 
 def group_curves(answer: Answer) -> StudentCurves:
     """Group an answer's curves by data set and student."""

@@ -1,4 +1,4 @@
-"""Choose colours, markers and labels, so that the same thing looks the same in every figure."""
+"""Choose colours, markers and labels that are the same in all figures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kdtune.analysis.optimum import LARGER_THAN_TEACHER
 
 TEACHER_COLOR, BASELINE_COLOR = "#000000", "#999999"
 LEGEND_COLOR = "#555555"  # of a mark that explains a shape, whatever its colour
-# Okabe and Ito's palette, which the colour-blind can tell apart. Students have it in one order, data sets in another
-# with other markers, since no figure has both.
+# Okabe and Ito's palette, which colour-blind people can distinguish. Students and data sets use it in different orders
+# and with different markers, since no figure has both.
 STUDENT_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 DATA_COLORS = ("#D55E00", "#009E73", "#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442")
 # A square stands for "within the margin of the best", a triangle of a data set for an open interval.
@@ -79,8 +79,9 @@ def label_setting(columns: Sequence[str], key: Key, fallback: str = "") -> str:
 
     Parameters
     ----------
-    columns, key : the setting's columns and their values.
-    fallback : the label of a setting without values.
+    columns : The columns of the setting.
+    key : The value of each column.
+    fallback : The label of a setting without values.
     """
     text = format_setting(columns, key)
     if len(text) > MAX_LABEL_LENGTH:  # Long settings often begin with the same names and differ in the last values.
@@ -96,8 +97,8 @@ def label_students(t_opt: pd.DataFrame, columns: Sequence[str]) -> dict[Key, str
 
     Parameters
     ----------
-    t_opt : one row per cell, with ``columns`` and ``flags``.
-    columns : that name a student.
+    t_opt : One row per cell, with ``columns`` and ``flags``.
+    columns : The columns that name a student.
     """
     labels: dict[Key, str] = {}
     for key, cells in group_rows(t_opt, columns):

@@ -21,7 +21,7 @@ from kdtune.plots.student_curves import StudentCurves, group_curves
 from kdtune.plots.style import CurveStyle, Key
 
 MEASURE_LABELS = {NUM_ERROR: "errors on the test set", ACCURACY: "accuracy on the test set"}
-MAX_MARKS = 16  # of a curve: among more points not every one is marked
+MAX_MARKS = 16  # A curve with more points has marks at some of them only.
 LOG_RATIO = 8  # greatest over lowest errors, beyond which a linear axis would squeeze the better students
 
 
@@ -48,8 +48,9 @@ def plot_against_temperature(answer: Answer, measure: str) -> Figure:
 
     Parameters
     ----------
-    measure : a column of the table; ``answer.curves`` has it, with ``_low`` and ``_high``, and that of teachers and
-        baselines with their names before it.
+    answer : The answer that the curves come from.
+    measure : A column of the table. ``answer.curves`` has it also with ``_low`` and ``_high``, and with ``teacher_``
+        and ``baseline_`` in front.
     """
     student_curves = group_curves(answer)
     teacher_levels = compute_teacher_levels(student_curves, measure)

@@ -36,7 +36,9 @@ def write_checksums(folder: Path, names: Sequence[str]) -> None:
 
 def has_checksums(folder: Path) -> bool:
     """Return whether a folder has checksums; those of earlier versions have none."""
-    return (folder / CHECKSUMS_FILE).exists()
+    path = folder / CHECKSUMS_FILE
+    with classify_read_errors(path):
+        return path.exists()
 
 
 def compare_checksums(folder: Path, names: Sequence[str]) -> None:

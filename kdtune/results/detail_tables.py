@@ -1,4 +1,4 @@
-"""The tables of what is too long for a row: errors by class, confusion matrices and learning curves.
+"""Detail tables: errors by class, confusion matrices and learning curves, which are too long for a row of the table.
 
 Workers put these details into the rows of their packs; here they become tables of their own, joined to the
 sweep's table by ``id``. The functions are pure.
@@ -121,7 +121,7 @@ def _iterate_confusions(rows: pa.Table) -> Iterator[_Confusion]:
 
 
 def _select_with_detail(rows: pa.Table, detail: str) -> pa.Table:
-    """Select the rows that hold a detail, after adding the columns of details that rows of earlier versions lack."""
+    """Select the rows that hold a detail; rows of earlier versions may lack the columns of details, and hold none."""
     for name, kind in DETAIL_TYPES.items():
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(len(rows), kind))

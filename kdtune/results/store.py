@@ -38,6 +38,7 @@ from kdtune.files.atomic import create_folder, is_temporary, list_folder, make_t
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.results.detail_tables import DETAIL_BUILDERS
 from kdtune.results.lock import LOCK_FILE, LOCK_HOLDER_FILE, create_and_lock
+from kdtune.results.parts import list_parts, read_parts
 from kdtune.results.teachers import TeacherStore
 from kdtune.results.weights import save_weights
 from kdtune.table import merge_tables, read_table, rows_to_arrow, write_chunks, write_table
@@ -94,12 +95,11 @@ class Store:
     def _check_writable(self) -> None:
         """Raise RequestError if a folder that exists cannot be written."""
         for folder in (self.folder, self.parts_folder, self.teachers.folder):
-            if not folder.exists():
-                continue
             probe = make_temporary_path(folder / "probe")
             try:
-                probe.touch()
-                probe.unlink()
+                if folder.exists():
+                    probe.touch()
+                    probe.unlink()
             except OSError as error:
                 raise RequestError(f"{folder}: the results folder cannot be written: {error.strerror}") from error
 
@@ -119,8 +119,8 @@ class Store:
                 if path.name in (LOCK_FILE, LOCK_HOLDER_FILE):
                     continue
                 if path.is_symlink() and path.is_dir():
-                    for content in list_folder(path):
-                        remove_path(content)
+                    for child in list_folder(path):
+                        remove_path(child)
                 else:
                     remove_path(path)
 
@@ -149,7 +149,7 @@ class Store:
             If the system cannot read a file at the moment, or a damaged one cannot be moved.
         """
         while True:
-            tables, errors = _read_parts(self._list_parts())
+            tables, errors = read_parts(list_parts(self.parts_folder))
             # Parts that vanished after they were listed were compacted, and their rows are in another file now.
             if all(os.path.lexists(path) for path in errors):
                 break
@@ -170,7 +170,7 @@ class Store:
 
     def compact_parts(self, min_files: int = MAX_PARTS) -> None:
         """Put all rows into one part if there are many. Not while packs run: their driver reads single parts."""
-        paths = self._list_parts()
+        paths = list_parts(self.parts_folder)
         if len(paths) >= min_files:
             self._compact(paths)
 
@@ -188,14 +188,14 @@ class Store:
         StorageError
             If the disk is full or the folder cannot be written.
         """
-        self._compact(self._list_parts(), without_ids=network_ids)
+        self._compact(list_parts(self.parts_folder), without_ids=network_ids)
 
     def _compact(self, paths: Iterable[Path], without_ids: Iterable[str] = ()) -> None:
         """Write the rows of parts into one, then remove those parts; a kill in between leaves rows twice, never none.
 
         Damaged parts stay, for ``read_rows`` to report. The rows of the networks ``without_ids`` are left out.
         """
-        tables, _ = _read_parts(paths)
+        tables, _ = read_parts(paths)
         if not tables:
             return
         compacted_path = self.parts_folder / f"compacted-{uuid.uuid4().hex[:12]}.parquet"
@@ -213,33 +213,6 @@ class Store:
         with convert_os_errors(f"write {self.parts_folder}"):
             create_folder(self.parts_folder)
         write_table(rows, path)
-
-    def _list_parts(self) -> list[Path]:
-        """Return the files in ``parts/`` that are not temporary, sorted by modification time.
-
-        They are sorted because ``merge_tables`` keeps the last of several final rows of a network. Where the clocks
-        of hosts disagree, that may be the row that was written first: both are results of the same training.
-        """
-        while True:
-            paths = self._list_part_files()
-            with convert_os_errors(f"read {self.parts_folder}"):
-                try:
-                    modified_at = {path: path.lstat().st_mtime_ns for path in paths}
-                except FileNotFoundError:
-                    continue  # It was compacted, perhaps into a file that is not among these.
-            return sorted(paths, key=lambda path: modified_at[path])
-
-    def _list_part_files(self) -> list[Path]:
-        """List the files in ``parts/`` again until none of the listing before has vanished.
-
-        A listing is no snapshot: if parts are compacted meanwhile, it may lack both an old file and the new one.
-        """
-        previous_paths = None
-        while True:
-            paths = {path for path in list_folder(self.parts_folder) if not is_temporary(path)}
-            if previous_paths is not None and previous_paths <= paths:
-                return list(paths)
-            previous_paths = paths
 
     def _set_part_aside(self, path: Path) -> Path:
         set_aside_path = self.folder / "set-aside" / f"{path.name}.{uuid.uuid4().hex[:8]}"
@@ -289,15 +262,3 @@ class Store:
     def get_student_path(self, network_id: str) -> Path:
         """Return the path of a student's weights, which exist only if they were kept."""
         return self.students_folder / f"{network_id}.safetensors"
-
-
-def _read_parts(paths: Iterable[Path]) -> tuple[dict[Path, pa.Table], dict[Path, ValueError]]:
-    """Read files of rows and return their tables, and the errors of those that are damaged or do not exist."""
-    tables: dict[Path, pa.Table] = {}
-    errors: dict[Path, ValueError] = {}
-    for path in paths:
-        try:
-            tables[path] = read_table(path)
-        except ValueError as error:
-            errors[path] = error
-    return tables, errors

@@ -43,7 +43,9 @@ def load_network(results: str | Path, id: str) -> nn.Sequential:
     Raises
     ------
     RequestError
-        If there is no such network, or its weights were not kept or cannot be read.
+        If there is no such network, or its weights were not kept or are damaged.
+    StorageError
+        If the system cannot read the weights at the moment.
     """
     return load_weights(_find_weights(Path(results), id))
 
@@ -99,8 +101,7 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
         return path
     if matching_ids:
         raise RequestError(f"{id_prefix!r} begins the ids of {len(matching_ids)} networks; give more digits")
-    table_path = folder / "table.parquet"
-    table_ids = read_table(table_path)[ID].to_pylist() if table_path.is_file() else []
+    table_ids = _read_table_ids(folder)
     if id_prefix and any(network_id.startswith(id_prefix) for network_id in table_ids):
         raise RequestError(
             f"{folder}: no weights are kept of network {id_prefix}; sweep with --keep-students best or all, "
@@ -111,6 +112,15 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
     raise RequestError(f"{folder}: there is no network {id_prefix!r}{hint}")
 
 
+def _read_table_ids(folder: Path) -> list[str]:
+    """Return the ids in a sweep's table; none if there is no table or it is damaged."""
+    try:
+        ids: list[str] = read_table(folder / "table.parquet")[ID].to_pylist()
+    except ValueError:
+        return []
+    return ids
+
+
 def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
     """Remove the weights of students that are not to be kept, and return how many of those to be kept have none.
 
@@ -118,8 +128,14 @@ def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
 
     Parameters
     ----------
+    store : the sweep's folder.
     rows : the rows of the sweep.
     best_only : keep only the distilled students at each cell's chosen T, in every replicate; otherwise all students.
+
+    Raises
+    ------
+    StorageError
+        If a file cannot be removed.
     """
     table = to_frame(rows)
     students = table[(table[STATUS] == DONE) & (table[MODEL] != TEACHER)]

@@ -81,7 +81,7 @@ class TeacherStore:
         rows = []
         for teacher_id in teacher_ids:
             folder = self.folder / teacher_id
-            if folder.is_dir():
+            if self._has_folder(teacher_id):
                 try:
                     row = read_row(folder)
                     check_structure(folder, row)
@@ -98,7 +98,7 @@ class TeacherStore:
         learned from the original, and training the teacher again gives the original's numbers. A folder of an
         earlier version, which has no checksums, gets them here.
         """
-        existing_ids = {teacher_id for teacher_id in teacher_ids if (self.folder / teacher_id).is_dir()}
+        existing_ids = {teacher_id for teacher_id in teacher_ids if self._has_folder(teacher_id)}
         for teacher_id in sorted(existing_ids - self.accepted_ids):
             if self.accept_or_set_aside(teacher_id):
                 self.accepted_ids.add(teacher_id)
@@ -129,7 +129,7 @@ class TeacherStore:
         try:
             check_unchanged(folder, [name])
         except ValueError as problem:
-            change = "was changed after it was saved" if folder.is_dir() else "was removed"
+            change = "was changed after it was saved" if self._has_folder(teacher_id) else "was removed"
             remedy = "run the same command again, which trains that teacher again"
             raise ValueError(f"teachers/{teacher_id} {change}: {problem}; {remedy}") from None
         return folder / name
@@ -239,7 +239,7 @@ class TeacherStore:
         try:
             write_checksums(folder, CHECKSUMMED_FILES)
         except (ValueError, StorageError) as error:
-            if folder.is_dir():
+            if self._has_folder(teacher_id):
                 self._warn(f"teachers/{teacher_id} is used without checksums, so that a change goes unnoticed: {error}")
 
     def set_aside_with_warning(self, teacher_id: str, problem: str) -> None:
@@ -256,9 +256,15 @@ class TeacherStore:
             if set_aside_path is None:
                 return  # Another sweep was faster, and warns.
             outcome = f"set aside as teachers/{set_aside_path.name}, {outcome}"
-        elif not (self.folder / teacher_id).is_dir():
+        elif not self._has_folder(teacher_id):
             return
         self._warn(f"teachers/{teacher_id} {problem}; {outcome}")
+
+    def _has_folder(self, teacher_id: str) -> bool:
+        """Return whether a teacher has a folder; StorageError if the system cannot say."""
+        folder = self.folder / teacher_id
+        with convert_os_errors(f"read {folder}"):
+            return folder.is_dir()
 
     def _warn(self, message: str) -> None:
         if message not in self.warnings:

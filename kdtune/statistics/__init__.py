@@ -1,1 +1,1 @@
-"""Statistics on arrays: arrays in, numbers out. These modules know no table."""
+"""Statistics on arrays. The functions take arrays and return numbers; they know no tables."""

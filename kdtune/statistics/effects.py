@@ -1,11 +1,14 @@
-"""Estimate whether the best temperature moves with a factor, over all cells at once.
+"""Estimate the effect of a factor on the best temperature from all cells together.
 
-The model is log2 T = d + e log2(factor), with one effect e for all cells and an intercept d for each block of
-cells that differ in the factor alone. The cost of an effect is the mean smooth curve of each cell at the T that
-the model gives it, summed over the cells, with the d's that make it least. Beyond the ends of its grid a curve
-levels off, so that an optimum there is only known to lie there or beyond (censored). The estimate of e is where
-the cost is least. Replicates are the unit; interval and test are those of ``smooth_minimum.find_minimum``, for
-the cost of one replicate along the best d's is one curve of e.
+The model is log2 T_opt = d + e log2(factor). All cells share the effect e. Cells that differ only in the factor form
+a block; each block has its own intercept d.
+
+The cost of an effect e is the mean smooth curve of each cell at the T that the model predicts, summed over the cells,
+with the intercepts that minimize the sum. The estimate of e minimizes the cost. Beyond the ends of its grid a curve is
+level, so a minimum at an end counts as "there or beyond" (a censored value).
+
+Replicates are the units of interval and test: the cost of one replicate, along the best intercepts, is one curve over
+e, and ``smooth_minimum.find_minimum`` finds the minimum of their mean.
 """
 
 from __future__ import annotations
@@ -18,35 +21,35 @@ from scipy import stats
 
 from kdtune.statistics.levelled_curves import LEVELLING_WIDTH, LevelledCurves
 from kdtune.statistics.smooth_minimum import Minimum, find_minimum
-from kdtune.statistics.standard_errors import ROUNDING, Array, margin_of_error, sum_of_means
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, margin_of_error, sum_of_means
 
-N_CANDIDATES = 241  # effects e that are tried
-INTERCEPT_STEP = 8  # points of the axis from one intercept d that is tried to the next
-STEEPNESS = 2.0  # the steepest candidate crosses the whole grid of temperatures in 1 / STEEPNESS of the factor's range
+N_CANDIDATES = 241  # the number of effects e that are tried
+INTERCEPT_STEP = 8  # the points of the axis from one intercept d that is tried to the next
+STEEPNESS = 2.0  # The steepest candidate crosses the grid of temperatures in 1 / STEEPNESS of the factor's range.
 
 
 @dataclass(frozen=True)
 class Effect:
     """The change of log2 T_opt per doubling of a factor."""
 
-    estimate: Minimum
-    p_value: float  # of no effect
+    estimate: Minimum  # the estimated change with its interval
+    p_value: float  # the p-value of the hypothesis that there is no effect
     check: float  # the estimate by a second method
-    check_low: float
+    check_low: float  # the ends of its interval
     check_high: float
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Cells that differ in the factor alone, on one axis of evenly spaced points."""
+    """The C cells that differ only in the factor, with their curves at n evenly spaced points of one axis."""
 
-    factors: Array  # (C,): log2 of the factor, centred
-    sets: list[int]  # (C,): to which independent set each cell belongs
+    factors: Array  # (C,): log2 of the factor, minus its mean over the block
+    sets: list[int]  # (C,): the number of the independent set that each cell belongs to
     values: Array  # (R, C, n)
     slopes: Array  # (R, C, n); 0 at both ends
-    curvatures: Array  # (C, n): of the mean curve; 0 where it is no valley's, and at both ends
-    optima: Array  # (R, C): where each replicate's own curve is lowest
-    uncertainty: float  # the greatest of its cells
+    curvatures: Array  # (C, n): curvature of the mean curve; 0 where it is negative, and at both ends
+    optima: Array  # (R, C): the log2 T at which each replicate's own curve is lowest
+    uncertainty: float  # the greatest uncertainty of its cells
 
 
 def estimate_effect(
@@ -55,20 +58,23 @@ def estimate_effect(
     factors: Sequence[float],
     blocks: Sequence[Hashable],
     sets: Sequence[int],
-    confidence_level: float = 0.95,
+    confidence_level: float = CONFIDENCE_LEVEL,
 ) -> Effect | None:
     """Estimate the effect of a factor on log2 T_opt.
 
     Parameters
     ----------
-    axis, curves : the cells' curves, from ``place_on_one_axis``.
-    factors : log2 of each cell's factor.
-    blocks : names the block of each cell; cells in one block differ in the factor alone.
-    sets : from 0 on; the replicates of cells in different sets are independent, those in one are paired.
+    axis : (n,): The axis of log2 T that all curves share, from ``place_on_one_axis``.
+    curves : The curves of each cell, from ``place_on_one_axis``.
+    factors : The log2 of each cell's factor.
+    blocks : The name of each cell's block. Cells in one block differ only in the factor.
+    sets : The number of each cell's set, from 0 on. Replicates of cells in one set are paired, those of cells in
+        different sets are independent.
+    confidence_level : The confidence level of the intervals, between 0 and 1.
 
     Returns
     -------
-    None if no two cells differ in the factor alone, or there are fewer than two replicates.
+    The effect, or None if no two cells differ only in the factor, or there are fewer than two replicates.
     """
     step = axis[1] - axis[0]
     compared_blocks = _build_blocks(curves, factors, blocks, sets, step)
@@ -88,16 +94,17 @@ def estimate_effect(
         np.add.at(scores, block.sets, cell_scores)
 
     mean_costs = costs.mean(axis=1).sum(axis=0)
-    # Where all optima lie beyond their grids, many candidates cost the same: the smallest effect is reported.
+    # Where all optima lie beyond their grids, many candidates cost the same: the smallest of these effects is reported.
     cheapest_effects = candidates[mean_costs <= mean_costs.min() + ROUNDING * abs(mean_costs).max()]
     smallest_effect = float(cheapest_effects[abs(cheapest_effects).argmin()])
     minimum = find_minimum(candidates, costs, scores, confidence_level)
     uncertainty = max(block.uncertainty for block in compared_blocks) / factor_range
     estimate = Minimum(smallest_effect, minimum.low - uncertainty, minimum.high + uncertainty)
 
-    # As in the interval, two tests: that no effect costs no more than the best candidate does, and that the cost
-    # neither falls nor rises at no effect. Around a minimum the second is the more powerful; where no effect puts
-    # all optima beyond the ends of their grids, only the first sees anything.
+    # The hypothesis of no effect is tested in two ways, as in the interval: whether no effect costs as little as the
+    # best candidate, and whether the slope of the cost is 0 at no effect. Near a minimum the second test is the more
+    # powerful. Where no effect puts all optima beyond the ends of their grids, the cost is level and only the first
+    # test has any power.
     no_effect, cheapest = N_CANDIDATES // 2, int(mean_costs.argmin())
     excess_costs = costs[..., [no_effect]] - costs[..., [cheapest]]
     p_value = min(_test_zero_mean(excess_costs), _test_zero_mean(scores[..., [no_effect]]))
@@ -151,13 +158,13 @@ def _build_block(curves: Sequence[LevelledCurves], factors: Array, sets: list[in
 
 
 def _profile_costs(block: _Block, candidates: Array, step: float) -> tuple[Array, Array]:
-    """Compute the cost of each candidate effect, with the intercept that is best for the mean, and its derivative.
+    """Compute the cost of each candidate effect, at the intercept that is best for the mean, and its derivative.
 
-    Positions on the axis are counted in points, of which each is ``step`` wide.
+    Positions on the axis are counted in points, which are ``step`` apart.
 
     Returns
     -------
-    Costs and scores (derivatives by the effect), each (C, R, candidates).
+    The costs and the scores (derivatives of the costs by the effect), each (C, R, candidates).
     """
     shifts = block.factors[:, None] * candidates / step  # (C, candidates)
     intercepts = _find_best_intercepts(block.values.mean(axis=0), shifts)  # (candidates,)
@@ -179,22 +186,22 @@ def _profile_costs(block: _Block, candidates: Array, step: float) -> tuple[Array
 
 
 def _find_best_intercepts(means: Array, shifts: Array) -> Array:
-    """Find for each candidate the intercept with the least sum of the cells' mean curves, to ``INTERCEPT_STEP``.
+    """Find for each candidate the intercept, among those tried, that minimizes the sum of the cells' mean curves.
 
-    The tried intercepts are evenly spaced, so that the values of one shifted curve at all of them are every
-    ``INTERCEPT_STEP``-th of its points from one on: a window of the padded curve.
+    The intercepts that are tried are ``INTERCEPT_STEP`` points apart. The values of a shifted curve at all of them are
+    therefore every ``INTERCEPT_STEP``-th point in a window of the padded curve.
 
     Parameters
     ----------
-    means : (C, n): the mean curves.
-    shifts : (C, candidates): in points.
+    means : (C, n): The mean curve of each cell.
+    shifts : (C, candidates): The shift of each cell's curve by each candidate, in points.
 
     Returns
     -------
-    (candidates,): intercepts in points from the first of the axis.
+    (candidates,): The intercepts, in points from the first point of the axis.
     """
     n_points = means.shape[1]
-    half = (n_points - 1) // 2  # intercepts reach half the axis beyond either end
+    half = (n_points - 1) // 2  # The intercepts reach half the length of the axis beyond either end.
     shifts = shifts.round().astype(int)
     padding = half + abs(shifts).max()
     padded_means = np.pad(means, ((0, 0), (padding, padding)), mode="edge")
@@ -207,7 +214,7 @@ def _find_best_intercepts(means: Array, shifts: Array) -> Array:
 
 
 def _interpolate_each(curves: Array, positions: Array) -> Array:
-    """Interpolate curves (..., C, n) linearly, each at its own positions (C, m); level beyond their ends."""
+    """Interpolate curves (..., C, n) linearly, each at its own positions (C, m); curves are level beyond their ends."""
     last_point = curves.shape[-1] - 1
     positions = positions.clip(0, last_point)
     lower_points = np.minimum(positions.astype(int), last_point - 1)
@@ -219,11 +226,11 @@ def _interpolate_each(curves: Array, positions: Array) -> Array:
 
 
 def _regress_optima_on_factor(blocks: Sequence[_Block], confidence_level: float) -> tuple[float, float, float]:
-    """Estimate the effect by a second method: the slope of each replicate's own optima on the factor, within blocks.
+    """Estimate the effect by a second method: regress each replicate's own optima on the factor, within blocks.
 
     Returns
     -------
-    The mean slope and the ends of its t-interval.
+    The mean of the replicates' slopes and the two ends of its t-interval.
     """
     n_sets = max(max(block.sets) for block in blocks) + 1
     products = np.zeros((n_sets, len(blocks[0].optima), 1))

@@ -1,4 +1,4 @@
-"""Compute means over replicates and ratios of them, with 95 % confidence intervals; a missing replicate is NaN."""
+"""Compute means over replicates and ratios of means, with confidence intervals; a missing value is NaN."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kdtune.statistics.standard_errors import Array, critical_t
-
-CONFIDENCE_LEVEL = 0.95
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t
 
 
 class Interval(NamedTuple):
@@ -35,11 +33,11 @@ def mean_over_replicates(values: Array) -> Any:
 
     Parameters
     ----------
-    values : (R, ...): R replicates.
+    values : (R, ...): The values of R replicates.
 
     Returns
     -------
-    (...): the mean; NaN where every replicate misses something.
+    (...): The mean. It is NaN if every replicate misses a value.
     """
     complete = _select_complete(values)
     if len(complete) == 0:
@@ -47,16 +45,17 @@ def mean_over_replicates(values: Array) -> Any:
     return complete.mean(axis=0)
 
 
-def t_interval(values: Array) -> Interval:
+def t_interval(values: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
     """Compute Student's t-interval for the mean over the replicates of which no value is missing.
 
     Parameters
     ----------
-    values : (R, ...): R replicates, taken to be normal.
+    values : (R, ...): The values of R replicates, which are assumed to be normal.
+    confidence_level : The confidence level of the interval, between 0 and 1.
 
     Returns
     -------
-    Two ends (...); infinite with one complete replicate, NaN with none.
+    The two ends, each (...). They are infinite with one complete replicate and NaN with none.
     """
     complete = _select_complete(values)
     n_replicates = len(complete)
@@ -65,59 +64,55 @@ def t_interval(values: Array) -> Interval:
     if n_replicates == 1:
         return Interval(_fill_mean(values, -math.inf), _fill_mean(values, math.inf))
     deviation = complete.std(axis=0, ddof=1)
-    margin = critical_t(CONFIDENCE_LEVEL, n_replicates - 1) * deviation / math.sqrt(n_replicates)
+    margin = critical_t(confidence_level, n_replicates - 1) * deviation / math.sqrt(n_replicates)
     mean = complete.mean(axis=0)
     return Interval(mean - margin, mean + margin)
 
 
-def fieller_interval(numerator: Array, denominator: Array) -> Ratio:
-    """Compute the ratio of the means of paired values with its interval (Fieller 1954, JRSS B 16).
+def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Ratio:
+    """Estimate the ratio of the means of paired values, with its confidence interval (Fieller 1954, JRSS B 16).
 
-    The interval holds the ratios r at which the mean of ``numerator - r * denominator`` is not significantly
-    different from 0. Everything is NaN if the mean of the denominator is not significantly above 0.
+    The interval holds the ratios r for which the mean of ``numerator - r * denominator`` does not differ
+    significantly from 0.
 
     Parameters
     ----------
-    numerator, denominator : (R,): R pairs, taken to be normal; a pair with a NaN is left out.
+    numerator : (R,): The numerators of R pairs, which are assumed to be normal.
+    denominator : (R,): The denominators of these pairs. A pair with a NaN is left out.
+    confidence_level : The confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    The ratio with its interval. All three are NaN if the mean denominator is not significantly above 0.
     """
     is_complete = ~(np.isnan(numerator) | np.isnan(denominator))
     numerator, denominator = numerator[is_complete], denominator[is_complete]
     n_pairs = len(numerator)
     if n_pairs < 2:
         return NO_RATIO
-    # The squared margins of error of both means, and their mixed term: t^2 times the covariances of the means.
-    squared_margins = np.cov(numerator, denominator) * critical_t(CONFIDENCE_LEVEL, n_pairs - 1) ** 2 / n_pairs
-    aa, ab, bb = squared_margins[0, 0], squared_margins[0, 1], squared_margins[1, 1]
-    a, b = numerator.mean(), denominator.mean()
-    # The ratios r with (a - r b)^2 <= aa - 2 r ab + r^2 bb: a quadratic in r.
-    quadratic, linear, constant = b**2 - bb, a * b - ab, a**2 - aa
-    if quadratic <= 0 or b <= 0:
+    numerator_mean, denominator_mean = numerator.mean(), denominator.mean()
+    # The variances and the covariance of the two means, times the squared critical value.
+    scaled_covariances = np.cov(numerator, denominator) * critical_t(confidence_level, n_pairs - 1) ** 2 / n_pairs
+    numerator_variance, denominator_variance = scaled_covariances[0, 0], scaled_covariances[1, 1]
+    covariance = scaled_covariances[0, 1]
+    # The interval holds the r that satisfy
+    #   (numerator_mean - r denominator_mean)^2 <= numerator_variance - 2 r covariance + r^2 denominator_variance,
+    # that is quadratic r^2 - 2 linear r + constant <= 0.
+    quadratic = denominator_mean**2 - denominator_variance
+    linear = numerator_mean * denominator_mean - covariance
+    constant = numerator_mean**2 - numerator_variance
+    if quadratic <= 0 or denominator_mean <= 0:
         return NO_RATIO
     root = math.sqrt(max(0.0, linear**2 - quadratic * constant))
-    return Ratio(float(a / b), float((linear - root) / quadratic), float((linear + root) / quadratic))
-
-
-def cross_fit(decide: Array, test: Array) -> Array:
-    """Return each replicate's test errors at the T that is best on all other replicates.
-
-    Parameters
-    ----------
-    decide, test : (R, k): errors of R replicates at k temperatures, on the split that decides and on the test split.
-
-    Returns
-    -------
-    (R,); NaN with one replicate.
-    """
-    n_replicates = len(decide)
-    if n_replicates < 2:
-        return np.full(n_replicates, math.nan)
-    means_of_others = (decide.sum(axis=0) - decide) / (n_replicates - 1)
-    errors: Array = test[np.arange(n_replicates), means_of_others.argmin(axis=1)]
-    return errors
+    return Ratio(
+        ratio=float(numerator_mean / denominator_mean),
+        low=float((linear - root) / quadratic),
+        high=float((linear + root) / quadratic),
+    )
 
 
 def _select_complete(values: Array) -> Array:
-    """Return the replicates of values (R, ...) that miss nothing."""
+    """Return the replicates of values (R, ...) of which no value is missing."""
     is_missing = np.isnan(values)
     if not is_missing.any():
         return values

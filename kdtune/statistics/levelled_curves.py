@@ -1,4 +1,4 @@
-"""Place smooth curves of several cells on one axis of log2 T, level beyond the ends of each cell's own grid."""
+"""Place the smooth curves of several cells on one axis of log2 T and make them level beyond the cells' own grids."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from kdtune.statistics.smoothers import N_POINTS
 from kdtune.statistics.standard_errors import Array
 
-# Doublings beyond the ends of its grid over which a curve's slope goes to zero: no cost has a kink there.
+# The doublings of T beyond the ends of its grid over which a curve's slope falls to 0, so that no cost has a kink.
 LEVELLING_WIDTH = 0.25
 
 
@@ -31,11 +31,20 @@ class LevelledCurves:
     values: Array  # (R, n)
     slopes: Array  # (R, n); 0 at both ends
     optima: Array  # (R,): where each replicate's own curve is lowest, within its grid
-    uncertainty: float  # of the mean curve's optimum beside its noise: see ``_estimate_end_uncertainty``
+    uncertainty: float  # of the mean curve's optimum, in addition to noise: see ``_estimate_end_uncertainty``
 
 
 def place_on_one_axis(curves: Sequence[CellCurves]) -> tuple[Array, list[LevelledCurves]]:
-    """Return an axis that reaches beyond all curves, (n,) evenly spaced points, and the curves on it."""
+    """Place the curves of all cells on one axis that reaches beyond all of them.
+
+    Parameters
+    ----------
+    curves : The curves of each cell, one cell or more.
+
+    Returns
+    -------
+    The axis, (n,) evenly spaced points, and the curves of each cell on it.
+    """
     low = min(curve.points[0] for curve in curves)
     high = max(curve.points[-1] for curve in curves)
     axis = np.linspace(low - LEVELLING_WIDTH, high + LEVELLING_WIDTH, N_POINTS)
@@ -43,7 +52,7 @@ def place_on_one_axis(curves: Sequence[CellCurves]) -> tuple[Array, list[Levelle
 
 
 def _level_off(curves: CellCurves, axis: Array) -> LevelledCurves:
-    """Extend curves to the axis: beyond the ends of their grid the slope goes to zero, linearly, and stays there."""
+    """Extend curves to the axis: beyond the ends of their grid the slope falls linearly to 0 and stays 0."""
     axis_inside = axis.clip(curves.points[0], curves.points[-1])
     distances = (axis - axis_inside).clip(-LEVELLING_WIDTH, LEVELLING_WIDTH)
     slopes = _interpolate(axis_inside, curves.points, curves.slopes)
@@ -58,9 +67,9 @@ def _level_off(curves: CellCurves, axis: Array) -> LevelledCurves:
 def _estimate_end_uncertainty(curves: CellCurves) -> float:
     """Return the width of the grid's first or last step if the mean curve is lowest within it, else 0.
 
-    Toward its ends a smooth curve loses its curvature, which draws a minimum there to the end: by how much is not
-    known, but by less than the step. (Without this, an interval of the effect missed it in a fifth of tables such
-    as that.)
+    A natural spline has no curvature at its ends, which moves a minimum near an end towards it. The size of this
+    shift is unknown, but it is less than the step. (Without this, the interval of the effect missed the true effect in
+    a fifth of tables with such minima.)
     """
     location = curves.points[curves.values.mean(axis=0).argmin()]
     grid = curves.grid

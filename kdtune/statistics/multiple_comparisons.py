@@ -1,8 +1,10 @@
-"""Find which columns of a layout of replicates by treatments may be the best, the best being the lowest.
+"""Find which treatments may be the best, that is have the lowest mean, in a layout of replicates and treatments.
 
-Multiple comparisons with the best (Hsu 1984, Annals of Statistics 12), for y = treatment + replicate +
-noise: replicates are blocks, so that what is hard about one replicate's data is hard for all treatments.
-Sign-flip and Wilcoxon tests cannot reject at five replicates: their least p-value is 1/16.
+The method is multiple comparisons with the best (Hsu 1984, Annals of Statistics 12) for the model y = treatment +
+replicate + noise. Replicates are blocks: a difference between replicates that affects all treatments equally cancels.
+
+Rank and sign-flip tests are of little use here: at five replicates their smallest one-sided p-value is 1/32, which is
+not significant at 5 % after Bonferroni's correction for two comparisons.
 """
 
 from __future__ import annotations
@@ -15,27 +17,28 @@ import numpy as np
 import numpy.typing as npt
 from scipy import integrate, optimize, stats
 
-from kdtune.statistics.standard_errors import ROUNDING, Array, residual_variance
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, residual_variance
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Each of k treatments compared with the best of the others."""
+    """The comparison of each of k treatments with the best of the others."""
 
     excess: Array  # (k,): mean minus the lowest mean of the others
-    upper_bounds: Array  # (k,): simultaneous, on how far each lies above the best; 0 or more
+    upper_bounds: Array  # (k,): simultaneous upper confidence bounds for (mean - best mean), clipped at 0
     is_tied: npt.NDArray[np.bool_]  # (k,): whether it is statistically tied with the best
 
 
-def compare_with_best(y: Array, confidence_level: float = 0.95) -> Comparison:
-    """Compare the columns of y with the best of them.
+def compare_with_best(y: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Comparison:
+    """Compare each treatment with the best of the others.
 
     With one replicate nothing is significant: all treatments are tied, and all bounds are infinite.
 
     Parameters
     ----------
-    y : (R, k): R replicates of k treatments; noise is taken to be normal, independent and of one variance.
-    confidence_level : of all k bounds together.
+    y : (R, k): The values of R replicates of k treatments. Their noise is assumed to be normal and independent and
+        to have one variance.
+    confidence_level : The probability, between 0 and 1, that all k bounds hold together.
     """
     n_replicates, n_treatments = y.shape
     mean = y.mean(axis=0)
@@ -56,17 +59,27 @@ def compare_with_best(y: Array, confidence_level: float = 0.95) -> Comparison:
 
 
 @lru_cache(maxsize=256)
-def dunnett_critical_value(n_treatments: int, dof: int, confidence_level: float = 0.95) -> float:
+def dunnett_critical_value(n_treatments: int, dof: int, confidence_level: float = CONFIDENCE_LEVEL) -> float:
     """Compute the one-sided critical value for comparing k treatments with one of them (Dunnett 1955, JASA 50).
 
     It is the d with P(max_i (Z_i - Z_0) / sqrt(2) <= d S) = confidence level, where i runs over the other k - 1
-    treatments, the Z are independent standard normal, and S is the root of a chi-square over its ``dof``.
+    treatments, the Z are independent standard normal, and S is the square root of a chi-square variable divided by
+    its degrees of freedom.
+
+    Parameters
+    ----------
+    n_treatments : The number k of treatments, two or more.
+    dof : The degrees of freedom of the noise variance.
+    confidence_level : The probability that no difference exceeds the critical value.
     """
     return float(optimize.brentq(lambda d: _coverage(d, n_treatments, dof) - confidence_level, 0, 100, xtol=1e-6))
 
 
 def _coverage(d: float, n_treatments: int, dof: int) -> float:
-    """Compute the probability in ``dunnett_critical_value``: a quadrature over S of one over Z_0."""
+    """Compute the probability in ``dunnett_critical_value``.
+
+    Integrate numerically over S; for each S, integrate over Z_0 by Gauss-Hermite quadrature.
+    """
     z, weights = _normal_quadrature()
 
     def integrand(s: float) -> float:
@@ -75,7 +88,7 @@ def _coverage(d: float, n_treatments: int, dof: int) -> float:
         density = stats.chi.pdf(s * math.sqrt(dof), dof) * math.sqrt(dof)
         return float(weights @ probability * density)
 
-    reach = 10 / math.sqrt(2 * dof)  # about ten standard deviations of S, which lies around 1
+    reach = 10 / math.sqrt(2 * dof)  # about ten standard deviations of S, whose mean is about 1
     return float(integrate.quad(integrand, max(0, 1 - reach), 1 + reach, limit=200)[0])
 
 

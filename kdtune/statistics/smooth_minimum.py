@@ -1,10 +1,12 @@
-"""Find where the mean of replicated smooth curves has its minimum, with a confidence interval of that place.
+"""Find the minimum of the mean of replicated smooth curves, with a confidence interval for its location.
 
-Curves are smoothed by one linear operator (``smoothers``), so that the mean of the replicates' smooth curves is
-the smooth curve of their mean, and its slope at any point is a mean of independent slopes. A t-test on that
-slope asks whether the minimum could be there; inverting it gives an interval (Box and Hunter 1954,
-Biometrics 10; the idea is Fieller's). It is exact for normal slopes at any number of replicates, where
-the percentile bootstrap of five has 126 distinct resamples and covers far too little.
+At the minimum the true slope is 0. The interval holds the points at which the slope does not differ significantly
+from 0 (the inversion of a test: Box and Hunter 1954, Biometrics 10; for ratios it is Fieller's interval).
+
+All curves are smoothed by one linear map (``smoothers``), so the slope of their mean is the mean of their slopes: a
+mean of independent values, which a t-test needs. The slope test is exact for normal slopes at any number of
+replicates. The percentile bootstrap is not: of five replicates it has only 126 distinct resamples and covers far too
+little.
 """
 
 from __future__ import annotations
@@ -15,32 +17,32 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.statistics.standard_errors import ROUNDING, Array, margin_of_error, sum_of_means
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, margin_of_error, sum_of_means
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """The place where a curve is lowest, with its confidence interval; an end without a bound is infinite."""
+    """The location at which a curve is lowest, with its confidence interval; an end without a bound is infinite."""
 
     location: float
     low: float
     high: float
 
 
-def find_minimum(points: Array, values: Array, slopes: Array, confidence_level: float = 0.95) -> Minimum:
-    """Find the minimum of the mean of curves, or of the sum of such means over independent sets.
+def find_minimum(points: Array, values: Array, slopes: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Minimum:
+    """Find the minimum of a sum of mean curves: each is the mean over the replicates of one independent set.
 
-    The interval reaches over all points at which the mean curve is statistically tied with its minimum and its
-    slope is not significantly different from zero, and to the next point on either side. It is open at an end of
-    ``points`` beyond which the minimum may lie, and at both ends with one replicate.
+    The interval covers all points at which the mean curve is statistically tied with its minimum and its slope does
+    not differ significantly from 0, and one more point on either side. It is open at an end of ``points`` beyond
+    which the minimum may lie, and at both ends with one replicate.
 
     Parameters
     ----------
-    points : (n,), ascending.
-    values, slopes : (R, n): of R replicates at ``points``; or (S, R, n) of S independent sets.
+    points : (n,): The points in ascending order.
+    values : (S, R, n): The curves of R replicates in each of S independent sets.
+    slopes : (S, R, n): The slopes of these curves.
+    confidence_level : The confidence level of the interval, between 0 and 1.
     """
-    values = values.reshape(-1, *values.shape[-2:])  # (S, R, n)
-    slopes = slopes.reshape(-1, *slopes.shape[-2:])
     mean_curve = values.mean(axis=1).sum(axis=0)
     lowest_index = int(mean_curve.argmin())
     location = float(points[lowest_index])
@@ -66,20 +68,22 @@ def find_minimum(points: Array, values: Array, slopes: Array, confidence_level: 
     return Minimum(location, low, high)
 
 
-def widen_to_grid(minimum: Minimum, x: Array, lowest_index: int, is_tied: npt.NDArray[np.bool_]) -> Minimum:
-    """Bring the interval of a minimum into agreement with what was measured.
+def align_with_grid(minimum: Minimum, x: Array, lowest_index: int, is_tied: npt.NDArray[np.bool_]) -> Minimum:
+    """Align the interval of a minimum with the x at which values were measured.
 
-    Its ends move out to the next x: between two of them nothing was measured, and a smooth curve rounds
-    off what turns sharply. (Without this, intervals missed the edge of a plateau in half of all tables,
-    and a sharp minimum between sparse x in more.) They move in to the second x beyond all that are tied
-    with the best: the noise of all x together tells more than that of the replicates at one point, but
-    takes it to be equal. The minimum itself and ``x[lowest_index]`` stay inside.
+    1. Round each end outwards to a measured x: between two of them nothing is known, and a smooth curve rounds off
+       sharp turns. (Without this rule, intervals missed the edge of a plateau in half of all tables, and a sharp
+       minimum between sparse x in more.)
+    2. Limit each end to two grid steps beyond the tied x: the tie test pools the noise of all x, so it is more
+       powerful than the slope test, but it assumes equal variances.
+    3. Extend the interval, where needed, to the minimum itself and to the x with the lowest mean.
 
     Parameters
     ----------
-    x : (k,), ascending: where values were measured.
-    lowest_index : index of the x with the lowest mean.
-    is_tied : (k,): which x are statistically tied with the best; one or more are.
+    minimum : The minimum with its interval, from ``find_minimum``.
+    x : (k,): The measured x in ascending order.
+    lowest_index : The index of the x with the lowest mean.
+    is_tied : (k,): Whether each x is statistically tied with the best; one or more are.
     """
     low, high = minimum.low, minimum.high
     if math.isfinite(low):

@@ -11,8 +11,8 @@ from scipy.interpolate import make_smoothing_spline
 
 from kdtune.statistics.standard_errors import Array, residual_variance
 
-N_POINTS = 401  # at which smooth curves are evaluated
-MIN_SPLINE_POINTS = 5  # that make_smoothing_spline needs
+N_POINTS = 401  # the points at which smooth curves are evaluated
+MIN_SPLINE_POINTS = 5  # the number of x that make_smoothing_spline needs
 # Steps of ``list_smoothers`` from the one with the least expected error; each divides the penalty by 1.8.
 STEPS_ROUGHER = 1
 SPLINE_PENALTIES = np.geomspace(1e-5, 1e3, 33)  # from almost interpolation to almost a straight line
@@ -20,7 +20,7 @@ SPLINE_PENALTIES = np.geomspace(1e-5, 1e3, 33)  # from almost interpolation to a
 
 @dataclass(frozen=True)
 class Smoother:
-    """A linear map from values at k places x to a smooth curve, given as matrices.
+    """A linear map from values at k points x to a smooth curve, as matrices.
 
     For values y (k,), ``values @ y`` is the curve at ``points`` and ``slopes @ y`` its slope there.
     """
@@ -45,13 +45,13 @@ class _Fits:
 
 @lru_cache(maxsize=64)
 def list_smoothers(x: tuple[float, ...]) -> list[Smoother]:
-    """List smoothers for values at x, from one that passes through all points to a straight line.
+    """List smoothers for values at x, from one that passes through all values to a straight line.
 
     They are natural cubic smoothing splines, or polynomials where x has fewer points than a spline needs.
 
     Parameters
     ----------
-    x : (k,), ascending, two or more.
+    x : (k,): The x in ascending order, two or more.
     """
     if len(x) < MIN_SPLINE_POINTS:
         return [_make_polynomial_smoother(np.array(x), degree) for degree in reversed(range(1, len(x)))]
@@ -79,19 +79,21 @@ def _make_spline_smoother(x: Array, penalty: float) -> Smoother:
 
 
 def choose_smoother(x: tuple[float, ...], ys: Sequence[Array], steps_rougher: int = STEPS_ROUGHER) -> Smoother:
-    """Choose one smoother for several cells: that with the least expected error for their means, made rougher.
+    """Choose one smoother for several cells: a rougher one than that with the least expected error for their means.
 
-    The expected error is Mallows' C_p (1973, Technometrics 15), each cell in units of its own noise: that of its
-    replicates about their mean curve, each replicate with a level of its own. A cell without replicates
-    cannot tell noise from shape: generalized cross-validation stands in (Craven and Wahba 1979, Numerische
-    Mathematik 31). The choice is made rougher because an interval needs a bias that is small beside the noise,
-    and the least expected error has both alike.
+    The expected error is Mallows' C_p (1973, Technometrics 15), summed over cells in units of their noise variance
+    (``residual_variance``). For a cell with one replicate, whose noise cannot be estimated, generalized
+    cross-validation replaces it (Craven and Wahba 1979, Numerische Mathematik 31).
+
+    The least expected error balances bias and noise, but an interval needs a bias that is small compared with the
+    noise. That is why a rougher smoother is chosen.
 
     Parameters
     ----------
-    x : (k,), ascending.
-    ys : of each cell (R, k): replicates by places.
-    steps_rougher : places in ``list_smoothers`` from the smoother with the least expected error.
+    x : (k,): The x of all cells in ascending order.
+    ys : The values of each cell, (R, k): R replicates at k points.
+    steps_rougher : The number of steps in ``list_smoothers`` from the smoother with the least expected error to the
+        chosen one.
     """
     smoothers, fits = list_smoothers(x), _stack_fits(x)
     expected_errors = np.zeros(len(smoothers))
@@ -100,7 +102,7 @@ def choose_smoother(x: tuple[float, ...], ys: Sequence[Array], steps_rougher: in
         variance_of_mean = residual_variance(y) / len(y)
         misfits = ((mean - fits.maps @ mean) ** 2).sum(axis=1)
         if len(y) == 1:
-            residual_share = np.maximum(1 - fits.dof / len(mean), 1e-9)  # 0 where the curve meets all points
+            residual_share = np.maximum(1 - fits.dof / len(mean), 1e-9)  # It is 0 if the curve meets all values.
             expected_errors += np.log(misfits / residual_share**2 + 1e-12)
         elif variance_of_mean > 0:
             expected_errors += misfits / variance_of_mean + 2 * fits.dof

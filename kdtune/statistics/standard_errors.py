@@ -11,11 +11,12 @@ from scipy import stats
 
 Array = npt.NDArray[np.float64]
 
-ROUNDING = 1e-10  # differences below this share of the values are rounding errors
+CONFIDENCE_LEVEL = 0.95  # of every interval and bound, unless a caller chooses another level
+ROUNDING = 1e-10  # Differences below this share of the values are rounding errors.
 
 
 class SumOfMeans(NamedTuple):
-    """A sum of means of independent sets at n points, with what a t-test on it needs."""
+    """A sum over independent sets of their means, at n points, with its standard error and degrees of freedom."""
 
     total: Array  # (n,)
     standard_error: Array  # (n,): of the total
@@ -23,14 +24,14 @@ class SumOfMeans(NamedTuple):
 
 
 def residual_variance(y: Array) -> float:
-    """Estimate the noise variance in a layout of replicates by treatments.
+    """Estimate the noise variance in a two-way layout of replicates and treatments without interaction.
 
-    A level for each replicate and one for each treatment are taken out (two-way layout without interaction).
-    The residuals that remain have (R - 1)(k - 1) degrees of freedom.
+    The effects of replicates and of treatments are subtracted. The residuals that remain have (R - 1)(k - 1) degrees
+    of freedom.
 
     Parameters
     ----------
-    y : (R, k): R replicates of k treatments.
+    y : (R, k): The values of R replicates of k treatments.
 
     Returns
     -------
@@ -49,7 +50,10 @@ def residual_variance(y: Array) -> float:
 def critical_t(confidence_level: float, dof: float) -> float:
     """Compute the two-sided critical value of Student's t.
 
-    Between it and its negative lies the share ``confidence_level`` of the distribution.
+    Parameters
+    ----------
+    confidence_level : The probability between the negative critical value and the critical value.
+    dof : The degrees of freedom.
     """
     return float(stats.t.ppf((1 + confidence_level) / 2, dof))
 
@@ -59,12 +63,13 @@ def margin_of_error(standard_error: Array, dof: Array, confidence_level: float) 
 
     Parameters
     ----------
-    standard_error, dof : (n,): of n estimates.
-    confidence_level : between 0 and 1.
+    standard_error : (n,): The standard errors of n estimates.
+    dof : (n,): The degrees of freedom of these standard errors.
+    confidence_level : The confidence level of the intervals, between 0 and 1.
 
     Returns
     -------
-    (n,): critical value times standard error.
+    (n,): The critical values times the standard errors.
     """
     if (dof == dof[0]).all():  # One cached critical value is much faster than n new ones.
         return critical_t(confidence_level, float(dof[0])) * standard_error
@@ -81,7 +86,7 @@ def sum_of_means(y: Array) -> SumOfMeans:
 
     Parameters
     ----------
-    y : (S, R, n): S independent sets of R replicates each, at n points.
+    y : (S, R, n): The values at n points of R replicates in each of S independent sets.
     """
     n_replicates = y.shape[1]
     variances = y.var(axis=1, ddof=1) / n_replicates  # (S, n): v
