@@ -113,7 +113,7 @@ def analyze(
     margin: float = 0.05,
     effect_margin: float = 0.1,
 ) -> Answer:
-    """Find the best temperature of every cell with its uncertainty, and what it moves with.
+    """Find the best temperature of every cell with its uncertainty, and which factors it depends on.
 
     Parameters
     ----------

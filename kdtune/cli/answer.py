@@ -40,7 +40,7 @@ class AnsweredTable(NamedTuple):
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the files. [default: analysis/ beside the table]")  # fmt: skip
 def analyze(output: Path | None, **options: Any) -> None:
-    """Find the best temperature of every setting with its uncertainty, and what it moves with.
+    """Find the best temperature of every setting with its uncertainty, and which factors it depends on.
 
     RESULTS is a sweep's folder, its name under results/, or a Parquet or CSV file from elsewhere.
     """

@@ -25,7 +25,7 @@ _CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error
 
 
 def print_answer(answer: Answer) -> None:
-    """Print the best temperature of every setting, what it is worth on the test split, and what it moves with."""
+    """Print the best temperature of each setting, its worth on the test split, and which factors it depends on."""
     click.echo(write_headline(answer) + "\n")
     counts = _describe_replicates(answer.t_opt["replicates"])
     redrawn = f" (each with another {', '.join(answer.redrawn_parts)})" if answer.redrawn_parts else ""

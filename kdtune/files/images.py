@@ -37,7 +37,7 @@ ByteArray = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """What the files of an image set hold."""
+    """The sizes and the content of the files of an image set."""
 
     root: Path  # torchvision's ``root``, above the folder named after the set
     image: tuple[int, int, int]  # channels, height, width

@@ -1,4 +1,4 @@
-"""What is trained: draws of data, networks and packs of networks."""
+"""The things that are trained: draws of data, networks and packs of networks."""
 
 from __future__ import annotations
 

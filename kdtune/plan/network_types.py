@@ -11,7 +11,7 @@ from kdtune.plan.network import Network
 
 @dataclass(frozen=True, eq=False)
 class NetworkType:
-    """What networks of equal shape, equal training settings and equally large data have in common.
+    """The type of networks that have equal shapes, equal training settings and equally large data.
 
     ``NetworkTypes`` makes one object per type, so types are compared and hashed by identity. The
     attributes are those of one ``Network`` of the type.

@@ -12,7 +12,7 @@ from kdtune.plan.packing import PackLimits, pack_students, pack_teachers
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep asks for, and what of it is still to train.
+    """The networks that a sweep asks for, and the packs that are still to train.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a user who wrote the wrong name probably meant, among the settings that are valid where it stands."""
+"""Suggest the setting that a user who wrote a wrong name probably meant, among those that are valid at its place."""
 
 from __future__ import annotations
 
