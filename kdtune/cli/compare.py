@@ -76,7 +76,7 @@ def compare(results: str, reference: str, output: Path | None) -> None:
 
 def _describe_redrawn(parts: list[str]) -> str:
     """Return in parentheses what each replicate redraws, which is all that its spread can tell of."""
-    return f" (each with another {', '.join(parts)}; of nothing else do they tell)" if parts else ""
+    return f" (each with another {', '.join(parts)}; their range covers that alone)" if parts else ""
 
 
 def _format_comparison(comparison: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

@@ -39,7 +39,7 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="How many packs train at the same time. [default: one per core]"),
         click.option("--cpus-per-worker", type=click.IntRange(min=1), help="Cores of each worker. [default: 1]"),
         click.option("--gpus-per-worker", type=click.FloatRange(min=0),
-                     help="GPUs of each worker; a fraction shares a GPU. [default: 1 if there is a GPU]"),
+                     help="GPUs of each worker; a fraction shares a GPU, 0 uses none. [default: 1 if there is a GPU]"),
         click.option("--precision", type=click.Choice(["float32", "bf16"]),
                      help="Precision of the matrix products (train.precision in the file). bf16 gives other numbers, "
                      "and is slower on some processors: `kdtune plan` says so. [default: float32]"),
