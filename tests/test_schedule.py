@@ -188,7 +188,7 @@ def test_a_crash_that_stays_ends_in_failed_rows(go):
 
 
 def test_retries_bound_the_crashes_of_a_pack_however_they_happen(go):
-    """A worker that dies between two packs makes Tune give the trial up; the pack's next trial is no new start."""
+    """Each crash counts once, also that of a worker that dies between two packs, which ends the trial for Tune."""
     plan, ledger, store = go(crash_between_packs_and_always, retries=1)
     failed = [r for r in ledger.rows if r[STATUS] == FAILED]
     students = [pack for pack in plan.packs if pack.teacher_ids]

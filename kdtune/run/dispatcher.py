@@ -118,6 +118,8 @@ class Dispatcher(Searcher):
 
     def on_step_end(self) -> None:
         """Give the listener an opportunity to do what is due by the clock."""
+        if self.fatal_error is not None:
+            return  # a full disk takes no table either
         with self._record_fatal_error():
             self.listener.on_tick()
 
