@@ -257,7 +257,10 @@ def test_what_is_not_there(folder, call, tmp_path):
     other = tmp_path / "other.csv"
     other.write_text("source,part,network,dataset,label,n,num_error,note\nme,A,one,KMNIST,,597,9,\n")
     assert f"none of its networks has a published figure in {other}" in call("compare", folder, "--with", other).output
-    assert "no figures of that name; did you mean 'tutorial'?" in call("compare", folder, "--with", "tutorail").output
+    assert (
+        "no bundled figures of that name; did you mean 'tutorial'?"
+        in call("compare", folder, "--with", "tutorail").output
+    )
     assert call("compare", folder, "--with", "tutorail").exit_code == 2
     lone = tmp_path / "lone"
     lone.mkdir()
