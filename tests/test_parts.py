@@ -266,7 +266,10 @@ def test_what_is_not_there(folder, call, tmp_path):
     lone.mkdir()
     (lone / "table.parquet").write_bytes((folder / "table.parquet").read_bytes())
     assert "there are no errors by class" in call("show", lone, "--per-class").output
-    assert "`train: {eval_every: 1}` records learning curves" in call("plot", lone, "-f", "learning").output
+    assert (
+        "`train: {eval_every: 1}` in the sweep file records learning curves"
+        in call("plot", lone, "-f", "learning").output
+    )
 
 
 def test_weights_of_earlier_versions_come_back(tmp_path):
