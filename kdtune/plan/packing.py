@@ -4,18 +4,18 @@ A pack is a list of networks that one worker trains as one stacked model, in one
 them are of one type: equal layers, equal training settings, equally large data (see ``NetworkType``).
 
 1. Teachers of one type share packs, each with its own data (``pack_teachers``).
-2. Distilled students are grouped into cells: those of one type, data draw, student draw and teacher, which
-   differ in temperature and loss only. Their baseline joins the first such cell; a baseline whose type no
-   student has is a cell of its own.
-3. Cells are small where training is short, and starting a trial takes time. So several small cells are
-   merged into one pack, if they wait for the same teacher pack or for none: merging delays no cell.
+2. Distilled students are grouped into cells. A cell holds those that share type, data draw, student draw and
+   teacher; they differ in temperature and loss only. A baseline joins the first cell with its type, data draw
+   and student draw, or is a cell of its own.
+3. Starting a trial takes time, which is much beside a short training. So several small cells are merged into
+   one pack, if they wait for the same teacher pack or for none: merging delays no cell.
 4. A cell that is larger than ``PackLimits`` allows is split evenly.
-5. If the number of packs is no multiple of the workers, the smallest packs are split, so that fewer workers
-   idle at the end of the sweep (``pack_students`` does steps 2 to 5).
+5. If the packs are few and no multiple of the workers, the smallest ones are split, so that fewer workers idle
+   at the end of the sweep (``pack_students`` does steps 2 to 5).
 
 Packs change the time that a sweep takes. On a CPU they change no result of networks that are bitwise
-reproducible (see ``Network``). Of other networks, and on a GPU, the last bits of a result may depend on the
-pack; packs then follow from the sweep and its limits alone (see ``fixed_packs`` of ``make_plan``).
+reproducible (see ``Network``). For all other networks, and for all networks on a GPU, the last bits of a result
+may depend on the pack; packs then follow from the sweep and its limits alone (see ``fixed_packs`` of ``make_plan``).
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ Key = TypeVar("Key", bound=Hashable)
 # Cells are merged up to this many multiply-adds, which take about two seconds on one core: starting a trial
 # takes the driver about 50 ms, which is little beside that.
 MAX_MERGED_WORK = 4e10
-# From this many packs per worker on, all workers end at about the same time without splitting packs.
-NO_SPLIT_FROM_PACKS_PER_WORKER = 8
-# Merging leaves at least this many packs per worker, so that they can be shared evenly even if some take longer.
-MIN_MERGED_PACKS_PER_WORKER = 4
+# With more packs per worker, all workers end at about the same time without splitting packs.
+MAX_PACKS_PER_WORKER_TO_SPLIT = 8
+# Merging stops when a pack has its share of the total work among this many packs per worker, which leaves about so
+# many if no cell is large. They can be shared evenly even if some take longer than others.
+MERGED_PACKS_PER_WORKER = 4
 # A pack on a GPU is meant to fill it: its networks are small, and 4 GiB leave room on any current card.
 GPU_PACK_BYTES = 4 << 30
 GPU_PACK_NETWORKS = 4096
@@ -120,7 +121,7 @@ def pack_students(
     max_merged_work = limits.max_merged_work
     if workers > 1:
         total_work = sum(cell.network_type.work * len(cell.networks) for cell in cells)
-        max_merged_work = min(max_merged_work, total_work / (MIN_MERGED_PACKS_PER_WORKER * workers))
+        max_merged_work = min(max_merged_work, total_work / (MERGED_PACKS_PER_WORKER * workers))
 
     packs = []
     for (network_type, _), mergeable_cells in _group_by(cells, get_merge_key).items():
@@ -154,7 +155,8 @@ def _group_into_cells(students: list[Network]) -> list[_Cell]:
         if baseline_key in cell_for_baseline:
             cell_for_baseline[baseline_key].networks.insert(0, baseline)
         else:
-            cells[*baseline_key, None] = _Cell(network_type, None, [baseline])
+            cell_for_baseline[baseline_key] = _Cell(network_type, None, [baseline])
+            cells[*baseline_key, None] = cell_for_baseline[baseline_key]
     return list(cells.values())
 
 
@@ -189,7 +191,7 @@ def _split_remainder(packs: list[Pack], workers: int) -> list[Pack]:
     With nine packs and two workers, for example, each worker trains four packs and half of the ninth.
     """
     n_remaining = len(packs) % workers
-    if n_remaining == 0 or len(packs) >= NO_SPLIT_FROM_PACKS_PER_WORKER * workers:
+    if n_remaining == 0 or len(packs) >= MAX_PACKS_PER_WORKER_TO_SPLIT * workers:
         return packs
     parts_per_pack = math.ceil(workers / n_remaining)
     balanced_packs = packs[:-n_remaining]

@@ -14,10 +14,12 @@
         .lock, .lock.json      the lock of the sweep's driver, and who holds it: see ``lock.py``
 
 A *row* is what the table holds of one network. A *pack* is a group of networks that a worker trains together. A
-*part* is a Parquet file in ``parts/`` with the rows of one pack, or of several after compaction.
+*part* is a Parquet file in ``parts/`` with the rows of one pack, of the students that one failed teacher leaves
+without training, or of many parts after compaction.
 
-Workers save packs; the driver writes everything else. No file is overwritten in place: a process that is killed at
-any moment leaves complete files and temporary ones, whose names begin with a dot and end in ``.tmp``.
+Workers save packs; the driver, and the commands that analyze, write everything else. No file is overwritten in
+place: a process that is killed at any moment leaves complete files and temporary ones, whose names begin with a dot
+and end in ``.tmp``.
 """
 
 from __future__ import annotations
@@ -53,12 +55,12 @@ MAX_PARTS = 256  # parts before they are compacted: opening many small files cos
 class Store:
     """A sweep's folder under a root, and the teachers beside it. It is pickled for the workers.
 
-    Whoever writes creates the folder that is needed.
+    Each method that writes creates its folder.
 
     Parameters
     ----------
     root : the folder under which results lie.
-    name : the sweep's name, which is its folder's.
+    name : the name of the sweep and of its folder.
     repair : while reading, move damaged parts and teachers aside; otherwise only warn of them.
     """
 
@@ -139,7 +141,7 @@ class Store:
     # --- rows -----------------------------------------------------------------------------------
 
     def read_rows(self) -> pa.Table:
-        """Read all rows in ``parts/``; damaged and foreign files are set aside with a warning.
+        """Read all rows in ``parts/``; warn of damaged and foreign files, and set them aside if this store repairs.
 
         A reader needs no lock if its store does not repair: a driver may compact parts at the same time.
 
@@ -150,26 +152,26 @@ class Store:
         """
         while True:
             tables, errors = read_parts(list_parts(self.parts_folder))
-            # Parts that vanished after they were listed were compacted, and their rows are in another file now.
+            # A part that vanished after it was listed was compacted, and its rows are in another file now: list again.
             if all(os.path.lexists(path) for path in errors):
                 break
         for path, error in errors.items():
             outcome = "its networks are trained again"
             if self.repair:
                 outcome = f"set aside as {self._set_part_aside(path)}, {outcome}"
-            self.warnings.append(f"parts/{error}; {outcome}")
+            self.warnings.append(f"parts/{error}; {outcome}")  # The error begins with the file's name.
         return merge_tables(tables.values())
 
-    def read_part(self, pack_id: str) -> pa.Table:
-        """Read the rows of one pack; errors are those of ``read_table``."""
-        return read_table(self._get_part_path(pack_id))
+    def read_part(self, part_id: str) -> pa.Table:
+        """Read the rows of one part; errors are those of ``read_table``."""
+        return read_table(self._get_part_path(part_id))
 
-    def write_part(self, pack_id: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Write the rows of one pack; StorageError if the disk is full or the folder cannot be written."""
-        self._write_part_file(self._get_part_path(pack_id), rows_to_arrow(rows))
+    def write_part(self, part_id: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Write one part, named by its pack; StorageError if the disk is full or the folder cannot be written."""
+        self._write_part_file(self._get_part_path(part_id), rows_to_arrow(rows))
 
     def compact_parts(self, min_files: int = MAX_PARTS) -> None:
-        """Put all rows into one part if there are many. Not while packs run: their driver reads single parts."""
+        """Put all rows into one part if there are many; not while packs run, since the driver reads parts by pack."""
         paths = list_parts(self.parts_folder)
         if len(paths) >= min_files:
             self._compact(paths)

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 # with the file server's, which must therefore agree to well within an hour.
 LEFTOVER_SECONDS = 3600
 
-# Giving a folder its name fails only if another sweep saves the same teacher within the same milliseconds.
+# The first attempt to give a folder its name fails if a damaged folder has that name. A later one fails only if
+# another sweep saves the same teacher within the same milliseconds.
 MAX_PUBLISH_ATTEMPTS = 10
 
 
@@ -74,8 +75,9 @@ class TeacherStore:
     # --- reading --------------------------------------------------------------------------------
 
     def read_rows(self, teacher_ids: Iterable[str]) -> pa.Table:
-        """Read the rows of those teachers that exist and whose files are complete; others are set aside.
+        """Read the rows of those teachers that exist and are complete.
 
+        An incomplete teacher is set aside with a warning, or only warned of if this store does not repair.
         Checksums are not compared here: a sweep with nothing to train would read every file for nothing.
         """
         rows = []
@@ -95,8 +97,9 @@ class TeacherStore:
 
         Each teacher's files are compared with their checksums once in the life of this object. A teacher that is not
         intact is set aside, and trained again. Rows of students that were distilled from it earlier stay valid: they
-        learned from the original, and training the teacher again gives the original's numbers. A folder of an
-        earlier version, which has no checksums, gets them here.
+        learned from the original, and training the teacher again gives the original's numbers (but for last bits
+        where those depend on the pack: see ``packing``). A folder of an earlier version, which has no checksums,
+        gets them here.
         """
         existing_ids = {teacher_id for teacher_id in teacher_ids if self._has_folder(teacher_id)}
         for teacher_id in sorted(existing_ids - self.accepted_ids):
@@ -250,11 +253,12 @@ class TeacherStore:
         teacher_id : the teacher.
         problem : what is wrong, which follows the teacher's name in the warning.
         """
+        self.accepted_ids.discard(teacher_id)
         outcome = "it is trained again when it is needed"
         if self.repair:
             set_aside_path = self._set_aside(teacher_id)
             if set_aside_path is None:
-                return  # Another sweep was faster, and warns.
+                return  # Another sweep has moved it already.
             outcome = f"set aside as teachers/{set_aside_path.name}, {outcome}"
         elif not self._has_folder(teacher_id):
             return
@@ -271,9 +275,10 @@ class TeacherStore:
             self.warnings.append(message)
 
     def _set_aside(self, teacher_id: str) -> Path | None:
-        """Rename what has a teacher's name, and return its new path; None if it has vanished.
+        """Rename whatever has a teacher's name, and return its new path; None if it has vanished.
 
-        If another sweep saves an intact teacher between the check and this, that one is set aside, and trained again.
+        If another sweep has saved an intact teacher since our check, that teacher is set aside, and trained again.
+        This costs time and loses nothing.
         """
         set_aside_path = self.folder / f".set-aside-{teacher_id}.{uuid.uuid4().hex[:8]}"
         return set_aside_path if self._rename(teacher_id, set_aside_path) else None

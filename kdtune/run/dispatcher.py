@@ -64,8 +64,13 @@ class Dispatcher(Searcher):
         self.planned_pack_by_network_id = {network.id: pack for pack in packs for network in pack.networks}
         self.running_packs: dict[str, Pack] = {}  # by the id of the trial
         self.crashes: Counter[str] = Counter()  # by the id of the pack
-        self.parts_to_compact: list[str] = []  # ids of packs whose part files were read and not yet compacted
+        self.parts_to_compact: list[str] = []  # ids of parts that were read and are not compacted yet
         self.fatal_error: Exception | None = None  # why the sweep must end
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every pack was handed out, and all trials have ended."""
+        return self.ready_queue.is_empty and not self.running_packs
 
     # --- what Tune asks ---------------------------------------------------------------------------
 
@@ -73,7 +78,7 @@ class Dispatcher(Searcher):
         """Return the configuration of the next trial, None to be asked again later, or ``FINISHED``."""
         if self.fatal_error is not None:
             return Searcher.FINISHED
-        if self.ready_queue.is_empty and not self.running_packs:
+        if self.is_finished:
             return Searcher.FINISHED
         if len(self.running_packs) >= self.options.workers:
             return None
@@ -82,7 +87,8 @@ class Dispatcher(Searcher):
             return None
         self.running_packs[trial_id] = pack
         if self.crashes[pack.id] == 0:
-            self.listener.on_pack_started(pack)
+            with self._record_fatal_error():
+                self.listener.on_pack_started(pack)
         # Workers hold the packs as planned. If a teacher failed, `pack` is the planned pack without its
         # students: name the planned pack and the failed teachers.
         planned_pack = self.planned_pack_by_network_id[pack.networks[0].id]
@@ -101,7 +107,7 @@ class Dispatcher(Searcher):
         if self.fatal_error is not None:
             return  # the trial was stopped, not finished
         with self._record_fatal_error():
-            if not result:
+            if not result:  # It ended before its first result, and Tune does not say why.
                 self._requeue_or_fail(pack, reason="")
             elif STORAGE_ERROR in result:
                 self.fatal_error = StorageError(result[STORAGE_ERROR])
@@ -154,10 +160,7 @@ class Dispatcher(Searcher):
             if network.id not in row_of_network:
                 raise SweepError(f"a worker's rows are incomplete: pack {pack.id} has no row of network {network.id}")
         self.listener.on_rows_finished(rows)
-        self.parts_to_compact.append(pack.id)
-        if len(self.parts_to_compact) >= MAX_PARTS:
-            self.store.compact_packs(self.parts_to_compact)
-            self.parts_to_compact = []
+        self._compact_later(pack.id)
         for network in pack.networks:
             if network.model != TEACHER:
                 continue
@@ -175,6 +178,14 @@ class Dispatcher(Searcher):
         part_id = hash_text(f"skipped|{teacher_id}")
         self.store.write_part(part_id, [make_skipped_row(network, reason) for network in students])
         self.listener.on_rows_finished(self._read_part(part_id))
+        self._compact_later(part_id)
+
+    def _compact_later(self, part_id: str) -> None:
+        """Compact the parts that were read, once there are many."""
+        self.parts_to_compact.append(part_id)
+        if len(self.parts_to_compact) >= MAX_PARTS:
+            self.store.compact_packs(self.parts_to_compact)
+            self.parts_to_compact = []
 
     def _read_part(self, part_id: str) -> pa.Table:
         """Read rows that were just written; SweepError if they cannot be read."""
@@ -182,7 +193,8 @@ class Dispatcher(Searcher):
             return self.store.read_part(part_id)
         except ValueError as error:
             raise SweepError(
-                f"a worker's rows cannot be read: {error}; every worker must see the folder {self.store.root}"
+                f"rows that were just written cannot be read: {error}; "
+                f"every worker must see the folder {self.store.root}"
             ) from error
 
     # --- what Tune would save ---------------------------------------------------------------------

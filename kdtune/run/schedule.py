@@ -54,6 +54,8 @@ def run_packs(
         If the results folder takes no more rows. What was finished is there.
     SweepError
         If Ray breaks off, or the rows of a finished pack are not in the results folder.
+
+    An error that the listener raises ends the sweep, and is raised here.
     """
     if not packs:
         return
@@ -68,6 +70,8 @@ def run_packs(
                 raise SweepError(f"Ray Tune broke off: {error}") from error
     if dispatcher.fatal_error is not None:
         raise dispatcher.fatal_error
+    if not dispatcher.is_finished:
+        raise SweepError("Ray Tune ended before all packs were trained")
 
 
 def _make_tuner(
@@ -97,6 +101,6 @@ def _make_tuner(
             verbose=2 if options.verbose else 0,
             stop=StopOnFatalError(dispatcher),
             callbacks=[DispatcherCallback(dispatcher)],
-            failure_config=tune.FailureConfig(max_failures=0),  # the dispatcher retries: it counts for each pack
+            failure_config=tune.FailureConfig(max_failures=0),  # the dispatcher retries, and counts crashes by pack
         ),
     )

@@ -23,7 +23,7 @@ PACK_ID = "pack_id"
 FAILED_TEACHERS = "failed_teachers"  # ids; their students are left out of the pack
 
 # A key of a trial's result, beside Tune's own keys.
-STORAGE_ERROR = "storage_error"  # why the results folder took no more; absent if it did
+STORAGE_ERROR = "storage_error"  # the message if results could not be saved; otherwise absent
 
 TrainFunction = Callable[[Pack, Store, WorkerOptions], None]
 

@@ -26,7 +26,7 @@ class NamedBlock:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the block sets nothing; null and 0 are not empty blocks, but mistakes."""
+        """Whether the block sets nothing."""
         return bool(self.node.value == {})
 
 
@@ -89,7 +89,7 @@ class BlockValidator:
         if error["type"] != "extra_forbidden" and wrong_node is not None and has_invalid_grid(wrong_node):
             return  # ``find_grid_mistakes`` reports it.
         message = describe_error(error, list_valid_settings(block_name, node, path))
-        message += _suggest_alternatives(error, node, block_name, path)
+        message += _suggest_grid_for_list(error, node, block_name, path)
         reported_name = block_name
         for block in overriding_blocks:
             if path and path[0] in block.node.value:
@@ -99,7 +99,10 @@ class BlockValidator:
 
 
 def _correct_error_type(error: Any, node: YamlNode, block_name: str) -> Any:
-    """Return an error of pydantic, but as a wrong type if it asks for the ``kind`` of a number, text or list."""
+    """Return pydantic's error; if ``dataset`` is no mapping, as an error of its type.
+
+    pydantic itself reports that the ``kind`` of such a data set is missing.
+    """
     if block_name == "dataset" and not error["loc"] and not isinstance(node.value, dict):
         return {**error, "type": "dict_type"}
     return error
@@ -112,15 +115,19 @@ def _find_path(error: Any, block_name: str) -> SettingPath:
         path = path[1:]  # pydantic puts the kind of the block in front.
     if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
         return (*path, "kind")
+    # kdtune's own rules name the setting that breaks them in the error's context.
     setting = error.get("ctx", {}).get("setting")
     return (*path, setting) if setting else path
 
 
-def _suggest_alternatives(error: Any, node: YamlNode, block_name: str, path: SettingPath) -> str:
-    """Return how to write a grid, if a list was given to a setting that takes no list and can be swept."""
+def _suggest_grid_for_list(error: Any, node: YamlNode, block_name: str, path: SettingPath) -> str:
+    """Return how to write a grid if a list was given to a setting that takes no list and can be swept.
+
+    Otherwise the text is empty.
+    """
     if block_name not in BLOCKS or error["type"] == "extra_forbidden" or path[-1:] == ("eval_every",):
         return ""
-    if path and isinstance(path[-1], int):
+    if path and isinstance(path[-1], int):  # The error is about one item: look at its list.
         whole_list = node.descendant(path[:-1])
         if isinstance(whole_list.value, list):
             return suggest_grid_of_lists(whole_list.to_plain())

@@ -29,11 +29,12 @@ def build_cases(variants: Mapping[str, Sequence[BlockVariant]], train_merger: Tr
 
 def _build_case(variants: Mapping[str, BlockVariant], train_merger: TrainMerger) -> Case | None:
     """Make the case of one variant of each block; None if there is a mistake in one of them."""
-    train, teacher, student, distill = (variants[name] for name in ("train", "teacher", "student", "distill"))
-    # These come first, so that mistakes in them are found even if other blocks are wrong.
-    teacher_train = train_merger.merge(train.train, teacher.train)
-    student_train = train_merger.merge(train.train, student.train)
-    distill_train = train_merger.merge(train.train, student.train, distill.train)
+    train_block = variants["train"].train
+    teacher, student, distill = variants["teacher"], variants["student"], variants["distill"]
+    # The ``train`` blocks are merged first, so that mistakes in them are reported even if another block is wrong.
+    teacher_train = train_merger.merge(train_block, teacher.train)
+    student_train = train_merger.merge(train_block, student.train)
+    distill_train = train_merger.merge(train_block, student.train, distill.train)
     if teacher_train is None or student_train is None or distill_train is None:
         return None
     if any(variant.settings is None for variant in variants.values()):

@@ -60,7 +60,7 @@ def load_spec(
     mistakes.extend(_find_swept_header_settings(tree))
     mistakes.extend(find_swept_eval_every(tree))
     header = _validate_header(tree, validator)
-    # All that follows takes as long as the sweep is large, so that its size is checked first.
+    # The steps below take longer for larger sweeps, so the size is checked first.
     size_limit = SizeLimit(tree, max_networks, mistakes)
     for block_name in BLOCKS:
         if block_name in tree.value:

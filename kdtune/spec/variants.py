@@ -21,9 +21,9 @@ from kdtune.spec.yaml_tree import YamlNode, make_empty_block
 class BlockVariant:
     """A block with one value chosen from each of its grids."""
 
-    settings: Any  # The validated settings; None if they are wrong or the block is missing.
-    node: YamlNode  # The block as it is written.
-    train: NamedBlock  # Its ``train``, or the block ``train`` itself; empty if there is none or it is no block.
+    settings: Any  # The validated settings; None if they are wrong or a required block is missing.
+    node: YamlNode  # The block with its chosen values, before validation.
+    train: NamedBlock  # The block's own ``train``, or the block itself if it is ``train``; empty if missing or invalid.
 
 
 class VariantMaker:
@@ -61,8 +61,8 @@ class VariantMaker:
         variants = []
         for node in expand_grid(block_node):
             train = self._get_train(block_name, node)
-            # Other blocks may override ``train``, so that what they make of it is validated after the merge.
-            # Here it is validated by itself: a wrong value in it is a mistake even if every block overrides it.
+            # The block ``train`` is validated here as it is written, even if every other block overrides it. The
+            # ``train`` inside another block is removed first: it is validated after the merge.
             settings = self._validator.validate(adapter, _remove_train(block_name, node), block_name)
             if isinstance(settings, MLP | CNN):
                 self._count_layers(block_name, settings)

@@ -15,8 +15,8 @@ further calls:
 
 In comments on shapes, ``members`` is the number of networks of the stack, ``units`` the number of outputs of a
 layer, ``batch`` the number of examples, ``columns`` the number of columns of ``Inputs.examples_as_columns``, which
-is ``batch`` or more, and padded(n) is as in ``memory_layout``. For the loss L and each layer, z = W h + b with the
-input h, dz is dL/dz, and the input of the next layer is h = m relu(z) with the dropout mask m.
+is ``batch`` or more, and padded(n) is as in ``memory_layout``. For the loss L and layer i, z_i = W_i h_(i-1) + b_i,
+h_i = m_i relu(z_i) with the dropout mask m_i, h_0 is the input x of the network, and dz_i is dL/dz_i.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class StackedPerceptrons:
             input_side = buffers.hidden[i - 1]
             # d[W b] = dz [h 1]^T
             torch.bmm(output_side.dz_batch, input_side.h_transposed, out=self._compute_gradient_matrices[i])
-            # dz of the input side is dh/dz W^T dz. Dropped and inactive units both have h = 0, and dh/dz = keep_scale
+            # dz_i = dh_i/dz_i W_(i+1)^T dz_(i+1). Dropped and inactive units both have h = 0, and dh/dz = keep_scale
             # for all others, so one threshold on h gives the derivative of ReLU and mask. This requires masks of
             # rate `dropout` in the last `forward`, or none.
             input_side.dz.baddbmm_(self._weights_transposed[i], output_side.dz, beta=0, alpha=self._keep_scale)

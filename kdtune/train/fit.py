@@ -1,4 +1,7 @@
-"""Train a stack of networks: the loop over epochs, chunks of steps and batches."""
+"""Train a stack of networks: the loop over epochs, chunks of steps and batches.
+
+A chunk is some successive training steps of an epoch, whose batches are laid out together (see ``batches``).
+"""
 
 from __future__ import annotations
 
@@ -47,9 +50,9 @@ def fit(
     members : Networks of one shape with the same training settings.
     device : ``"cpu"`` or ``"cuda"``.
     dtype : Type of the parameters, the loss and the optimizer.
-    after_epoch : Function that is called after each epoch with the number of epochs trained and the model, which it
-        must not change. Buffers are allocated in inference mode, so that it may evaluate the model under
-        ``torch.inference_mode`` only.
+    after_epoch : Function that is called after each epoch with the number of epochs trained and the model. It must not
+        change the model, and must evaluate it under ``torch.inference_mode``: the buffers of a model without autograd
+        are inference tensors.
     should_stop : Function that is called after each chunk with the number of steps taken. If it returns True, training
         ends at once: the epoch is neither checked for parameters that are not finite nor followed by ``after_epoch``.
     """
@@ -106,7 +109,7 @@ class Trainer:
         example_indices : (sources, steps * batch), as yielded by ``Batches.draw_chunks``.
         """
         model, batches = self.model, self.batches
-        batch_size = min(batches.batch_size, example_indices.shape[1])
+        batch_size = min(batches.batch_size, example_indices.shape[1])  # The last batch of an epoch may be smaller.
         weights = gradient_weights(batches.T, batches.a, batches.w, batch_size)
         with torch.inference_mode(not model.needs_autograd):
             for batch in batches.lay_out(example_indices):
