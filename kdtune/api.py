@@ -75,13 +75,14 @@ def sweep(
     from kdtune.run.sweep import sweep as run_sweep
     from kdtune.settings import Resources
     from kdtune.spec.bundled_sweeps import find_sweep_file
+    from kdtune.spec.messages import describe_error
     from kdtune.table import to_frame
 
     _check_overrides(set)
     try:
         resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
     except ValidationError as error:
-        problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        problems = [f"{problem['loc'][0]}: {describe_error(problem, ())}" for problem in error.errors()]
         raise RequestError("; ".join(problems)) from None
     request = Request(
         file=find_sweep_file(str(_to_path("file", file)))[0],
@@ -155,7 +156,7 @@ def load(results: str | Path, id: str) -> nn.Sequential:
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
-    """Load the data that such a network saw, split and scaled as in the sweep: see ``students.load_data``."""
+    """Load the data set of such a network, split and scaled as in the sweep: see ``students.load_data``."""
     from kdtune.results.students import load_data as load_data_of_network
 
     return load_data_of_network(_to_path("results", results), _check_id(id), data_root)
@@ -180,7 +181,8 @@ def _to_path(argument: str, value: Any) -> Path:
     from kdtune.errors import RequestError
 
     if not isinstance(value, str | Path) or not str(value):
-        raise RequestError(f"{argument}: must be a path, as in {argument}='results', not {value!r}")
+        example = {"file": "fakeset.yaml", "data_root": "data"}.get(argument, "results")
+        raise RequestError(f"{argument}: must be a path, as in {argument}={example!r}, not {value!r}")
     return Path(value)
 
 
@@ -200,6 +202,8 @@ def _check_overrides(overrides: Any) -> None:
     if isinstance(overrides, Mapping):
         examples = [f"{path}={value}" for path, value in overrides.items()]
         raise RequestError(f"set: must be a list of texts 'PATH=VALUE', not a mapping; write set={examples!r}")
+    if isinstance(overrides, str):
+        raise RequestError(f"set: must be a list of texts; write set={[overrides]!r}, not {overrides!r}")
     is_list = isinstance(overrides, Sequence) and not isinstance(overrides, str | bytes)
     if not is_list or not all(isinstance(text, str) for text in overrides):
         raise RequestError(f"set: must be a list of texts, as in set=['distill.T=[2, 4]'], not {overrides!r}")

@@ -242,3 +242,11 @@ def test_cluster_yaml_fits_rays_schema_and_is_closed():
     for command in config["head_start_ray_commands"][1:] + config["worker_start_ray_commands"][1:]:
         assert "RAY_AUTH_MODE=token" in command
     assert "0.0.0.0" not in config["head_start_ray_commands"][1]
+
+
+def test_plan_refuses_a_pack_that_fits_no_memory_before_it_makes_any_data(call, write):
+    """The sizes are each allowed; the data of one draw would take some thousand terabytes."""
+    data = {"kind": "make_classification", "n_samples": 10**9, "n_features": 10**6, "n_classes": 3}
+    run = call("plan", write(dataset=data))
+    assert run.exit_code == 2
+    assert "of memory for its data and networks, and this machine has" in run.output

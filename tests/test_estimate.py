@@ -101,7 +101,9 @@ def test_advice_against_bf16_only_where_float32_is_clearly_faster():
     advice = "bf16 is slower here than float32: about 0:03:20 against 0:02:10; leave out --precision bf16"
     assert advice in "\n".join(format_time(ESTIMATE))
     for float32_seconds in (None, 199.0, 300.0):
-        assert "slower" not in "\n".join(format_time(replace(ESTIMATE, float32_seconds=float32_seconds)))
+        lines = "\n".join(format_time(replace(ESTIMATE, float32_seconds=float32_seconds)))
+        assert "slower" not in lines
+        assert ("float32 would take about" in lines) == (float32_seconds is not None)
 
 
 @pytest.mark.parametrize(

@@ -330,3 +330,11 @@ class TestJitter:
         )
         assert plain == none
         assert not plain & some
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(
+        ValueError, match=r"data \(from --data-root\) is not a folder; give the one that holds MNIST/raw"
+    ):
+        images.find_image_files("MNIST", None, str(tmp_path / "data"))

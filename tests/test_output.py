@@ -61,6 +61,22 @@ def test_a_full_standard_output_is_one_message(command, table_file, tmp_path):
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.parametrize("command", ["show", "analyze"])
+def test_a_closed_standard_output_is_no_error(command, table_file, tmp_path):
+    process = subprocess.run(
+        f"{shlex.quote(sys.executable)} -m kdtune {command} {shlex.quote(str(table_file))} >&-",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=environment(joins=False),
+    )
+    assert process.returncode == 0, process.stderr
+    assert "Traceback" not in process.stderr
+
+
 @pytest.mark.parametrize("command", [["show", "-c"], ["analyze", "--cell"]], ids=" ".join)
 @pytest.mark.parametrize(("encoding", "printed"), [("ascii", "größe".encode()), ("cp1251", rb"gr\xf6\xdfe")])
 def test_names_in_any_script_are_printed_on_any_terminal(command, encoding, printed, table_file, tmp_path):

@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,6 +54,8 @@ def _print_all_characters() -> None:
     An encoding of ASCII mostly means that no locale is set: UTF-8 is printed then, as click does. What another encoding
     lacks is printed as an escape (``\u03c4``).
     """
+    if sys.stdout is None:  # It was closed, as by `kdtune ... >&-`: nobody reads what is printed.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             is_ascii = codecs.lookup(stream.encoding).name == "ascii"

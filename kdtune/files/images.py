@@ -73,9 +73,12 @@ def find_image_files(
     Raises
     ------
     ValueError
-        If files are missing and cannot or may not be downloaded, are truncated, or do not fit one another.
+        If the root is not a folder, or files are missing and cannot or may not be downloaded, are truncated, or do not
+        fit one another.
     """
     root = _choose_root(data_root, file_root)
+    if root.path.exists() and not root.path.is_dir():
+        raise ValueError(f"{root.path} (from {root.source}) is not a folder; give the one that holds {name}/raw")
     paths = list_image_files(name, split, root.path)
     try:
         missing_paths = [path for path in paths if not path.is_file()]

@@ -51,7 +51,9 @@ def load_network(results: str | Path, id: str) -> nn.Sequential:
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
-    """Load the data that a network saw, with splits and scaling as in the sweep.
+    """Load the data set of a network, with splits and scaling as in the sweep.
+
+    The training part is complete, also for a student whose transfer set leaves out some classes.
 
     Parameters
     ----------

@@ -83,18 +83,22 @@ def format_time(estimate: TimeEstimate) -> list[str]:
         _format_line("", "", f"(some steps of {kinds} timed {_format_device(estimate)}, in "
                      f"{' and '.join(estimate.precisions)})"),
     ]  # fmt: skip
-    if estimate.float32_seconds is not None and estimate.is_float32_faster:
+    if estimate.float32_seconds is not None:
         bf16, float32 = _format_duration(estimate.seconds), _format_duration(estimate.float32_seconds)
-        lines.append(
-            f"  bf16 is slower here than float32: about {bf16} against {float32}; "
-            f"leave out --precision bf16 (in the file: train.precision)"
-        )
+        if estimate.is_float32_faster:
+            comparison = (
+                f"bf16 is slower here than float32: about {bf16} against {float32}; "
+                f"leave out --precision bf16 (in the file: train.precision)"
+            )
+        else:
+            comparison = f"float32 would take about {float32} here"
+        lines.append(f"  {comparison}")
     return lines
 
 
 def format_disk(n_bytes: float) -> str:
     """Return the line that says how much disk a sweep takes."""
-    return _format_line("disk", "about", _format_bytes(n_bytes))
+    return _format_line("disk", "about", format_bytes(n_bytes))
 
 
 def _format_line(title: str, value: str, explanation: str = "") -> str:
@@ -133,7 +137,8 @@ def _format_duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def _format_bytes(count: float) -> str:
+def format_bytes(count: float) -> str:
+    """Return a number of bytes with its unit, to three digits."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.errors import RequestError
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
-from kdtune.run.cost import SweepCounts, format_counts, format_disk, format_time
+from kdtune.run.cost import SweepCounts, format_bytes, format_counts, format_disk, format_time
 from kdtune.run.remaining_work import list_sweep_networks, plan_missing, read_known_rows
 from kdtune.run.request import Request
 from kdtune.run.resources import count_cores, merge_resources
@@ -40,6 +41,7 @@ def estimate_cost(request: Request) -> Iterator[str]:
     yield from format_counts(_count_networks(spec, store, plan))
     if not plan.packs:
         return
+    _refuse_too_large_packs(plan)
 
     from kdtune.run.estimate_time import estimate_time  # torch: seconds to import
 
@@ -60,6 +62,19 @@ def _choose_options(spec: SweepSpec, request: Request) -> WorkerOptions:
     cpus = max(count_cores(), workers * (resources.cpus_per_worker or 1))
     gpus = max(torch.cuda.device_count(), count_needed_gpus(workers, resources.gpus_per_worker or 0.0))
     return share_cluster([NodeSize(cpus, gpus)], resources)
+
+
+def _refuse_too_large_packs(plan: Plan) -> None:
+    """Raise RequestError if a pack with its data cannot fit into this machine's memory, before any of it is built."""
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for pack in plan.packs:
+        data_bytes = {network.data.id: network.data_bytes for network in pack.networks}
+        pack_bytes = sum(data_bytes.values()) + sum(network.training_bytes for network in pack.networks)
+        if pack_bytes > memory_bytes:
+            raise RequestError(
+                f"a pack needs about {format_bytes(pack_bytes)} of memory for its data and networks, and this machine "
+                f"has {format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
+            )
 
 
 def _count_networks(spec: SweepSpec, store: Store, plan: Plan) -> SweepCounts:

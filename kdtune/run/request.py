@@ -44,12 +44,13 @@ class Request:
     def __post_init__(self) -> None:
         if isinstance(self.overrides, str):
             raise RequestError(f"set must be a list of texts, as in ['distill.T=[2, 4]'], not {self.overrides!r}")
-        if self.pack is not None and self.pack < 1:
-            raise RequestError(f"pack must be at least 1, not {self.pack}")
-        if self.retries < 0:
-            raise RequestError(f"retries must be at least 0, not {self.retries}")
-        if self.max_networks < 1:
-            raise RequestError(f"max_networks must be at least 1, not {self.max_networks}")
+        if self.pack is not None:
+            _check_whole_number("pack", self.pack, minimum=1)
+        _check_whole_number("retries", self.retries, minimum=0)
+        _check_whole_number("max_networks", self.max_networks, minimum=1)
+        for name in ("fresh", "fresh_teachers", "verbose"):
+            if not isinstance(getattr(self, name), bool):
+                raise RequestError(f"{name} must be True or False, not {getattr(self, name)!r}")
         if re.match(r"\w+:/", str(self.results)):
             raise RequestError(f"{self.results}: results lie in a folder that every worker sees; give its path")
         if self.keep_students not in get_args(Keep):
@@ -57,6 +58,8 @@ class Request:
         if self.precision is not None and self.precision not in get_args(Precision):
             raise RequestError(f"precision must be {' or '.join(get_args(Precision))}, not {self.precision!r}")
         if self.address is not None:
+            if not isinstance(self.address, str):
+                raise RequestError(f"address must be text, as in '10.0.0.1:6379', not {self.address!r}")
             parse_address(self.address)
 
     @property
@@ -65,3 +68,9 @@ class Request:
         if self.precision is None:
             return list(self.overrides)
         return [f"train.precision={self.precision}", *self.overrides]
+
+
+def _check_whole_number(name: str, value: object, minimum: int) -> None:
+    """Raise RequestError if a value is no whole number of at least ``minimum``; True and 1.5 are none."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise RequestError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
