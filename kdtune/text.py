@@ -16,10 +16,17 @@ def pluralize(count: int, word: str) -> str:
 def suggest_nearest(word: str, valid_words: Iterable[str]) -> str:
     """Return ``did you mean 'epochs'?``, or the whole choice if no valid word is similar."""
     choice = sorted(valid_words)
+    nearest_word = find_nearest(word, choice)
+    if nearest_word is None:
+        return f"choose from {', '.join(choice)}"
+    return f"did you mean {nearest_word!r}?"
+
+
+def find_nearest(word: str, valid_words: Iterable[str]) -> str | None:
+    """Return the valid word that is most similar to a word; None if no valid word is similar."""
+    choice = sorted(valid_words)
     for valid_word in choice:
         if valid_word.casefold() == word.casefold():
-            return f"did you mean {valid_word!r}?"
+            return valid_word
     similar_words = difflib.get_close_matches(word, choice, n=1, cutoff=0.6)
-    if similar_words:
-        return f"did you mean {similar_words[0]!r}?"
-    return f"choose from {', '.join(choice)}"
+    return similar_words[0] if similar_words else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from kdtune.spec.block_validation import BlockValidator
 from kdtune.spec.load import load_spec
 from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import BLOCKS, KINDS
+from kdtune.spec.starting_file import make_starting_file
 from kdtune.spec.suggestions import _SYNONYMS
 from kdtune.spec.variants import VariantMaker
 from kdtune.spec.yaml_tree import YamlNode, read_yaml_text
@@ -114,7 +116,7 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("dataset.p_informative=0.08", "too few for 3 clusters; at least 2 are needed"),
         ("dataset.test_size=1.0", "dataset.test_size: must be a fraction between 0 and 1"),
         ("dataset.test_size=500", "dataset.test_size: 500 takes all 500 examples"),
-        ("replicates=0", "replicates: must be a whole number from 1 to 1e+09"),
+        ("replicates=0", "replicates: must be a whole number from 1 to 1,000,000,000"),
         ("replicates={data: 2, student: 3}", "replicates: 1, 2 and 3 do not divide one another"),
         ("replicates=[1, 2]", "replicates: cannot be swept"),
         ("name=../up", "name: must be a plain file name"),
@@ -125,9 +127,9 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("train=[1]", "train: must be a block of settings"),
         ("distill.T={grid_serach: [2, 4]}", "distill.T: 'grid_serach' is not a grid; did you mean 'grid_search'?"),
         ("distill.T={grid_search: [{grid_search: [1, 2]}, 2]}", "distill.T: 2 stands twice in the grid"),
-        ("distill.T=1e200", "distill.T: must be at most 1e+06"),
+        ("distill.T=1e200", "distill.T: must be at most 1,000,000"),
         ("dataset.kind={}", "dataset.kind"),
-        ("dataset.n_features=1e12", "dataset.n_features: must be at most 1e+06"),
+        ("dataset.n_features=1e12", "dataset.n_features: must be at most 1,000,000"),
         ("dataset={kind: digits, digits: 3}", "dataset.digits: is not a setting here"),
         ("seed=123456789012345678901234567890", "seed: must be less than"),
         ("teacher.train={batch_size: 401}", "teacher.train.batch_size: 401 is more than the 400 training examples"),
@@ -415,7 +417,7 @@ def test_a_missing_block_has_one_empty_variant(write):
          "GRID: [3, 4]}"),
         ({"dataset": {**MANY_CLASSES, "class_sep": [1, 2]}}, "dataset.class_sep: must be a number, not the list 1, 2; "
          "GRID: [1, 2]}"),
-        ({"dataset": {**MANY_CLASSES, "test_size": [0.1, 0.2]}}, "at most 1e+09, not the list 0.1, 0.2; "
+        ({"dataset": {**MANY_CLASSES, "test_size": [0.1, 0.2]}}, "at most 1,000,000,000, not the list 0.1, 0.2; "
          "GRID: [0.1, 0.2]}"),
         ({"teacher": {"dropout": [0, 0.5]}}, "teacher.dropout: must be a number, not the list 0, 0.5; GRID: [0, 0.5]}"),
         ({"distill": {"T": 2, "scale_T2": [True, False]}}, "must be true or false, not the list true, false; "
@@ -434,7 +436,80 @@ def test_a_missing_block_has_one_empty_variant(write):
 )  # fmt: skip
 def test_a_list_for_one_value_is_answered_with_how_to_write_a_grid(write, blocks, expected):
     (mistake,) = mistakes(write(**blocks))
-    assert mistake.endswith(expected.replace("GRID", "to try several, write {grid_search"))
+    assert mistake.endswith(expected.replace("GRID", "to try several values, write {grid_search"))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "items"),
+    [
+        ({"distill": {"T": {"grid": [1, 2]}}}, "1, 2"),
+        ({"distill": {"T": {"values": [1, 2]}}}, "1, 2"),
+        ({"distill": {"T": {"choice": [1, 2]}}}, "1, 2"),
+        ({"distill": {"T": {"choices": [1, "hot"]}}}, "..."),
+        ({"distill": {"T": {"loguniform": {"min": 1, "max": 9}}}}, "..."),
+        ({"distill": {"T": {"min": 1, "max": 9}}}, "..."),
+        ({"distill": {"T": 2, "bias_start": {1: {"values": [2, 3]}}}}, "2, 3"),
+        ({"train": {"optimizer": {"values": ["adam", "sgd"]}}}, "adam, sgd"),
+        ({"dataset": {**MANY_CLASSES, "test_size": {"values": [0.1, 0.2]}}}, "0.1, 0.2"),
+        ({"distill": {"T": "1 2 4"}}, "1, 2, 4"),
+        ({"distill": {"T": "1-4"}}, "..."),
+        ({"distill": {"T": "range(1,5)"}}, "..."),
+    ],
+)
+def test_what_other_tools_take_for_a_grid_is_answered_with_how_to_write_one(write, blocks, items):
+    (mistake,) = mistakes(write(**blocks))
+    assert mistake.endswith(f"; to try several values, write {{grid_search: [{items}]}}")
+
+
+def test_an_empty_list_is_answered_with_how_to_write_one_or_several_values(write):
+    (mistake,) = mistakes(write(distill={"T": []}))
+    assert mistake.endswith("not an empty list; give one value, or several as {grid_search: [...]}")
+
+
+@pytest.mark.parametrize(("value", "expected"), [(3, "not 3; write [3]"), ("5, 9", "write [5, 9]")])
+def test_a_number_for_a_list_is_answered_with_how_to_write_the_list(write, value, expected):
+    (mistake,) = mistakes(write(student={"hidden": value}))
+    assert mistake.endswith(expected)
+
+
+@pytest.mark.parametrize("seed", [[1, 2], {"grid_search": [1, 2]}])
+def test_several_seeds_lead_to_replicates(write, seed):
+    (mistake,) = mistakes(write(seed=seed))
+    assert mistake.endswith("; to repeat the sweep with several seeds, set replicates")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "location"),
+    [
+        (["replicates=50000"], "--set replicates=50000"),
+        (["distill.T=[2, 4]", "replicates.student=50000"], "--set replicates.student=50000"),
+        (["distill.T.grid_search=[1, 2, 3, 4]"], "--set distill.T.grid_search=[1, 2, 3, 4]"),
+        (["distill.T=[2, 4]"], "small.yaml:1"),
+    ],
+)
+def test_a_sweep_that_is_too_large_is_blamed_on_the_override_that_made_it_so(write, overrides, location):
+    path = write(student={"width": {"grid_search": [3, 7, 8]}})
+    (mistake,) = mistakes(path, *overrides, max_networks=11)
+    assert mistake.removeprefix(f"{path.parent}/").startswith(f"{location}: asks for")
+
+
+def test_counts_and_bounds_in_messages_are_written_out(write):
+    (mistake,) = mistakes(write(), max_networks=1)
+    assert "over the limit of 1 network: the grid has 12 combinations, with 1 replicate of each;" in mistake
+    (mistake,) = mistakes(
+        write(), "dataset={kind: digits}", "student={}", "distill.T=2", "replicates=2", max_networks=1
+    )
+    assert "the grid has 1 combination, with 2 replicates of each;" in mistake
+    (mistake,) = mistakes(write(), "train.epochs=1e18")
+    assert mistake.endswith("train.epochs: must be at most 1,000,000,000, not 1e18")
+
+
+@pytest.mark.parametrize("name", ["plain.yaml", "with space/x.yaml", "it's; here/x.yaml"])
+def test_the_commands_in_a_starting_file_name_it_as_a_shell_reads_it(name):
+    comments = make_starting_file(Path(name)).splitlines()[2:4]
+    assert [shlex.split(comment, comments=False)[1:4] for comment in comments] == [
+        ["kdtune", command, name] for command in ("plan", "sweep")
+    ]
 
 
 def test_a_list_of_lists_is_answered_with_a_grid_of_lists(write):
@@ -451,9 +526,13 @@ def test_a_list_of_lists_is_answered_with_a_grid_of_lists(write):
         {"train": {"eval_every": [1, 2]}},
         {"teacher": {"kind": "cnn", "pool": [0, 2]}},
         {"teacher": {"hidden": 5}},
+        {"distill": {"T": ["a", "b"]}},
+        {"distill": {"T": "2 hot"}},
+        {"train": {"optimizer": ["adam", "magic"]}},
+        {"distill": {"T": 2, "bias_start": {"a": 3}}},
     ],
 )
-def test_no_grid_is_offered_where_none_is_allowed_or_a_list_is_right(write, blocks):
+def test_no_grid_is_offered_where_it_would_be_refused_or_a_list_is_right(write, blocks):
     assert not any("grid_search" in mistake for mistake in mistakes(write(**blocks)))
 
 
@@ -486,6 +565,59 @@ def test_what_others_call_a_setting_leads_to_ours(write, path, setting):
     messages = [mistake for mistake in mistakes(write(), f"{path}=3") if "is not a setting here" in mistake]
     assert len(messages) == 1
     assert messages[0].endswith(f"did you mean {setting!r}?")
+
+
+@pytest.mark.parametrize(
+    ("path", "suggestion"),
+    [
+        ("temperature", "distill.T"),
+        ("T", "distill.T"),
+        ("t", "distill.T"),
+        ("learning_rate", "train.lr"),
+        ("lr", "train.lr"),
+        ("n_epochs", "train.epochs"),
+        ("epochs", "train.epochs"),
+        ("train.temperature", "distill.T"),
+        ("teacher.temperature", "distill.T"),
+        ("student.temperature", "distill.T"),
+        ("student.train.T", "distill.T"),
+        ("student.learning_rate", "student.train.lr"),
+        ("distill.learning_rate", "distill.train.lr"),
+        ("teacher.epochs", "teacher.train.epochs"),
+        ("train.test_size", "dataset.test_size"),
+        ("n_jobs", "resources.workers"),
+        ("train.seed", "seed at the top of the file"),
+        ("distill.dropout", "teacher.dropout or student.dropout"),
+        ("train.architecture", "dataset.kind, teacher.kind or student.kind"),
+    ],
+)
+def test_a_setting_in_a_wrong_place_leads_to_its_right_place(write, path, suggestion):
+    messages = [mistake for mistake in mistakes(write(), f"{path}=3") if "is not a setting here" in mistake]
+    assert len(messages) == 1
+    assert messages[0].endswith(f"{path}: is not a setting here; did you mean {suggestion}?")
+
+
+def test_what_one_network_lacks_because_of_its_kind_is_not_sought_in_the_other(write):
+    (mistake,) = mistakes(write(), "teacher.channels=[3]")
+    assert "teacher.channels: is not a setting here; choose from" in mistake
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        ({"distill": {"temperature": [1, 2, 4]}}, "distill.temperature: is not a setting here; did you mean 'T'?"),
+        ({"dataset": {"type": "digits"}}, "dataset.kind: is missing; write 'kind' instead of 'type'"),
+        ({"distill": None, "kd": {"T": 2}}, "kd: is not a setting here; did you mean 'distill'?"),
+        ({"distill": None, "distil": {"T": 2}}, "distil: is not a setting here; did you mean 'distill'?"),
+    ],
+)
+def test_a_required_setting_under_another_name_is_not_also_reported_as_missing(tmp_path, blocks, expected):
+    path = tmp_path / "synonym.yaml"
+    sweep = {name: value for name, value in {**SMALL, **blocks}.items() if value is not None}
+    with path.open("w") as file:
+        YAML(typ="safe", pure=True).dump(sweep, file)
+    (mistake,) = mistakes(path)
+    assert mistake.endswith(expected)
 
 
 def test_a_synonym_is_offered_only_where_its_setting_is_valid(write):

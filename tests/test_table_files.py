@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import kdtune
-from kdtune.columns import ID, TEMP
+from kdtune.columns import ID, NUM_ERROR, REPLICATE, TEMP
 from kdtune.errors import RequestError
 
 
@@ -39,22 +41,37 @@ def test_the_command_that_a_message_suggests_can_be_pasted(call, folder, rising)
     assert call(*arguments).exit_code == 0
 
 
-def test_a_text_file_is_not_a_table(call, folder):
-    path = folder / "notes.txt"
+@pytest.mark.parametrize("name", ["notes.txt", "notes.json"])
+def test_a_text_file_is_not_a_table(call, folder, name):
+    path = folder / name
     path.write_text("T = 4 is best\n")
     for command in ("show", "analyze"):
         run = call(command, path)
         assert run.exit_code == 2
         assert "this is not a Parquet file" in run.output
+    assert "`kdtune analyze` reads tables from elsewhere: CSV, TSV and Parquet files" in call("show", path).output
 
 
-@pytest.mark.parametrize("name", ["table.parquet", "own.csv"])
-def test_an_empty_file_is_said_to_be_empty(call, folder, name):
+@pytest.mark.parametrize("name", ["table.parquet", "own.parquet", "own.csv"])
+@pytest.mark.parametrize("command", ["show", "compare", "analyze"])
+def test_an_empty_file_is_said_to_be_empty(call, folder, command, name):
     (folder / name).touch()
-    for command in ("show", "analyze"):
-        run = call(command, folder / name)
-        assert run.exit_code == 2
-        assert "the file is empty" in run.output
+    run = call(command, folder / name)
+    assert run.exit_code == 2
+    assert "the file is empty; `kdtune analyze` reads tables from elsewhere: CSV" in run.output
+    assert "one row per network, below a header row" in run.output
+
+
+def test_a_text_file_of_empty_lines_is_empty(call, folder):
+    (folder / "own.csv").write_text("\n\n")
+    assert "the file is empty" in call("analyze", folder / "own.csv").output
+
+
+@pytest.mark.parametrize("command", ["show", "analyze"])
+def test_the_empty_table_of_a_sweep_is_written_anew(call, folder, command):
+    (folder / "table.parquet").touch()
+    (folder / "sweep.yaml").write_text("name: my tables\n")
+    assert "the file is empty; run the sweep again" in call(command, folder).output
 
 
 def test_a_parquet_file_of_another_program_lacks_columns(call, folder, rising):
@@ -65,14 +82,176 @@ def test_a_parquet_file_of_another_program_lacks_columns(call, folder, rising):
     assert "this is not the table of a sweep: it has no column id; `kdtune analyze " in run.output
 
 
-def test_a_damaged_table_is_said_to_be_damaged(call, folder, rising):
-    path = folder / "table.parquet"
-    rising.to_parquet(path)
+def truncate(path):
+    """Remove the end of a file, where Parquet describes its columns."""
     path.write_bytes(path.read_bytes()[:-100])
-    run = call("show", folder)
+
+
+@pytest.mark.parametrize("command", ["show", "compare", "analyze", "plot", "report", "power"])
+def test_a_damaged_table_of_a_sweep_is_written_anew(call, folder, rising, command):
+    rising.to_parquet(folder / "table.parquet")
+    truncate(folder / "table.parquet")
+    (folder / "sweep.yaml").write_text("name: my tables\n")
+    run = call(command, folder)
     assert run.exit_code == 2
-    assert "the file is damaged" in run.output
-    assert "run the sweep again" in run.output
+    assert "this is not a readable Parquet file (damaged, or another kind of file" in run.output
+    program, *arguments = shlex.split(run.output.split("`")[1])
+    assert (program, arguments) == ("kdtune", ["sweep", f"{folder}/sweep.yaml", "--results", str(folder.parent)])
+
+
+@pytest.mark.parametrize("command", ["show", "compare", "analyze", "plot", "report", "power"])
+def test_a_damaged_parquet_file_is_to_be_got_again(call, folder, rising, command):
+    path = folder / "torn.parquet"
+    rising.to_parquet(path)
+    truncate(path)
+    run = call(command, path)
+    assert run.exit_code == 2
+    assert "torn.parquet: this is not a readable Parquet file" in run.output
+    assert "get the file again" in run.output
+    assert "sweep" not in run.output
+    assert "magic" not in run.output
+
+
+@pytest.mark.parametrize("command", ["show", "analyze"])
+def test_a_parquet_file_with_a_damaged_middle_is_not_readable(call, folder, rising, command):
+    path = folder / "torn.parquet"
+    rising.to_parquet(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(200) + content[204:])
+    assert "this is not a readable Parquet file" in call(command, path).output
+
+
+@pytest.mark.parametrize("command", ["show", "analyze"])
+def test_text_under_the_name_of_a_parquet_file_is_not_readable(call, folder, rising, command):
+    rising.to_csv(folder / "own.parquet", index=False)
+    assert "another kind of file under this name" in call(command, folder / "own.parquet").output
+
+
+def test_damaged_details_of_a_sweep_are_written_anew(call, tmp_path, rising):
+    sweep = tmp_path / "here/results/study"
+    sweep.mkdir(parents=True)
+    rising.to_parquet(sweep / "table.parquet")
+    (sweep / "sweep.yaml").write_text("name: study\n")
+    (sweep / "per_class.parquet").write_bytes(b"PAR1")
+    run = call("show", "study", "--per-class")
+    assert run.exit_code == 2
+    assert "per_class.parquet: this is not a readable Parquet file" in run.output
+    assert "`kdtune sweep results/study/sweep.yaml`" in run.output
+
+
+def test_a_readable_table_with_wrong_values_is_not_said_to_be_damaged(call, folder, rising):
+    path = folder / "own.parquet"
+    rising.assign(**{NUM_ERROR: "many"}).to_parquet(path)
+    run = call("show", path)
+    assert run.exit_code == 2
+    assert "own.parquet: this is not the table of a sweep" in run.output
+    assert "damaged" not in run.output
+
+
+def test_a_readable_parquet_file_that_is_no_table_is_not_said_to_be_damaged(call, folder):
+    path = folder / "own.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([1, 2])] * 2, names=[TEMP, TEMP]), path)
+    run = call("analyze", path)
+    assert run.exit_code == 2
+    assert "cannot be read as a table" in run.output
+
+
+def test_a_parquet_file_is_read_under_any_name(call, folder, rising):
+    path = folder / "renamed.csv"
+    rising.to_parquet(path)
+    assert call("show", path).exit_code == 0
+    pd.testing.assert_frame_equal(kdtune.analyze(path).t_opt, kdtune.analyze(rising).t_opt)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_text_in_another_encoding_is_to_be_saved_as_utf_8(call, folder, rising, encoding):
+    path = folder / "own.csv"
+    rising.assign(maße="größer").to_csv(path, index=False, encoding=encoding)
+    run = call("analyze", path)
+    assert run.exit_code == 2
+    assert "the file is not text in UTF-8" in run.output
+    assert "save it as UTF-8" in run.output
+    assert "codec" not in run.output
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
+@pytest.mark.parametrize("damage", ["truncated", "uncompressed"])
+def test_a_compressed_file_that_is_damaged_is_said_to_be(call, folder, rising, ending, damage):
+    path = folder / f"own.csv.{ending}"
+    rising.to_csv(path, index=False)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage == "truncated" else b"temp,num_error\n")
+    run = call("analyze", path)
+    assert run.exit_code == 2
+    assert "the file cannot be decompressed" in run.output
+
+
+def test_a_folder_of_sweeps_is_answered_with_them(call, tmp_path, rising):
+    root = tmp_path / "here/r"
+    for name in ("my sweep", "b", "c", "d"):
+        if name == "b":
+            assert "but sweeps in it have; did you mean 'r/my sweep'?" in call("show", "r").output
+        (root / name).mkdir(parents=True)
+        rising.to_parquet(root / name / "table.parquet")
+    assert call("show", "r/b").exit_code == 0
+    run = call("analyze", "r")
+    assert run.exit_code == 2
+    assert "did you mean r/b, r/c, r/d or another of 4?" in run.output
+
+
+@pytest.mark.parametrize("command", ["show", "compare", "analyze"])
+def test_an_empty_name_is_said_to_be_empty(call, command):
+    run = call(command, "")
+    assert run.exit_code == 2
+    assert "the name of the table is empty" in run.output
+
+
+@pytest.mark.parametrize("command", ["show", "analyze"])
+def test_a_device_is_not_a_regular_file(call, command):
+    run = call(command, "/dev/null")
+    assert run.exit_code == 2
+    assert "/dev/null: this is not a regular file" in run.output
+
+
+def test_a_sweep_named_from_its_own_folder_is_run_again_in_the_folder_above(call, tmp_path, monkeypatch):
+    sweep = tmp_path / "here/results/study"
+    (sweep / "parts").mkdir(parents=True)
+    (sweep / "sweep.yaml").write_text("name: study\n")
+    monkeypatch.chdir(sweep)
+    assert "`kdtune sweep sweep.yaml --results ..`" in call("show", ".").output
+
+
+@pytest.mark.parametrize("names", ["", " ", ","])
+def test_an_empty_list_of_cell_columns_is_refused(call, folder, rising, names):
+    rising.to_csv(folder / "own.csv", index=False)
+    run = call("analyze", folder / "own.csv", "--cell", names)
+    assert run.exit_code == 2
+    assert "names no column; leave the option out for the default" in run.output
+
+
+@pytest.mark.parametrize("arguments", [{}, {"cell": ["width"]}, {"map": {"temp": "tau"}}])
+def test_a_table_without_columns_is_said_to_have_none(arguments):
+    with pytest.raises(RequestError, match=r"^the table has no column 'temp': it has no columns$"):
+        kdtune.analyze(pd.DataFrame(), **arguments)
+
+
+def test_an_empty_text_for_a_cell_is_not_suggested_as_a_name(rising):
+    with pytest.raises(RequestError, match=r"^cell: must be a list of names, as in cell=\['width', 'class_sep'\]"):
+        kdtune.analyze(rising, cell="")
+
+
+def test_power_from_one_replicate_names_the_remedy(call, folder, rising):
+    rising[rising[REPLICATE] == 0].to_parquet(folder / "single.parquet")
+    run = call("power", folder / "single.parquet")
+    assert run.exit_code == 2
+    assert "train more replicates: `replicates: 3` in the sweep file, or more runs in the table" in run.output
+
+
+def test_power_from_one_temperature_names_the_remedy(call, folder, rising):
+    rising[rising[TEMP].isna() | (rising[TEMP] == 4)].to_parquet(folder / "single.parquet")
+    run = call("power", folder / "single.parquet")
+    assert run.exit_code == 2
+    assert "train more temperatures: `distill: {T: {grid_search: [1, 2, 4]}}` in the sweep file" in run.output
+    assert "train more replicates" not in run.output
 
 
 def test_a_folder_without_a_table_is_answered_with_what_to_do(call, tmp_path):

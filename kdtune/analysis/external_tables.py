@@ -70,6 +70,8 @@ def standardize_table(table: pd.DataFrame, column_map: Mapping[str, str], cell: 
     """
     _check_map(column_map)
     cell_columns = _list_cell_columns(cell)
+    if table.columns.empty:
+        raise RequestError(f"the table has no column {TEMP!r}: it has no columns")
     table = _rename_columns(table, column_map)
     _check_cell_columns(table, cell_columns or [])
     if TEMP not in table.columns:
@@ -106,9 +108,9 @@ def _list_cell_columns(cell: Any) -> list[str] | None:
     """Return the names in ``cell``, each once; raise RequestError unless it holds texts or is None."""
     if cell is None:
         return None
-    if isinstance(cell, str):
+    if isinstance(cell, str) and cell.strip():
         raise RequestError(f"cell: must be a list of names, not the text {cell!r}; write cell=[{cell!r}]")
-    is_list = isinstance(cell, Iterable) and not isinstance(cell, (bytes, Mapping))
+    is_list = isinstance(cell, Iterable) and not isinstance(cell, (str, bytes, Mapping))
     names = list(cell) if is_list else []
     if not is_list or not all(isinstance(name, str) for name in names):
         raise RequestError(f"cell: must be a list of names, as in cell=['width', 'class_sep'], not {cell!r}")

@@ -50,9 +50,7 @@ def count_replicates(
     """
     usable_cells = [cell for cell in cells if min(cell.student_measures[measure].shape) > 1]
     if not usable_cells:
-        raise RequestError(
-            "at least two replicates of two temperatures are needed in some setting to estimate the noise"
-        )
+        raise RequestError(_describe_missing_noise(cells, measure))
     deviations = estimate_noise(usable_cells, measure)
     if not deviations.any():
         raise RequestError("the replicates of every setting are copies of each other, so the noise cannot be estimated")
@@ -66,6 +64,19 @@ def count_replicates(
         share = difference / median_errors if median_errors else math.inf
         counts.append(_count(share, difference, difference, deviations))
     return pd.DataFrame(counts)
+
+
+def _describe_missing_noise(cells: Sequence[Cell], measure: str) -> str:
+    """Say what no cell has enough of to estimate the noise, and how to get it."""
+    problem = "at least two replicates of two temperatures are needed in some setting to estimate the noise"
+    has_temperatures = any(cell.student_measures[measure].shape[1] > 1 for cell in cells)
+    has_replicates = any(cell.student_measures[measure].shape[0] > 1 for cell in cells)
+    remedies = []
+    if not has_replicates or has_temperatures:
+        remedies.append("train more replicates: `replicates: 3` in the sweep file, or more runs in the table")
+    if not has_temperatures:
+        remedies.append("train more temperatures: `distill: {T: {grid_search: [1, 2, 4]}}` in the sweep file")
+    return "; ".join([problem, *remedies])
 
 
 def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import shlex
+import zlib
+from lzma import LZMAError
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdtune.analysis.file_problems import (
+    EXTERNAL_TABLES,
+    TABLE_FILE,
+    describe_missing_table,
+    is_readable_parquet,
+    make_compression_error,
+    make_damage_error,
+    make_decompression_error,
+    make_empty_error,
+    make_encoding_error,
+)
 from kdtune.columns import DETAIL_FILES, ID, MODEL, STATUS
 from kdtune.errors import RequestError
 from kdtune.table import read_table, to_frame
-from kdtune.text import suggest_nearest
 
-TABLE_FILE = "table.parquet"
 _PARQUET_MAGIC = b"PAR1"  # how every Parquet file starts: the format's specification, "File format"
-_RUN_AGAIN = "run the sweep again, which writes the file anew"
+_DECOMPRESSION_ERRORS = (EOFError, OSError, zlib.error, LZMAError, BadZipFile)
 
 
 def locate_table(results: str | Path) -> Path:
@@ -27,6 +39,8 @@ def locate_table(results: str | Path) -> Path:
     RequestError
         If there is none.
     """
+    if not str(results):
+        raise RequestError("the name of the table is empty; name a sweep's folder, its name under results/, or a file")
     candidates = (Path(results), Path("results") / results)
     try:
         for path in candidates:
@@ -35,24 +49,11 @@ def locate_table(results: str | Path) -> Path:
             if (path / TABLE_FILE).is_file():
                 return path / TABLE_FILE
         folders = [path for path in candidates if path.is_dir()]
+        problem = describe_missing_table(str(results), folders)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise RequestError(f"{results}: cannot be read: {reason}") from None
-    raise RequestError(f"{results}: {_describe_missing_table(str(results), folders)}")
-
-
-def _describe_missing_table(results: str, folders: list[Path]) -> str:
-    """Say why there is no table, and what to do."""
-    for folder in folders:
-        sweep_file = folder / "sweep.yaml"
-        if (folder / "parts").is_dir() and sweep_file.is_file():
-            command = shlex.join(["kdtune", "sweep", str(sweep_file)])
-            return f"the sweep has not written its table yet; wait for it, or run it again: `{command}`"
-    known_sweeps = sorted(str(path.parent) for path in Path("results").glob(f"*/{TABLE_FILE}"))
-    problem = f"the folder has no {TABLE_FILE}" if folders else "there is no such file, folder or sweep under results/"
-    if not known_sweeps:
-        return f"{problem}; `kdtune sweep` makes a table"
-    return f"{problem}; {suggest_nearest(results, known_sweeps)}"
+    raise RequestError(f"{results}: {problem}")
 
 
 def read_sweep_table(results: str | Path) -> pd.DataFrame:
@@ -67,26 +68,33 @@ def read_sweep_table(results: str | Path) -> pd.DataFrame:
     try:
         _check_sweep_table(path)
         return to_frame(read_table(path))
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, pa.ArrowException) as error:
-        raise RequestError(
-            f"{path}: the file is damaged: {_first_line(error.__cause__ or error)}; {_RUN_AGAIN}"
-        ) from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if _is_system_error(error):
+            raise RequestError(f"{path}: cannot be read: {_first_line(error)}") from None
+        if not is_readable_parquet(path):
+            raise make_damage_error(path) from None
+        reason = _first_line(error.__cause__ or error)
+        raise RequestError(f"{path}: this is not the table of a sweep: {reason}; {EXTERNAL_TABLES}") from None
 
 
 def _check_sweep_table(path: Path) -> None:
     """Raise RequestError if a file is not the table of a sweep, with what it is instead."""
     remedy = f"`{shlex.join(['kdtune', 'analyze', str(path)])}` reads tables from elsewhere"
     if path.stat().st_size == 0:
-        raise RequestError(f"{path}: the file is empty; {_RUN_AGAIN}")
-    if _is_delimited_text(path):
-        raise RequestError(f"{path}: this is a CSV file, not the Parquet table of a sweep; {remedy}")
+        raise make_empty_error(path)
     if not _is_parquet(path):
-        raise RequestError(f"{path}: this is not a Parquet file; name a sweep's folder, or its {TABLE_FILE}")
+        if _is_delimited_text(path):
+            raise RequestError(f"{path}: this is a CSV file, not the Parquet table of a sweep; {remedy}")
+        if path.suffix.lower() == ".parquet":
+            raise make_damage_error(path)
+        raise RequestError(
+            f"{path}: this is not a Parquet file; name a sweep's folder, or its {TABLE_FILE}; {EXTERNAL_TABLES}"
+        )
     columns = pq.read_schema(path).names
     missing_columns = [name for name in (ID, MODEL, STATUS) if name not in columns]
     if missing_columns:
+        if not is_readable_parquet(path):
+            raise make_damage_error(path)
         raise RequestError(
             f"{path}: this is not the table of a sweep: it has no column {', '.join(missing_columns)}; {remedy}"
         )
@@ -95,6 +103,8 @@ def _check_sweep_table(path: Path) -> None:
 def read_external_table(path: Path) -> pd.DataFrame:
     """Read a Parquet, CSV or TSV file, which may be compressed, as it is.
 
+    A Parquet file is known by its content, so it is read under any name.
+
     Raises
     ------
     RequestError
@@ -102,18 +112,37 @@ def read_external_table(path: Path) -> pd.DataFrame:
     """
     try:
         if path.stat().st_size == 0:
-            raise RequestError(f"{path}: the file is empty; a table needs a line of column names and rows below it")
+            raise make_empty_error(path)
+        if _is_parquet(path):
+            return to_frame(pq.read_table(path))
         if _is_delimited_text(path):
-            separator = "\t" if ".tsv" in _suffixes(path) else ","
-            table = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
-            return table.rename(columns=lambda name: str(name).strip())
-        if not _is_parquet(path):
-            raise RequestError(
-                f"{path}: this is not a Parquet file; the name of a text file must end in .csv (commas) or .tsv (tabs)"
-            )
-        return to_frame(pq.read_table(path))
+            return _read_delimited_text(path)
     except (OSError, ValueError, pa.ArrowException) as error:
+        if not _is_system_error(error) and _is_parquet(path) and not is_readable_parquet(path):
+            raise make_damage_error(path) from None
         raise RequestError(f"{path}: cannot be read as a table: {_first_line(error)}") from None
+    if path.suffix.lower() == ".parquet":
+        raise make_damage_error(path)
+    raise RequestError(
+        f"{path}: this is not a Parquet file; the name of a text file must end in .csv (commas) or .tsv (tabs)"
+    )
+
+
+def _read_delimited_text(path: Path) -> pd.DataFrame:
+    separator = "\t" if ".tsv" in _suffixes(path) else ","
+    try:
+        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError:
+        raise make_empty_error(path) from None
+    except UnicodeDecodeError:
+        raise make_encoding_error(path) from None
+    except ImportError:
+        raise make_compression_error(path) from None
+    except _DECOMPRESSION_ERRORS as error:
+        if _is_system_error(error):
+            raise
+        raise make_decompression_error(path) from None
+    return table.rename(columns=lambda name: str(name).strip())
 
 
 def read_details(results: str | Path, name: str) -> pd.DataFrame | None:
@@ -130,7 +159,13 @@ def read_details(results: str | Path, name: str) -> pd.DataFrame | None:
     try:
         return to_frame(pq.read_table(path, columns=list(DETAIL_FILES[name])))
     except (OSError, pa.ArrowException) as error:
-        raise RequestError(f"{path}: the file is damaged or not kdtune's: {_first_line(error)}; {_RUN_AGAIN}") from None
+        if _is_system_error(error):
+            raise RequestError(f"{path}: cannot be read: {_first_line(error)}") from None
+        if path.stat().st_size == 0:
+            raise make_empty_error(path) from None
+        if not is_readable_parquet(path):
+            raise make_damage_error(path) from None
+        raise RequestError(f"{path}: this is not a file of kdtune: {_first_line(error)}") from None
 
 
 def describe_stale_table(path: Path) -> str | None:
@@ -160,5 +195,12 @@ def _is_parquet(path: Path) -> bool:
         return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
 
 
+def _is_system_error(error: BaseException) -> bool:
+    """Return whether the operating system raised an error; pyarrow's for wrong content have no number."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -59,8 +59,11 @@ def _parse_pairs(_context: click.Context, parameter: click.Parameter, value: str
     return column_map
 
 
-def _parse_names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
-    """Return names that are separated by commas as a list; None for no names."""
-    if not value:
+def _parse_names(_context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    """Return names that are separated by commas as a list; None if the option is not given."""
+    if value is None:
         return None
-    return [name.strip() for name in value.split(",") if name.strip()]
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter(f"{value!r} names no column; leave the option out for the default", param=parameter)
+    return names

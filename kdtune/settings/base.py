@@ -38,7 +38,7 @@ def _check_split_size(value: Any) -> Any:
         return value
     if is_number and 1 < value <= 10**9 and value == int(value):
         return int(value)
-    raise make_rule_error("must be a fraction between 0 and 1 or a whole number of examples, at most 1e+09")
+    raise make_rule_error("must be a fraction between 0 and 1 or a whole number of examples, at most 1,000,000,000")
 
 
 # The size of a split: a fraction (float) or a number (int) of examples.
@@ -91,5 +91,5 @@ def count_split_examples(name: str, size: float, n_examples: int) -> int:
     """
     count = count_examples(size, n_examples)
     if count >= n_examples:
-        raise make_rule_error(f"{size:g} takes all {n_examples} examples and leaves none to train on", name)
+        raise make_rule_error(f"{size} takes all {n_examples} examples and leaves none to train on", name)
     return count

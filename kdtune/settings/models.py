@@ -130,7 +130,7 @@ def _check_pool(value: Any) -> int | list[int]:
 def _check_window(value: Any) -> int:
     window = to_whole_number(value)
     if not isinstance(window, int) or isinstance(window, bool) or not 1 <= window <= 10**6:
-        raise make_rule_error("must be a whole number from 1 to 1e+06, or a list of them")
+        raise make_rule_error("must be a whole number from 1 to 1,000,000, or a list of them")
     return window
 
 

@@ -50,7 +50,7 @@ def _expand_count(value: Any) -> Any:
     count = to_whole_number(value)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 10**9:
         raise make_rule_error(
-            "must be a whole number from 1 to 1e+09, or a block such as {data: 1, teacher: 1, student: 5}"
+            "must be a whole number from 1 to 1,000,000,000, or a block such as {data: 1, teacher: 1, student: 5}"
         )
     return {"data": count, "teacher": count, "student": count}
 

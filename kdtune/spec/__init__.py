@@ -7,7 +7,7 @@
 3. ``size_limits`` refuses a sweep that is too large to enumerate.
 4. ``grid`` finds mistakes in ``grid_search``.
 5. ``variants`` expands the grids of each block and validates every variant; ``block_validation`` describes
-   what is wrong in the words of ``messages`` and ``suggestions``.
+   what is wrong in the words of ``messages``, ``suggestions`` and ``form_suggestions``.
 6. ``cases`` combines the variants of all blocks. ``train_merging`` merges ``train`` with the blocks that
    override it, and ``cross_checks`` finds settings that do not fit the data.
 7. ``eval_every`` finds networks that differ in nothing that changes them.

@@ -10,10 +10,19 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from kdtune.errors import Mistake
+from kdtune.spec.form_suggestions import REPLICATES_HINT, suggest_grid, suggest_grid_of_lists, suggest_list
 from kdtune.spec.grid import has_invalid_grid
-from kdtune.spec.messages import describe_error, suggest_grid, suggest_grid_of_lists
+from kdtune.spec.messages import describe_error
 from kdtune.spec.mistakes import MistakeCollector
-from kdtune.spec.schema import BLOCKS, KINDS, LIST_SETTINGS, list_valid_settings
+from kdtune.spec.schema import (
+    BLOCKS,
+    KINDS,
+    LIST_SETTINGS,
+    MAPPING_SETTINGS,
+    list_paths_elsewhere,
+    list_valid_settings,
+)
+from kdtune.spec.suggestions import find_meant_setting
 from kdtune.spec.yaml_tree import SettingPath, YamlNode
 
 
@@ -77,6 +86,8 @@ class BlockValidator:
             return adapter.validate_python(node.to_plain(), context=self._pydantic_context)
         except ValidationError as error:
             for item in error.errors():
+                if _stands_under_wrong_name(item, node, block_name):
+                    continue
                 self._add_mistake(item, node, block_name, overriding_blocks)
             return None
 
@@ -88,8 +99,10 @@ class BlockValidator:
         wrong_node = node.find(path)
         if error["type"] != "extra_forbidden" and wrong_node is not None and has_invalid_grid(wrong_node):
             return  # ``find_grid_mistakes`` reports it.
-        message = describe_error(error, list_valid_settings(block_name, node, path))
-        message += _suggest_grid_for_list(error, node, block_name, path)
+        is_unknown_in_block = error["type"] == "extra_forbidden" and len(path) == 1
+        paths_elsewhere = list_paths_elsewhere(block_name) if is_unknown_in_block else []
+        message = describe_error(error, list_valid_settings(block_name, node, path), paths_elsewhere)
+        message += _suggest_form(error, node, block_name, path)
         reported_name = block_name
         for block in overriding_blocks:
             if path and path[0] in block.node.value:
@@ -120,21 +133,37 @@ def _find_path(error: Any, block_name: str) -> SettingPath:
     return (*path, setting) if setting else path
 
 
-def _suggest_grid_for_list(error: Any, node: YamlNode, block_name: str, path: SettingPath) -> str:
-    """Return how to write a grid if a list was given to a setting that takes no list and can be swept.
+def _stands_under_wrong_name(error: Any, node: YamlNode, block_name: str) -> bool:
+    """Return whether a missing setting stands in the block under a wrong name, which is reported anyway."""
+    if error["type"] != "missing" or not isinstance(node.value, dict):
+        return False
+    path = _find_path(error, block_name)
+    valid_names = list_valid_settings(block_name, node, path)
+    unknown_names = [name for name in node.value if name not in valid_names]
+    return any(find_meant_setting(name, valid_names) == path[-1] for name in unknown_names)
+
+
+def _suggest_form(error: Any, node: YamlNode, block_name: str, path: SettingPath) -> str:
+    """Return how to write several values, or a list of one, if that is what the written value seems to mean.
 
     Otherwise the text is empty.
     """
+    if block_name == "" and path == ("seed",) and isinstance(error["input"], list):
+        return f"; {REPLICATES_HINT}"
     if block_name not in BLOCKS or error["type"] == "extra_forbidden" or path[-1:] == ("eval_every",):
+        return ""
+    if error.get("ctx", {}).get("setting"):  # A rule of the whole block: the value alone would be right.
         return ""
     if path and isinstance(path[-1], int):  # The error is about one item: look at its list.
         whole_list = node.descendant(path[:-1])
         if isinstance(whole_list.value, list):
             return suggest_grid_of_lists(whole_list.to_plain())
-    if path and path[-1] in LIST_SETTINGS:
-        return ""
     wrong_node = node.find(path)
     if wrong_node is None:
         return ""
-    takes_block = error["type"] in ("dict_type", "model_type", "model_attributes_type")
-    return suggest_grid(wrong_node.to_plain(), takes_block)
+    value = wrong_node.to_plain()
+    if path and path[-1] in LIST_SETTINGS:
+        return suggest_list(value) if error["type"] == "list_type" else ""
+    if isinstance(value, dict) and (not path or path[-1] in MAPPING_SETTINGS):
+        return ""
+    return suggest_grid(error, value)

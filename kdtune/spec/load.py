@@ -15,12 +15,13 @@ from kdtune.spec.cases import build_cases
 from kdtune.spec.cross_checks import find_mismatches
 from kdtune.spec.default_filling import fill_defaults
 from kdtune.spec.eval_every import find_lost_eval_every, find_swept_eval_every
+from kdtune.spec.form_suggestions import REPLICATES_HINT
 from kdtune.spec.grid import find_grid_mistakes, has_grid
 from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.overrides import apply_overrides
-from kdtune.spec.schema import BLOCKS, REQUIRED_BLOCKS
+from kdtune.spec.schema import BLOCKS, REQUIRED_BLOCKS, list_paths_elsewhere
 from kdtune.spec.size_limits import MAX_NETWORKS, SizeLimit
-from kdtune.spec.suggestions import suggest_setting
+from kdtune.spec.suggestions import find_meant_setting, suggest_setting
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.spec.train_merging import TrainMerger
 from kdtune.spec.variants import BlockVariant, VariantMaker
@@ -83,12 +84,16 @@ def _find_unknown_names(tree: YamlNode) -> Iterator[Mistake]:
     valid_names = [*SweepHeader.model_fields, *BLOCKS]
     for name, node in tree.value.items():
         if name not in valid_names:
-            yield Mistake(node.location, name, f"is not a setting here; {suggest_setting(name, valid_names)}")
+            suggestion = suggest_setting(name, valid_names, list_paths_elsewhere(""))
+            yield Mistake(node.location, name, f"is not a setting here; {suggestion}")
 
 
 def _find_missing_blocks(tree: YamlNode) -> Iterator[Mistake]:
+    valid_names = [*SweepHeader.model_fields, *BLOCKS]
+    # A block under a wrong name is reported as that alone.
+    meant_names = {find_meant_setting(name, valid_names) for name in tree.value if name not in valid_names}
     for block_name in REQUIRED_BLOCKS:
-        if block_name not in tree.value:
+        if block_name not in tree.value and block_name not in meant_names:
             yield Mistake(tree.location, block_name, "is missing; it has no default")
 
 
@@ -96,7 +101,10 @@ def _find_swept_header_settings(tree: YamlNode) -> Iterator[Mistake]:
     """Find grids in the settings that belong to no block: these cannot be swept."""
     for name in SweepHeader.model_fields:
         if name in tree.value and has_grid(tree.value[name]):
-            yield Mistake(tree.value[name].location, name, "cannot be swept; give one value")
+            message = "cannot be swept; give one value"
+            if name == "seed":
+                message += f"; {REPLICATES_HINT}"
+            yield Mistake(tree.value[name].location, name, message)
 
 
 def _validate_header(tree: YamlNode, validator: BlockValidator) -> SweepHeader | None:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kdtune.spec.grid import GRID
-from kdtune.spec.suggestions import is_misspelt_grid, suggest_setting
+from kdtune.spec.suggestions import find_meant_setting, is_misspelt_grid, suggest_setting
 from kdtune.text import pluralize
 
 _BOUNDS = {
@@ -31,20 +31,24 @@ _TYPES = {
 _MAX_LENGTH = 60  # A value is shown with at most this many characters.
 
 
-def describe_error(error: Any, valid_names: Collection[str]) -> str:
+def describe_error(error: Any, valid_names: Collection[str], paths_elsewhere: Collection[str] = ()) -> str:
     """Describe one error of pydantic.
 
     Parameters
     ----------
     error : An item of ``ValidationError.errors()``.
     valid_names : The settings that may stand where the error is.
+    paths_elsewhere : The full paths of settings in other blocks, such as ``distill.T``.
     """
     error_type, value, context = error["type"], error["input"], error.get("ctx", {})
     if error_type == "missing":
         return "is missing; it has no default"
     if error_type == "extra_forbidden":
-        return f"is not a setting here; {suggest_setting(str(error['loc'][-1]), valid_names)}"
+        return f"is not a setting here; {suggest_setting(str(error['loc'][-1]), valid_names, paths_elsewhere)}"
     if error_type == "union_tag_not_found":
+        for name in value:
+            if find_meant_setting(str(name), ["kind"]) is not None:
+                return f"is missing; write 'kind' instead of {name!r}"
         return "is missing; it says what kind of data set this is"
     if error_type == "union_tag_invalid":
         value = value["kind"] if isinstance(value, dict) else value.kind
@@ -54,7 +58,7 @@ def describe_error(error: Any, valid_names: Collection[str]) -> str:
             return f"{key!r} is not a grid; did you mean {GRID!r}?"
     if error_type in _BOUNDS:
         limit_name, comparison = _BOUNDS[error_type]
-        return f"must be {comparison} {context[limit_name]:g}, not {format_value(value)}"
+        return f"must be {comparison} {_format_limit(context[limit_name])}, not {format_value(value)}"
     if error_type in _TYPES:
         return f"must be {_TYPES[error_type]}, not {format_value(value)}"
     match error_type:
@@ -78,33 +82,6 @@ def describe_error(error: Any, valid_names: Collection[str]) -> str:
     return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {format_value(value)}"
 
 
-def suggest_grid(value: Any, takes_block: bool) -> str:
-    """Return how to write a grid of the values in ``value``; empty if it holds no alternatives.
-
-    Parameters
-    ----------
-    value : The value that was given to a setting that takes no list.
-    takes_block : Whether the setting takes a block of settings rather than a number, text or true/false.
-    """
-    if isinstance(value, str) and not takes_block:
-        value = _split_numbers(value)
-    if not isinstance(value, list) or not value:
-        return ""
-    if takes_block and all(isinstance(item, dict) for item in value):
-        return f"; to try several, write {{{GRID}: [{{...}}, {{...}}]}}"
-    if not takes_block and all(isinstance(item, int | float | str) for item in value):
-        return f"; to try several, write {{{GRID}: [{_format_items(value)}]}}"
-    return ""
-
-
-def suggest_grid_of_lists(value: Any) -> str:
-    """Return how to write a grid of lists, if ``value`` is a list of lists given to a setting that takes one list."""
-    if not isinstance(value, list) or not all(isinstance(item, list) for item in value):
-        return ""
-    lists = ", ".join(f"[{_format_items(item)}]" for item in value[:20])
-    return f"; to try several lists, write {{{GRID}: [{_shorten(lists)}]}}"
-
-
 def format_value(value: Any) -> str:
     """Format a value as a user would write it, shortened to a length that fits a line."""
     match value:
@@ -119,12 +96,18 @@ def format_value(value: Any) -> str:
         case []:
             return "an empty list"
         case list():
-            return f"the list {_format_items(value)}"
+            return f"the list {format_items(value)}"
         case _:
-            return _shorten(str(value))
+            return _shorten(str(value).replace("e+", "e"))
 
 
-def _format_items(items: list[Any]) -> str:
+def _format_limit(limit: float) -> str:
+    """Format the bound of a setting: 1,000,000, but 0.5."""
+    return f"{int(limit):,}" if limit == int(limit) else f"{limit:g}"
+
+
+def format_items(items: list[Any]) -> str:
+    """Format the items of a list as a user would write them between brackets, shortened as ``format_value`` does."""
     texts = []
     for item in items[:_MAX_LENGTH]:
         match item:
@@ -135,7 +118,7 @@ def _format_items(items: list[Any]) -> str:
             case dict():
                 texts.append("{...}")
             case list():
-                texts.append(f"[{_format_items(item)}]")
+                texts.append(f"[{format_items(item)}]")
             case _:
                 texts.append(str(item))
     return _shorten(", ".join(texts))
@@ -143,14 +126,3 @@ def _format_items(items: list[Any]) -> str:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "..."
-
-
-def _split_numbers(text: str) -> list[float | int] | None:
-    """Turn "1, 2.5, 4" into numbers; None if the text is anything else."""
-    parts = text.strip("[]() ").split(",")
-    if len(parts) < 2:
-        return None
-    try:
-        return [int(part) if part.strip().isdecimal() else float(part) for part in parts]
-    except ValueError:
-        return None

@@ -12,6 +12,7 @@ from kdtune.settings import (
     Digits,
     Distill,
     MakeClassification,
+    Resources,
     StudentMLP,
     StudentSetting,
     SweepHeader,
@@ -68,6 +69,30 @@ def list_valid_settings(block_name: str, node: YamlNode, path: SettingPath) -> l
     return [*settings, "train"] if block_name in BLOCKS_WITH_TRAIN else settings
 
 
+def list_paths_elsewhere(block_name: str) -> list[str]:
+    """List the full paths of the settings outside a block, such as ``distill.T``.
+
+    A block that may override ``train`` has its own paths to those settings, such as ``student.train.lr``.
+
+    Parameters
+    ----------
+    block_name : The name of the block; empty for the settings that belong to no block.
+    """
+    # A data set may have a name, too, so that a ``name`` in a wrong place is not explained by the sweep's.
+    paths = [name for name in (*SweepHeader.model_fields, *BLOCKS) if name != "name"]
+    paths += [f"resources.{name}" for name in Resources.model_fields]
+    is_network = block_name in ("teacher", "student")
+    for name in BLOCKS:
+        # What one network does not have because of its kind, the other network does not explain.
+        if name == block_name or (is_network and name in ("teacher", "student")):
+            continue
+        models = KINDS[name].values() if name in KINDS else [_MODELS_OF_ONE_KIND[name]]
+        settings = dict.fromkeys(setting for model in models for setting in model.model_fields)
+        full_name = f"{block_name}.train" if name == "train" and block_name in BLOCKS_WITH_TRAIN else name
+        paths += [f"{full_name}.{setting}" for setting in settings]
+    return paths
+
+
 def _get_model(block_name: str, node: YamlNode) -> type[BaseModel]:
     if block_name not in KINDS:
         return _MODELS_OF_ONE_KIND[block_name]
@@ -78,14 +103,20 @@ def _get_model(block_name: str, node: YamlNode) -> type[BaseModel]:
     return next(iter(models.values()))
 
 
-def _takes_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list or any(_takes_list(argument) for argument in get_args(annotation))
+def _takes(container: type, annotation: Any) -> bool:
+    return get_origin(annotation) is container or any(_takes(container, argument) for argument in get_args(annotation))
+
+
+def _list_settings_that_take(container: type) -> set[str]:
+    return {
+        name
+        for model in (StudentMLP, CNN, Distill, Transfer)
+        for name, field in model.model_fields.items()
+        if _takes(container, field.annotation)
+    }
 
 
 # The settings that take a list, so that a list given to them is no grid.
-LIST_SETTINGS = {
-    name
-    for model in (StudentMLP, CNN, Distill, Transfer)
-    for name, field in model.model_fields.items()
-    if _takes_list(field.annotation)
-}
+LIST_SETTINGS = _list_settings_that_take(list)
+# The settings that take a mapping, so that a mapping given to them is no attempt at a grid.
+MAPPING_SETTINGS = _list_settings_that_take(dict)

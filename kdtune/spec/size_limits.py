@@ -8,16 +8,18 @@ are not bounded: nothing enumerates them.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
 from kdtune.errors import Mistake
 from kdtune.settings import Replicates, ReplicatesSetting
-from kdtune.spec.grid import measure_grid
+from kdtune.spec.grid import GRID, is_grid, measure_grid
 from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import BLOCKS
 from kdtune.spec.yaml_tree import YamlNode, make_empty_block
+from kdtune.text import pluralize
 
 MAX_NETWORKS = 100_000
 # A network may have this many values of blocks, this many layers, and this many classes in its transfer set, on
@@ -53,7 +55,7 @@ class SizeLimit:
     """
 
     def __init__(self, tree: YamlNode, max_networks: int, mistakes: MistakeCollector) -> None:
-        self._location = tree.location
+        self._tree = tree
         self._mistakes = mistakes
         # A lower ``max_networks`` restricts the networks only: a small sweep may still have many layers or classes.
         self._max_count = MAX_COUNT_PER_NETWORK * max(max_networks, MAX_NETWORKS)
@@ -64,10 +66,11 @@ class SizeLimit:
         n_replicates = count_replicates(tree)
         self._n_students = n_combinations * n_replicates
         if self._n_students > max_networks:
+            combinations = "combination" if n_combinations == 1 else "combinations"
             self._refuse(
-                f"asks for {_format_count(self._n_students)} students or more, over the limit of {max_networks:,} "
-                f"networks: the grid has {_format_count(n_combinations)} combinations, with {n_replicates:,} "
-                f"replicates of each; shrink the grid or raise --max-networks"
+                f"asks for {_format_count(self._n_students)} students or more, over the limit of "
+                f"{pluralize(max_networks, 'network')}: the grid has {_format_count(n_combinations)} {combinations}, "
+                f"with {pluralize(n_replicates, 'replicate')} of each; shrink the grid or raise --max-networks"
             )
         for size in sizes.values():
             self.add("values of blocks", size.values)
@@ -99,8 +102,38 @@ class SizeLimit:
             )
 
     def _refuse(self, message: str) -> NoReturn:
-        self._mistakes.add(Mistake(self._location, "", message))
+        self._mistakes.add(Mistake(_find_override(self._tree) or self._tree.location, "", message))
         self._mistakes.raise_error()
+
+
+def _find_override(tree: YamlNode) -> str | None:
+    """Return the location of the replicates or the grid that multiplies the networks most, if ``--set`` gave it."""
+    factors: list[tuple[int, str]] = []
+    replicates = tree.find(("replicates",))
+    if replicates is not None:
+        nodes = [replicates, *(child for _, child in replicates.children())]
+        # Their number is in one of these nodes, so that an override of any of them counts.
+        location = max((node.location for node in nodes), key=_is_override)
+        factors.append((count_replicates(tree), location))
+    for block_name in BLOCKS:
+        if block_name in tree.value:
+            factors += _iterate_grids(tree.value[block_name])
+    if not factors:
+        return None
+    _, location = max(factors, key=lambda factor: factor[0])
+    return location if _is_override(location) else None
+
+
+def _is_override(location: str) -> bool:
+    return location.startswith("--set ")
+
+
+def _iterate_grids(node: YamlNode) -> Iterator[tuple[int, str]]:
+    """Iterate over the grids in a tree: the number of variants of each, and where its values stand."""
+    if is_grid(node):
+        yield measure_grid(node).variants, node.value[GRID].location
+    for _, child in node.children():
+        yield from _iterate_grids(child)
 
 
 def _format_count(count: int) -> str:

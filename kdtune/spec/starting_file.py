@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -80,4 +81,4 @@ def make_starting_file(path: Path) -> str:
     except ValidationError as error:
         description = describe_error(error.errors()[0], valid_names=())
         raise RequestError(f"{path}: a sweep is named after its file, and its name {description}") from None
-    return TEMPLATE.format(name=path.stem, file=path)
+    return TEMPLATE.format(name=path.stem, file=shlex.quote(str(path)))

@@ -1,4 +1,4 @@
-"""Suggest the setting that a user who wrote a wrong name probably meant, among those that are valid at its place."""
+"""Suggest the setting that a user who wrote a wrong name probably meant: one that is valid there, or elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection
 
 from kdtune.spec.grid import GRID
-from kdtune.text import suggest_nearest
+from kdtune.text import find_nearest, suggest_nearest
 
 # What other libraries and papers call our settings; case, "_" and "-" are ignored.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -56,15 +56,54 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 
 
-def suggest_setting(name: str, valid_names: Collection[str]) -> str:
-    """Return ``did you mean 'T'?`` for a setting that is not valid where it stands, or else the valid ones."""
+def suggest_setting(name: str, valid_names: Collection[str], paths_elsewhere: Collection[str] = ()) -> str:
+    """Return ``did you mean 'T'?`` for a setting that is not valid where it stands, or else the valid ones.
+
+    Parameters
+    ----------
+    name : The name that is not valid.
+    valid_names : The settings that are valid where it stands.
+    paths_elsewhere : The full paths of settings in other blocks, such as ``distill.T``.
+    """
     if is_misspelt_grid(name):
         return f"did you mean {GRID!r}?"
+    synonym_meaning = _find_synonym_meaning(name)
+    if synonym_meaning not in valid_names:
+        paths = [path for path in paths_elsewhere if _get_last_name(path) == name]
+        if paths:
+            return _offer_paths(paths)
+    meant_setting = find_meant_setting(name, valid_names)
+    if meant_setting is not None:
+        return f"did you mean {meant_setting!r}?"
+    meanings = (name.casefold(), (synonym_meaning or name).casefold())
+    paths = [path for path in paths_elsewhere if _get_last_name(path).casefold() in meanings]
+    return _offer_paths(paths) if paths else suggest_nearest(name, valid_names)
+
+
+def find_meant_setting(name: str, valid_names: Collection[str]) -> str | None:
+    """Return the valid setting that a wrong name is a synonym of or is most similar to; None if there is none."""
+    synonym_meaning = _find_synonym_meaning(name)
+    return synonym_meaning if synonym_meaning in valid_names else find_nearest(name, valid_names)
+
+
+def _find_synonym_meaning(name: str) -> str | None:
+    """Return our name for a setting that others call ``name``; None if it is no known synonym."""
     plain_name = _simplify(name)
     for setting, synonyms in _SYNONYMS.items():
-        if setting in valid_names and plain_name in map(_simplify, synonyms):
-            return f"did you mean {setting!r}?"
-    return suggest_nearest(name, valid_names)
+        if plain_name in map(_simplify, synonyms):
+            return setting
+    return None
+
+
+def _get_last_name(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _offer_paths(paths: list[str]) -> str:
+    places = [path if "." in path else f"{path} at the top of the file" for path in paths]
+    if len(places) == 1:
+        return f"did you mean {places[0]}?"
+    return f"did you mean {', '.join(places[:-1])} or {places[-1]}?"
 
 
 def is_misspelt_grid(name: str) -> bool:

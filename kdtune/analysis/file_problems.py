@@ -1,0 +1,121 @@
+"""Say why there is no table, or why a file cannot be read as one, and what to do."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdtune.columns import DETAIL_FILES
+from kdtune.errors import RequestError
+from kdtune.text import suggest_nearest
+
+TABLE_FILE = "table.parquet"
+EXTERNAL_TABLES = "`kdtune analyze` reads tables from elsewhere: CSV, TSV and Parquet files with one row per network"
+_SWEEP_FILE = "sweep.yaml"  # the copy of the sweep file in the folder of its results
+_MAX_SUGGESTIONS = 3  # folders that are suggested; more would hide the message
+
+
+def describe_missing_table(results: str, folders: list[Path]) -> str:
+    """Say why there is no table under a name, and what to do.
+
+    Parameters
+    ----------
+    results : The name that was given.
+    folders : The existing folders that it may mean.
+    """
+    for folder in folders:
+        if (folder / "parts").is_dir() and (folder / _SWEEP_FILE).is_file():
+            return (
+                f"the sweep has not written its table yet; "
+                f"wait for it, or run it again: `{_make_sweep_command(folder)}`"
+            )
+    for folder in folders:
+        sweep_folders = sorted(table.parent for table in folder.glob(f"*/{TABLE_FILE}"))
+        if sweep_folders:
+            return f"the folder has no {TABLE_FILE}, but sweeps in it have; {_suggest_folders(sweep_folders)}"
+    if not folders and Path(results).exists():
+        return "this is not a regular file; name a sweep's folder, or save the table to a file first"
+    known_sweeps = sorted(str(path.parent) for path in Path("results").glob(f"*/{TABLE_FILE}"))
+    problem = f"the folder has no {TABLE_FILE}" if folders else "there is no such file, folder or sweep under results/"
+    if not known_sweeps:
+        return f"{problem}; `kdtune sweep` makes a table"
+    return f"{problem}; {suggest_nearest(results, known_sweeps)}"
+
+
+def _suggest_folders(folders: list[Path]) -> str:
+    """Return ``did you mean r/a, r/b or r/c?``, with the number of folders if some are not listed."""
+    choices = [shlex.quote(str(folder)) for folder in folders[:_MAX_SUGGESTIONS]]
+    if len(folders) > len(choices):
+        choices.append(f"another of {len(folders):,}")
+    if len(choices) == 1:
+        return f"did you mean {choices[0]}?"
+    return f"did you mean {', '.join(choices[:-1])} or {choices[-1]}?"
+
+
+def make_empty_error(path: Path) -> RequestError:
+    """Return the error for a file without content."""
+    if _is_written_by_sweep(path):
+        return RequestError(f"{path}: the file is empty; {_suggest_sweep(path)}")
+    return RequestError(f"{path}: the file is empty; {EXTERNAL_TABLES}, below a header row in CSV and TSV")
+
+
+def make_damage_error(path: Path) -> RequestError:
+    """Return the error for a file that is named or begins like a Parquet file, but cannot be read as one."""
+    remedy = _suggest_sweep(path) if _is_written_by_sweep(path) else "get the file again from where it came from"
+    return RequestError(
+        f"{path}: this is not a readable Parquet file (damaged, or another kind of file under this name); {remedy}"
+    )
+
+
+def make_encoding_error(path: Path) -> RequestError:
+    """Return the error for a text file in another encoding than UTF-8."""
+    return RequestError(
+        f"{path}: the file is not text in UTF-8 (another encoding, or another kind of file under this name); "
+        f"save it as UTF-8, which spreadsheet programs call CSV UTF-8"
+    )
+
+
+def make_decompression_error(path: Path) -> RequestError:
+    """Return the error for a compressed file that cannot be decompressed."""
+    return RequestError(
+        f"{path}: the file cannot be decompressed (damaged, or another kind of file under this name); "
+        f"get the file again, or decompress it first"
+    )
+
+
+def make_compression_error(path: Path) -> RequestError:
+    """Return the error for a file in a compression that needs a package which is not installed."""
+    return RequestError(f"{path}: this compression needs a package that is not installed; decompress the file first")
+
+
+def is_readable_parquet(path: Path) -> bool:
+    """Return whether all of a Parquet file can be read, whatever its columns are; this reads the file."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            file.read()
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return True
+
+
+def _is_written_by_sweep(path: Path) -> bool:
+    """Return whether a file is one that a sweep writes, in the folder of a sweep."""
+    return path.name in (TABLE_FILE, *DETAIL_FILES) and (path.parent / _SWEEP_FILE).is_file()
+
+
+def _suggest_sweep(path: Path) -> str:
+    """Say how to write one of a sweep's files anew."""
+    return f"run the sweep again, which writes the file anew: `{_make_sweep_command(path.parent)}`"
+
+
+def _make_sweep_command(folder: Path) -> str:
+    """Return the command that continues the sweep of a results folder, quoted for a shell."""
+    command = ["kdtune", "sweep", str(folder / _SWEEP_FILE)]
+    results = os.path.normpath(folder / "..")  # Path(".").parent would be the folder itself.
+    if results != "results":
+        command += ["--results", results]
+    return shlex.join(command)
