@@ -19,6 +19,14 @@ def sizes(kind: str, width: int) -> list[int]:
     return [FEATURES, *([100] * 3 if kind == "teacher" else [width] * 2), CLASSES]
 
 
+def wait_for(device: str) -> None:
+    """Wait until a GPU has done all operations that were launched."""
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def rate(kind: str) -> float:
     return 0.2 if kind == "teacher" else 0.0
 
@@ -32,16 +40,18 @@ def batches(kind: str, pack: int) -> tuple[Any, Any]:
     return x, np.eye(CLASSES, dtype=np.float32)[v.argmax(-1)] if kind == "teacher" else v
 
 
-def peak(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
-    """One sgemm of 1024 x 1024 matrices: a call counts as its floating-point operations."""
+def peak(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
+    """One sgemm of large square matrices: a call counts as its floating-point operations."""
     import torch
 
     torch.set_num_threads(threads)
-    a, b, c = (torch.randn(1024, 1024) for _ in range(3))
+    size = 8192 if device == "cuda" else 1024
+    a, b, c = (torch.randn(size, size, device=device) for _ in range(3))
 
     def run() -> int:
         torch.mm(a, b, out=c)
-        return 2 * 1024**3
+        wait_for(device)
+        return 2 * size**3
 
     return run
 
@@ -71,7 +81,7 @@ def students(kind: str, width: int, pack: int) -> Any:
     return Members([network(i) for i in range(pack)], [data] * pack, [None if kind == "teacher" else v] * pack)
 
 
-def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
+def kdtune(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
     import torch
 
     from kdtune.train.fit import Trainer
@@ -79,7 +89,10 @@ def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
 
     torch.set_flush_denormal(True)  # before threads are started, which inherit it
     torch.set_num_threads(threads)
-    trainers = [Trainer(part, "cpu", torch.float32) for part in split_into_stacks(students(kind, width, pack), threads)]
+    stacks = split_into_stacks(students(kind, width, pack), threads, device)
+    trainers = [Trainer(stack, device, torch.float32) for stack in stacks]
+    if device == "cuda":
+        return _replay_graphs(trainers[0])
     order = [itertools.cycle(list(trainer.batches.draw_chunks(0))[:-1]) for trainer in trainers]
     for trainer in trainers:
         trainer.start_epoch(0)
@@ -97,7 +110,25 @@ def kdtune(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     return run
 
 
-def eager(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
+def _replay_graphs(trainer: Any) -> Callable[[], int]:
+    """On a GPU a pack is one stack, and each call trains one chunk of steps as a CUDA graph."""
+    from kdtune.train.cuda_graphs import capture_chunks
+
+    trainer.start_epoch(0)
+    chunks = list(trainer.batches.draw_chunks(0))
+    chunk = itertools.cycle(chunk for chunk in chunks if chunk.shape == chunks[0].shape)
+    train_chunk = capture_chunks(trainer.train_chunk)
+    train_chunk(chunks[0])  # the first run is not captured
+
+    def run() -> int:
+        train_chunk(next(chunk))
+        wait_for("cuda")
+        return trainer.batches.count_steps(chunks[0])
+
+    return run
+
+
+def eager(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
     """Each network by itself, as anyone writes it: nn.Sequential, autograd, default Adam."""
     import torch
     from torch import nn
@@ -108,8 +139,9 @@ def eager(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     for a, b in itertools.pairwise(sizes(kind, width)):
         layers += [nn.Linear(a, b), nn.ReLU(), *([nn.Dropout(rate(kind))] if rate(kind) else [])]
     net = nn.Sequential(*layers[: -2 - bool(rate(kind))], layers[-2 - bool(rate(kind))])
+    net.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=LR, eps=EPS)
-    x, v = (torch.from_numpy(part[:, 0]) for part in batches(kind, 1))
+    x, v = (torch.from_numpy(part[:, 0]).to(device) for part in batches(kind, 1))
     T = 1.0 if kind == "teacher" else 4.0
 
     def run() -> int:
@@ -119,12 +151,13 @@ def eager(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        wait_for(device)
         return STEPS
 
     return _one_for_all(run, pack)
 
 
-def vmap(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
+def vmap(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
     """torch.func: vmap of grad over stacked parameters, one fused Adam."""
     import torch
     from torch.func import grad, vmap
@@ -132,10 +165,12 @@ def vmap(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
 
     torch.set_num_threads(threads)
     shapes = list(itertools.pairwise(sizes(kind, width)))
-    parameters = [(torch.randn(pack, b, a) * a**-0.5, torch.zeros(pack, b)) for a, b in shapes]
+    parameters = [
+        (torch.randn(pack, b, a, device=device) * a**-0.5, torch.zeros(pack, b, device=device)) for a, b in shapes
+    ]
     flat = [p.requires_grad_() for pair in parameters for p in pair]
     optimizer = torch.optim.Adam(flat, lr=LR, eps=EPS, fused=True)
-    Ts = torch.ones(pack) if kind == "teacher" else 1 + torch.arange(pack) / 4
+    Ts = (torch.ones(pack) if kind == "teacher" else 1 + torch.arange(pack) / 4).to(device)
 
     def loss(parameters: Any, x: Any, v: Any, T: Any) -> Any:
         for i, (w, b) in enumerate(parameters):
@@ -147,7 +182,7 @@ def vmap(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
 
     own = 0 if kind == "teacher" else None
     gradient = vmap(grad(loss), in_dims=(0, own, own, 0), randomness="different")
-    x, v = (torch.from_numpy(part) for part in batches(kind, pack))
+    x, v = (torch.from_numpy(part).to(device) for part in batches(kind, pack))
 
     def run() -> int:
         for xs, vs in zip(x, v, strict=True):
@@ -156,16 +191,18 @@ def vmap(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
             for p, g in zip(flat, (g for pair in found for g in pair), strict=True):
                 p.grad = g
             optimizer.step()
+        wait_for(device)
         return STEPS
 
     return run
 
 
-def jax(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
+def jax(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
     """vmap of grad, Adam written out, lax.scan over the steps, all compiled."""
     import jax
     import jax.numpy as jnp
 
+    jax.config.update("jax_default_matmul_precision", "float32")  # as PyTorch's; else TF32 on a GPU
     random = np.random.default_rng(0)
     shapes = list(itertools.pairwise(sizes(kind, width)))
     parameters = [
@@ -211,7 +248,7 @@ def jax(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
     return run
 
 
-def keras(kind: str, width: int, pack: int, threads: int) -> Callable[[], int]:
+def keras(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
     """Each network by itself: Keras on JAX, compiled, train_on_batch."""
     import keras
 

@@ -1,13 +1,13 @@
 """What a training step costs per network, beside four peers, and what part of the processor's peak it reaches.
 
-    python -m benchmarks.step [--threads 1 2] [--widths 10 20 ...] [--packs 1 9 40 160] [--rounds 5]
+    python -m benchmarks.step [--threads 1 2] [--widths 10 20 ...] [--packs 1 9 40 160] [--rounds 5] [--device cuda]
 
 Students 100-width-width-10, batch 100, distilled at as many temperatures as there are members, Adam.
 Every contender runs in a process of its own, bound to as many cores as it has threads. All measure one
 after the other, round after round, so that a busy neighbour slows them alike; the best round counts.
 A step of kdtune has everything in it: gathering the batch, soft targets, forward, backward, optimizer.
 The peers find their batches laid out in memory. Peers that are not installed are left out:
-`pip install jax keras` has them all.
+`pip install jax keras` has them all. With `--device cuda` all compute on the first GPU.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ SECONDS = 0.5  # of each measurement
 PEERS = ["eager", "vmap", "jax", "keras"]
 
 
-def serve(pipe: Any, name: str, threads: int) -> None:
+def serve(pipe: Any, name: str, threads: int, device: str) -> None:
     """A contender: takes (width, pack), answers seconds per step, or None where it cannot."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"}
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": device, "KERAS_BACKEND": "jax"}
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the contenders share the GPU's memory
     if threads == 1:
         os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     ready: dict[Any, Callable[[], int]] = {}
@@ -40,7 +41,7 @@ def serve(pipe: Any, name: str, threads: int) -> None:
         try:
             if shape not in ready:
                 ready.clear()
-                ready[shape] = make(*shape, threads)
+                ready[shape] = make(*shape, threads, device)
                 ready[shape]()  # compiled and warm
             start, steps = time.perf_counter(), 0
             while time.perf_counter() - start < SECONDS:
@@ -53,11 +54,11 @@ def serve(pipe: Any, name: str, threads: int) -> None:
 class Contest:
     """The contenders, each in a process of its own on as many cores as there are threads."""
 
-    def __init__(self, names: Sequence[str], threads: int) -> None:
+    def __init__(self, names: Sequence[str], threads: int, device: str = "cpu") -> None:
         self.workers = {}
         for name in names:
             ours, theirs = mp.get_context("spawn").Pipe()
-            process = mp.get_context("spawn").Process(target=serve, args=(theirs, name, threads), daemon=True)
+            process = mp.get_context("spawn").Process(target=serve, args=(theirs, name, threads, device), daemon=True)
             process.start()
             self.workers[name] = ours, process
 
@@ -92,13 +93,14 @@ def main() -> None:
     parser.add_argument("--packs", type=int, nargs="+", default=PACKS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--no-teachers", action="store_true")
     arguments = parser.parse_args()
     peers = [f"{name}, us" for name in arguments.peers]
     _line("network", "threads", "pack", "kdtune, us", "of peak", *peers, "kdtune / jax")
     _line(*["---"] * (6 + len(peers)))
     for threads in arguments.threads:
-        contest = Contest(["peak", "kdtune", *arguments.peers], threads)
+        contest = Contest(["peak", "kdtune", *arguments.peers], threads, arguments.device)
         shapes: list[tuple[str, int, int, float]] = []
         if not arguments.no_teachers:
             shapes.append(("teacher", 0, 9, flops(100, depth=3)))
