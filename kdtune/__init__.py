@@ -8,7 +8,7 @@ student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Mo
 
 from __future__ import annotations
 
-from kdtune.api import analyze, load, load_data, read_table, sweep
+from kdtune.api import analyze, load, load_data, plot, power, read_table, report, show, sweep
 from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
 from kdtune.versions import __version__
 
@@ -22,6 +22,10 @@ __all__ = [
     "analyze",
     "load",
     "load_data",
+    "plot",
+    "power",
     "read_table",
+    "report",
+    "show",
     "sweep",
 ]

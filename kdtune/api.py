@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kdtune.analysis.answer import Answer
+    from kdtune.answers import AnsweredTable
     from kdtune.data.splits import Data
+    from kdtune.foreign.options import ReadingOptions
 
 
 def sweep(
@@ -107,45 +109,227 @@ def sweep(
 
 
 def analyze(
-    results: str | Path | pd.DataFrame,
+    results: Any,
     *,
     cell: Sequence[str] | None = None,
     map: Mapping[str, str] | None = None,
-    margin: float = 0.05,
+    where: str | None = None,
+    repeats: Literal["once", "keep"] | None = None,
+    paired_by_order: bool = False,
+    measure: str | None = None,
+    higher_is_better: bool | None = None,
+    margin: float | None = None,
     effect_margin: float = 0.1,
 ) -> Answer:
-    """Find the best temperature of every cell with its uncertainty, and which factors it depends on.
+    """Find the best temperature of every setting with its uncertainty, and which factors it depends on.
 
     Parameters
     ----------
-    results : a sweep's folder, its name under results/, a Parquet or CSV file, or a DataFrame.
-    cell : the columns that name a cell; by default the settings that vary over the distilled students.
+    results : a sweep's folder, its name under results/, a file (CSV or other text, Parquet, Feather, JSON), or a frame
+        of pandas, polars, Arrow or DuckDB, with one row per network.
+    cell : the columns that name a setting; by default those that vary over the distilled students.
     map : the table's own names of columns that kdtune knows, as in ``{"temp": "tau"}``.
-    margin : excess errors that do not matter, as a share of the best temperature's errors.
+    where : the rows to read, as in ``"state == 'finished'"``, by the table's own names.
+    repeats : what rows are that are equal in all but an id or a time: counted ``"once"``, or replicates (``"keep"``).
+    paired_by_order : pair the runs of different T by their order where no column names the replicate.
+    measure : the column that T is chosen by; by default errors, or accuracies, which are turned into errors.
+    higher_is_better : the direction of the measure.
+    margin : excess errors that do not matter, as a share of the best temperature's errors, 0.05 by default; for
+        another measure a difference in its own units, unknown by default.
     effect_margin : a change of log2 T per doubling of a factor that does not matter.
 
     Returns
     -------
-    An ``Answer``; its frames ``t_opt``, ``test``, ``curves`` and ``effects`` are those that ``kdtune analyze`` writes.
+    An ``Answer``; its frames ``t_opt``, ``test``, ``curves`` and ``effects`` are those that ``kdtune analyze`` writes;
+    ``reading_notes`` and ``matching_notes`` say how the table was understood.
 
     Raises
     ------
     RequestError
-        If an argument is wrong, the table or a column does not exist, or no distilled student has results.
+        If an argument is wrong, the table cannot be understood, or no distilled student has results.
     """
-    import pandas as pd
+    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    answer = _answer(results, options, margin, effect_margin).answer
+    assert answer is not None
+    return answer
 
-    from kdtune.analysis.answer import Margins, analyze_table
-    from kdtune.analysis.external_tables import standardize_table
-    from kdtune.analysis.table_files import locate_table, read_external_table
 
-    margins = Margins(margin, effect_margin)
-    if isinstance(results, pd.DataFrame):
-        table = results
-    else:
-        table = read_external_table(locate_table(str(_to_path("results", results))))
-    table, cell = standardize_table(table, map or {}, cell)
-    return analyze_table(table, cell, margins)
+def plot(
+    results: Any,
+    *,
+    output: str | Path | None = None,
+    figures: Sequence[str] = (),
+    cell: Sequence[str] | None = None,
+    map: Mapping[str, str] | None = None,
+    where: str | None = None,
+    repeats: Literal["once", "keep"] | None = None,
+    paired_by_order: bool = False,
+    measure: str | None = None,
+    higher_is_better: bool | None = None,
+    margin: float | None = None,
+    effect_margin: float = 0.1,
+) -> list[Path]:
+    """Draw the figures of a table as PNG and SVG, and return the files.
+
+    Parameters
+    ----------
+    output : the folder for the files; by default figures/ of the sweep, or beside another table and named after it.
+        It must be given for a frame.
+    figures : the figures to draw, as in ``["t_opt"]``; by default all that the table has.
+    results, cell, ... : as for ``analyze``.
+
+    Raises
+    ------
+    RequestError
+        As for ``analyze``, and if the table lacks what a figure shows.
+    """
+    from kdtune.answers import FIGURES, choose_shown_networks, draw_chosen_figures
+    from kdtune.errors import RequestError
+    from kdtune.text import suggest_nearest
+
+    if isinstance(figures, str):
+        raise RequestError(f"figures: must be a list of names; write figures={[figures]!r}")
+    for name in figures:
+        if name not in FIGURES:
+            raise RequestError(f"figures: there is no figure {name!r}; {suggest_nearest(str(name), FIGURES)}")
+    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    answered = _answer(results, options, margin, effect_margin, needs_students=False)
+    folder = answered.name_output("figures") if output is None else _to_path("output", output)
+    return list(draw_chosen_figures(answered, choose_shown_networks(answered), folder, figures))
+
+
+def report(
+    results: Any,
+    *,
+    output: str | Path | None = None,
+    cell: Sequence[str] | None = None,
+    map: Mapping[str, str] | None = None,
+    where: str | None = None,
+    repeats: Literal["once", "keep"] | None = None,
+    paired_by_order: bool = False,
+    measure: str | None = None,
+    higher_is_better: bool | None = None,
+    margin: float | None = None,
+    effect_margin: float = 0.1,
+) -> Path:
+    """Write the whole answer as one page, and return its file.
+
+    Parameters
+    ----------
+    output : the page; by default report.html of the sweep, or beside another table and named after it. It must be
+        given for a frame.
+    results, cell, ... : as for ``analyze``.
+
+    Raises
+    ------
+    RequestError
+        As for ``analyze``.
+    """
+    from kdtune.answers import write_page
+
+    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    answered = _answer(results, options, margin, effect_margin)
+    page = answered.name_output("report.html") if output is None else _to_path("output", output)
+    write_page(answered, page)
+    return page
+
+
+def power(
+    results: Any,
+    *,
+    differences: Sequence[float] = (),
+    errors: Sequence[float] = (),
+    cell: Sequence[str] | None = None,
+    map: Mapping[str, str] | None = None,
+    where: str | None = None,
+    repeats: Literal["once", "keep"] | None = None,
+    paired_by_order: bool = False,
+    measure: str | None = None,
+    higher_is_better: bool | None = None,
+) -> pd.DataFrame:
+    """Count the replicates that it takes to find a difference between two temperatures, from the noise in a table.
+
+    Parameters
+    ----------
+    differences : differences as shares of the best temperature's errors; by default 0.01, 0.02, 0.05, 0.1 and 0.2.
+    errors : differences as numbers of errors, or in the units of ``measure``.
+    results, cell, ... : as for ``analyze``.
+
+    Returns
+    -------
+    One row per difference; the columns are those of ``analysis.power.ReplicateCounts``.
+
+    Raises
+    ------
+    RequestError
+        As for ``analyze``, and if no setting has two replicates of two temperatures.
+    """
+    from kdtune.answers import count_needed_replicates
+
+    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    return count_needed_replicates(_answer(results, options), differences, errors)
+
+
+def show(
+    results: Any, *, columns: Sequence[str] | None = None, where: str | None = None, sort: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return rows and columns of a table as they are.
+
+    Parameters
+    ----------
+    results : as for ``analyze``.
+    columns : the columns to return; by default the main settings and results of a sweep, all of another table.
+    where : the rows to return, as in ``"width > 20"``.
+    sort : the columns to sort by; "-NAME" sorts in descending order.
+
+    Raises
+    ------
+    RequestError
+        If the table cannot be read, or a column does not exist.
+    """
+    from kdtune.analysis.table_queries import query_table
+    from kdtune.foreign.door import is_sweep_table, read_plain_table
+
+    frame, _ = read_plain_table(_to_table_source(results))
+    chosen = ",".join(columns) if columns is not None else None if is_sweep_table(frame) else "all"
+    return query_table(frame, chosen, where, ",".join(sort))
+
+
+def _make_reading_options(
+    cell: Any, map: Any, where: Any, repeats: Any, paired_by_order: bool, measure: Any, higher_is_better: bool | None
+) -> ReadingOptions:
+    """Return what a caller says about a table."""
+    from kdtune.foreign.options import ReadingOptions
+
+    return ReadingOptions({} if map is None else map, cell, where, repeats, paired_by_order, measure, higher_is_better)
+
+
+def _answer(
+    results: Any,
+    options: ReadingOptions,
+    margin: float | None = None,
+    effect_margin: float = 0.1,
+    needs_students: bool = True,
+) -> AnsweredTable:
+    """Read a table that a caller named or gave, and analyze it."""
+    from kdtune.answers import read_and_answer
+
+    return read_and_answer(_to_table_source(results), options, margin, effect_margin, needs_students)
+
+
+def _to_table_source(results: Any) -> Any:
+    """Return a path or a table that a caller gave; raise RequestError if it is neither."""
+    from kdtune.errors import RequestError
+    from kdtune.foreign.plain_tables import is_table
+
+    if isinstance(results, str | Path):
+        return _to_path("results", results)
+    if not is_table(results) or (isinstance(results, list) and not results):
+        raise RequestError(
+            f"results: must be a path, as in results='results/fakeset', or a table (a frame of pandas, polars, Arrow or "
+            f"DuckDB, a dict of columns, a list of rows), not {results!r}"
+        )
+    return results
 
 
 def load(results: str | Path, id: str) -> nn.Sequential:

@@ -51,6 +51,9 @@ VAL_NUM_ERROR = "val_num_error"
 VAL_ACCURACY = "val_accuracy"
 VAL_NLL = "val_nll"
 
+# A measure of another kind that a user names, as something to minimize: its negative if more is better.
+SCORE = "score to minimize"
+
 # What the shift of biases after training added to them, and the figures before it.
 BIAS_SHIFTED_BY = "bias_shifted_by"
 UNSHIFTED_NUM_ERROR = "unshifted_num_error"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NOTHING = "-"  # What a printed table shows where there is no value.
 
@@ -11,6 +11,17 @@ NOTHING = "-"  # What a printed table shows where there is no value.
 def pluralize(count: int, word: str) -> str:
     """Return a count with its noun: 1 pack, 2 packs, 1,000 packs."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def join_names(names: Sequence[str], conjunction: str = "and", max_names: int | None = None) -> str:
+    """Join names, as in "a, b and c"; if there are more than ``max_names``, as in "a, b and 7 more"."""
+    listed_names = list(names[:max_names])
+    n_more = len(names) - len(listed_names)
+    if n_more:
+        return f"{', '.join(listed_names)} {conjunction} {n_more:,} more"
+    if len(listed_names) < 2:
+        return "".join(listed_names)
+    return f"{', '.join(listed_names[:-1])} {conjunction} {listed_names[-1]}"
 
 
 def suggest_nearest(word: str, valid_words: Iterable[str]) -> str:

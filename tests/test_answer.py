@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from benchmarks import planted
 from kdtune.analysis.answer import Margins, analyze_table
-from kdtune.analysis.external_tables import RESERVED, standardize_table
 from kdtune.analysis.factor_effects import RISES as RISES_VERDICT
 from kdtune.analysis.factor_effects import STAYS, TEACHER_ERROR, FactorEffect, decide_verdict
 from kdtune.analysis.headline import write_headline
@@ -41,6 +40,8 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
+from kdtune.foreign.door import RESERVED, read_table
+from kdtune.foreign.options import ReadingOptions
 
 NAN = math.nan
 RISES = planted.RISES
@@ -201,7 +202,7 @@ def test_an_index_is_no_setting(rising):
 def test_rows_that_are_infinite_are_left_out_as_those_without_a_number_are(rising):
     is_gap = (rising[MODEL] == STUDENT) & (rising[TEMP] == 3) & (rising[REPLICATE] == 2)
     spoiled = rising.assign(**{VAL_NUM_ERROR: rising[VAL_NUM_ERROR].mask(is_gap, np.inf)})
-    answer = analyze_table(standardize_table(spoiled, {}, None).table)
+    answer = analyze_table(read_table(spoiled, ReadingOptions()).table)
     assert answer.t_opt["flags"].map(lambda flags: INCOMPLETE in flags).all()
     assert np.isfinite(answer.curves["errors"]).all()
 
@@ -328,8 +329,9 @@ def test_baselines_that_train_in_another_way_are_compared_with(rising):
     assert analyze_table(rising.assign(lr=lr)).test["baseline"].notna().all()
 
 
-def test_networks_without_replicates_are_numbered_within_their_cells(rising):
-    unnamed = analyze_table(standardize_table(rising.drop(columns=REPLICATE), {}, None).table)
+def test_networks_without_replicates_are_numbered_within_their_cells_for_those_who_say_so(rising):
+    options = ReadingOptions(is_paired_by_order=True)
+    unnamed = analyze_table(read_table(rising.drop(columns=REPLICATE), options).table)
     named = analyze_table(rising)
     pd.testing.assert_frame_equal(unnamed.test, named.test)
     pd.testing.assert_frame_equal(unnamed.t_opt, named.t_opt)
@@ -337,7 +339,7 @@ def test_networks_without_replicates_are_numbered_within_their_cells(rising):
 
 def test_settings_that_are_called_like_figures_keep_their_values(rising):
     renamed = rising.rename(columns={WIDTH: "student", CLASS_SEP: "T_opt", P_INFORMATIVE: "errors"})
-    answer = analyze_table(standardize_table(renamed, {}, None).table)
+    answer = analyze_table(read_table(renamed, ReadingOptions()).table)
     assert {*answer.cell_columns} == {"student (setting)", "T_opt (setting)", "errors (setting)"}
     named = analyze_table(rising)
     assert answer.test["student"].tolist() == pytest.approx(named.test["student"].tolist())
@@ -362,7 +364,7 @@ def test_teachers_are_matched_by_a_number_of_any_type(rising):
     number = {name: i for i, name in enumerate(rising[ID])}
     ids = rising[ID].map(number).astype(str)
     numbered = rising.assign(**{ID: ids, TEACHER_ID: rising[TEACHER_ID].map(number)})
-    answer = analyze_table(standardize_table(numbered, {}, None).table)
+    answer = analyze_table(read_table(numbered, ReadingOptions()).table)
     assert answer.test["teacher"].tolist() == analyze_table(rising).test["teacher"].tolist()
 
 

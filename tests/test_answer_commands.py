@@ -107,12 +107,12 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
     ("arguments", "said"),
     [
         (["--map", "temp=tow"], "there is no column 'tow'"),
-        (["--map", "tmep=tau"], "kdtune has no column 'tmep'; did you mean 'temp'?"),
-        (["--map", "tau"], "is not OURS=THEIRS"),
-        (["--map", "temp=tau", "--cell", "wide"], "there is no column 'wide'; did you mean 'width'"),
+        (["--map", "tmep=strength"], "kdtune has no column 'tmep'; did you mean 'temp'?"),
+        (["--map", "strength"], "is not OURS=THEIRS"),
+        (["--map", "temp=strength", "--cell", "wide"], "there is no column 'wide'; did you mean 'width'"),
         ([], "no column 'temp'; name the one with the temperatures: --map temp=NAME; it has class_sep, "),
         (
-            ["--map", "temp=tau", "--cell", "width"],
+            ["--map", "temp=strength", "--cell", "width"],
             'Setting "width -1" has two networks with the same T and replicate. '
             "Use --cell to name the column that distinguishes them.",
         ),
@@ -120,7 +120,7 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
     ],
 )
 def test_mistakes_about_a_table_from_elsewhere_get_one_message(call, tmp_path, rising, arguments, said):
-    frame = rising.rename(columns={TEMP: "tau"})
+    frame = rising.rename(columns={TEMP: "strength"})
     frame = frame[frame[MODEL] == STUDENT].assign(**{WIDTH: rising[WIDTH].where(rising[WIDTH] > 20, -1)})
     frame.to_csv(tmp_path / "own.csv", index=False)
     run = call("analyze", tmp_path / "own.csv", *arguments)
@@ -143,7 +143,7 @@ def test_a_table_without_errors_is_not_one_without_students(call, tmp_path, risi
     rising[[TEMP, WIDTH]].to_csv(tmp_path / "own.csv", index=False)
     run = call("plot", tmp_path / "own.csv")
     assert run.exit_code == 2
-    assert "the table has no errors: it needs the column val_num_error" in run.output
+    assert "the table has no errors: it needs a column val_num_error" in run.output
 
 
 @pytest.mark.parametrize("command", ["analyze", "plot", "report"])

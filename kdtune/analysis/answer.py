@@ -4,41 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from kdtune.analysis.cell_arrays import Cell, split_into_cells
+from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.analysis.cells import find_cell_columns
 from kdtune.analysis.comparisons import TemperatureCurves, compare_temperatures, join_cell_curves
 from kdtune.analysis.factor_effects import FactorEffect
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
+from kdtune.analysis.incomplete_cells import describe_incomplete_cells
 from kdtune.analysis.optimum import FLAT, CellOptimum, describe_optimum, find_lowest_mean
 from kdtune.analysis.result_columns import to_columns
+from kdtune.analysis.selection_measure import Measure, choose_selection_measure
 from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame
 from kdtune.analysis.test_split import ChoiceResult, evaluate_choice
+from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.columns import (
-    BASELINE,
     DATA_SEED,
-    DONE,
-    FAILED,
     MODEL,
-    NUM_ERROR,
     REPLICATE,
-    SKIPPED,
-    STATUS,
     STUDENT,
     STUDENT_SEED,
-    TEACHER,
     TEACHER_SEED,
     VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
-from kdtune.statistics.multiple_comparisons import compare_with_best
 
 
 @dataclass(frozen=True)
@@ -51,14 +48,20 @@ class Margins:
         If a margin is not a finite number, or is negative.
     """
 
-    error: float = 0.05  # excess errors, as a share of the best temperature's
+    error: float | None = 0.05  # excess errors, as a share of the best temperature's; of another measure, in its
+    # own units, or None for unknown
     effect: float = 0.1  # change of log2 T_opt per doubling of a factor
 
     def __post_init__(self) -> None:
         for argument, margin in (("margin", self.error), ("effect_margin", self.effect)):
-            is_number = isinstance(margin, Real) and not isinstance(margin, bool)
-            if not is_number or not math.isfinite(margin) or margin < 0:
+            is_unknown = argument == "margin" and margin is None
+            if not is_unknown and not _is_margin(margin):
                 raise RequestError(f"{argument}: must be a finite number, 0 or more, not {margin!r}")
+
+
+def _is_margin(value: Any) -> bool:
+    """Return whether a value is a finite number, 0 or more."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and float(value) >= 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ class Answer:
     margins: Margins
     redrawn_parts: list[str]  # the parts that are random in each replicate, which intervals account for
     cells_without_results: list[str]  # the cells in which no T is complete in any replicate, in words
+    side_settings: SideSettings  # the settings that do not name the cells
+    measure: Measure | None = None  # what T is chosen by, if not errors
+    reserve: str = ""  # why the recommendation may be wrong, and what mends it; empty if nothing speaks against it
+    reading_notes: list[str] = field(default_factory=list)  # how the table was understood: sentences for the user
+    matching_notes: list[str] = field(default_factory=list)  # with whom students are compared: sentences, too
 
     def limit_cells(self, count: int) -> Answer:
         """Return the answer about the first cells only, for a printout that shows no more."""
@@ -93,12 +101,38 @@ class Answer:
         informative_cells = int((~is_flat & ~is_unbounded).sum())
         with threadpool_limits(1):
             return estimate_effects(
-                self.cells, self.cell_columns, self.selection_measure, informative_cells, self.margins.effect
+                self.cells,
+                self.cell_columns,
+                self.selection_measure,
+                informative_cells,
+                self.margins.effect,
+                self.side_settings,
             )
 
     @property
+    def is_paired(self) -> bool:
+        """Whether replicates pair the runs of different temperatures; otherwise each run is independent."""
+        return all(cell.is_paired for cell in self.cells)
+
+    @property
+    def criterion(self) -> str:
+        """What the best temperature has, in words: the fewest errors on a split, or the best of another measure."""
+        if self.measure is None:
+            return f"the fewest errors on the {self.selection_split} split"
+        return f"{self.measure.direction} {self.measure.name}"
+
+    @property
+    def margin_text(self) -> str:
+        """Which temperatures are good enough, in words; empty if no difference is known not to matter."""
+        if self.margins.error is None:
+            return ""
+        if self.measure is None:
+            return f"within {self.margins.error:.0%} of the best"
+        return f"within {self.margins.error:g} of the best"
+
+    @property
     def selection_split(self) -> str:
-        """The split that T is chosen on: validation or test."""
+        """The split that T is chosen on: validation or test. It is not known of a measure that the user names."""
         return "validation" if self.selection_measure == VAL_NUM_ERROR else "test"
 
 
@@ -111,7 +145,13 @@ class _CellResult:
     curves: TemperatureCurves
 
 
-def analyze_table(table: pd.DataFrame, columns: Sequence[str] | None = None, margins: Margins = Margins()) -> Answer:
+def analyze_table(
+    table: pd.DataFrame,
+    columns: Sequence[str] | None = None,
+    margins: Margins = Margins(),
+    measure: Measure | None = None,
+    reading_notes: Sequence[str] = (),
+) -> Answer:
     """Analyze a table with the columns of ``kdtune.columns``.
 
     Parameters
@@ -119,21 +159,26 @@ def analyze_table(table: pd.DataFrame, columns: Sequence[str] | None = None, mar
     table : One row per network.
     columns : The columns that name a cell. By default these are the columns that vary over the distilled students.
     margins : The differences that do not matter.
+    measure : What T is chosen by, if not errors; the table has it as ``SCORE``.
+    reading_notes : How the table was understood, for whoever reads the answer.
 
     Raises
     ------
     RequestError
         If the table has no distilled student with results, or no measure of errors.
     """
-    measure = _choose_selection_measure(table)
+    measure_column = choose_selection_measure(table)
     cell_columns = find_cell_columns(table) if columns is None else list(columns)
-    all_cells = split_into_cells(table, cell_columns, measure)
+    all_cells, matching_notes = split_into_cells(table, cell_columns, measure_column)
     cells = [cell for cell in all_cells if cell.replicates]
+    reserve = describe_incomplete_cells(table, cell_columns, all_cells)
     if not cells:
-        raise RequestError(f"no distilled student has a number in {measure}")
+        raise RequestError(reserve or f"no distilled student has a number in {measure_column}")
     with threadpool_limits(1):  # The matrix products are small: several threads would wait for each other.
-        results = [_analyze_cell(cell, measure, margins) for cell in cells]
+        results = [_analyze_cell(cell, measure_column, margins) for cell in cells]
     curves = join_cell_curves(cells, [result.curves for result in results])
+    if measure is not None:
+        curves["errors"] *= measure.sign  # in the units of the measure, of which more may be better
     return Answer(
         t_opt=_make_optima_frame(cells, results),
         test=_make_test_frame(cells, results),
@@ -141,45 +186,22 @@ def analyze_table(table: pd.DataFrame, columns: Sequence[str] | None = None, mar
         fixed=estimate_fixed_temperature_costs(curves, len(cells)),
         cells=cells,
         cell_columns=cell_columns,
-        selection_measure=measure,
+        selection_measure=measure_column,
         margins=margins,
         redrawn_parts=find_redrawn_parts(table),
         cells_without_results=[cell.describe() for cell in all_cells if not cell.replicates],
+        side_settings=find_side_settings(table, cell_columns),
+        measure=measure,
+        reserve=reserve,
+        reading_notes=list(reading_notes),
+        matching_notes=matching_notes,
     )
-
-
-def _choose_selection_measure(table: pd.DataFrame) -> str:
-    """Return the column of validation errors, or that of test errors if no student has the former."""
-    if VAL_NUM_ERROR not in table.columns and NUM_ERROR not in table.columns:
-        raise RequestError(
-            f"the table has no errors: it needs the column {VAL_NUM_ERROR}, or {NUM_ERROR} (--map num_error=NAME); "
-            f"it has {', '.join(map(str, table.columns[:12]))}"
-        )
-    students = table[MODEL] == STUDENT
-    if has_students(table):
-        for measure in (VAL_NUM_ERROR, NUM_ERROR):
-            if measure in table.columns and table.loc[students, measure].notna().any():
-                return measure
-    raise RequestError(f"the table has no distilled student with results{_describe_unknown_values(table)}")
-
-
-def _describe_unknown_values(table: pd.DataFrame) -> str:
-    """Describe a model or status column that has none of the values that kdtune reads; empty if both have one."""
-    for column, required, valid_values in (
-        (MODEL, STUDENT, {TEACHER, BASELINE, STUDENT}),
-        (STATUS, DONE, {DONE, FAILED, SKIPPED}),
-    ):
-        values = sorted({str(value) for value in table[column].dropna()})
-        if required not in values:
-            listed_values = ", ".join(values[:5]) or "nothing"
-            return f"; its column {column} has {listed_values}, where kdtune reads {', '.join(sorted(valid_values))}"
-    return ""
 
 
 def _analyze_cell(cell: Cell, measure: str, margins: Margins) -> _CellResult:
     """Find the best temperature of a cell, evaluate it, and compare all temperatures with it."""
     best_index = find_lowest_mean(cell, measure)
-    comparison = compare_with_best(cell.student_measures[measure])
+    comparison = compare_temperatures_with_best(cell, measure)
     optimum = describe_optimum(cell, best_index, measure, comparison, margins.error)
     return _CellResult(
         optimum=optimum,
@@ -204,10 +226,12 @@ def _make_test_frame(cells: Sequence[Cell], results: Sequence[_CellResult]) -> p
 
 
 def find_redrawn_parts(table: pd.DataFrame) -> list[str]:
-    """Return which parts of a sweep are random in each replicate: data set, teacher, student."""
+    """Return which parts of a sweep are random in each replicate: data set, teacher, student; of unpaired runs none."""
     seed_columns = {"data set": DATA_SEED, "teacher": TEACHER_SEED, "student": STUDENT_SEED}
     known_columns = {part: column for part, column in seed_columns.items() if column in table.columns}
     students = table.loc[table[MODEL] == STUDENT, [REPLICATE, *known_columns.values()]]
+    if students[REPLICATE].isna().all():
+        return []
     first_students = students[students[REPLICATE] == students[REPLICATE].min()]
     last_students = students[students[REPLICATE] == students[REPLICATE].max()]
     parts = []
@@ -216,8 +240,3 @@ def find_redrawn_parts(table: pd.DataFrame) -> list[str]:
         if first_seeds and first_seeds.isdisjoint(last_seeds):
             parts.append(part)
     return parts
-
-
-def has_students(table: pd.DataFrame) -> bool:
-    """Return whether any distilled student has results."""
-    return bool(((table[MODEL] == STUDENT) & (table[STATUS] == DONE)).any())

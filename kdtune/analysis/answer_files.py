@@ -51,6 +51,8 @@ def _format_json(answer: Answer, frames: dict[str, pd.DataFrame]) -> str:
         "error_margin": answer.margins.error,
         "effect_margin": answer.margins.effect,
     }
+    if answer.reserve:
+        content["reserve"] = answer.reserve
     for name, frame in frames.items():
         if name != "curves":
             content[name] = to_json_rows(frame)

@@ -5,59 +5,57 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.cells import is_distillation_setting, select_data_columns
-from kdtune.columns import ID, REPLICATE, TEACHER_ID, TRAINING_COLUMNS
+from kdtune.analysis.match_keys import Integers
+from kdtune.analysis.network_matches import CELL, Matches, match_by_settings, match_nothing
+from kdtune.columns import BASELINE, ID, TEACHER, TEACHER_ID
 from kdtune.statistics.standard_errors import Array
+from kdtune.text import pluralize
 
 
 def match_baselines(
     students: pd.DataFrame, baselines: pd.DataFrame, columns: list[str], measures: list[str]
-) -> dict[str, Array]:
-    """Return for each student the measures of its baseline in the same replicate; NaN where there is none."""
-    shared_columns = [name for name in columns if not is_distillation_setting(name)]
-    return _match_by_settings(students, baselines, shared_columns, measures)
+) -> Matches:
+    """Match each student with the baseline that shares its settings: see ``match_by_settings``."""
+    return match_by_settings(students, baselines, columns, measures, BASELINE)
 
 
-def match_teachers(
-    students: pd.DataFrame, teachers: pd.DataFrame, columns: list[str], measures: list[str]
-) -> dict[str, Array]:
-    """Return for each student the measures of its teacher, by id or by the data; NaN where there is none."""
+def match_teachers(students: pd.DataFrame, teachers: pd.DataFrame, columns: list[str], measures: list[str]) -> Matches:
+    """Match each student with its teacher by id, or without ids by the settings: see ``match_by_settings``."""
     if ID in students and TEACHER_ID in students and students[TEACHER_ID].notna().any():
-        by_id = teachers[[ID, *measures]].drop_duplicates(ID)
-        matches = students[[TEACHER_ID]].merge(by_id, how="left", left_on=TEACHER_ID, right_on=ID)
-        return to_arrays(matches, measures)
-    if any(name.startswith("teacher_") for name in columns):
-        # There are several teachers, and no ids that match them with students.
-        return _unknown_measures(students, measures)
-    return _match_by_settings(students, teachers, select_data_columns(columns), measures)
+        return _match_by_id(students, teachers, measures)
+    return match_by_settings(students, teachers, columns, measures, TEACHER)
 
 
-def _match_by_settings(
-    students: pd.DataFrame, networks: pd.DataFrame, shared_columns: list[str], measures: list[str]
-) -> dict[str, Array]:
-    """Return for each student the mean measures of the networks that share its settings and its replicate."""
-    if networks.empty:
-        return _unknown_measures(students, measures)
-    keys = [name for name in shared_columns if _distinguishes(networks[name], students[name])]
-    if networks[REPLICATE].notna().any() or not keys:
-        keys.append(REPLICATE)
-    means = networks.groupby(keys, dropna=False)[measures].mean().reset_index()
-    return to_arrays(students[keys].merge(means, how="left", on=keys), measures)
+def _match_by_id(students: pd.DataFrame, teachers: pd.DataFrame, measures: list[str]) -> Matches:
+    """Match each student with the teacher that has the id in ``TEACHER_ID``."""
+    if teachers.empty:
+        return match_nothing(students, measures)
+    by_id = teachers[[ID, *measures]].assign(_row=np.arange(len(teachers))).drop_duplicates(ID)
+    matches = students[[TEACHER_ID]].merge(by_id, how="left", left_on=TEACHER_ID, right_on=ID)
+    has_result = students[measures].notna().any(axis=1).to_numpy()
+    n_unmatched = int((matches["_row"].isna().to_numpy() & has_result).sum())
+    notes = []
+    if n_unmatched:
+        students_text = pluralize(n_unmatched, "distilled student")
+        verb = "is" if n_unmatched == 1 else "are"
+        notes.append(
+            f"{students_text} of {int(has_result.sum()):,} {verb} compared with no teacher: no teacher's row that is "
+            f"done has in {ID} what their rows have in {TEACHER_ID}."
+        )
+    return Matches(
+        measures=to_arrays(matches, measures),
+        notes=notes,
+        list_rows=lambda: _list_rows(students[CELL].to_numpy(), matches["_row"].to_numpy(np.float64)),
+    )
 
 
-def _distinguishes(network_values: pd.Series, student_values: pd.Series) -> bool:
-    """Return whether networks and students must have the same value of a setting to match.
-
-    They need not if no network has the setting, or if it is a setting of training in which all networks differ from
-    all students.
-    """
-    is_other_training = network_values.name in TRAINING_COLUMNS and not network_values.isin(student_values).any()
-    return bool(network_values.notna().any()) and not is_other_training
-
-
-def _unknown_measures(students: pd.DataFrame, measures: list[str]) -> dict[str, Array]:
-    """Return NaN for each measure and student."""
-    return {name: np.full(len(students), np.nan) for name in measures}
+def _list_rows(student_cells: Integers, student_rows: Array) -> list[Integers]:
+    """Return for each cell the rows that its students (students,) have; NaN is none."""
+    is_known = ~np.isnan(student_rows)
+    pairs = np.unique(np.column_stack([student_cells[is_known], student_rows[is_known].astype(np.intp)]), axis=0)
+    n_cells = int(student_cells.max(initial=-1)) + 1
+    ends = np.cumsum(np.bincount(pairs[:, 0], minlength=n_cells))[:-1]
+    return list(np.split(pairs[:, 1], ends))
 
 
 def to_arrays(frame: pd.DataFrame, measures: list[str]) -> dict[str, Array]:

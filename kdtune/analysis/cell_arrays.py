@@ -1,10 +1,14 @@
-"""Split a table into cells as arrays of replicates by temperatures, which the statistics work on."""
+"""Split a table into cells as arrays of replicates by temperatures, which the statistics work on.
+
+Runs are paired where a column names their replicates: one replicate has a run of each temperature. Where no student of
+the table has the name of a replicate they are unpaired: independent runs, any number of them at each temperature.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +16,10 @@ import pandas as pd
 
 from kdtune.analysis.baselines_and_teachers import match_baselines, match_teachers, to_arrays
 from kdtune.analysis.cells import format_setting, select_done
+from kdtune.analysis.match_keys import list_descriptions
+from kdtune.analysis.network_matches import CELL, Matches
+from kdtune.analysis.paired_runs import describe_test_gaps, select_complete, take_first
+from kdtune.analysis.unpaired_runs import arrange_runs, sort_measures
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -24,6 +32,7 @@ from kdtune.columns import (
     NLL,
     NUM_ERROR,
     REPLICATE,
+    SCORE,
     STATUS,
     STUDENT,
     TEACHER,
@@ -33,29 +42,47 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
+from kdtune.statistics.one_way_layout import compute_column_means
 from kdtune.statistics.standard_errors import Array
 
-MIN_REPLICATES = 3  # A cell with fewer replicates is flagged: they show little of the noise.
-MEASURES = (VAL_NUM_ERROR, VAL_NLL, NUM_ERROR, ACCURACY, NLL, ECE, N_PARAMS)
-_CELL, _FAILED = "_cell", "_failed"  # temporary columns
+MEASURES = (SCORE, VAL_NUM_ERROR, VAL_NLL, NUM_ERROR, ACCURACY, NLL, ECE, N_PARAMS)
+_FAILED = "_failed"  # a temporary column, as is CELL
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The distilled students that differ only in T and replicate, with the networks that they are compared with."""
+    """The distilled students that differ only in T and replicate, with the networks that they are compared with.
+
+    Where runs are unpaired a row of ``student_measures`` means nothing: the column of a temperature holds its runs,
+    sorted, and NaN in the rows that it has no runs for. ``baseline_measures`` and ``teacher_measures`` then hold all
+    networks that the cell is compared with, in no relation to the rows of students.
+    """
 
     settings: dict[str, Any]  # the columns that name the cell, with their values
     temperatures: Array  # (k,), ascending
-    replicates: list[Any]  # (R,): the names of the replicates
+    replicates: list[Any]  # (R,): the names of the replicates; of unpaired runs the numbers of the rows
     student_measures: dict[str, Array]  # measure name -> array (replicates, temperatures)
     baseline_measures: dict[str, Array]  # measure name -> array (replicates,), NaN where there is no baseline
     teacher_measures: dict[str, Array]  # measure name -> array (replicates,), NaN where there is no teacher
     left_out: list[str] = field(default_factory=list)  # the temperatures and replicates that are incomplete, in words
     data_seeds: frozenset[Any] = frozenset()  # the seeds of its students' data; empty if the table does not have them
+    is_paired: bool = True  # whether each replicate has a run of each temperature
 
     def describe(self) -> str:
         """Write the settings of the cell, as in "class_sep 0.2, width 50"."""
         return format_setting(list(self.settings), list(self.settings.values()))
+
+    def compute_means(self, measure: str) -> Array:
+        """Compute the mean (k,) of a measure at each T; NaN where a replicate lacks it, or all unpaired runs do."""
+        values = self.student_measures[measure]
+        return values.mean(axis=0) if self.is_paired else compute_column_means(values)
+
+
+class CellTable(NamedTuple):
+    """The cells of a table, with what was assumed about whom their students are compared with."""
+
+    cells: list[Cell]
+    notes: list[str]  # sentences for the user: first about baselines, then about teachers
 
 
 @dataclass(frozen=True)
@@ -82,7 +109,7 @@ class _StudentArrays:
         )
 
 
-def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) -> list[Cell]:
+def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) -> CellTable:
     """Split a table into cells, each with the replicates and temperatures for which ``measure`` is complete.
 
     A cell in which nothing is complete has no replicates and no temperatures.
@@ -100,30 +127,43 @@ def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) 
     """
     columns = list(columns)
     measures = [name for name in MEASURES if name in table.columns]
+    done = select_done(table[table[MODEL] != STUDENT])
+    baselines, teachers = done[done[MODEL] == BASELINE], done[done[MODEL] == TEACHER]
     used_columns = {*columns, *measures, MODEL, STATUS, REPLICATE, TEMP, ID, TEACHER_ID, DATA_SEED}
+    used_columns |= {*list_descriptions(baselines, BASELINE), *list_descriptions(teachers, TEACHER)}
     table = table[[name for name in table.columns if name in used_columns]]  # Sorting all columns takes long.
-    students = _sort_students(_number_cells(table[table[MODEL] == STUDENT], columns))
-    students = _drop_failures(students, measures)
-    arrays = _read_arrays(students, select_done(table), columns, measures)
+    students = _number_cells(table[table[MODEL] == STUDENT], columns)
+    is_paired = bool(students[REPLICATE].notna().any())
+    students = _drop_failures(_sort_students(students), measures) if is_paired else _sort_runs(students, measures)
+    baseline_matches = match_baselines(students, baselines, columns, measures)
+    teacher_matches = match_teachers(students, teachers, columns, measures)
+    arrays = _read_arrays(students, baseline_matches, teacher_matches, measures)
+    baseline_arrays, teacher_arrays = to_arrays(baselines, measures), to_arrays(teachers, measures)
     # The rows are sorted by cell, so a cell begins where the cell number changes and ends where the next one begins.
-    starts = np.flatnonzero(np.diff(students[_CELL].to_numpy(), prepend=-1)).tolist()
+    starts = np.flatnonzero(np.diff(students[CELL].to_numpy(), prepend=-1)).tolist()
     ends = [*starts, len(students)][1:]
     cells = []
-    for settings, start, end in zip(_list_settings(students, columns, starts), starts, ends, strict=True):
-        cells.append(_make_cell(settings, arrays.select_range(start, end), measure))
-    return cells
+    for number, settings in enumerate(_list_settings(students, columns, starts)):
+        arrays_of_cell = arrays.select_range(starts[number], ends[number])
+        if is_paired:
+            cells.append(_make_cell(settings, arrays_of_cell, measure))
+        else:
+            baselines_of_cell = _select_rows(baseline_arrays, baseline_matches.rows_of_cell[number])
+            teachers_of_cell = _select_rows(teacher_arrays, teacher_matches.rows_of_cell[number])
+            cells.append(_make_unpaired_cell(settings, arrays_of_cell, measure, baselines_of_cell, teachers_of_cell))
+    return CellTable(cells, [*baseline_matches.notes, *teacher_matches.notes])
 
 
 def _number_cells(students: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Add to each student the number of its cell, in the order of the columns' values."""
     if not columns:
-        return students.assign(**{_CELL: 0})
-    return students.assign(**{_CELL: students.groupby(columns, dropna=False, sort=True).ngroup()})
+        return students.assign(**{CELL: 0})
+    return students.assign(**{CELL: students.groupby(columns, dropna=False, sort=True).ngroup()})
 
 
 def _sort_students(students: pd.DataFrame) -> pd.DataFrame:
     """Sort students by cell, replicate and T; of the same cell, replicate and T those that failed come last."""
-    keys = [_CELL, REPLICATE, TEMP]
+    keys = [CELL, REPLICATE, TEMP]
     is_failed = students[STATUS] != DONE
     if is_failed.any():  # One key less sorts faster.
         keys.append(_FAILED)
@@ -139,14 +179,25 @@ def _drop_failures(students: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
     """
     if not students[_FAILED].any():
         return students
-    is_repeated = students.duplicated([_CELL, REPLICATE, TEMP])
+    is_repeated = students.duplicated([CELL, REPLICATE, TEMP])
     students = students[~(students[_FAILED] & is_repeated)]
     known_measures = {name: students[name].where(~students[_FAILED]) for name in measures}
     return students.assign(**known_measures)
 
 
-def _read_arrays(students: pd.DataFrame, done: pd.DataFrame, columns: list[str], measures: list[str]) -> _StudentArrays:
-    """Read the students' columns as arrays, and match each student with its baseline and its teacher."""
+def _sort_runs(students: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
+    """Sort unpaired students by cell, and remove the measures of those that failed."""
+    students = students.sort_values(CELL, kind="stable")
+    is_failed = students[STATUS] != DONE
+    if not is_failed.any():
+        return students
+    return students.assign(**{name: students[name].mask(is_failed) for name in measures})
+
+
+def _read_arrays(
+    students: pd.DataFrame, baseline_matches: Matches, teacher_matches: Matches, measures: list[str]
+) -> _StudentArrays:
+    """Read the students' columns, and those of the networks that they are compared with, as arrays."""
     data_seeds = students[DATA_SEED].to_numpy(object) if DATA_SEED in students.columns else None
     if data_seeds is not None and pd.isna(data_seeds).any():
         data_seeds = None
@@ -154,8 +205,8 @@ def _read_arrays(students: pd.DataFrame, done: pd.DataFrame, columns: list[str],
         temperatures=students[TEMP].to_numpy(np.float64),
         replicates=students[REPLICATE].to_numpy(),
         student_measures=to_arrays(students, measures),
-        baseline_measures=match_baselines(students, done[done[MODEL] == BASELINE], columns, measures),
-        teacher_measures=match_teachers(students, done[done[MODEL] == TEACHER], columns, measures),
+        baseline_measures=baseline_matches.measures,
+        teacher_measures=teacher_matches.measures,
         data_seeds=data_seeds,
     )
 
@@ -166,6 +217,11 @@ def _list_settings(students: pd.DataFrame, columns: list[str], first_rows: list[
         return [{} for _ in first_rows]
     records = students[columns].iloc[first_rows].to_dict("records")
     return [{str(key): None if pd.isna(value) else value for key, value in record.items()} for record in records]
+
+
+def _select_rows(measures: dict[str, Array], rows: Any) -> dict[str, Array]:
+    """Return the values of each measure (networks,) in these rows."""
+    return {name: values[rows] for name, values in measures.items()}
 
 
 def _make_cell(settings: dict[str, Any], arrays: _StudentArrays, measure: str) -> Cell:
@@ -184,12 +240,12 @@ def _make_cell(settings: dict[str, Any], arrays: _StudentArrays, measure: str) -
     left_out = [f"T {value:g}" for i, value in enumerate(T) if i not in complete_temperatures]
     left_out += [f"replicate {name}" for i, name in enumerate(replicates) if i not in complete_replicates]
     if NUM_ERROR in student_measures:
-        left_out += _describe_test_gaps(replicates[complete_replicates], student_measures[NUM_ERROR])
+        left_out += describe_test_gaps(replicates[complete_replicates], student_measures[NUM_ERROR])
     baselines, teachers = {}, {}
     for name, values in arrays.baseline_measures.items():
-        baselines[name] = _take_first(values, first_rows, replicate_index)[complete_replicates]
+        baselines[name] = take_first(values, first_rows, replicate_index)[complete_replicates]
     for name, values in arrays.teacher_measures.items():
-        teachers[name] = _take_first(values, first_rows, replicate_index)[complete_replicates]
+        teachers[name] = take_first(values, first_rows, replicate_index)[complete_replicates]
     return Cell(
         settings=settings,
         temperatures=T[complete_temperatures],
@@ -202,25 +258,25 @@ def _make_cell(settings: dict[str, Any], arrays: _StudentArrays, measure: str) -
     )
 
 
-def _take_first(values: Array, first_rows: npt.NDArray[np.int_], replicate_index: npt.NDArray[np.int_]) -> Array:
-    """Return the first value of each replicate that is not NaN: the row of a failed student may lack its teacher.
-
-    Parameters
-    ----------
-    values : (networks,): The values of a measure.
-    first_rows : (R,): The index of each replicate's first network.
-    replicate_index : (networks,): The index of each network's replicate.
-
-    Returns
-    -------
-    (R,): The first values, NaN where a replicate has none.
-    """
-    first_values: Array = values[first_rows]
-    is_known = ~np.isnan(values)
-    if np.isnan(first_values).any() and is_known.any():
-        known_replicates, first_known = np.unique(replicate_index[is_known], return_index=True)
-        first_values[known_replicates] = values[is_known][first_known]
-    return first_values
+def _make_unpaired_cell(
+    settings: dict[str, Any],
+    arrays: _StudentArrays,
+    measure: str,
+    baseline_measures: dict[str, Array],
+    teacher_measures: dict[str, Array],
+) -> Cell:
+    """Arrange the students of one cell by temperature, without those that lack the measure that T is chosen by."""
+    runs = arrange_runs(arrays.temperatures, arrays.student_measures, measure)
+    return Cell(
+        settings=settings,
+        temperatures=runs.temperatures,
+        replicates=list(range(len(runs.measures[measure]))),
+        student_measures=runs.measures,
+        baseline_measures=sort_measures(baseline_measures),
+        teacher_measures=sort_measures(teacher_measures),
+        left_out=runs.left_out,
+        is_paired=False,
+    )
 
 
 def _refuse_duplicates(settings: dict[str, Any]) -> NoReturn:
@@ -231,44 +287,3 @@ def _refuse_duplicates(settings: dict[str, Any]) -> NoReturn:
         f"{subject} has two networks with the same T and replicate. "
         "Use --cell to name the column that distinguishes them."
     )
-
-
-def select_complete(values: Array) -> tuple[list[int], list[int]]:
-    """Select replicates and temperatures such that no NaN is left.
-
-    As long as there is a NaN, drop the replicate or the temperature with the largest share of NaN:
-
-    1. A temperature, if more than half of the replicates lack it.
-    2. A temperature, if few replicates are left and it lacks at least as large a share as any replicate.
-    3. Otherwise a replicate, because the temperature might be the best one.
-
-    Parameters
-    ----------
-    values : (R, k): The values of R replicates at k temperatures.
-
-    Returns
-    -------
-    The indices of the replicates and those of the temperatures. Both are empty if nothing is complete.
-    """
-    replicates, temperatures = list(range(values.shape[0])), list(range(values.shape[1]))
-    is_gap = np.isnan(values)
-    while replicates and temperatures:
-        gaps = is_gap[np.ix_(replicates, temperatures)]
-        if not gaps.any():
-            return replicates, temperatures
-        replicate_gaps, temperature_gaps = gaps.mean(axis=1), gaps.mean(axis=0)
-        has_few_replicates = len(replicates) <= MIN_REPLICATES
-        is_mostly_missing = temperature_gaps.max() > 0.5
-        if is_mostly_missing or (has_few_replicates and temperature_gaps.max() >= replicate_gaps.max()):
-            del temperatures[int(temperature_gaps.argmax())]
-        else:
-            del replicates[int(replicate_gaps.argmax())]
-    return [], []
-
-
-def _describe_test_gaps(replicates: npt.NDArray[Any], test_errors: Array) -> list[str]:
-    """Name the replicates that lack some of their test errors (R, k): comparisons on the test split leave them out."""
-    is_gap = np.isnan(test_errors)
-    if is_gap.all():
-        return []
-    return [f"test errors of replicate {name}" for name in replicates[is_gap.any(axis=1)]]

@@ -21,10 +21,12 @@ from kdtune.columns import (
     P_INFORMATIVE,
     RESULT_COLUMNS,
     RUN_COLUMNS,
+    SCORE,
     SHIFT_COLUMNS,
     STATUS,
     STUDENT,
     TEMP,
+    TRAINING_COLUMNS,
     TRANSFER,
     WIDTH,
 )
@@ -55,9 +57,8 @@ def find_cell_columns(table: pd.DataFrame) -> list[str]:
     Data quality and width are among them wherever they apply.
     """
     is_student = table[MODEL] == STUDENT
-    other_columns = {TEMP, "seed", *RESULT_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
-    settings = [name for name in table.columns if name not in other_columns]
-    varying_columns = [name for name in settings if _varies(table[name]) and _varies(table[name][is_student])]
+    settings = list_settings(table)
+    varying_columns = [name for name in settings if varies(table[name]) and varies(table[name][is_student])]
     # A table from elsewhere may have an index, which is no setting.
     varying_columns = [name for name in varying_columns if not table[name].is_unique]
     main_columns = [name for name in _MAIN_COLUMNS if name in table.columns and table[name][is_student].notna().any()]
@@ -73,6 +74,12 @@ def find_cell_columns(table: pd.DataFrame) -> list[str]:
         ):
             columns.append(name)
     return columns
+
+
+def list_settings(table: pd.DataFrame) -> list[str]:
+    """Return the columns that are settings, except T: those that are no results, seeds, ids or marks of a run."""
+    other_columns = {TEMP, "seed", SCORE, *RESULT_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
+    return [name for name in table.columns if name not in other_columns]
 
 
 def select_first_cells(table: pd.DataFrame, columns: Sequence[str], count: int) -> tuple[pd.DataFrame, int]:
@@ -114,7 +121,7 @@ def _drop_equivalent(combinations: pd.DataFrame, main_columns: list[str], candid
     return [name for name in candidates if name in selected_columns]
 
 
-def _varies(column: pd.Series) -> bool:
+def varies(column: pd.Series) -> bool:
     """Return whether a column has more than one value; null counts as a value."""
     if column.empty or pd.isna(column.iloc[0]):
         return bool(column.notna().any())
@@ -124,6 +131,17 @@ def _varies(column: pd.Series) -> bool:
 def is_distillation_setting(name: str) -> bool:
     """Return whether a column describes only distilled students: their loss, their biases or their teacher."""
     return name in _DISTILLATION_SETTINGS or name.startswith("teacher_")
+
+
+def is_main_column(name: str) -> bool:
+    """Return whether a column names a cell wherever it applies: data quality and the student's width."""
+    return name in _MAIN_COLUMNS
+
+
+def is_known_setting(name: str) -> bool:
+    """Return whether a column has the name of a setting of kdtune, which no other column of a table has."""
+    network_columns = (WIDTH, "architecture", "hidden", "depth", "dropout", "activation")
+    return is_distillation_setting(name) or name in (*_DATA_COLUMNS, *network_columns, *TRAINING_COLUMNS)
 
 
 def select_data_columns(columns: Sequence[str]) -> list[str]:

@@ -7,23 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kdtune.columns import NUM_ERROR, TEMP, VAL_NUM_ERROR
+from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.text import pluralize
-
-_PLAIN_TYPES = (str, int, float, bool, type(None), type(pd.NA))
-
-
-def check_temperatures(column: pd.Series) -> None:
-    """Raise RequestError if a temperature is not a positive finite number."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong_values = column[~(numbers > 0) | ~np.isfinite(numbers.astype("float64"))]
-    if len(wrong_values):
-        first_value = wrong_values.tolist()[0]
-        raise RequestError(
-            f"{TEMP}: must be a positive number, not {first_value!r} ({pluralize(len(wrong_values), 'row')})"
-        )
-
 
 def to_numbers(column: pd.Series) -> pd.Series:
     """Return a measure as numbers; NaN, which counts as missing, where it is not finite.
@@ -47,16 +33,6 @@ def to_numbers(column: pd.Series) -> pd.Series:
     if numbers.dtype.kind != "f":
         return numbers
     return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
-
-
-def to_plain_values(column: pd.Series) -> pd.Series:
-    """Convert values that are not text, number, truth or null to text: dates, lists, exact decimals."""
-    if column.dtype.kind != "O":
-        return column.astype(str).where(column.notna(), None)
-    if pd.api.types.infer_dtype(column) in ("string", "boolean", "integer", "floating", "empty"):
-        return column
-    is_other = column.map(lambda value: not isinstance(value, _PLAIN_TYPES))
-    return column.where(~is_other, column.map(str)) if is_other.any() else column
 
 
 def to_text_id(value: Any) -> str | None:

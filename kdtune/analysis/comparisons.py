@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_statistics import compute_bands
 from kdtune.analysis.result_columns import to_columns
 from kdtune.columns import ACCURACY, NUM_ERROR
-from kdtune.statistics.intervals import mean_over_replicates, t_interval
+from kdtune.statistics.intervals import mean_over_replicates, t_interval, welch_interval
 from kdtune.statistics.multiple_comparisons import Comparison
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t, residual_variance
+from kdtune.statistics.one_way_layout import Integers, compute_column_means, count_values
+from kdtune.statistics.standard_errors import Array
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class TemperatureCurves:
 
     A field is None if the table lacks its measure. ``band`` is half the width of a 95 % within-replicate confidence
     interval of a mean (Loftus and Masson 1994, Psychonomic Bulletin & Review 1). Its noise variance is estimated from
-    all temperatures, after the effect of each replicate on all of them is subtracted.
+    all temperatures, after the effect of each replicate on all of them is subtracted. Of unpaired runs it is that of
+    an ordinary confidence interval, whose noise variance is pooled over the temperatures; ``regret`` and ``gain`` are
+    then differences of means, and the interval of the gain is Welch's.
     """
 
     T: Array
@@ -34,10 +37,10 @@ class TemperatureCurves:
     band: Array
     tied: npt.NDArray[np.bool_]  # whether T is statistically tied with the best
     good_enough: npt.NDArray[np.bool_]  # whether T is, with 95 % confidence, within the margin of the best
-    replicates: npt.NDArray[np.int_]
+    replicates: Integers  # of unpaired runs: the number at this temperature
     num_error: Array | None = None  # mean on the test split, as all that follows
-    num_error_low: Array | None = None  # the lowest replicate
-    num_error_high: Array | None = None  # the highest replicate
+    num_error_low: Array | None = None  # the lowest replicate, or run
+    num_error_high: Array | None = None  # the highest replicate, or run
     baseline_num_error: Array | None = None  # mean of the baselines
     teacher_num_error: Array | None = None  # mean of the teachers
     accuracy: Array | None = None
@@ -48,6 +51,16 @@ class TemperatureCurves:
     regret: Array | None = None  # errors above those at the chosen temperature, in pairs of one replicate
     gain: Array | None = None  # errors of the baseline above the student's, in pairs of one replicate
     gain_low: Array | None = None  # the 95 % interval of the gain
+    gain_high: Array | None = None
+
+
+@dataclass(frozen=True)
+class _Differences:
+    """The differences in errors on the test split, (k,) each."""
+
+    regret: Array | None = None
+    gain: Array | None = None
+    gain_low: Array | None = None
     gain_high: Array | None = None
 
 
@@ -75,24 +88,17 @@ def compare_temperatures(
     comparison : The comparison of all temperatures with the best one, in that measure.
     good_enough : The temperatures that are within the margin of the best.
     """
-    y, T = cell.student_measures[measure], cell.temperatures
-    mean = y.mean(axis=0)
+    T, mean = cell.temperatures, cell.compute_means(measure)
     errors, accuracy = _summarize(cell, NUM_ERROR), _summarize(cell, ACCURACY)
-    regret = gain = gain_low = gain_high = None
-    if NUM_ERROR in cell.student_measures:
-        test = cell.student_measures[NUM_ERROR]
-        regret = mean_over_replicates(test - test[:, [best_index]])
-        gains = cell.baseline_measures[NUM_ERROR][:, None] - test
-        gain = mean_over_replicates(gains)
-        gain_low, gain_high = t_interval(gains)
+    differences = _compare_on_test(cell, best_index)
     return TemperatureCurves(
         T=T,
         errors=mean,
         excess=mean - mean.min(),
-        band=np.full(len(T), _compute_band(y)),
+        band=compute_bands(cell, measure),
         tied=comparison.is_tied,
         good_enough=np.isin(T, good_enough),
-        replicates=np.full(len(T), len(y)),
+        replicates=count_values(cell.student_measures[measure]),
         num_error=errors.mean,
         num_error_low=errors.lowest,
         num_error_high=errors.highest,
@@ -103,10 +109,34 @@ def compare_temperatures(
         accuracy_high=accuracy.highest,
         baseline_accuracy=accuracy.baseline,
         teacher_accuracy=accuracy.teacher,
-        regret=regret,
-        gain=gain,
-        gain_low=gain_low,
-        gain_high=gain_high,
+        regret=differences.regret,
+        gain=differences.gain,
+        gain_low=differences.gain_low,
+        gain_high=differences.gain_high,
+    )
+
+
+def _compare_on_test(cell: Cell, best_index: int) -> _Differences:
+    """Compare the test errors of each temperature with the chosen one's and the baseline's; empty if there are none."""
+    if NUM_ERROR not in cell.student_measures:
+        return _Differences()
+    test, baseline = cell.student_measures[NUM_ERROR], cell.baseline_measures[NUM_ERROR]
+    if cell.is_paired:
+        gains = baseline[:, None] - test
+        gain_low, gain_high = t_interval(gains)
+        return _Differences(
+            regret=mean_over_replicates(test - test[:, [best_index]]),
+            gain=mean_over_replicates(gains),
+            gain_low=gain_low,
+            gain_high=gain_high,
+        )
+    means = compute_column_means(test)
+    intervals = np.array([welch_interval(baseline, runs) for runs in test.T])
+    return _Differences(
+        regret=means - means[best_index],
+        gain=mean_over_replicates(baseline) - means,
+        gain_low=intervals[:, 0],
+        gain_high=intervals[:, 1],
     )
 
 
@@ -123,27 +153,22 @@ def join_cell_curves(cells: Sequence[Cell], curves: Sequence[TemperatureCurves])
 
 
 def _summarize(cell: Cell, measure: str) -> _TestCurves:
-    """Summarize a measure over the replicates that have it at all temperatures; empty if the table lacks it."""
+    """Summarize a measure over the replicates that have it at all temperatures, or over all runs if unpaired.
+
+    The summary is empty if the table lacks the measure.
+    """
     if measure not in cell.student_measures:
         return _TestCurves()
     values = cell.student_measures[measure]
     count = values.shape[1]
-    complete_replicates = values[~np.isnan(values).any(axis=1)]
-    if len(complete_replicates) == 0:
-        complete_replicates = np.full((1, count), np.nan)
+    if cell.is_paired:
+        values = values[~np.isnan(values).any(axis=1)]
+    if len(values) == 0:
+        values = np.full((1, count), np.nan)
     return _TestCurves(
-        mean=complete_replicates.mean(axis=0),
-        lowest=complete_replicates.min(axis=0),
-        highest=complete_replicates.max(axis=0),
+        mean=values.mean(axis=0) if cell.is_paired else compute_column_means(values),
+        lowest=np.fmin.reduce(values),  # NaN only where all values are
+        highest=np.fmax.reduce(values),
         baseline=np.full(count, mean_over_replicates(cell.baseline_measures[measure])),
         teacher=np.full(count, mean_over_replicates(cell.teacher_measures[measure])),
     )
-
-
-def _compute_band(y: Array) -> float:
-    """Compute half the width of the interval that all means of y (R, k) share; NaN where y shows no noise."""
-    n_replicates, n_temperatures = y.shape
-    if n_replicates < 2 or n_temperatures < 2:
-        return math.nan
-    dof = (n_replicates - 1) * (n_temperatures - 1)
-    return critical_t(CONFIDENCE_LEVEL, dof) * math.sqrt(residual_variance(y) / n_replicates)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from kdtune.analysis.twins import Twins
 
 RISES, FALLS, STAYS, UNKNOWN = "rises", "falls", "stays", "cannot tell"
 TEACHER_ERROR = "teacher_error"  # a factor that is measured, not chosen
@@ -12,7 +14,7 @@ SIGNIFICANCE_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class FactorEffect:
-    """The change of log2 T_opt per doubling of a factor: a row of ``effects``, except ``obstacle``.
+    """The change of log2 T_opt per doubling of a factor: a row of ``effects``, except ``obstacle``, ``is_paired`` and ``twins``.
 
     An effect that could not be estimated is NaN, and its interval infinite.
     """
@@ -28,11 +30,13 @@ class FactorEffect:
     informative_cells: int  # the number of cells in which the best T could be located to some extent
     cells: int  # the number of all cells
     used_cells: int  # the number of cells that the effect is estimated from
-    replicates: int  # the number of replicates of each used cell
+    replicates: int  # the number of replicates of each used cell; of unpaired runs that of each T
     independent_sets: int  # the number of sets of cells that share no data
     p_holm: float = math.nan  # the p-value after Holm's correction for the number of factors
     verdict: str = UNKNOWN
     obstacle: str = ""  # why the effect was not estimated, in words
+    is_paired: bool = True  # whether replicates pair the runs of different T
+    twins: Twins = field(default_factory=Twins)  # the settings that change together with the factor
 
     @property
     def is_informative(self) -> bool:

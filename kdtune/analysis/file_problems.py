@@ -14,7 +14,10 @@ from kdtune.errors import RequestError
 from kdtune.text import suggest_nearest
 
 TABLE_FILE = "table.parquet"
-EXTERNAL_TABLES = "`kdtune analyze` reads tables from elsewhere: CSV, TSV and Parquet files with one row per network"
+EXTERNAL_TABLES = (
+    "`kdtune analyze` reads tables from elsewhere: CSV, TSV, JSON, Feather and Parquet files with one row per network"
+)
+PARQUET, ARROW = "Parquet", "Arrow (Feather)"
 _SWEEP_FILE = "sweep.yaml"  # the copy of the sweep file in the folder of its results
 _MAX_SUGGESTIONS = 3  # folders that are suggested; more would hide the message
 
@@ -60,22 +63,22 @@ def make_empty_error(path: Path) -> RequestError:
     """Return the error for a file without content."""
     if _is_written_by_sweep(path):
         return RequestError(f"{path}: the file is empty; {_suggest_sweep(path)}")
-    return RequestError(f"{path}: the file is empty; {EXTERNAL_TABLES}, below a header row in CSV and TSV")
+    return RequestError(f"{path}: the file is empty; {EXTERNAL_TABLES}, below a header row in text")
 
 
-def make_damage_error(path: Path) -> RequestError:
-    """Return the error for a file that is named or begins like a Parquet file, but cannot be read as one."""
+def make_damage_error(path: Path, kind: str = PARQUET) -> RequestError:
+    """Return the error for a file that is named or begins like a file of a kind, but cannot be read as one."""
     remedy = _suggest_sweep(path) if _is_written_by_sweep(path) else "get the file again from where it came from"
     return RequestError(
-        f"{path}: this is not a readable Parquet file (damaged, or another kind of file under this name); {remedy}"
+        f"{path}: this is not a readable {kind} file (damaged, or another kind of file under this name); {remedy}"
     )
 
 
-def make_encoding_error(path: Path) -> RequestError:
-    """Return the error for a text file in another encoding than UTF-8."""
+def make_encoding_error(path: Path, encoding: str) -> RequestError:
+    """Return the error for a text file that is damaged, or not in the encoding that it seems to have."""
     return RequestError(
-        f"{path}: the file is not text in UTF-8 (another encoding, or another kind of file under this name); "
-        f"save it as UTF-8, which spreadsheet programs call CSV UTF-8"
+        f"{path}: the file begins as text in {encoding}, but is none (damaged, or another kind of file under this "
+        f"name); save it as UTF-8, which spreadsheet programs call CSV UTF-8"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.factor_effects import UNKNOWN
-from kdtune.analysis.sentences import name_factor, write_verdict
+from kdtune.analysis.sentences import name_with_twins, write_verdict
 from kdtune.analysis.temperature_texts import (
     format_estimate,
     format_interval,
@@ -14,10 +14,22 @@ from kdtune.analysis.temperature_texts import (
     format_temperatures,
     is_unbounded,
 )
+from kdtune.text import join_names
 
 
 def write_headline(answer: Answer) -> str:
-    """Return the best temperature first, then the evidence for it, then a sentence for each factor."""
+    """Return the best temperature first, then the evidence for it, then a sentence for each factor.
+
+    If the settings may be wrong, that comes before all.
+    """
+    headline = _write_recommendation(answer)
+    if not answer.reserve:
+        return headline
+    return f"{answer.reserve} As the settings are now: {headline[0].lower()}{headline[1:]}"
+
+
+def _write_recommendation(answer: Answer) -> str:
+    """Write the best temperature, the evidence for it, and a sentence for each factor."""
     optima = answer.t_opt
     if optima.empty:
         return "No setting has results: the best temperature cannot be determined."
@@ -83,15 +95,8 @@ def _describe_factors(answer: Answer) -> list[str]:
     """Write a sentence for each factor with a finding, and one for all the others; none if no factor varies."""
     effects = answer.factor_effects
     sentences = [write_verdict(effect, answer.margins.effect) for effect in effects if effect.verdict != UNKNOWN]
-    unknown_factors = [name_factor(effect.factor) for effect in effects if effect.verdict == UNKNOWN]
+    unknown_factors = [name_with_twins(effect) for effect in effects if effect.verdict == UNKNOWN]
     if unknown_factors:
         subject = "it" if sentences else "the best T"
-        sentences.append(f"Whether {subject} depends on {_join_alternatives(unknown_factors)} cannot be told.")
+        sentences.append(f"Whether {subject} depends on {join_names(unknown_factors, 'or')} cannot be told.")
     return sentences
-
-
-def _join_alternatives(names: Sequence[str]) -> str:
-    """Join names, as in "width", "width or depth" and "width, depth or class_sep"."""
-    if len(names) == 1:
-        return names[0]
-    return f"{', '.join(names[:-1])} or {names[-1]}"

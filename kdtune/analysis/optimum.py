@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import MIN_REPLICATES, Cell
-from kdtune.columns import N_PARAMS, VAL_NLL, VAL_NUM_ERROR
+from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_statistics import estimate_variance, find_smooth_minimum, has_comparison
+from kdtune.analysis.paired_runs import MIN_REPLICATES
+from kdtune.columns import N_PARAMS, SCORE, VAL_NLL, VAL_NUM_ERROR
 from kdtune.statistics.multiple_comparisons import Comparison
-from kdtune.statistics.smooth_minimum import Minimum, align_with_grid, find_minimum
-from kdtune.statistics.smoothers import choose_smoother
-from kdtune.statistics.standard_errors import Array, residual_variance
+from kdtune.statistics.one_way_layout import count_values
+from kdtune.statistics.smooth_minimum import align_with_grid
+from kdtune.statistics.standard_errors import Array
 
 EDGE, FLAT, FEW_REPLICATES, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
 LARGER_THAN_TEACHER, COPIED_REPLICATES = "larger than its teacher", "replicates are copies"
@@ -29,23 +31,23 @@ class CellOptimum:
     good_enough: list[float]  # those that are, with 95 % confidence, within the margin of the best
     flags: list[str]  # what limits the result: ``EDGE``, ``FLAT``, ...
     left_out: list[str]  # the temperatures and replicates that are incomplete
-    replicates: int
+    replicates: int  # of unpaired runs: the number at the temperature with the fewest
     temperatures: int
 
 
 def find_lowest_mean(cell: Cell, measure: str) -> int:
     """Return the index of the T with the lowest mean; ties go to the lower validation nll, then to the lower T."""
-    mean = cell.student_measures[measure].mean(axis=0)
+    mean = cell.compute_means(measure)
     lowest_indices = np.flatnonzero(mean == mean.min())
     if measure == VAL_NUM_ERROR and len(lowest_indices) > 1 and VAL_NLL in cell.student_measures:
-        nll = cell.student_measures[VAL_NLL][:, lowest_indices].mean(axis=0)
+        nll = cell.compute_means(VAL_NLL)[lowest_indices]
         if not np.isnan(nll).all():
             lowest_indices = lowest_indices[nll == np.nanmin(nll)]
     return int(lowest_indices[0])
 
 
 def describe_optimum(
-    cell: Cell, best_index: int, measure: str, comparison: Comparison, error_margin: float
+    cell: Cell, best_index: int, measure: str, comparison: Comparison, error_margin: float | None
 ) -> CellOptimum:
     """Describe the best temperature of a cell.
 
@@ -55,14 +57,18 @@ def describe_optimum(
     best_index : The index of the temperature with the lowest mean.
     measure : The measure that T is chosen by.
     comparison : The comparison of all temperatures with the best one, in that measure.
-    error_margin : The excess error that does not matter, as a share of the lowest mean.
+    error_margin : The excess error that does not matter, as a share of the lowest mean; of a measure that the user
+        names, in its own units. None if no excess is known not to matter.
     """
-    y, T = cell.student_measures[measure], cell.temperatures
+    T = cell.temperatures
     x = np.log2(T)
-    minimum = _find_smooth_minimum(y, x, best_index, comparison)
-    good_enough = []
+    minimum = find_smooth_minimum(cell, measure)
     if len(T) > 1:
-        good_enough = T[comparison.upper_bounds <= error_margin * y.mean(axis=0)[best_index]].tolist()
+        minimum = align_with_grid(minimum, x, best_index, comparison.is_tied)
+    good_enough = []
+    if len(T) > 1 and error_margin is not None:
+        unit = 1.0 if measure == SCORE else cell.compute_means(measure)[best_index]
+        good_enough = T[comparison.upper_bounds <= error_margin * unit].tolist()
     return CellOptimum(
         T_opt=T[best_index],
         T_opt_continuous=_to_temperature(minimum.location, x, T),
@@ -70,21 +76,11 @@ def describe_optimum(
         T_opt_high=_to_temperature(minimum.high, x, T),
         tied=T[comparison.is_tied].tolist(),
         good_enough=good_enough,
-        flags=_list_flags(cell, y, best_index, comparison, minimum.location in (x[0], x[-1])),
+        flags=_list_flags(cell, measure, best_index, comparison, minimum.location in (x[0], x[-1])),
         left_out=cell.left_out,
-        replicates=len(y),
+        replicates=int(count_values(cell.student_measures[measure]).min()),
         temperatures=len(T),
     )
-
-
-def _find_smooth_minimum(y: Array, x: Array, best_index: int, comparison: Comparison) -> Minimum:
-    """Return the minimum over log2 T (k,) of the mean smooth curve of y (R, k)."""
-    if len(x) == 1:
-        return Minimum(x[0], -np.inf, np.inf)
-    smoother = choose_smoother(tuple(x), [y])
-    values, slopes = smoother.smooth(y)
-    minimum = find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
-    return align_with_grid(minimum, x, best_index, comparison.is_tied)
 
 
 def _to_temperature(log2_T: float, x: Array, T: Array) -> float:
@@ -93,30 +89,36 @@ def _to_temperature(log2_T: float, x: Array, T: Array) -> float:
     return float(T[on_grid[0]]) if len(on_grid) else float(2.0**log2_T)
 
 
-def _list_flags(cell: Cell, y: Array, best_index: int, comparison: Comparison, is_smooth_edge: bool) -> list[str]:
+def _list_flags(cell: Cell, measure: str, best_index: int, comparison: Comparison, is_smooth_edge: bool) -> list[str]:
     """Return the flags of what limits the result of a cell.
 
     Parameters
     ----------
-    y : (R, k): The measure that T is chosen by.
+    measure : The measure that T is chosen by.
     is_smooth_edge : Whether the smooth curve is lowest at an end of the grid.
     """
-    n_replicates, n_temperatures = y.shape
-    has_comparison = n_replicates > 1 and n_temperatures > 1
+    is_compared = has_comparison(cell, measure)
     flags = []
-    if best_index in (0, n_temperatures - 1) or is_smooth_edge:
+    if best_index in (0, len(cell.temperatures) - 1) or is_smooth_edge:
         flags.append(EDGE)
-    if has_comparison and comparison.is_tied.all():
+    if is_compared and comparison.is_tied.all():
         flags.append(FLAT)
-    if n_replicates < MIN_REPLICATES:
+    if count_values(cell.student_measures[measure]).min() < MIN_REPLICATES:
         flags.append(FEW_REPLICATES)
-    if (
-        N_PARAMS in cell.student_measures
-        and (cell.teacher_measures[N_PARAMS] < cell.student_measures[N_PARAMS].T).any()
-    ):
+    if _is_larger_than_teacher(cell):
         flags.append(LARGER_THAN_TEACHER)
     if cell.left_out:
         flags.append(INCOMPLETE)
-    if has_comparison and residual_variance(y) == 0:
+    if is_compared and estimate_variance(cell, measure) == 0:
         flags.append(COPIED_REPLICATES)
     return flags
+
+
+def _is_larger_than_teacher(cell: Cell) -> bool:
+    """Return whether a student has more parameters than a teacher of its replicate, or of its cell if unpaired."""
+    if N_PARAMS not in cell.student_measures:
+        return False
+    student_sizes, teacher_sizes = cell.student_measures[N_PARAMS].T, cell.teacher_measures[N_PARAMS]
+    if not cell.is_paired:
+        student_sizes, teacher_sizes = student_sizes.reshape(-1, 1), teacher_sizes.reshape(1, -1)
+    return bool((teacher_sizes < student_sizes).any())

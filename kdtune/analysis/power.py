@@ -10,14 +10,18 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_statistics import estimate_variance, has_comparison
 from kdtune.errors import RequestError
 from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
-from kdtune.statistics.standard_errors import Array, residual_variance
+from kdtune.statistics.standard_errors import Array
 
 
 @dataclass(frozen=True)
 class ReplicateCounts:
-    """The numbers of replicates that a difference of mean errors requires; None if they exceed ``MAX_REPLICATES``."""
+    """The numbers of replicates that a difference of mean errors requires; None if they exceed ``MAX_REPLICATES``.
+
+    Of unpaired runs it is the number at each of the two temperatures.
+    """
 
     difference: float  # as a share of a cell's lowest mean errors
     errors: float  # in errors, for the median cell
@@ -34,7 +38,7 @@ def count_replicates(
 
     Parameters
     ----------
-    cells : The cells. Those with one replicate or one temperature are left out.
+    cells : The cells. Those with one replicate, or one run of each T, or one temperature are left out.
     measure : The measure that T is chosen by.
     shares : The differences that are given as shares of a cell's lowest mean errors.
     errors : The differences that are given in errors.
@@ -48,27 +52,31 @@ def count_replicates(
     RequestError
         If no cell has two replicates and two temperatures.
     """
-    usable_cells = [cell for cell in cells if min(cell.student_measures[measure].shape) > 1]
+    usable_cells = [cell for cell in cells if has_comparison(cell, measure)]
     if not usable_cells:
         raise RequestError(_describe_missing_noise(cells, measure))
     deviations = estimate_noise(usable_cells, measure)
     if not deviations.any():
         raise RequestError("the replicates of every setting are copies of each other, so the noise cannot be estimated")
-    lowest_errors = np.array([cell.student_measures[measure].mean(axis=0).min() for cell in usable_cells])
+    lowest_errors = np.array([cell.compute_means(measure).min() for cell in usable_cells])
+    dof_per_replicate = 1 if usable_cells[0].is_paired else 2
     median_errors = float(np.median(lowest_errors))
     relative_deviations = deviations / np.maximum(lowest_errors, 1e-12)
     counts = []
     for share in sorted(shares):
-        counts.append(_count(share, share * median_errors, share, relative_deviations))
+        counts.append(_count(share, share * median_errors, share, relative_deviations, dof_per_replicate))
     for difference in sorted(errors):
         share = difference / median_errors if median_errors else math.inf
-        counts.append(_count(share, difference, difference, deviations))
+        counts.append(_count(share, difference, difference, deviations, dof_per_replicate))
     return pd.DataFrame(counts)
 
 
 def _describe_missing_noise(cells: Sequence[Cell], measure: str) -> str:
     """Say what no cell has enough of to estimate the noise, and how to get it."""
-    problem = "at least two replicates of two temperatures are needed in some setting to estimate the noise"
+    if cells and not cells[0].is_paired:
+        problem = "two temperatures, one of them with two runs, are needed in some setting to estimate the noise"
+    else:
+        problem = "at least two replicates of two temperatures are needed in some setting to estimate the noise"
     has_temperatures = any(cell.student_measures[measure].shape[1] > 1 for cell in cells)
     has_replicates = any(cell.student_measures[measure].shape[0] > 1 for cell in cells)
     remedies = []
@@ -80,18 +88,23 @@ def _describe_missing_noise(cells: Sequence[Cell], measure: str) -> str:
 
 
 def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:
-    """Estimate for each cell the standard deviation of the difference of two temperatures within one replicate."""
-    return np.array([math.sqrt(2 * residual_variance(cell.student_measures[measure])) for cell in cells])
+    """Estimate for each cell the standard deviation of the difference of two temperatures.
+
+    The difference is that within one replicate, or that of two unpaired runs.
+    """
+    return np.array([math.sqrt(2 * estimate_variance(cell, measure)) for cell in cells])
 
 
-def _count(share: float, errors: float, difference: float, deviations: Array) -> ReplicateCounts:
+def _count(
+    share: float, errors: float, difference: float, deviations: Array, dof_per_replicate: int
+) -> ReplicateCounts:
     """Count the replicates for a difference that has the units of the deviations (cells,)."""
     median, ninth_decile = np.quantile(deviations, [0.5, 0.9])
     return ReplicateCounts(
         difference=share,
         errors=errors,
-        to_tell=replicates_to_detect(difference, median),
-        to_tell_most=replicates_to_detect(difference, ninth_decile),
-        to_bound=replicates_to_bound(difference, median),
-        to_bound_most=replicates_to_bound(difference, ninth_decile),
+        to_tell=replicates_to_detect(difference, median, dof_per_replicate=dof_per_replicate),
+        to_tell_most=replicates_to_detect(difference, ninth_decile, dof_per_replicate=dof_per_replicate),
+        to_bound=replicates_to_bound(difference, median, dof_per_replicate=dof_per_replicate),
+        to_bound_most=replicates_to_bound(difference, ninth_decile, dof_per_replicate=dof_per_replicate),
     )

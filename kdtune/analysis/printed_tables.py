@@ -40,8 +40,10 @@ def format_optima(answer: Answer) -> pd.DataFrame:
     table["interval"] = [format_interval(low, high, grid) for low, high, grid in bounds]
     titles = {
         "tied": "statistically tied",
-        "good_enough": f"within {answer.margins.error:.0%} of the best (95 % confidence)",
+        "good_enough": f"{answer.margin_text} (95 % confidence)",
     }
+    if not answer.margin_text:
+        del titles["good_enough"]
     for name, title in titles.items():
         rows = zip(optima[name], grids, strict=True)
         table[title] = [format_temperatures(temperatures, grid) for temperatures, grid in rows]
@@ -70,7 +72,10 @@ def format_test_errors(answer: Answer) -> pd.DataFrame:
 
 
 def format_differences(answer: Answer) -> pd.DataFrame:
-    """Return paired differences in errors on the test split, student minus another, with 95 % intervals."""
+    """Return differences in errors on the test split, student minus another, with 95 % intervals.
+
+    They are paired, or differences of means where runs are not.
+    """
     test = answer.test
     digits = _count_digits(test["student"])
     table = test[[*answer.cell_columns, "T"]].copy()
@@ -116,7 +121,7 @@ def format_effects(answer: Answer) -> pd.DataFrame:
     effects = answer.effects
     if effects.empty:
         return effects
-    table = effects[_EFFECT_COLUMNS].copy()
+    table = effects[[name for name in (*_EFFECT_COLUMNS, "together_with") if name in effects]].copy()
     for name in _EFFECT_COLUMNS:
         if effects[name].dtype.kind == "f":
             table[name] = [NOTHING if pd.isna(value) else f"{value:.3g}" for value in effects[name]]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 from kdtune.analysis.factor_effects import SIGNIFICANCE_LEVEL, STAYS, TEACHER_ERROR, UNKNOWN, FactorEffect
-from kdtune.text import pluralize
+from kdtune.analysis.twins import Twins
+from kdtune.text import join_names, pluralize
 
 FACTOR_NAMES = {"width": "the student's width", TEACHER_ERROR: "the teacher's errors"}
+MAX_TWINS = 8  # that a sentence names; the frame of effects has all
 SMALLEST_P = 1e-4  # A smaller p-value is written as "p < 0.0001": no real noise is that close to normal.
 
 
@@ -46,9 +48,38 @@ def name_factor(factor: str) -> str:
     return FACTOR_NAMES.get(factor, factor)
 
 
+def list_twins(effect: FactorEffect) -> str:
+    """Return the settings that change together with a factor, separated by commas; empty if there are none."""
+    return ", ".join([*effect.twins.full, *(f"{name} (in part)" for name in effect.twins.partial)])
+
+
+def name_with_twins(effect: FactorEffect) -> str:
+    """Return what sentences call a factor, with the settings that change together with it.
+
+    An example is "optimizer (which changes together with lr and, in part, with momentum)".
+    """
+    name, twins = name_factor(effect.factor), _join_twins(effect.twins)
+    if not twins:
+        return name
+    if effect.verdict == UNKNOWN:
+        return f"{name} (which changes {twins})"
+    consequence = "their effects may cancel" if effect.verdict == STAYS else "which of them it is cannot be told"
+    return f"{name}, {twins} ({consequence})"
+
+
+def _join_twins(twins: Twins) -> str:
+    """Join twins, as in "together with lr and, in part, with momentum"; empty if there are none."""
+    full, partial = (join_names(names, max_names=MAX_TWINS) for names in twins)
+    if full and partial:
+        return f"together with {full} and, in part, with {partial}"
+    if partial:
+        return f"in part together with {partial}"
+    return f"together with {full}" if full else ""
+
+
 def _state_finding(effect: FactorEffect, margin: float) -> str:
     """Return the finding about a factor as a sentence without its full stop."""
-    name = name_factor(effect.factor)
+    name = name_with_twins(effect)
     if effect.verdict == STAYS:
         return f"The best T changes by at most {margin:g} doublings per doubling of {name}"
     if effect.verdict == UNKNOWN:
@@ -61,7 +92,8 @@ def _explain_doubt(effect: FactorEffect) -> str:
     if effect.obstacle:
         return effect.obstacle
     if effect.replicates < 2:
-        return "at least two replicates are needed to estimate the noise"
+        runs = "replicates" if effect.is_paired else "runs of each T"
+        return f"at least two {runs} are needed to estimate the noise"
     if math.isnan(effect.effect):
         reason = "no two settings differ only in this factor"
         if effect.used_cells < effect.cells:
@@ -102,6 +134,8 @@ def _describe_basis(effect: FactorEffect) -> str:
         basis = f"based on {pluralize(effect.cells, 'setting')}"
     else:
         basis = f"based on {effect.used_cells} of {pluralize(effect.cells, 'setting')}"
+    if not effect.is_paired:
+        return f"{basis} with {pluralize(effect.replicates, 'run')} of each T"
     if effect.independent_sets > 1:
         basis += f", in {effect.independent_sets} independent groups of data sets,"
     return f"{basis} with {pluralize(effect.replicates, 'replicate')} each"

@@ -1,12 +1,9 @@
-"""Find and read the files of tables: those of sweeps and those from elsewhere."""
+"""Find the files of tables, and read those of sweeps."""
 
 from __future__ import annotations
 
 import shlex
-import zlib
-from lzma import LZMAError
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 import pyarrow as pa
@@ -17,18 +14,14 @@ from kdtune.analysis.file_problems import (
     TABLE_FILE,
     describe_missing_table,
     is_readable_parquet,
-    make_compression_error,
     make_damage_error,
-    make_decompression_error,
     make_empty_error,
-    make_encoding_error,
 )
 from kdtune.columns import DETAIL_FILES, ID, MODEL, STATUS
 from kdtune.errors import RequestError
 from kdtune.table import read_table, to_frame
 
 _PARQUET_MAGIC = b"PAR1"  # how every Parquet file starts: the format's specification, "File format"
-_DECOMPRESSION_ERRORS = (EOFError, OSError, zlib.error, LZMAError, BadZipFile)
 
 
 def locate_table(results: str | Path) -> Path:
@@ -98,51 +91,6 @@ def _check_sweep_table(path: Path) -> None:
         raise RequestError(
             f"{path}: this is not the table of a sweep: it has no column {', '.join(missing_columns)}; {remedy}"
         )
-
-
-def read_external_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet, CSV or TSV file, which may be compressed, as it is.
-
-    A Parquet file is known by its content, so it is read under any name.
-
-    Raises
-    ------
-    RequestError
-        If it is none of them.
-    """
-    try:
-        if path.stat().st_size == 0:
-            raise make_empty_error(path)
-        if _is_parquet(path):
-            return to_frame(pq.read_table(path))
-        if _is_delimited_text(path):
-            return _read_delimited_text(path)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        if not _is_system_error(error) and _is_parquet(path) and not is_readable_parquet(path):
-            raise make_damage_error(path) from None
-        raise RequestError(f"{path}: cannot be read as a table: {_first_line(error)}") from None
-    if path.suffix.lower() == ".parquet":
-        raise make_damage_error(path)
-    raise RequestError(
-        f"{path}: this is not a Parquet file; the name of a text file must end in .csv (commas) or .tsv (tabs)"
-    )
-
-
-def _read_delimited_text(path: Path) -> pd.DataFrame:
-    separator = "\t" if ".tsv" in _suffixes(path) else ","
-    try:
-        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError:
-        raise make_empty_error(path) from None
-    except UnicodeDecodeError:
-        raise make_encoding_error(path) from None
-    except ImportError:
-        raise make_compression_error(path) from None
-    except _DECOMPRESSION_ERRORS as error:
-        if _is_system_error(error):
-            raise
-        raise make_decompression_error(path) from None
-    return table.rename(columns=lambda name: str(name).strip())
 
 
 def read_details(results: str | Path, name: str) -> pd.DataFrame | None:

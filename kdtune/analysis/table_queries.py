@@ -53,7 +53,7 @@ def query_table(table: pd.DataFrame, columns: str | None, where: str | None, sor
         If a column does not exist, or ``where`` is not a condition.
     """
     if where:
-        table = _select_rows(table, where)
+        table = select_rows(table, where)
     if sort:
         table = _sort_rows(table, sort)
     if columns == "all":
@@ -65,7 +65,14 @@ def query_table(table: pd.DataFrame, columns: str | None, where: str | None, sor
     return table[names]
 
 
-def _select_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
+def select_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return the rows that fulfil a condition in terms of columns, as in ``"width > 20"``.
+
+    Raises
+    ------
+    RequestError
+        If it is not a condition.
+    """
     try:
         is_selected = table.eval(where, engine="python", local_dict={}, global_dict={})
     except Exception as error:  # The expression is the user's and may raise anything.

@@ -15,7 +15,8 @@ from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import is_distillation_setting, select_data_columns
 from kdtune.analysis.factor_effects import TEACHER_ERROR, FactorEffect, decide_verdict
 from kdtune.analysis.result_columns import to_columns
-from kdtune.analysis.sentences import write_effect_sentence
+from kdtune.analysis.sentences import list_twins, write_effect_sentence
+from kdtune.analysis.twins import SideSettings, find_twins
 from kdtune.analysis.usable_cells import number_independent_sets, select_usable_cells
 from kdtune.columns import NUM_ERROR
 from kdtune.statistics.effects import Effect, estimate_effect
@@ -34,7 +35,12 @@ _NO_EFFECT = Effect(Minimum(math.nan, -math.inf, math.inf), math.nan, math.nan, 
 
 
 def estimate_effects(
-    cells: list[Cell], columns: Sequence[str], measure: str, informative_cells: int, margin: float
+    cells: list[Cell],
+    columns: Sequence[str],
+    measure: str,
+    informative_cells: int,
+    margin: float,
+    side_settings: SideSettings,
 ) -> list[FactorEffect]:
     """Estimate the change of log2 T_opt per doubling of each factor.
 
@@ -45,8 +51,9 @@ def estimate_effects(
     measure : The measure that T is chosen by.
     informative_cells : The number of cells in which the best T could be located to some extent.
     margin : The largest change of log2 T_opt per doubling that does not matter.
+    side_settings : The settings that do not name the cells: among them may be twins of a factor.
     """
-    usable_cells = select_usable_cells(cells)
+    usable_cells = select_usable_cells(cells, measure)
     noise = np.array([math.sqrt(residual_variance(cell.student_measures[measure])) for cell in usable_cells])
     sets = number_independent_sets(usable_cells)
     axis: Array = np.zeros(0)
@@ -77,6 +84,8 @@ def estimate_effects(
             replicates=len(usable_cells[0].replicates) if usable_cells else 0,
             independent_sets=max(sets, default=0) + 1,
             obstacle=obstacle,
+            is_paired=all(cell.is_paired for cell in cells),
+            twins=find_twins(usable_cells or cells, side_settings, factor),
         )
         effects.append(effect)
     corrected_effects = _correct_p_values(effects)
@@ -84,11 +93,17 @@ def estimate_effects(
 
 
 def make_effects_frame(effects: Sequence[FactorEffect], margin: float) -> pd.DataFrame:
-    """Return a frame with one row and one sentence per factor; it is empty if no factor varies."""
+    """Return a frame with one row and one sentence per factor; it is empty if no factor varies.
+
+    It has the column ``together_with`` if any factor has twins.
+    """
     rows = []
+    has_twins = any(list_twins(effect) for effect in effects)
     for effect in effects:
         row = to_columns(effect)
-        del row["obstacle"]
+        del row["obstacle"], row["is_paired"], row["twins"]
+        if has_twins:
+            row["together_with"] = list_twins(effect)
         rows.append({**row, "sentence": write_effect_sentence(effect, margin)})
     return pd.DataFrame(rows)
 

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_statistics import (
+    estimate_difference,
+    estimate_difference_to_teacher,
+    estimate_gap_closed,
+    estimate_mean,
+)
 from kdtune.columns import ECE, NLL, NUM_ERROR
-from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_interval
+from kdtune.statistics.intervals import mean_over_replicates
 from kdtune.statistics.standard_errors import Array
 
 
@@ -21,8 +26,9 @@ class ChoiceResult:
     """The results of the chosen temperature on the test split: a row of ``test``, beside the cell's columns and T.
 
     All but ``nll`` and ``ece`` are mean errors or differences of them. Differences are taken within replicates, which
-    share data, teacher and initial weights. ``_low`` and ``_high`` are the ends of 95 % intervals. A value that the
-    table lacks is NaN, and a measure that it lacks is None.
+    share data, teacher and initial weights; of unpaired runs they are differences of means, with Welch's intervals.
+    ``_low`` and ``_high`` are the ends of 95 % intervals. A value that the table lacks is NaN, as is what is
+    cross-fitted of unpaired runs, and a measure that it lacks is None.
     """
 
     student: float
@@ -56,12 +62,6 @@ class ChoiceResult:
     teacher_ece: float | None = None
 
 
-class _Estimate(NamedTuple):
-    mean: float
-    low: float
-    high: float
-
-
 def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult | None:
     """Evaluate the chosen temperature of a cell on the test split.
 
@@ -83,13 +83,16 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult |
         cell.teacher_measures[NUM_ERROR],
     )
     student, at_T1 = test[:, best_index], _select_errors_at_one(cell, test)
-    cross_fitted = select_by_other_replicates(cell.student_measures[measure], test)
-    errors = _estimate(student)
-    minus_baseline, minus_teacher = _estimate(student - baseline), _estimate(student - teacher)
+    cross_fitted = np.full(len(test), np.nan)  # Unpaired runs are in no replicate whose others could choose T.
+    if cell.is_paired:
+        cross_fitted = select_by_other_replicates(cell.student_measures[measure], test)
+    errors = estimate_mean(student)
+    minus_baseline = estimate_difference(cell, student, baseline)
+    minus_teacher = estimate_difference_to_teacher(cell, student, teacher)
     is_T1 = cell.temperatures[best_index] == 1
-    minus_T1 = _estimate(np.full(len(student), np.nan) if is_T1 else student - at_T1)
-    cross_fitted_minus_T1 = _estimate(cross_fitted - at_T1)
-    gap = estimate_ratio(baseline - student, baseline - teacher)
+    minus_T1 = estimate_difference(cell, student, np.full(len(student), np.nan) if is_T1 else at_T1)
+    cross_fitted_minus_T1 = estimate_mean(cross_fitted - at_T1)
+    gap = estimate_gap_closed(cell, student, baseline, teacher)
     at_best = {name: values[:, best_index] for name, values in cell.student_measures.items()}
     return ChoiceResult(
         student=errors.mean,
@@ -114,7 +117,7 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult |
         gap_low=gap.low,
         gap_high=gap.high,
         cross_fitted=mean_over_replicates(cross_fitted),
-        chosen_on_test=_find_lowest_mean(test),
+        chosen_on_test=_find_lowest(cell.compute_means(NUM_ERROR)),
         nll=_mean_of_measure(at_best, NLL),
         baseline_nll=_mean_of_measure(cell.baseline_measures, NLL),
         teacher_nll=_mean_of_measure(cell.teacher_measures, NLL),
@@ -146,20 +149,13 @@ def select_by_other_replicates(selection_errors: Array, test_errors: Array) -> A
 
 
 def _select_errors_at_one(cell: Cell, test: Array) -> Array:
-    """Return the test errors (R,) at T = 1; NaN if the cell has no such temperature."""
+    """Return the test errors (R, k) at T = 1, (R,); NaN if the cell has no such temperature."""
     indices = np.flatnonzero(cell.temperatures == 1)
     return test[:, indices[0]] if len(indices) else np.full(len(test), np.nan)
 
 
-def _estimate(values: Array) -> _Estimate:
-    """Return the mean of values (R,) with its 95 % interval."""
-    low, high = t_interval(values)
-    return _Estimate(mean_over_replicates(values), low, high)
-
-
-def _find_lowest_mean(test: Array) -> float:
-    """Return the lowest mean over replicates of test errors (R, k), without means that are NaN; NaN if all are."""
-    means = test.mean(axis=0)
+def _find_lowest(means: Array) -> float:
+    """Return the lowest of means (k,) that is not NaN; NaN if all are."""
     return np.nan if np.isnan(means).all() else float(np.nanmin(means))
 
 

@@ -10,16 +10,25 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from kdtune.analysis.cell_arrays import MIN_REPLICATES, Cell
+from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.paired_runs import MIN_REPLICATES
+from kdtune.analysis.unpaired_runs import pair_at_random
 from kdtune.statistics.smoothers import MIN_SPLINE_POINTS
 
 
-def select_usable_cells(cells: list[Cell]) -> list[Cell]:
+def select_usable_cells(cells: list[Cell], measure: str) -> list[Cell]:
     """Return the cells that have a smooth curve, each with the same replicates.
 
     These are the replicates that all cells have, or those that more than half of the cells have if the former are few.
+    Unpaired runs are put together at random to as many replicates as their temperatures allow.
+
+    Parameters
+    ----------
+    cells : The cells.
+    measure : The measure that T is chosen by.
     """
     cells_with_curve = [cell for cell in cells if len(cell.temperatures) >= MIN_SPLINE_POINTS]
+    cells_with_curve = [cell if cell.is_paired else _make_replicates(cell, measure) for cell in cells_with_curve]
     counts = Counter(name for cell in cells_with_curve for name in cell.replicates)
     shared_names = [name for name, count in counts.items() if count == len(cells_with_curve)]
     if len(shared_names) < min(MIN_REPLICATES, len(counts)):
@@ -37,8 +46,25 @@ def select_usable_cells(cells: list[Cell]) -> list[Cell]:
     return usable_cells
 
 
+def _make_replicates(cell: Cell, measure: str) -> Cell:
+    """Return a cell of unpaired runs with replicates, which are numbered, from ``pair_at_random``."""
+    runs = pair_at_random(cell.temperatures, cell.student_measures, measure, MIN_SPLINE_POINTS)
+    return replace(
+        cell,
+        temperatures=runs.temperatures,
+        replicates=list(range(len(runs.measures[measure]))),
+        student_measures=runs.measures,
+    )
+
+
 def _select_replicates(cell: Cell, indices: list[int]) -> Cell:
     """Return a cell with the replicates at these indices only."""
+    if not cell.is_paired:  # Its baselines and teachers belong to no replicate.
+        return replace(
+            cell,
+            replicates=[cell.replicates[i] for i in indices],
+            student_measures={name: values[indices] for name, values in cell.student_measures.items()},
+        )
     return replace(
         cell,
         replicates=[cell.replicates[i] for i in indices],
@@ -52,8 +78,10 @@ def number_independent_sets(cells: Sequence[Cell]) -> list[int]:
     """Return for each cell the number of its set: cells of different sets have no draw of data in common.
 
     All cells are in one set if the table does not have the seeds of all data: then equal replicates of different cells
-    may share their random draws, and only different replicates are independent.
+    may share their random draws, and only different replicates are independent. Each cell of unpaired runs is a set.
     """
+    if cells and not any(cell.is_paired for cell in cells):
+        return list(range(len(cells)))
     if not cells or not all(cell.data_seeds for cell in cells):
         return [0] * len(cells)
     cell_indices, seeds = [], []

@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.printing import warn_of_stale_table
-from kdtune.cli.table_options import add_margin_options, add_table_options, check_finite
+from kdtune.cli.printing import print_notes, warn_of_stale_table
+from kdtune.cli.table_options import add_margin_options, add_table_options, check_finite, take_reading_options
 from kdtune.errors import RequestError, StorageError
 from kdtune.text import pluralize
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from kdtune.analysis.answer import Answer
-    from kdtune.plots.drawing import ChosenNetworks
+    from kdtune.answers import AnsweredTable
 
 FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain", "networks",
            "per_class", "confusion", "learning")  # fmt: skip
-
-
-class AnsweredTable(NamedTuple):
-    """A table that was read, and its answer."""
-
-    path: Path
-    table: pd.DataFrame
-    answer: Answer | None  # None if no distilled student is done
 
 
 @main.command()
 @add_table_options
 @add_margin_options
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for the files. [default: analysis/ beside the table]")  # fmt: skip
-def analyze(output: Path | None, **options: Any) -> None:
+              help="Folder for the files. [default: analysis/ of the sweep; else beside the table: "
+              "TABLE-analysis/]")  # fmt: skip
+def analyze(results: str, output: Path | None, **options: Any) -> None:
     """Find the best temperature of every setting with its uncertainty, and which factors it depends on.
 
-    RESULTS is a sweep's folder, its name under results/, or a Parquet or CSV file from elsewhere.
+    RESULTS is a sweep's folder, its name under results/, or a table from elsewhere with one row per network: CSV or
+    other text, Parquet, Feather, JSON. How it was understood is part of the answer.
     """
     from kdtune.analysis.answer_files import write_answer
     from kdtune.cli.print_answers import print_answer
 
-    path, answer = _answer_or_refuse(**options)
-    folder = output or path.parent / "analysis"
+    answered = _read_and_answer(results, options)
+    answer = answered.answer
+    assert answer is not None
+    folder = output or answered.name_output("analysis")
     with _refuse_unwritable(folder):
         files = write_answer(answer, folder)
     print_answer(answer)
@@ -60,34 +52,29 @@ def analyze(output: Path | None, **options: Any) -> None:
 @add_table_options
 @add_margin_options
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for the figures. [default: figures/ beside the table]")  # fmt: skip
+              help="Folder for the figures. [default: figures/ of the sweep; else beside the table: "
+              "TABLE-figures/]")  # fmt: skip
 @click.option("-f", "--figure", "figure_names", multiple=True, type=click.Choice(FIGURES),
               help="Draw only this figure. May be repeated.")  # fmt: skip
-def plot(output: Path | None, figure_names: tuple[str, ...], **options: Any) -> None:
+def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **options: Any) -> None:
     """Draw the figures of a table as PNG and SVG.
 
     Against T: errors, excess errors, the best T, regret and gain. By network: errors by class, confusions and, where
     they were recorded, learning curves.
     """
-    from kdtune.plots.drawing import draw_figures, list_figures
+    from kdtune.answers import choose_shown_networks, draw_chosen_figures
 
-    path, table, answer = _read_and_answer(**options)
-    networks = _choose_networks(path, table)
-    available = list_figures(answer, networks)
-    for name in figure_names:
-        if name not in available:
-            remedy = (
-                "; `train: {eval_every: 1}` in the sweep file records learning curves" if name == "learning" else ""
-            )
-            raise RequestError(f"{path}: the table lacks what the figure {name} shows{remedy}")
-    folder = output or path.parent / "figures"
-    for file in _iterate_writable(draw_figures(answer, networks, folder, figure_names or FIGURES), folder):
+    answered = _read_and_answer(results, options, needs_students=False)
+    _print_reading(answered)
+    networks = choose_shown_networks(answered)
+    folder = output or answered.name_output("figures")
+    for file in _iterate_writable(draw_chosen_figures(answered, networks, folder, figure_names), folder):
         click.echo(file)
     if networks and networks.n_left_out:
         click.echo(f"The figures of single networks leave out {pluralize(networks.n_left_out, 'setting')}.", err=True)
-    if answer is None:
+    if answered.answer is None:
         click.echo("No distilled student is done: nothing is drawn against T.", err=True)
-    elif "t_opt" not in available:
+    elif (answered.answer.t_opt["temperatures"] == 1).all():
         click.echo("No setting has two temperatures: the figures that compare them are left out.", err=True)
 
 
@@ -95,31 +82,16 @@ def plot(output: Path | None, figure_names: tuple[str, ...], **options: Any) -> 
 @add_table_options
 @add_margin_options
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              help="The page. [default: report.html beside the table]")  # fmt: skip
-def report(output: Path | None, **options: Any) -> None:
+              help="The page. [default: report.html of the sweep; TABLE-report.html beside another table]")  # fmt: skip
+def report(results: str, output: Path | None, **options: Any) -> None:
     """Write the whole answer as one page: figures, tables, settings, versions. It loads nothing from anywhere."""
-    from kdtune.plots.report import write_report
-    from kdtune.table import read_versions
+    from kdtune.answers import write_page
 
-    path, table, answer = _read_and_answer(**options, needs_students=True)
-    assert answer is not None
-    page, sweep_file = output or path.parent / "report.html", path.parent / "sweep.yaml"
-    is_sweep = path.name == "table.parquet" and sweep_file.is_file()
-    name = path.parent.resolve().name if is_sweep else path.stem
+    answered = _read_and_answer(results, options)
+    _print_reading(answered)
+    page = output or answered.name_output("report.html")
     with _refuse_unwritable(page.parent):
-        if page.exists() and not page.is_file():
-            raise RequestError(f"{page}: exists and is not an ordinary file; choose another name with -o")
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_report(
-            table,
-            answer,
-            page,
-            name,
-            settings=sweep_file.read_text(encoding="utf-8", errors="replace") if is_sweep else None,
-            trained=read_versions(path) if path.suffix == ".parquet" else None,
-            commands=["kdtune sweep sweep.yaml", shlex.join(["kdtune", "report", name])] if is_sweep else [],
-            networks=_choose_networks(path, table),
-        )
+        write_page(answered, page)
     click.echo(page)
 
 
@@ -131,64 +103,34 @@ def report(output: Path | None, **options: Any) -> None:
                    "[default: 0.01, 0.02, 0.05, 0.1, 0.2]")  # fmt: skip
 @click.option("--errors", multiple=True, type=click.FloatRange(min=0, min_open=True), callback=check_finite,
               help="A difference as a number of errors. May be repeated.")  # fmt: skip
-def power(differences: tuple[float, ...], errors: tuple[float, ...], **options: Any) -> None:
+def power(results: str, differences: tuple[float, ...], errors: tuple[float, ...], **options: Any) -> None:
     """Count the replicates that it takes to find a difference between two temperatures, from the noise in RESULTS."""
-    from kdtune.analysis.power import count_replicates
+    from kdtune.answers import count_needed_replicates
     from kdtune.cli.print_answers import print_power
 
-    _, answer = _answer_or_refuse(**options)
-    if not differences and not errors:
-        differences = (0.01, 0.02, 0.05, 0.1, 0.2)
-    print_power(count_replicates(answer.cells, answer.selection_measure, differences, errors), answer)
+    answered = _read_and_answer(results, options)
+    counts = count_needed_replicates(answered, differences, errors)
+    _print_reading(answered)
+    assert answered.answer is not None
+    print_power(counts, answered.answer)
 
 
-def _answer_or_refuse(**options: Any) -> tuple[Path, Answer]:
-    """Return a table's path and its answer; raise RequestError if it has no distilled student with results."""
-    path, _, answer = _read_and_answer(**options, needs_students=True)
-    assert answer is not None
-    return path, answer
+def _read_and_answer(results: str, options: dict[str, Any], needs_students: bool = True) -> AnsweredTable:
+    """Read a table as the options of a command say, and analyze it."""
+    from kdtune.answers import EFFECT_MARGIN, read_and_answer
 
-
-def _read_and_answer(
-    results: str, column_map: dict[str, str], cell: list[str] | None, margin: float = 0.05, effect_margin: float = 0.1,
-    needs_students: bool = False,
-) -> AnsweredTable:  # fmt: skip
-    """Read a table and analyze it.
-
-    Without ``needs_students`` a table of which no distilled student is done has no answer, which is no error.
-    """
-    from kdtune.analysis.answer import Margins, analyze_table, has_students
-    from kdtune.analysis.external_tables import standardize_table
-    from kdtune.analysis.table_files import locate_table, read_external_table
-    from kdtune.columns import RESULT_COLUMNS
-
-    path = locate_table(results)
     warn_of_stale_table(results)
-    table, cell = standardize_table(read_external_table(path), column_map, cell)
-    has_results = not set(RESULT_COLUMNS).isdisjoint(table.columns)
-    if not needs_students and has_results and not has_students(table):
-        return AnsweredTable(path, table, None)
-    return AnsweredTable(path, table, analyze_table(table, cell, Margins(margin, effect_margin)))
+    reading = take_reading_options(options)
+    return read_and_answer(
+        results, reading, options.get("margin"), options.get("effect_margin", EFFECT_MARGIN), needs_students
+    )
 
 
-def _choose_networks(path: Path, table: pd.DataFrame) -> ChosenNetworks | None:
-    """Return a few networks of a sweep's own table with their details; None for a table from elsewhere."""
-    from kdtune.analysis.representatives import choose_networks
-    from kdtune.analysis.table_files import read_details
-    from kdtune.columns import ID, N_TRAIN, TEACHER_ID, VAL_NUM_ERROR
-    from kdtune.plots.drawing import ChosenNetworks
-
-    if path.name != "table.parquet" or not {ID, TEACHER_ID, VAL_NUM_ERROR, N_TRAIN} <= set(table.columns):
-        return None
-    networks, n_left_out = choose_networks(table)
-    if networks.empty:
-        return None
-    details = {}
-    for figure, file in (("per_class", "per_class"), ("confusion", "confusion"), ("learning", "learning_curves")):
-        frame = read_details(str(path), f"{file}.parquet")
-        if frame is not None and frame[ID].isin(networks[ID]).any():
-            details[figure] = frame
-    return ChosenNetworks(networks, details, n_left_out)
+def _print_reading(answered: AnsweredTable) -> None:
+    """Print how the table was understood, on standard error: standard output is for the command's results."""
+    notes = [*answered.notes, *(answered.answer.matching_notes if answered.answer else [])]
+    if notes:
+        print_notes(notes, err=True)
 
 
 @contextmanager

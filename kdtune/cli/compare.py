@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +11,14 @@ from kdtune.cli.export import export_table
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, warn_of_stale_table
 from kdtune.cli.show import FILE_FORMATS
+from kdtune.cli.table_options import add_table_options, take_reading_options
 from kdtune.errors import RequestError
 from kdtune.text import NOTHING
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from kdtune.foreign.options import ReadingOptions
 
 RANKS = """
 How students rank: the errors of the first minus those of the second, published and here, in pairs of one replicate.
@@ -23,16 +26,17 @@ The intervals hold for all pairs of a part together with 95 % confidence:"""
 
 
 @main.command()
-@click.argument("results")
+@add_table_options
 @click.option("--with", "reference", default="tutorial", show_default=True, metavar="NAME|FILE.csv",
               help="The published figures: those of the 2018 Harvard tutorial and of the paper, or a CSV file "
                    "(see docs/reproduction.md).")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write all columns to a file: .csv, .json or .parquet.")  # fmt: skip
-def compare(results: str, reference: str, output: Path | None) -> None:
-    """Compare this sweep's errors with published ones, and say which lie within the range of its replicates.
+def compare(results: str, reference: str, output: Path | None, **options: Any) -> None:
+    """Compare errors with published ones, and say which lie within the range of the replicates.
 
-    RESULTS is a sweep's folder or its name under results/.
+    RESULTS is a sweep's folder, its name under results/, or a table from elsewhere that has the column n_test (the
+    number of test examples) and the settings of the published networks.
     """
     from kdtune.analysis.answer import find_redrawn_parts
     from kdtune.analysis.published_figures import (
@@ -42,12 +46,10 @@ def compare(results: str, reference: str, output: Path | None) -> None:
     )
     from kdtune.analysis.published_files import read_published
     from kdtune.analysis.published_matches import match_networks
-    from kdtune.analysis.table_files import read_details, read_sweep_table
-
     published = read_published(reference)
     warn_of_stale_table(results)
-    table = read_sweep_table(results)
-    matches = match_networks(table, read_details(results, "per_class.parquet"), published)
+    table, per_class = _read_networks(results, take_reading_options(options))
+    matches = match_networks(table, per_class, published)
     unmatched = published.drop([match.figure.name for match in matches])["network"]
     if Path(reference).suffix and unmatched.any():
         click.echo(f"Published networks that this table lacks: {', '.join(unmatched)}", err=True)
@@ -72,6 +74,34 @@ def compare(results: str, reference: str, output: Path | None) -> None:
         print_table(_format_rankings(rankings), 3)
     if output:
         click.echo(f"Wrote {output}", err=True)
+
+
+def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return a table of networks, and their errors by class if a sweep recorded them.
+
+    Raises
+    ------
+    RequestError
+        If the table lacks the number of test examples, without which errors cannot be compared.
+    """
+    from kdtune.analysis.table_files import locate_table, read_details
+    from kdtune.columns import ID, N_TEST, NUM_ERROR, REPLICATE
+    from kdtune.foreign.door import read_table
+
+    read = read_table(results, options)
+    for note in read.notes:
+        click.echo(note, err=True)
+    table = read.table
+    missing = [name for name in (N_TEST, NUM_ERROR) if name not in table.columns]
+    if missing:
+        raise RequestError(
+            f"{results}: published figures are numbers of errors of a number of test examples, and the table has no "
+            f"column {' and no column '.join(missing)}; name it, as in --map {missing[0]}=NAME"
+        )
+    if table[REPLICATE].isna().all():
+        table = table.assign(**{REPLICATE: range(len(table))})
+    is_sweep = locate_table(results).name == "table.parquet" and ID in table.columns
+    return table, read_details(results, "per_class.parquet") if is_sweep else None
 
 
 def _describe_redrawn(parts: list[str]) -> str:

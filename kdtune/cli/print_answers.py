@@ -9,6 +9,7 @@ import click
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.cell_statistics import has_comparison
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.printed_tables import (
     format_calibration,
@@ -18,7 +19,7 @@ from kdtune.analysis.printed_tables import (
     format_test_errors,
     list_findings,
 )
-from kdtune.cli.printing import MAX_SETTINGS, print_table
+from kdtune.cli.printing import MAX_SETTINGS, print_notes, print_table
 from kdtune.text import pluralize
 
 _CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error (ece)"}
@@ -27,32 +28,40 @@ _CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error
 def print_answer(answer: Answer) -> None:
     """Print the best temperature of each setting, its worth on the test split, and which factors it depends on."""
     click.echo(write_headline(answer) + "\n")
-    counts = _describe_replicates(answer.t_opt["replicates"])
-    redrawn = f" (each with another {', '.join(answer.redrawn_parts)})" if answer.redrawn_parts else ""
-    click.echo(f"Best T: the fewest errors on the {answer.selection_split} split, {counts}{redrawn}.\n"
+    notes = [*answer.reading_notes, *answer.matching_notes]
+    if notes:
+        print_notes(notes)
+        click.echo()
+    click.echo(f"Best T: {answer.criterion}, {_describe_replicates(answer)}.\n"
                "The 95 % confidence interval is that of the minimum of the mean curve:")  # fmt: skip
     _print_settings(answer, format_optima)
     if "student" in answer.test:
         _print_test_split(answer)
     for cell in answer.cells_without_results:
-        click.echo(f"\nLeft out, because no T has results in any replicate: {cell}")
+        reason = "no T has results in any replicate" if answer.is_paired else "no run has results"
+        click.echo(f"\nLeft out, because {reason}: {cell}")
     click.echo("")
     for sentence in list_findings(answer):
         click.echo(sentence)
 
 
 def _print_test_split(answer: Answer) -> None:
-    """Print errors, paired differences, the cost of one T for all settings, and calibration on the test split."""
+    """Print errors, differences, the cost of one T for all settings, and calibration on the test split."""
     if answer.selection_split == "validation":
         fairness = "which had no part in choosing it (though the networks are the same)"
     else:
-        fairness = "which also chose it, so that they are too low; the cross-fitted errors are fair"
+        fairness = "which also chose it, so that they are too low"
+        if answer.is_paired:
+            fairness += "; the cross-fitted errors are fair"
     click.echo(f"\nErrors at that T on the test split, {fairness}:")
     _print_settings(answer, format_test_errors)
     has_differences = len(format_differences(answer.limit_cells(MAX_SETTINGS)).columns) > len(answer.cell_columns) + 1
-    if has_differences and (answer.t_opt["replicates"] > 1).any():
-        click.echo("\nPaired differences in errors with 95 % confidence intervals, over replicates that have both:\n"
-                   "the student at that T minus another network:")  # fmt: skip
+    if has_differences and (answer.curves["replicates"] > 1).any():
+        if answer.is_paired:
+            title = "Paired differences in errors with 95 % confidence intervals, over replicates that have both"
+        else:
+            title = "Differences in mean errors with 95 % confidence intervals (Welch's, since runs are not paired)"
+        click.echo(f"\n{title}:\nthe student at that T minus another network:")
         _print_settings(answer, format_differences)
     fixed = format_fixed_temperatures(answer)
     if len(fixed):
@@ -76,20 +85,39 @@ def _print_settings(answer: Answer, format_table: Callable[[Answer], pd.DataFram
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more, in the files below.")
 
 
-def _describe_replicates(counts: pd.Series) -> str:
-    """Return how many replicates the settings have, as text."""
+def _describe_replicates(answer: Answer) -> str:
+    """Return how many replicates the settings have, or how many unpaired runs each T has, as text."""
+    if not answer.is_paired:
+        return (
+            f"{_format_range(answer.curves['replicates'], 'run')} of each T.\nRuns are not paired: nothing says which "
+            "runs of different T share data and seed, so a difference has the noise of both"
+        )
+    redrawn = f" (each with another {', '.join(answer.redrawn_parts)})" if answer.redrawn_parts else ""
+    return _format_range(answer.t_opt["replicates"], "replicate") + redrawn
+
+
+def _format_range(counts: pd.Series, word: str) -> str:
+    """Write the range of counts, as in "5 replicates" and "3 to 5 replicates"."""
     if counts.nunique() == 1:
-        return pluralize(int(counts.iloc[0]), "replicate")
-    return f"{counts.min()} to {counts.max()} replicates"
+        return pluralize(int(counts.iloc[0]), word)
+    return f"{counts.min():,} to {counts.max():,} {word}s"
 
 
 def print_power(frame: pd.DataFrame, answer: Answer) -> None:
     """Print how many replicates it takes to find differences of several sizes."""
-    counts = answer.t_opt["replicates"]
-    n_usable = int(((counts > 1) & (answer.t_opt["temperatures"] > 1)).sum())
+    n_usable = sum(has_comparison(cell, answer.selection_measure) for cell in answer.cells)
+    max_count = int(answer.curves["replicates"].max())
+    if answer.is_paired:
+        subject, word, source = "Replicates that it takes", "replicate", "the paired differences of"
+        remark = ""
+        method = "Paired t-test, two-sided at 5 %; 95 % confidence interval of the mean paired difference."
+    else:
+        subject, word, source = "Runs of each T that it takes", "run", "the noise in"
+        remark = " of each T, which are not paired"
+        method = "Two-sample t-test, two-sided at 5 %; 95 % confidence interval of the difference of the means."
     click.echo(
-        f"Replicates that it takes to find a difference between two temperatures, from the paired differences of\n"
-        f"{pluralize(n_usable, 'setting')} with up to {pluralize(int(counts.max()), 'replicate')}.\n"
+        f"{subject} to find a difference between two temperatures, from {source}\n"
+        f"{pluralize(n_usable, 'setting')} with up to {pluralize(max_count, word)}{remark}.\n"
         f"A difference is a share of a setting's fewest errors; in errors, that is for the median setting:"
     )
     text_table = pd.DataFrame(
@@ -103,8 +131,7 @@ def print_power(frame: pd.DataFrame, answer: Answer) -> None:
     for name, title in titles.items():
         text_table[title] = [_format_count(count) for count in frame[name]]
     print_table(text_table)
-    click.echo("Paired t-test, two-sided at 5 %; 95 % confidence interval of the mean paired difference. The noise is\n"
-               "itself an estimate from these replicates.")  # fmt: skip
+    click.echo(f"{method} The noise is\nitself an estimate from these {word}s.")
 
 
 def _format_count(count: Any) -> str:

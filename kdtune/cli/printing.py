@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from textwrap import fill
 from typing import Any
 
 import click
@@ -20,9 +21,10 @@ NUMBER_COLUMNS = ("teacher", "baseline", "student")  # columns that hold formatt
 
 def print_summary(table: Any) -> None:
     """Print, for each setting, the errors of teacher, baseline and the student at the T chosen on validation."""
-    from kdtune.analysis.answer import analyze_table, has_students
+    from kdtune.analysis.answer import analyze_table
     from kdtune.analysis.cells import find_cell_columns, select_first_cells
     from kdtune.analysis.printed_tables import summarize_errors
+    from kdtune.analysis.selection_measure import has_students
 
     if not has_students(table):
         return
@@ -45,6 +47,15 @@ def _format_errors(errors: float, digits: int) -> str:
     import pandas as pd
 
     return NOTHING if pd.isna(errors) else f"{errors:.{digits}f}"
+
+
+def print_notes(notes: Iterable[str], err: bool = False) -> None:
+    """Print how a table was understood: one line for each note, folded to the width of the terminal."""
+    click.echo("How the table was read:", err=err)
+    stream = sys.stderr if err else sys.stdout
+    width = Console(file=stream).width if stream.isatty() else 10_000
+    for note in notes:
+        click.echo(fill(note, width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False), err=err)
 
 
 def print_table(frame: Any, n_keys: int = 0) -> None:

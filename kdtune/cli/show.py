@@ -54,26 +54,31 @@ def show(
     per_class: bool,
     output: Path | None,
 ) -> None:
-    """Print the table of a sweep. RESULTS is its folder, its name under results/, or a Parquet file.
+    """Print a table. RESULTS is a sweep's folder, its name under results/, or any file that analyze reads.
 
     With --per-class the table has the columns label (the class), n (test examples), num_error, accuracy and seen (was
     the network trained on that class?), as in --where "not seen".
     """
-    from kdtune.analysis.table_files import read_sweep_table
     from kdtune.analysis.table_queries import query_table
+    from kdtune.foreign.door import is_sweep_table, read_plain_table
 
     warn_of_stale_table(results)
-    table = read_sweep_table(results)
+    table, notes = read_plain_table(results)
+    for note in notes:
+        click.echo(note, err=True)
+    is_sweep = is_sweep_table(table)
     if per_class:
+        if not is_sweep:
+            raise RequestError(f"{results}: --per-class needs the folder of a sweep of kdtune, which records classes")
         table = _join_classes(results, table)
-    table = query_table(table, columns, where, sort)
+    table = query_table(table, columns or (None if is_sweep else "all"), where, sort)
     if table.empty:
         click.echo("No rows match.", err=True)
     file_format = chosen_format or _guess_format(output)
     if file_format == "table" and output is None:
         _print_rows(table, rows)
     elif file_format == "parquet" and output is None and sys.stdout.isatty():
-        raise RequestError("Parquet cannot be printed_rows on a terminal; write it to a file with -o FILE.parquet")
+        raise RequestError("Parquet cannot be printed on a terminal; write it to a file with -o FILE.parquet")
     else:
         export_table(table, file_format, output)
 

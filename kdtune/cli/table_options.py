@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from kdtune.foreign.options import ReadingOptions
 
 
 def add_table_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -18,6 +21,19 @@ def add_table_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--cell", callback=_parse_names, metavar="NAMES",
                      help="The columns that name a setting, separated by commas. "
                      "[default: the settings that vary over the distilled students]"),
+        click.option("-w", "--where", metavar="CONDITION",
+                     help="The rows to read, as in \"state == 'finished' and width > 20\", by the table's own names."),
+        click.option("--repeats", type=click.Choice(["once", "keep"]),
+                     help="What rows are that are equal in all but an id or a time: count them once, or keep them as "
+                     "replicates. [default: refuse them]"),
+        click.option("--paired-by-order", "is_paired_by_order", is_flag=True,
+                     help="Pair the runs of different T by their order, where no column names the replicate. "
+                     "[default: such runs are not paired]"),
+        click.option("--measure", metavar="NAME",
+                     help="The column that T is chosen by, with one of the two options below. "
+                     "[default: errors, or accuracies, which are turned into errors]"),
+        click.option("--higher-is-better/--lower-is-better", "is_higher_better", default=None,
+                     help="The direction of the measure."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -27,8 +43,9 @@ def add_table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def add_margin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which differences do not matter."""
     options = [
-        click.option("--margin", type=click.FloatRange(min=0), default=0.05, show_default=True, callback=check_finite,
-                     help="Excess errors that do not matter, as a share of the best temperature's errors."),
+        click.option("--margin", type=click.FloatRange(min=0), callback=check_finite,
+                     help="Excess errors that do not matter, as a share of the best temperature's errors; for another "
+                     "--measure, a difference in its own units. [default: 0.05; none for another measure]"),
         click.option("--effect-margin", type=click.FloatRange(min=0), default=0.1, show_default=True,
                      callback=check_finite,
                      help="A change of log2 T per doubling of a factor that does not matter."),
@@ -38,10 +55,18 @@ def add_margin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def take_reading_options(options: dict[str, Any]) -> ReadingOptions:
+    """Remove what a user says about a table from the options of a command, and return it."""
+    from kdtune.foreign.options import ReadingOptions
+
+    names = ("column_map", "cell", "where", "repeats", "is_paired_by_order", "measure", "is_higher_better")
+    return ReadingOptions(**{name: options.pop(name) for name in names})
+
+
 def check_finite(_context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Return a number, or a tuple of numbers, if all are finite; otherwise raise BadParameter."""
     for number in value if isinstance(value, tuple) else (value,):
-        if not math.isfinite(number):
+        if number is not None and not math.isfinite(number):
             raise click.BadParameter(f"{number} is not a finite number", param=parameter)
     return value
 

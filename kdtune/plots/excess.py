@@ -44,12 +44,14 @@ def plot_excess(answer: Answer) -> Figure:
     """
     student_curves = group_curves(answer)
     excess = {
-        data_key: {key: compute_relative_excess(curve) for key, curve in curves.items()}
+        data_key: {
+            key: compute_relative_excess(curve) if answer.measure is None else curve for key, curve in curves.items()
+        }
         for data_key, curves in student_curves.curves.items()
     }
     students = list(student_curves.styles)[:MAX_STUDENTS]
     data_sets = list(excess)[: max(1, layout.MAX_SMALL_PANELS // len(students))]
-    axis_max = _find_axis_max(excess)
+    axis_max = _find_axis_max(excess, has_limits=answer.measure is None)
     with mpl.rc_context(style.RC_PARAMS):
         figure = layout.make_figure(1.75 * len(students) + 1.2, 1.3 * len(data_sets) + 1.3)
         all_axes: Any = figure.subplots(len(data_sets), len(students), squeeze=False)
@@ -69,10 +71,12 @@ def plot_excess(answer: Answer) -> Figure:
         _label_panels(panels, student_curves)
         layout.label_lowest(all_axes, "temperature T")
         layout.note_omitted(figure, len(panels), sum(len(curves) for curves in excess.values()), "settings")
-        split = answer.selection_split
-        figure.supylabel(f"relative excess error\nover the best T ({split} split)", fontsize=9)
+        if answer.measure is None:
+            figure.supylabel(f"relative excess error\nover the best T ({answer.selection_split} split)", fontsize=9)
+        else:
+            figure.supylabel(f"{answer.measure.name}: how much worse\nthan at the best T", fontsize=9)
         has_arrows = any((excess[panel.data_key][panel.student_key]["excess"] > axis_max).any() for panel in panels)
-        _add_legend(figure, answer.margins.error, has_arrows)
+        _add_legend(figure, answer.margin_text, has_arrows, answer.is_paired)
     return figure
 
 
@@ -94,13 +98,15 @@ def compute_relative_excess(curve: pd.DataFrame) -> pd.DataFrame:
     return curve.assign(excess=curve["excess"] / lowest_errors, band=curve["band"] / lowest_errors)
 
 
-def _find_axis_max(excess: dict[Key, dict[Key, pd.DataFrame]]) -> float:
-    """Return where the axis of relative excess ends: a little above the greatest excess, within limits."""
-    max_excess = MIN_AXIS_MAX
+def _find_axis_max(excess: dict[Key, dict[Key, pd.DataFrame]], has_limits: bool) -> float:
+    """Return where the axis of excess ends: a little above the greatest excess, of shares within limits."""
+    max_excess = MIN_AXIS_MAX if has_limits else 0.0
     for curves in excess.values():
         for curve in curves.values():
             if curve["excess"].notna().any():
                 max_excess = max(max_excess, float(curve["excess"].max()))
+    if not has_limits:
+        return (1 + AXIS_MARGIN) * max_excess or 1.0
     return (1 + AXIS_MARGIN) * min(MAX_AXIS_MAX, max_excess)
 
 
@@ -157,15 +163,16 @@ def _label_panels(panels: Sequence[_Panel], student_curves: StudentCurves) -> No
             labelled_data_sets.add(panel.data_key)
 
 
-def _add_legend(figure: Figure, error_margin: float, has_arrows: bool) -> None:
+def _add_legend(figure: Figure, margin_text: str, has_arrows: bool, is_paired: bool) -> None:
     """Explain the marks and the band."""
+    band = f"95 % {'within-replicate ' if is_paired else ''}confidence band"
     marks: Any = {"color": style.LEGEND_COLOR, "linestyle": "none", "markersize": 5}
-    good_enough = f"square at the bottom: at most {100 * error_margin:.3g} % worse than the best (95 % confidence)"
+    good_enough = f"square at the bottom: {margin_text} (95 % confidence)"
     handles = {
         "statistically tied with the best": Line2D([], [], marker="o", **marks),
         "significantly worse than the best": Line2D([], [], marker="o", markerfacecolor="white", **marks),
-        good_enough: Line2D([], [], marker="s", **marks),
-        "95 % within-replicate confidence band": Patch(color=style.LEGEND_COLOR, alpha=0.2),
+        **({good_enough: Line2D([], [], marker="s", **marks)} if margin_text else {}),
+        band: Patch(color=style.LEGEND_COLOR, alpha=0.2),
     }
     if has_arrows:
         handles["arrow at the top: above the axis"] = Line2D([], [], marker=ARROW, **marks | {"markersize": 8})

@@ -23,7 +23,7 @@ MAX_MARKS = 16  # A curve with more points has marks at some of them only.
 def plot_gain(answer: Answer) -> Figure:
     """Plot the share of the baseline's test errors that distillation removes: one panel per data set.
 
-    Bands are 95 % confidence intervals of the paired differences.
+    Bands are 95 % confidence intervals of the paired differences, or of differences of means where runs are unpaired.
     """
     student_curves = group_curves(answer)
     gains = {

@@ -85,8 +85,11 @@ def write_report(
         figures=_embed_figures(answer, networks),
         tables={title: _make_page_table(frame) for title, frame in frames.items()},
         split=answer.selection_split,
+        is_paired=answer.is_paired,
         redrawn_parts=answer.redrawn_parts,
-        margin=f"{answer.margins.error:.0%}",
+        margin=answer.margin_text,
+        criterion=answer.criterion,
+        notes=[*answer.reading_notes, *answer.matching_notes],
         network_counts=_count_networks(table),
         commands=list(commands),
         settings=settings,
@@ -168,7 +171,8 @@ def _list_warnings(table: pd.DataFrame, answer: Answer) -> list[str]:
         )
     n_replicates = int(answer.t_opt["replicates"].min())
     if n_replicates < FIRM_REPLICATES:
-        texts.append(f"Some settings have only {pluralize(n_replicates, 'replicate')}, too few for firm conclusions.")
+        subject, word = ("settings", "replicate") if answer.is_paired else ("temperatures", "run")
+        texts.append(f"Some {subject} have only {pluralize(n_replicates, word)}, too few for firm conclusions.")
     n_larger = int(answer.t_opt["flags"].map(lambda flags: LARGER_THAN_TEACHER in flags).sum())
     if n_larger:
         texts.append(f"In {pluralize(n_larger, 'setting')} the student has more parameters than its teacher.")

@@ -43,8 +43,8 @@ def plot_softmax(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
 def plot_against_temperature(answer: Answer, measure: str) -> Figure:
     """Plot a test measure against T: a panel for each data set, a curve for each student.
 
-    Curves are means over the replicates; bands reach from the lowest to the highest replicate. Horizontal lines are
-    the means of teachers and baselines.
+    Curves are means over the replicates, or the runs of each T if they are unpaired; bands reach from the lowest to
+    the highest. Horizontal lines are the means of teachers and baselines.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def plot_against_temperature(answer: Answer, measure: str) -> Figure:
             layout.set_log_scale(shared_axes)
         figure.supylabel(MEASURE_LABELS.get(measure, measure), fontsize=9)
         handles = layout.order_handles(handles, student_curves.labels.values())
-        layout.add_legend(figure, handles, title=_describe_replicates(answer.curves))
+        layout.add_legend(figure, handles, title=_describe_replicates(answer))
     return figure
 
 
@@ -125,8 +125,11 @@ def _needs_log_scale(curves: pd.DataFrame) -> bool:
     return bool(min_errors > 0 and max_errors > LOG_RATIO * min_errors)
 
 
-def _describe_replicates(curves: pd.DataFrame) -> str | None:
-    n_replicates = int(curves["replicates"].max())
-    if n_replicates == 1:
+def _describe_replicates(answer: Answer) -> str | None:
+    counts = answer.curves["replicates"]
+    if counts.max() == 1:
         return None
-    return f"mean of {n_replicates} replicates; bands: lowest to highest"
+    if answer.is_paired:
+        return f"mean of {counts.max()} replicates; bands: lowest to highest"
+    n_runs = f"{counts.max()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
+    return f"mean of {n_runs} runs of each T; bands: lowest to highest"

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t
 
@@ -69,6 +70,31 @@ def t_interval(values: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Int
     return Interval(mean - margin, mean + margin)
 
 
+def welch_interval(a: Array, b: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
+    """Compute the t-interval for the difference of the means of two independent samples (Welch 1938, Biometrika 29).
+
+    Parameters
+    ----------
+    a : (n,): The values of the first sample, which are assumed to be normal. A NaN is left out.
+    b : (m,): The values of the second sample. Its variance may be another.
+    confidence_level : The confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    The two ends for mean(a) - mean(b). They are infinite if a sample has one value and NaN if one has none.
+    """
+    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
+    if min(len(a), len(b)) == 0:
+        return Interval(math.nan, math.nan)
+    if min(len(a), len(b)) == 1:
+        return Interval(-math.inf, math.inf)
+    variances = np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
+    dof = _effective_dof(variances, np.array([len(a) - 1, len(b) - 1]))
+    difference = a.mean() - b.mean()
+    margin = critical_t(confidence_level, dof) * math.sqrt(variances.sum())
+    return Interval(float(difference - margin), float(difference + margin))
+
+
 def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Ratio:
     """Estimate the ratio of the means of paired values, with its confidence interval (Fieller 1954, JRSS B 16).
 
@@ -90,9 +116,74 @@ def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float
     n_pairs = len(numerator)
     if n_pairs < 2:
         return NO_RATIO
-    numerator_mean, denominator_mean = numerator.mean(), denominator.mean()
-    # The variances and the covariance of the two means, times the squared critical value.
     scaled_covariances = np.cov(numerator, denominator) * critical_t(confidence_level, n_pairs - 1) ** 2 / n_pairs
+    return _solve_for_ratio(numerator.mean(), denominator.mean(), scaled_covariances)
+
+
+def estimate_share_of_gap(
+    start: Array, value: Array, end: Array, is_end_fixed: bool = False, confidence_level: float = CONFIDENCE_LEVEL
+) -> Ratio:
+    """Estimate which share of the way from one mean to another a third one has gone, from independent samples.
+
+    The share is the ratio (mean(start) - mean(value)) / (mean(start) - mean(end)), with Fieller's interval for three
+    samples of unequal variances (Hasler, Vonk and Hothorn 2008, Statistics in Medicine 27): its degrees of freedom
+    are those of the variance of the numerator minus the ratio times the denominator.
+
+    Parameters
+    ----------
+    start : (n,): The sample at the start of the way, of two or more values. A NaN is left out, as in the others.
+    value : (m,): The sample somewhere on the way, of two or more values.
+    end : (p,): The sample at the end of the way, of two or more values.
+    is_end_fixed : Whether the end is a known number without noise: then ``end`` may be one value.
+    confidence_level : The confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    The share with its interval. All three are NaN if the gap is not significantly above 0.
+    """
+    samples = [sample[~np.isnan(sample)] for sample in (start, value, end)]
+    counts = np.array([len(sample) for sample in samples])
+    if counts[:2].min() < 2 or counts[2] < (1 if is_end_fixed else 2):
+        return NO_RATIO
+    start_mean, value_mean, end_mean = (float(sample.mean()) for sample in samples)
+    if start_mean <= end_mean:
+        return NO_RATIO
+    variances = np.zeros(3)  # of the three means
+    for i in range(2 if is_end_fixed else 3):
+        variances[i] = samples[i].var(ddof=1) / counts[i]
+    ratio = (start_mean - value_mean) / (start_mean - end_mean)
+    weights = np.array([1 - ratio, -1, ratio])  # of the means in the numerator minus the ratio times the denominator
+    dof = _effective_dof(weights**2 * variances, np.maximum(1, counts - 1))
+    covariances = np.array(
+        [[variances[0] + variances[1], variances[0]], [variances[0], variances[0] + variances[2]]]
+    )  # of numerator and denominator, which share the start
+    scaled_covariances = covariances * critical_t(confidence_level, dof) ** 2
+    return _solve_for_ratio(start_mean - value_mean, start_mean - end_mean, scaled_covariances)
+
+
+def _effective_dof(variances: Array, dof: npt.NDArray[np.int_]) -> float:
+    """Compute the degrees of freedom of a sum of independent variances (Satterthwaite 1946, Biometrics Bulletin 2).
+
+    Parameters
+    ----------
+    variances : (m,): The variances, each estimated on its own.
+    dof : (m,): The degrees of freedom of each.
+    """
+    sum_of_squares = float((variances**2 / dof).sum())
+    if sum_of_squares == 0:  # samples without noise
+        return float(dof.min())
+    return float(variances.sum() ** 2 / sum_of_squares)
+
+
+def _solve_for_ratio(numerator_mean: float, denominator_mean: float, scaled_covariances: Array) -> Ratio:
+    """Compute a ratio of two means with Fieller's interval.
+
+    Parameters
+    ----------
+    numerator_mean : The mean of the numerator.
+    denominator_mean : The mean of the denominator.
+    scaled_covariances : (2, 2): The covariances of these two means, times the squared critical value of Student's t.
+    """
     numerator_variance, denominator_variance = scaled_covariances[0, 0], scaled_covariances[1, 1]
     covariance = scaled_covariances[0, 1]
     # The interval holds the r that satisfy

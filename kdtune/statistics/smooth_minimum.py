@@ -1,4 +1,4 @@
-"""Find the minimum of the mean of replicated smooth curves, with a confidence interval for its location.
+"""Find the minimum of the mean of smooth curves, or of the smooth curve of means, with a confidence interval.
 
 At the minimum the true slope is 0. The interval holds the points at which the slope does not differ significantly
 from 0 (the inversion of a test: Box and Hunter 1954, Biometrics 10; for ratios it is Fieller's interval).
@@ -17,7 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, margin_of_error, sum_of_means
+from kdtune.statistics.one_way_layout import OneWayLayout, combine_means
+from kdtune.statistics.smoothers import Smoother
+from kdtune.statistics.standard_errors import (
+    CONFIDENCE_LEVEL,
+    ROUNDING,
+    Array,
+    SumOfMeans,
+    margin_of_error,
+    sum_of_means,
+)
 
 
 @dataclass(frozen=True)
@@ -32,28 +41,66 @@ class Minimum:
 def find_minimum(points: Array, values: Array, slopes: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Minimum:
     """Find the minimum of a sum of mean curves: each is the mean over the replicates of one independent set.
 
-    The interval covers all points at which the mean curve is statistically tied with its minimum and its slope does
-    not differ significantly from 0, and one more point on either side. It is open at an end of ``points`` beyond
-    which the minimum may lie, and at both ends with one replicate.
-
     Parameters
     ----------
     points : (n,): The points in ascending order.
-    values : (S, R, n): The curves of R replicates in each of S independent sets.
+    values : (S, R, n): The curves of R replicates in each of S independent sets. With one replicate the interval is
+        open at both ends.
     slopes : (S, R, n): The slopes of these curves.
     confidence_level : The confidence level of the interval, between 0 and 1.
     """
     mean_curve = values.mean(axis=1).sum(axis=0)
     lowest_index = int(mean_curve.argmin())
-    location = float(points[lowest_index])
     n_replicates = values.shape[1]
     if n_replicates < 2:
-        return Minimum(location, -math.inf, math.inf)
-
-    rounding = ROUNDING * abs(mean_curve).max()
+        return Minimum(float(points[lowest_index]), -math.inf, math.inf)
     excess = sum_of_means(values - values[..., [lowest_index]])
+    return _bound_minimum(points, mean_curve, excess, sum_of_means(slopes), confidence_level)
+
+
+def find_minimum_of_means(
+    smoother: Smoother, layout: OneWayLayout, confidence_level: float = CONFIDENCE_LEVEL
+) -> Minimum:
+    """Find the minimum of the smooth curve of the means of a one-way layout.
+
+    The curve and its slope are linear in the means, so their standard errors follow from those of the means. The
+    interval is open at both ends where nothing is known of the noise.
+
+    Parameters
+    ----------
+    smoother : The smoother for the k points of the layout.
+    layout : The layout of k treatments.
+    confidence_level : The confidence level of the interval, between 0 and 1.
+    """
+    mean_curve = smoother.values @ layout.means
+    lowest_index = int(mean_curve.argmin())
+    if layout.dof == 0:
+        return Minimum(float(smoother.points[lowest_index]), -math.inf, math.inf)
+    excess = combine_means(layout, smoother.values - smoother.values[lowest_index])
+    slope = combine_means(layout, smoother.slopes)
+    return _bound_minimum(smoother.points, mean_curve, excess, slope, confidence_level)
+
+
+def _bound_minimum(
+    points: Array, mean_curve: Array, excess: SumOfMeans, slope: SumOfMeans, confidence_level: float
+) -> Minimum:
+    """Compute the interval of the minimum of a mean curve.
+
+    The interval covers all points at which the mean curve is statistically tied with its minimum and its slope does
+    not differ significantly from 0, and one more point on either side. It is open at an end of ``points`` beyond
+    which the minimum may lie.
+
+    Parameters
+    ----------
+    points : (n,): The points in ascending order.
+    mean_curve : (n,): The mean curve.
+    excess : The mean curve above its lowest value, with standard errors.
+    slope : The slope of the mean curve, with standard errors.
+    confidence_level : The confidence level of the interval, between 0 and 1.
+    """
+    lowest_index = int(mean_curve.argmin())
+    rounding = ROUNDING * abs(mean_curve).max()
     is_tied = excess.total <= margin_of_error(excess.standard_error, excess.dof, confidence_level) + rounding
-    slope = sum_of_means(slopes)
     slope_margin = margin_of_error(slope.standard_error, slope.dof, confidence_level) + rounding
     is_falling = slope.total < -slope_margin
     is_rising = slope.total > slope_margin
@@ -65,7 +112,7 @@ def find_minimum(points: Array, values: Array, slopes: Array, confidence_level: 
         low = -math.inf
     if is_tied[-1] and not is_rising[-1]:
         high = math.inf
-    return Minimum(location, low, high)
+    return Minimum(float(points[lowest_index]), low, high)
 
 
 def align_with_grid(minimum: Minimum, x: Array, lowest_index: int, is_tied: npt.NDArray[np.bool_]) -> Minimum:

@@ -1,0 +1,133 @@
+"""Apply to a cell the statistics that its runs allow: of paired replicates, or of unpaired runs.
+
+Paired replicates are a two-way layout: differences are taken within replicates, so what is common to a replicate
+cancels. Unpaired runs are a one-way layout: a difference has the noise of both runs, which makes every interval wider.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from kdtune.analysis.cell_arrays import Cell
+from kdtune.statistics.intervals import (
+    Ratio,
+    estimate_ratio,
+    estimate_share_of_gap,
+    mean_over_replicates,
+    t_interval,
+    welch_interval,
+)
+from kdtune.statistics.multiple_comparisons import Comparison, compare_means_with_best, compare_with_best
+from kdtune.statistics.one_way_layout import compute_margins_of_means, describe_one_way_layout
+from kdtune.statistics.smooth_minimum import Minimum, find_minimum, find_minimum_of_means
+from kdtune.statistics.smoothers import NoisyMeans, choose_smoother, choose_smoother_of_means
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t, residual_variance
+
+
+class Estimate(NamedTuple):
+    """A mean, or a difference of means, with the ends of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def compare_temperatures_with_best(cell: Cell, measure: str) -> Comparison:
+    """Compare the mean of each temperature with the best of the others."""
+    y = cell.student_measures[measure]
+    return compare_with_best(y) if cell.is_paired else compare_means_with_best(describe_one_way_layout(y))
+
+
+def has_comparison(cell: Cell, measure: str) -> bool:
+    """Return whether temperatures can be compared: there are two or more, with runs that show the noise."""
+    y = cell.student_measures[measure]
+    if cell.is_paired:
+        return bool(min(y.shape) > 1)
+    return len(cell.temperatures) > 1 and describe_one_way_layout(y).dof > 0
+
+
+def estimate_variance(cell: Cell, measure: str) -> float:
+    """Estimate the noise variance of one run, within its replicate if runs are paired."""
+    y = cell.student_measures[measure]
+    return residual_variance(y) if cell.is_paired else describe_one_way_layout(y).variance
+
+
+def find_smooth_minimum(cell: Cell, measure: str) -> Minimum:
+    """Find where over log2 T the smooth curve of the means is lowest, with its interval."""
+    y, x = cell.student_measures[measure], np.log2(cell.temperatures)
+    if len(x) == 1:
+        return Minimum(x[0], -np.inf, np.inf)
+    if cell.is_paired:
+        smoother = choose_smoother(tuple(x), [y])
+        values, slopes = smoother.smooth(y)
+        return find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
+    layout = describe_one_way_layout(y)
+    variances = layout.variance / layout.counts if layout.dof else None
+    smoother = choose_smoother_of_means(tuple(x), [NoisyMeans(layout.means, variances)])
+    return find_minimum_of_means(smoother, layout)
+
+
+def compute_bands(cell: Cell, measure: str) -> Array:
+    """Compute half the width (k,) of a 95 % interval of each mean; NaN where the runs show no noise.
+
+    Of paired replicates it is the within-replicate interval, which all means share.
+    """
+    y = cell.student_measures[measure]
+    if not cell.is_paired:
+        return compute_margins_of_means(describe_one_way_layout(y))
+    n_replicates, n_temperatures = y.shape
+    if n_replicates < 2 or n_temperatures < 2:
+        return np.full(n_temperatures, math.nan)
+    dof = (n_replicates - 1) * (n_temperatures - 1)
+    band = critical_t(CONFIDENCE_LEVEL, dof) * math.sqrt(residual_variance(y) / n_replicates)
+    return np.full(n_temperatures, band)
+
+
+def estimate_mean(values: Array) -> Estimate:
+    """Return the mean of values (R,) with its 95 % interval; a NaN is left out."""
+    low, high = t_interval(values)
+    return Estimate(mean_over_replicates(values), low, high)
+
+
+def estimate_difference(cell: Cell, minuend: Array, subtrahend: Array) -> Estimate:
+    """Return the mean of a difference with its 95 % interval.
+
+    Parameters
+    ----------
+    cell : The cell that the values come from.
+    minuend : (R,): The values of R replicates, or (n,) of n unpaired runs.
+    subtrahend : (R,): The values of the same replicates, or (m,) of m unpaired runs.
+    """
+    if cell.is_paired:
+        return estimate_mean(minuend - subtrahend)
+    difference = mean_over_replicates(minuend) - mean_over_replicates(subtrahend)
+    return Estimate(difference, *welch_interval(minuend, subtrahend))
+
+
+def estimate_difference_to_teacher(cell: Cell, student: Array, teacher: Array) -> Estimate:
+    """Return the mean of student minus teacher with its 95 % interval, as ``estimate_difference`` does.
+
+    A single teacher of unpaired runs is taken as it is: all of them learned from it, and no other was trained. The
+    interval is then that of students of this teacher.
+    """
+    if is_only_one(cell, teacher):
+        return estimate_mean(student - np.nanmean(teacher))
+    return estimate_difference(cell, student, teacher)
+
+
+def estimate_gap_closed(cell: Cell, student: Array, baseline: Array, teacher: Array) -> Ratio:
+    """Return the share of the gap from baseline to teacher that the student closes, with its 95 % interval.
+
+    The arrays are those of ``estimate_difference``.
+    """
+    if cell.is_paired:
+        return estimate_ratio(baseline - student, baseline - teacher)
+    return estimate_share_of_gap(baseline, student, teacher, is_end_fixed=is_only_one(cell, teacher))
+
+
+def is_only_one(cell: Cell, teacher: Array) -> bool:
+    """Return whether unpaired runs have a single teacher with this measure (n,)."""
+    return not cell.is_paired and int((~np.isnan(teacher)).sum()) == 1

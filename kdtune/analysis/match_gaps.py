@@ -1,0 +1,112 @@
+"""Say which students are compared with no baseline or teacher, and which rows of these match no student."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kdtune.analysis.cells import format_setting
+from kdtune.analysis.match_keys import names_teacher
+from kdtune.analysis.match_texts import count_rows, list_values, name_cells, name_role, write_selection
+from kdtune.analysis.network_pools import NO_POOL, SEVERAL_POOLS
+from kdtune.analysis.pool_matches import PoolMatches
+from kdtune.columns import REPLICATE, TEACHER
+from kdtune.text import join_names
+
+_MAX_COLUMNS = 4  # A sentence names no more columns in which networks differ.
+
+
+def describe_several(matches: PoolMatches) -> list[str]:
+    """Name the cells that match several different networks, and how these differ."""
+    is_affected = matches.have_several_networks()
+    if not is_affected.any():
+        return []
+    noun = name_role(matches)
+    is_pool_affected = np.isin(np.arange(matches.pools.count_pools()), matches.pools.of_cells[is_affected])
+    values_by_column = {}
+    for name, differs in matches.differences.items():
+        if (differs & is_pool_affected).any():
+            values_by_column[name] = matches.networks[name][(differs & is_pool_affected)[matches.pools.of_rows]]
+    # Text comes before numbers: an architecture names a network better than its learning rate.
+    names = sorted(values_by_column, key=lambda name: pd.api.types.is_numeric_dtype(values_by_column[name]))
+    texts = [f"{name} ({list_values(values_by_column[name])})" for name in names]
+    teacher_columns = [name for name in matches.columns if names_teacher(name) and name not in matches.keys]
+    if matches.role == TEACHER and teacher_columns:
+        remedy = f"or fill in {join_names(teacher_columns)} in the rows of teachers"
+    else:
+        remedy = f"if each {noun} has students of its own, add a column that has one value in the rows of both"
+    return [
+        f"{name_cells(matches, is_affected)} are compared with no {noun}, because several {noun}s match them, which "
+        f"differ in {join_names(texts, max_names=_MAX_COLUMNS)}. Select one with "
+        f"{write_selection(matches, names[0], values_by_column[names[0]])}; {remedy}."
+    ]
+
+
+def describe_gaps(matches: PoolMatches) -> list[str]:
+    """Describe in sentences what is left out because rows do not say what they belong to, or to nothing."""
+    return [
+        *_describe_blank_patterns(matches),
+        *_describe_unknown_teachers(matches),
+        *_describe_unmatched_cells(matches),
+        *_describe_unused_rows(matches),
+    ]
+
+
+def _describe_blank_patterns(matches: PoolMatches) -> list[str]:
+    """Name the cells that match rows which leave different keys empty."""
+    is_affected = matches.pools.of_cells == SEVERAL_POOLS
+    if not is_affected.any():
+        return []
+    noun = name_role(matches)
+    blank_keys = [name for name in matches.keys if matches.networks[name].isna().any()]
+    return [
+        f"{name_cells(matches, is_affected)} are compared with no {noun}, because several rows of {noun}s match them, "
+        f"each of which leaves another one of {join_names(blank_keys)} empty. Fill these columns in."
+    ]
+
+
+def _describe_unknown_teachers(matches: PoolMatches) -> list[str]:
+    """Name the cells whose students have different teachers that no row of a teacher names."""
+    is_affected = matches.has_unknown_teacher & ~matches.have_several_networks()
+    if not is_affected.any():
+        return []
+    names = [name for name in matches.columns if names_teacher(name) and name not in matches.keys]
+    texts = [f"{name} ({list_values(matches.cells[name])})" for name in names]
+    return [
+        f"{name_cells(matches, is_affected)} are compared with no teacher, because they have different teachers, named "
+        f"in {join_names(texts)}, but no row of a teacher says there which one it is. Fill in {join_names(names)} in "
+        "the rows of teachers."
+    ]
+
+
+def _describe_unmatched_cells(matches: PoolMatches) -> list[str]:
+    """Name the cells of which no row has the keys."""
+    is_affected = matches.pools.of_cells == NO_POOL
+    if not is_affected.any():
+        return []
+    noun, keys = name_role(matches), join_names(matches.keys)
+    return [
+        f"{name_cells(matches, is_affected)} are compared with no {noun}, because no row of a {noun} has their {keys}. "
+        f"If a {noun} is for all students, leave {keys} empty in its row."
+    ]
+
+
+def _describe_unused_rows(matches: PoolMatches) -> list[str]:
+    """Name the rows that match no student."""
+    pools = matches.pools
+    is_unused = ~np.isin(pools.of_rows, pools.of_cells)
+    if (pools.of_cells == SEVERAL_POOLS).any():  # Rows with empty keys may match, but are named elsewhere.
+        is_unused &= matches.networks[matches.keys].notna().all(axis=1).to_numpy()
+    compared_pools = matches.list_compared_pools()
+    joined_pools = compared_pools[matches.are_joined()[compared_pools]]
+    has_other_replicate = np.isin(pools.of_rows, joined_pools) & ~matches.replicates.has_student
+    is_left_out = is_unused | has_other_replicate
+    count = int(is_left_out.sum())
+    if not count:
+        return []
+    row = int(is_left_out.argmax())
+    names = [*matches.keys, *([REPLICATE] if has_other_replicate[row] else [])]
+    setting = format_setting(names, matches.networks[names].iloc[row].tolist()) or f"no {REPLICATE}"
+    if count == 1:
+        return [f"{count_rows(matches, count)} matches no student and is not used: it has {setting}."]
+    return [f"{count_rows(matches, count)} match no student and are not used: the first has {setting}."]

@@ -1,0 +1,195 @@
+"""Answer from a table: what the commands and the library do alike, from any source to frames, figures and page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from kdtune.analysis.answer import Answer, Margins, analyze_table
+from kdtune.analysis.power import count_replicates
+from kdtune.analysis.representatives import choose_networks
+from kdtune.analysis.selection_measure import has_students
+from kdtune.analysis.table_files import locate_table, read_details
+from kdtune.columns import ID, N_TRAIN, RESULT_COLUMNS, TEACHER_ID, VAL_NUM_ERROR
+from kdtune.errors import RequestError
+from kdtune.foreign.door import read_table
+from kdtune.foreign.options import ReadingOptions
+from kdtune.table import read_versions
+
+if TYPE_CHECKING:
+    from kdtune.plots.drawing import ChosenNetworks
+
+ERROR_MARGIN, EFFECT_MARGIN = 0.05, 0.1
+SWEEP_TABLE, SWEEP_FILE = "table.parquet", "sweep.yaml"
+FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain", "networks",
+           "per_class", "confusion", "learning")  # fmt: skip
+DIFFERENCES = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of the fewest errors, for which replicates are counted
+
+
+@dataclass(frozen=True)
+class AnsweredTable:
+    """A table that was read, and its answer."""
+
+    path: Path | None  # None for a frame
+    table: pd.DataFrame
+    answer: Answer | None  # None if no distilled student is done
+    notes: list[str]  # how the table was understood
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether the table lies in the folder of a sweep."""
+        return self.path is not None and self.path.name == SWEEP_TABLE and (self.path.parent / SWEEP_FILE).is_file()
+
+    def name_output(self, name: str, argument: str = "output") -> Path:
+        """Return where an output lies by default: in the sweep's folder, else beside the table and named after it.
+
+        Raises
+        ------
+        RequestError
+            If the table is a frame, which lies nowhere.
+        """
+        if self.path is None:
+            raise RequestError(f"{argument}: a frame lies in no folder; say where to write, as in {argument}={name!r}")
+        return self.path.with_name(name if self.path.name == SWEEP_TABLE else f"{self.path.name}-{name}")
+
+
+def read_and_answer(
+    source: Any,
+    options: ReadingOptions,
+    error_margin: float | None = None,
+    effect_margin: float = EFFECT_MARGIN,
+    needs_students: bool = True,
+) -> AnsweredTable:
+    """Read a table and analyze it.
+
+    Parameters
+    ----------
+    source : A sweep's folder, its name under results/, a file, or a frame.
+    options : What the user says about the table.
+    error_margin : Excess errors that do not matter, as a share of the best temperature's errors, ``ERROR_MARGIN`` by
+        default; of a measure that the user names in its own units, unknown by default.
+    effect_margin : A change of log2 T per doubling of a factor that does not matter.
+    needs_students : Whether a table of which no distilled student is done is an error. Otherwise it has no answer.
+
+    Raises
+    ------
+    RequestError
+        If the table cannot be read or understood, or has no results.
+    """
+    path = Path(locate_table(str(source))) if isinstance(source, (str, Path)) else None
+    table, cell_columns, notes, measure = read_table(source if path is None else path, options)
+    has_results = not set(RESULT_COLUMNS).isdisjoint(table.columns)
+    if not needs_students and has_results and not has_students(table):
+        return AnsweredTable(path, table, None, notes)
+    if error_margin is None and measure is None:
+        error_margin = ERROR_MARGIN
+    answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes)
+    return AnsweredTable(path, table, answer, notes)
+
+
+def choose_shown_networks(answered: AnsweredTable) -> ChosenNetworks | None:
+    """Return a few networks of a sweep's own table with their details; None for a table from elsewhere."""
+    from kdtune.plots.drawing import ChosenNetworks
+
+    path, table = answered.path, answered.table
+    is_own = path is not None and path.name == SWEEP_TABLE
+    if not is_own or not {ID, TEACHER_ID, VAL_NUM_ERROR, N_TRAIN} <= set(table.columns):
+        return None
+    networks, n_left_out = choose_networks(table)
+    if networks.empty:
+        return None
+    details = {}
+    for figure, file in (("per_class", "per_class"), ("confusion", "confusion"), ("learning", "learning_curves")):
+        frame = read_details(str(path), f"{file}.parquet")
+        if frame is not None and frame[ID].isin(networks[ID]).any():
+            details[figure] = frame
+    return ChosenNetworks(networks, details, n_left_out)
+
+
+def draw_chosen_figures(
+    answered: AnsweredTable, networks: ChosenNetworks | None, folder: Path, names: Sequence[str]
+) -> Iterator[Path]:
+    """Draw figures of an answer as PNG and SVG, and yield the files.
+
+    Parameters
+    ----------
+    answered : The table and its answer.
+    networks : The single networks that figures show.
+    folder : Where the files lie.
+    names : The figures to draw; none of them for all that the table has.
+
+    Raises
+    ------
+    RequestError
+        If the table lacks what a named figure shows.
+    """
+    from kdtune.plots.drawing import draw_figures, list_figures
+
+    available = list_figures(answered.answer, networks)
+    for name in names:
+        if name not in available:
+            remedy = (
+                "; `train: {eval_every: 1}` in the sweep file records learning curves" if name == "learning" else ""
+            )
+            subject = f"{answered.path}: the table" if answered.path else "the table"
+            raise RequestError(f"{subject} lacks what the figure {name} shows{remedy}")
+    return draw_figures(answered.answer, networks, folder, names or FIGURES)
+
+
+def count_needed_replicates(
+    answered: AnsweredTable, differences: Sequence[float] = (), errors: Sequence[float] = ()
+) -> pd.DataFrame:
+    """Count the replicates that differences take to be found, ``DIFFERENCES`` by default: see ``count_replicates``.
+
+    Raises
+    ------
+    RequestError
+        If no setting has two replicates of two temperatures, or shares of a measure are asked for that has none.
+    """
+    answer = answered.answer
+    assert answer is not None
+    if answer.measure is not None and (differences or not errors):
+        raise RequestError(
+            f"a difference of {answer.measure.name} is not a share: say it in its own units, as in --errors 0.5"
+        )
+    if not differences and not errors:
+        differences = DIFFERENCES
+    return count_replicates(answer.cells, answer.selection_measure, differences, errors)
+
+
+def write_page(answered: AnsweredTable, page: Path, name: str | None = None) -> None:
+    """Write the whole answer as one page.
+
+    Raises
+    ------
+    RequestError
+        If the page exists and is not an ordinary file.
+    """
+    from kdtune.plots.report import write_report
+
+    path, answer = answered.path, answered.answer
+    assert answer is not None
+    is_sweep = answered.is_sweep
+    if name is None:
+        name = "table" if path is None else path.parent.resolve().name if is_sweep else path.stem
+    if page.exists() and not page.is_file():
+        raise RequestError(f"{page}: exists and is not an ordinary file; choose another name with -o")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    settings = None
+    if path is not None and is_sweep:
+        settings = path.with_name(SWEEP_FILE).read_text(encoding="utf-8", errors="replace")
+    write_report(
+        answered.table,
+        answer,
+        page,
+        name,
+        settings=settings,
+        trained=read_versions(path) if path is not None and path.suffix == ".parquet" else None,
+        commands=["kdtune sweep sweep.yaml", shlex.join(["kdtune", "report", name])] if is_sweep else [],
+        networks=choose_shown_networks(answered),
+    )

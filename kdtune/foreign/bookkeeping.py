@@ -1,0 +1,111 @@
+"""Tell settings from bookkeeping (hosts, dates, ids) and from other measures."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pandas as pd
+
+from kdtune.columns import TEMP
+from kdtune.foreign.column_names import split_words
+from kdtune.foreign.measures import is_measure_name
+
+# Words that settle it: no setting is called so.
+_BOOKKEEPING_WORDS = {
+    "host", "hostname", "nodename", "ip", "pid", "timestamp", "datetime", "date", "runtime", "duration", "elapsed",
+    "walltime", "uuid", "guid", "logdir", "checkpoint", "ckpt", "jobid", "unnamed", "hostip", "wandb", "artifact",
+    "uri", "url", "sha", "commit", "username", "seconds", "mlflow", "created", "updated",
+}  # fmt: skip
+# Names of trackers' exports that consist of words which settings have, too.
+_BOOKKEEPING_NAMES = {
+    "trial id", "trial name", "experiment id", "experiment tag", "experiment name", "training iteration", "done",
+    "time this iter s", "time total s", "time since restore", "timesteps total", "timesteps since restore",
+    "iterations since restore", "episodes total", "should checkpoint", "warmup time", "node ip", "run id", "run name",
+    "run uuid", "start time", "end time", "stop time", "user id", "number", "index", "level 0", "row", "row id", "id",
+    "name", "user", "notes", "tags", "sweep", "group", "step", "global step", "trial", "trial number", "run",
+    "run number", "epoch", "train epoch", "iteration",
+    "iter", "job id", "git", "best epoch", "best step", "best iteration", "status", "lock",
+}  # fmt: skip
+# Words that say so unless the values are laid out like a setting's: as many runs for each T.
+_DOUBTFUL_WORDS = {
+    "id", "name", "path", "dir", "directory", "folder", "file", "filename", "version", "index", "time", "start", "end",
+    "started", "ended", "finished", "step", "steps", "epoch", "iteration", "iter", "tag", "tags", "notes", "note",
+    "comment", "log", "user", "author", "gpu", "gpus", "device", "cuda", "cpu", "memory", "mem", "job", "worker",
+    "machine", "node", "cluster", "rank", "slot", "port", "queue", "partition", "server", "run", "trial", "number",
+    "experiment", "git", "branch", "best", "min", "max", "mean", "std", "stderr", "sem", "num", "line", "row",
+}  # fmt: skip
+_MEASURE_WORDS = {
+    "loss", "losses", "nll", "ece", "f1", "auc", "auroc", "auprc", "recall", "precision", "score", "metric", "mse",
+    "rmse", "mae", "kl", "perplexity", "ppl", "bleu", "rouge", "wer", "cer", "top1", "top5", "acc5", "brier", "kappa",
+    "mcc", "iou", "miou", "r2", "grad", "gradient", "norm", "gap", "agreement", "fidelity", "entropy", "confidence",
+    "latency", "throughput", "flops", "reward", "objective", "value", "values", "calibration", "logloss", "ap", "map50",
+}  # fmt: skip
+_DATE = re.compile(r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?)")
+
+
+class OtherColumns(NamedTuple):
+    """The columns that are no settings."""
+
+    bookkeeping: list[str]  # ids, hosts, dates, run times
+    measures: list[str]  # results that T is not chosen by
+    unique: list[str]  # a value of its own in (nearly) every row
+
+
+def classify_columns(students: pd.DataFrame, candidates: list[str]) -> OtherColumns:
+    """Return which of the candidates are no settings; all that are left are settings, or do not vary.
+
+    Parameters
+    ----------
+    students : The rows of distilled students, with ``TEMP``.
+    candidates : The columns that have no known meaning.
+    """
+    found = OtherColumns([], [], [])
+    for name in candidates:
+        column = students[name]
+        n_values = column.nunique(dropna=False)
+        words = split_words(name)
+        if n_values == 1 and not _is_certain(words):
+            continue
+        if _is_certain(words) or _holds_dates(column):
+            found.bookkeeping.append(name)
+        elif _is_unique(column, n_values):
+            found.unique.append(name)
+        elif _DOUBTFUL_WORDS & set(words) and not _is_laid_out(students, name):
+            found.bookkeeping.append(name)
+        elif (_MEASURE_WORDS & set(words) or is_measure_name(name)) and _is_unplanned(students, name):
+            found.measures.append(name)
+    return found
+
+
+def _is_certain(words: list[str]) -> bool:
+    return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES
+
+
+def _holds_dates(column: pd.Series) -> bool:
+    if column.dtype.kind != "O":
+        return False
+    values = column.dropna().drop_duplicates().head(20)
+    return bool(len(values)) and all(isinstance(value, str) and _DATE.match(value) for value in values)
+
+
+def _is_unique(column: pd.Series, n_values: int) -> bool:
+    """Return whether (nearly) every row has a value of its own, as no setting with several temperatures has."""
+    return len(column) > 2 and n_values > 0.8 * len(column)
+
+
+def _is_unplanned(students: pd.DataFrame, name: str) -> bool:
+    return students[name].dtype.kind in "iufO" and not _is_laid_out(students, name)
+
+
+def _is_laid_out(students: pd.DataFrame, name: str) -> bool:
+    """Return whether a column's values are laid out as those of a setting: each with as many runs for each of its T.
+
+    Some runs may be missing: nine of ten pairs of value and T must have the number of runs that is most frequent.
+    """
+    counts = students.groupby([name, TEMP], dropna=False).size()
+    temperatures_per_value = counts.groupby(level=0, dropna=False).size()
+    if (temperatures_per_value == 1).mean() > 0.1 or len(temperatures_per_value) > len(students) / 4:
+        return False
+    most_frequent = counts.groupby(level=0, dropna=False).transform(lambda group: group.mode().iloc[0])
+    return bool((counts == most_frequent).mean() >= 0.9)

@@ -1,0 +1,151 @@
+"""The one door for tables: any file or frame comes out as a standard table, with notes on what was understood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kdtune.analysis.column_values import to_numbers, to_text_id
+from kdtune.analysis.comparisons import TemperatureCurves
+from kdtune.analysis.optimum import CellOptimum
+from kdtune.analysis.table_files import locate_table
+from kdtune.analysis.table_queries import select_rows
+from kdtune.analysis.test_split import ChoiceResult
+from kdtune.columns import (
+    ACCURACY,
+    DATA_SEED,
+    ID,
+    MODEL,
+    N_PARAMS,
+    NUM_ERROR,
+    REPLICATE,
+    RESULT_COLUMNS,
+    STATUS,
+    TEACHER_ID,
+    TEMP,
+    VAL_ACCURACY,
+    VAL_NUM_ERROR,
+)
+from kdtune.errors import RequestError
+from kdtune.foreign.files import read_file
+from kdtune.foreign.options import ReadingOptions, ReadTable
+from kdtune.foreign.plain_tables import is_table, to_plain_table
+from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
+from kdtune.text import suggest_nearest
+
+# The column names of an answer's frames and printed tables: a setting must have another name.
+RESERVED = {field.name for result in (CellOptimum, ChoiceResult, TemperatureCurves) for field in fields(result)}
+RESERVED |= {f"{model}_{measure}" for model in ("baseline", "teacher") for measure in RESULT_COLUMNS}
+RESERVED |= {f"{measure}_{end}" for measure in RESULT_COLUMNS for end in ("low", "high")}
+RESERVED |= {"interval", "_cell", "_failed"}
+RESERVED -= set(RESULT_COLUMNS)
+
+# The columns that change the answer: a misspelled name of one of them is an error.
+_IMPORTANT_COLUMNS = (TEMP, REPLICATE, MODEL, STATUS, *RESULT_COLUMNS)
+_NO_CELL_COLUMNS = (MODEL, TEMP, REPLICATE, STATUS, ID, *RESULT_COLUMNS)
+# The columns that together say that a sweep of kdtune wrote a table.
+_SWEEP_COLUMNS = {MODEL, ID, TEACHER_ID, STATUS, TEMP, REPLICATE, DATA_SEED, VAL_NUM_ERROR, NUM_ERROR}
+_LIKE_NUMBERS = (*RESULT_COLUMNS, N_PARAMS)
+
+
+def read_table(source: Any, options: ReadingOptions) -> ReadTable:
+    """Read a table from a sweep's folder, a file of any common kind, or a frame of any common library.
+
+    Parameters
+    ----------
+    source : A sweep's folder, its name under results/, a file, or a frame.
+    options : What the user says about the table.
+
+    Raises
+    ------
+    RequestError
+        If there is no table, or it cannot be understood.
+    """
+    frame, notes = read_plain_table(source)
+    if options.where:
+        n_rows = len(frame)
+        frame = select_rows(frame, options.where).reset_index(drop=True)
+        if frame.empty:
+            raise RequestError(f"--where {options.where}: no row of {n_rows:,} matches")
+        notes.append(f"{len(frame):,} of {n_rows:,} rows match --where {options.where}.")
+    return standardize_table(frame, options, notes)
+
+
+def read_plain_table(source: Any) -> tuple[pd.DataFrame, list[str]]:
+    """Return the plain columns of a table as they are called there, and notes on how it was read."""
+    if is_table(source):
+        plain = to_plain_table(source)
+        return plain.frame, list(plain.notes)
+    if not isinstance(source, (str, Path)):
+        plain = to_plain_table(source)  # raises, and says what is a table
+        return plain.frame, list(plain.notes)
+    content = read_file(locate_table(str(source)))
+    plain = to_plain_table(content.frame)
+    return plain.frame, [*content.notes, *plain.notes]
+
+
+def is_sweep_table(frame: pd.DataFrame) -> bool:
+    """Return whether a sweep of kdtune wrote a table."""
+    return set(frame.columns) >= _SWEEP_COLUMNS
+
+
+def standardize_table(frame: pd.DataFrame, options: ReadingOptions, notes: list[str] | None = None) -> ReadTable:
+    """Give a plain table the columns that the analysis needs.
+
+    Raises
+    ------
+    RequestError
+        If a column does not exist, T is not a positive number, or a measure is not a number.
+    """
+    notes = [] if notes is None else notes
+    if frame.columns.empty:
+        raise RequestError(f"the table has no column {TEMP!r}: it has no columns")
+    is_sweep = is_sweep_table(frame)
+    frame = _rename_mapped(frame, options.column_map)
+    _check_cell_columns(frame, options.cell or [])
+    standardize = standardize_sweep_table if is_sweep else standardize_external_table
+    read = standardize(frame, options, notes)
+    numeric_columns = [name for name in _LIKE_NUMBERS if name in read.table.columns]
+    table = read.table.assign(**{name: to_numbers(read.table[name]) for name in numeric_columns})
+    if ID in table.columns and TEACHER_ID in table.columns and table[ID].dtype != table[TEACHER_ID].dtype:
+        table = table.assign(**{name: table[name].map(to_text_id) for name in (ID, TEACHER_ID)})
+    new_names = {name: f"{name} (setting)" for name in table.columns if name in RESERVED}
+    cell_columns = None if read.cell_columns is None else [new_names.get(name, name) for name in read.cell_columns]
+    return read._replace(table=table.rename(columns=new_names), cell_columns=cell_columns)
+
+
+def _rename_mapped(table: pd.DataFrame, column_map: Mapping[str, str]) -> pd.DataFrame:
+    """Rename the columns that the user maps to kdtune's names."""
+    for name, own_name in column_map.items():
+        missing_columns = [
+            column for column in _IMPORTANT_COLUMNS if column not in column_map and column not in table.columns
+        ]
+        similar_names = get_close_matches(name, missing_columns, n=1, cutoff=0.7)
+        if name not in _IMPORTANT_COLUMNS and similar_names:
+            raise RequestError(
+                f"--map {name}={own_name}: kdtune has no column {name!r}; did you mean {similar_names[0]!r}?"
+            )
+        if own_name not in table.columns:
+            raise RequestError(
+                f"--map {name}={own_name}: there is no column {own_name!r}; {suggest_nearest(own_name, table.columns)}"
+            )
+    own_names = set(column_map.values())
+    if len(own_names) < len(column_map):
+        raise RequestError(f"--map: {' and '.join(column_map)} cannot be one column of the table")
+    replaced_columns = [name for name in column_map if name in table.columns and name not in own_names]
+    return table.drop(columns=replaced_columns).rename(
+        columns={own_name: name for name, own_name in column_map.items()}
+    )
+
+
+def _check_cell_columns(table: pd.DataFrame, cell_columns: list[str]) -> None:
+    for name in cell_columns:
+        if name not in table.columns:
+            raise RequestError(f"--cell: there is no column {name!r}; {suggest_nearest(name, table.columns)}")
+        if name in (*_NO_CELL_COLUMNS, ACCURACY, VAL_ACCURACY):
+            raise RequestError(f"--cell: {name} cannot name a setting: networks of one setting differ in it")

@@ -1,0 +1,74 @@
+"""What a user says about a table from elsewhere, and what reading it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from kdtune.analysis.selection_measure import Measure
+from kdtune.errors import RequestError
+
+REPEATS = ("once", "keep")
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """What a user says about a table.
+
+    Raises
+    ------
+    RequestError
+        If an option has another type or value, or two of them contradict each other.
+    """
+
+    column_map: Mapping[str, str] = field(default_factory=dict)  # kdtune's name of a column -> the table's own
+    cell: list[str] | None = None  # the columns that name a setting; None for the default
+    where: str | None = None  # a condition that selects rows, in terms of the table's own columns
+    repeats: Literal["once", "keep"] | None = None  # what rows are that are equal in all but an id or a time
+    is_paired_by_order: bool = False  # whether the n-th runs of all T belong together
+    measure: str | None = None  # the column that T is chosen by, if it is not an error or an accuracy
+    is_higher_better: bool | None = None  # the direction of the measure; None if the user does not say
+
+    def __post_init__(self) -> None:
+        is_map = isinstance(self.column_map, Mapping)
+        if not is_map or not all(isinstance(name, str) for pair in self.column_map.items() for name in pair):
+            raise RequestError(f"map: must map names to names, as in map={{'temp': 'tau'}}, not {self.column_map!r}")
+        object.__setattr__(self, "cell", list_names("cell", self.cell))
+        for name, value in (("where", self.where), ("measure", self.measure)):
+            if value is not None and (not isinstance(value, str) or not value.strip()):
+                raise RequestError(f"{name}: must be a text, not {value!r}")
+        if self.repeats not in (None, *REPEATS):
+            raise RequestError(f"repeats: must be 'once' or 'keep', not {self.repeats!r}")
+        if self.is_higher_better and self.measure is None:
+            raise RequestError("--higher-is-better needs the name of the measure: --measure NAME --higher-is-better")
+
+
+def list_names(argument: str, names: Any) -> list[str] | None:
+    """Return the names of columns in an argument, each once; None if it is None.
+
+    Raises
+    ------
+    RequestError
+        If the argument is not a list of texts.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str) and names.strip():
+        raise RequestError(f"{argument}: must be a list of names, not the text {names!r}; write {argument}=[{names!r}]")
+    is_list = isinstance(names, Iterable) and not isinstance(names, (str, bytes, Mapping))
+    listed = list(names) if is_list else []
+    if not is_list or not all(isinstance(name, str) for name in listed):
+        raise RequestError(f"{argument}: must be a list of names, as in {argument}=['width', 'lr'], not {names!r}")
+    return list(dict.fromkeys(listed))
+
+
+class ReadTable(NamedTuple):
+    """A table with the columns that the analysis needs, and what was understood of it."""
+
+    table: pd.DataFrame
+    cell_columns: list[str] | None  # the columns that name a cell, as ``table`` calls them; None for the default
+    notes: list[str]  # what was understood, assumed or left out: sentences for the user
+    measure: Measure | None = None  # None for errors

@@ -1,0 +1,95 @@
+"""Convert a table of any common library to plain columns: text, integers, floats, truths and nulls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from kdtune.columns import COLUMN_TYPES, ID, TEACHER_ID
+from kdtune.errors import RequestError
+from kdtune.foreign.plain_arrays import PlainColumn
+from kdtune.foreign.plain_columns import to_plain_column
+from kdtune.foreign.plain_names import list_names, list_plain_names, name_columns
+from kdtune.foreign.plain_sources import is_polars, is_rows, list_columns
+
+# What libraries offer to let others read their tables; the last ones are those of a DuckDB connection after a query.
+_PROTOCOLS = ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__", "to_arrow_table", "fetch_arrow_table")
+# Ids are matched with each other: one column of them must not become numbers while another one stays text.
+_ID_COLUMNS = {ID, TEACHER_ID}
+
+
+class PlainTable(NamedTuple):
+    """A table of plain columns."""
+
+    frame: pd.DataFrame  # unique text names, the index 0, 1, 2, ...
+    notes: list[str]  # what was changed that a user must know, each a sentence
+
+
+def is_table(source: Any) -> bool:
+    """Return whether something is a table of some library, and not the path of one."""
+    if isinstance(source, (str, bytes, PathLike, type)):
+        return False
+    has_protocol = any(hasattr(source, name) for name in _PROTOCOLS) and not _is_one_column(source)
+    return isinstance(source, (pd.DataFrame, Mapping)) or is_polars(source) or is_rows(source) or has_protocol
+
+
+def to_plain_table(source: Any) -> PlainTable:
+    """Return a table with plain columns, as ``plain_columns.to_plain_column`` describes them.
+
+    The source is not modified; of what can be read only once, such as a stream of Arrow, nothing is left.
+
+    Parameters
+    ----------
+    source : A table of pandas, polars, Arrow or DuckDB, or of any library with the Arrow PyCapsule interface or the
+        dataframe interchange protocol; a mapping of names to columns; or a list of mappings of names to values.
+
+    Raises
+    ------
+    RequestError
+        If it is none of these, or a column cannot be read.
+    """
+    if not is_table(source):
+        raise _make_kind_error(source)
+    labels, columns, notes = list_columns(source)
+    names = list_plain_names(labels)
+    # In the table of a sweep the types are right: there a shift of the biases of class "3" is text.
+    text_names = set(names) if set(COLUMN_TYPES) <= set(names) else _ID_COLUMNS
+    plain_columns = [_convert(name, column, name in text_names) for name, column in zip(names, columns, strict=True)]
+    named_columns = name_columns(labels, [column.values for column in plain_columns])
+    names_by_change: dict[str, list[str]] = {}
+    for name, column in zip(names, plain_columns, strict=True):
+        for change in column.changes:
+            names_by_change.setdefault(change, []).append(name)
+    notes = [*notes, *named_columns.notes]
+    notes += [f"{list_names(names)}: {change}." for change, names in names_by_change.items()]
+    return PlainTable(pd.DataFrame(named_columns.columns), notes)
+
+
+def _convert(name: str, column: Any, keeps_text: bool) -> PlainColumn:
+    try:
+        return to_plain_column(column, keeps_text)
+    except Exception as error:  # Values of foreign types raise errors of their own.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RequestError(
+            f"{name}: its values cannot be read: {reason}; convert the column to text or numbers, or leave it out"
+        ) from error
+
+
+def _is_one_column(source: Any) -> bool:
+    return hasattr(source, "to_frame")
+
+
+def _make_kind_error(source: Any) -> RequestError:
+    kind = type(source)
+    name = (
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
+    )
+    remedy = "; a single column becomes a table with .to_frame()" if _is_one_column(source) else ""
+    return RequestError(
+        f"the table must be a path, a pandas or polars DataFrame, an Arrow table, a DuckDB relation, any other object "
+        f"with __arrow_c_stream__ or __dataframe__, a dict of columns, or a list of rows, each a dict; not of type "
+        f"{name}{remedy}"
+    )

@@ -1,0 +1,170 @@
+"""Count each run once: one that was exported twice or logged again is no second replicate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from kdtune.columns import MODEL, STUDENT, TEMP
+from kdtune.errors import RequestError
+from kdtune.foreign.row_copies import Copies, find_copies, find_surplus_failures, find_twins
+from kdtune.foreign.row_keys import Indices, Mask, find_equal_rows, hash_rows
+from kdtune.text import pluralize
+
+_SHOWN_COLUMNS = 4  # in a message
+_KEEP = "if they are replicates, add --repeats keep"
+
+
+class Repeats(NamedTuple):
+    """A table in which each run counts once."""
+
+    table: pd.DataFrame  # the rows that count, in their order and with their index
+    notes: list[str]  # what was left out, and why: sentences for the user
+
+
+def drop_repeated_rows(
+    table: pd.DataFrame,
+    *,
+    measures: Sequence[str],
+    labels: Sequence[str],
+    replicate: str | None,
+    repeats: Literal["once", "keep"] | None,
+) -> Repeats:
+    """Leave out the rows that are copies of others.
+
+    Rows that are equal in all columns are copies if all rows of the table stand there equally often; if they share a
+    replicate, an id or a time; or if chance does not give so many replicates equal results. Rows that are equal in all
+    but labels are refused in the same cases: the user must say what they are. Single replicates with equal results by
+    chance stay, and so do rows without any measure.
+
+    Parameters
+    ----------
+    table : Plain columns, one row per run.
+    measures : The columns with results.
+    labels : The columns that name or date a run: ids, dates, hosts, run times, numbers of rows.
+    replicate : The column that names the replicate; None if there is none.
+    repeats : What the user says about rows that are equal in all but labels: each counts "once", or "keep" all.
+
+    Raises
+    ------
+    RequestError
+        If distilled students are equal in all but labels, hardly by chance, and ``repeats`` is None.
+    """
+    measures = [name for name in measures if name in table.columns]
+    labels = [name for name in labels if name in table.columns and name not in measures]
+    run_columns = [name for name in table.columns if name not in set(labels)]
+    is_measured = table[measures].notna().any(axis=1).to_numpy() if measures else np.zeros(len(table), bool)
+    is_equal = is_measured & find_equal_rows(table, run_columns)
+    if not is_equal.any():
+        return Repeats(table, [])
+    if repeats is not None:
+        return _follow_user(table, run_columns, labels, is_equal, repeats)
+
+    keys = hash_rows(table, measures, labels, replicate, is_measured)
+    is_kept = np.ones(len(table), bool)
+    notes = []
+    for role, is_role in _split_roles(table):
+        is_student = role == STUDENT
+        copies = find_copies(keys.select(is_role & is_measured), is_student)
+        is_kept[copies.positions] = False
+        if copies.times > 1:
+            is_kept[find_surplus_failures(keys.select(is_role & ~is_measured), copies.times)] = False
+        if len(copies.positions):
+            notes.append(_describe_copies(copies, is_role, is_kept, "" if is_role.all() else f" with {MODEL} {role}"))
+        twins = find_twins(keys.select(is_role & is_measured & is_kept), is_student)
+        if not len(twins):
+            continue
+        differing = _list_differing(table, run_columns, labels, twins)
+        if is_student:
+            raise RequestError(_describe_twins(table, run_columns, measures, differing, twins))
+        surplus = twins[table[run_columns].iloc[twins].duplicated().to_numpy()]
+        is_kept[surplus] = False
+        notes.append(
+            f"{pluralize(len(surplus), 'row')} with {MODEL} {role} repeat another row in all columns but "
+            f"{_join_names(differing)}: each counts once; {_KEEP}."
+        )
+    return Repeats(table if is_kept.all() else table[is_kept], notes)
+
+
+def _split_roles(table: pd.DataFrame) -> list[tuple[str, Mask]]:
+    """Return the roles of networks and which rows have them; all rows are distilled students without roles."""
+    if MODEL not in table.columns:
+        return [(STUDENT, np.ones(len(table), bool))]
+    roles = table[MODEL].fillna(STUDENT)
+    names = sorted(roles.unique(), key=lambda name: (name != STUDENT, str(name)))
+    return [(name, (roles == name).to_numpy(bool)) for name in names]
+
+
+def _follow_user(
+    table: pd.DataFrame, run_columns: list[str], labels: list[str], is_equal: Mask, repeats: str
+) -> Repeats:
+    """Keep all rows, or one of those that are equal in all but labels, as the user says."""
+    positions = np.flatnonzero(is_equal)
+    surplus = positions[table[run_columns].iloc[positions].duplicated().to_numpy()]
+    differing = _list_differing(table, run_columns, labels, positions)
+    where = f"all columns but {_join_names(differing)}" if differing else "all columns"
+    start = f"{pluralize(len(surplus), 'row')} {'repeats' if len(surplus) == 1 else 'repeat'} another row in {where}"
+    if repeats == "keep":
+        return Repeats(table, [f"{start}: taken as replicates (--repeats keep)."])
+    is_kept = np.ones(len(table), bool)
+    is_kept[surplus] = False
+    return Repeats(table[is_kept], [f"{start}: each run counts once (--repeats once)."])
+
+
+def _list_differing(table: pd.DataFrame, run_columns: list[str], labels: list[str], positions: Indices) -> list[str]:
+    """Return the labels in which rows differ that are equal in all other columns."""
+    rows = table.iloc[positions]
+    runs = rows.groupby(run_columns, dropna=False, sort=False)
+    return [name for name in labels if (runs[name].nunique(dropna=False) > 1).any()]
+
+
+def _describe_copies(copies: Copies, is_role: Mask, is_kept: Mask, rows_of: str) -> str:
+    """Say which rows do not count."""
+    n_left_out, n_rows = int((is_role & ~is_kept).sum()), int(is_role.sum())
+    if copies.times > 1:
+        return (
+            f"Each row{rows_of} stands in the table {copies.times} times, as in an export that was appended to itself: "
+            f"each counts once, and {n_rows - n_left_out:,} of {n_rows:,} rows are left; {_KEEP}."
+        )
+    verb = "repeats" if n_left_out == 1 else "repeat"
+    return (
+        f"{pluralize(n_left_out, 'row')}{rows_of} {verb} another row in all columns, which is hardly chance: each run "
+        f"counts once; {_KEEP}."
+    )
+
+
+def _describe_twins(
+    table: pd.DataFrame, run_columns: list[str], measures: list[str], differing: list[str], twins: Indices
+) -> str:
+    """Say which rows are equal in all but labels, and ask the user what they are."""
+    rows = table.iloc[twins]
+    n_repeated = int(rows.duplicated(run_columns).sum())
+    first = rows.iloc[0]
+    is_same = np.ones(len(rows), bool)
+    for name in run_columns:
+        is_same &= ((rows[name] == first[name]) | (rows[name].isna() & pd.isna(first[name]))).to_numpy(bool)
+    second = rows[is_same].iloc[1]
+    settings = [name for name in run_columns if name not in (*measures, TEMP) and pd.notna(first[name])]
+    shown = [TEMP, *settings[: _SHOWN_COLUMNS - 2], *[name for name in measures if pd.notna(first[name])][:1]]
+    place = ", ".join(f"{name} {_format(first[name])}" for name in shown if name in table.columns)
+    label = next(name for name in differing if first[name] != second[name])
+    return (
+        f"{pluralize(n_repeated, 'row')} {'repeats' if n_repeated == 1 else 'repeat'} another row in all columns but "
+        f"{_join_names(differing)}, as at {place}: {label} {_format(first[label])} and {_format(second[label])}. "
+        f"If runs were exported or logged twice, add --repeats once: each counts once; {_KEEP}."
+    )
+
+
+def _join_names(names: Iterable[str]) -> str:
+    """Join names as in "id, host and start_time"; of many, the first ones."""
+    listed = list(names)
+    if len(listed) > _SHOWN_COLUMNS:
+        listed = [*listed[: _SHOWN_COLUMNS - 1], f"{len(listed) - _SHOWN_COLUMNS + 1} more"]
+    return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+
+
+def _format(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,116 @@
+"""Find out which runs are replicates of each other, and which belong together as pairs."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kdtune.analysis.cells import find_cell_columns
+from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
+from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_seeds, split_words
+from kdtune.text import pluralize
+
+_HOW_TO_PAIR = (
+    "if runs of different T belong together, name the column that says which: --map replicate=NAME; "
+    "if the n-th run of each T belongs to the n-th of the others, add --paired-by-order"
+)
+_MIN_COMPLETE = 0.5  # the share of runs that must have partners at most T; else runs are analyzed as unpaired
+
+
+def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rename the column of seeds to ``REPLICATE``; several that vary name the replicate together.
+
+    Returns
+    -------
+    The table, and notes. Without such a column the table has no ``REPLICATE``.
+    """
+    is_student = table[MODEL] == STUDENT
+    seeds = find_seeds(table.columns)
+    if seeds == [REPLICATE]:
+        return table, ["replicate names the replicate: runs of one replicate are paired."]
+    varying = [name for name in seeds if table.loc[is_student, name].nunique(dropna=False) > 1]
+    plain = [name for name in varying if split_words(name)[-1:] != ["fold"]] or varying
+    if len(plain) > 1:
+        names = ", ".join(plain)
+        joined = table[plain].astype(str).agg("/".join, axis=1).where(table[plain].notna().any(axis=1), None)
+        return table.drop(columns=plain).assign(**{REPLICATE: joined}), [f"{names} name the replicate together."]
+    if plain:
+        note = f"{plain[0]} names the replicate: runs of one {plain[0]} are paired."
+        return table.rename(columns={plain[0]: REPLICATE}), [note]
+    return table, []
+
+
+def pair_replicates(
+    table: pd.DataFrame, cell_columns: list[str] | None, is_paired_by_order: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """Give each student its replicate, or null to all if the runs of different T do not belong together.
+
+    Parameters
+    ----------
+    table : The table with ``MODEL``, ``STATUS`` and ``TEMP``; ``REPLICATE`` if a column names it.
+    cell_columns : The columns that name a cell; None for the default.
+    is_paired_by_order : Whether the n-th runs of all T belong together.
+
+    Raises
+    ------
+    RequestError
+        If some students have a replicate and others have none.
+    """
+    is_student = table[MODEL] == STUDENT
+    has_names = REPLICATE in table.columns and table.loc[is_student, REPLICATE].notna().any()
+    if is_paired_by_order:
+        return _number_by_order(table, cell_columns)
+    if not has_names:
+        table = table.assign(**{REPLICATE: pd.Series([None] * len(table), index=table.index, dtype=object)})
+        if not _has_several_runs(table[is_student], cell_columns):
+            return table, ["Each setting has one run per T: without replicates nothing can be told about noise."]
+        return table, [f"No column names the replicate: the runs of each T are analyzed as unpaired; {_HOW_TO_PAIR}."]
+    n_unnamed = int(table.loc[is_student, REPLICATE].isna().sum())
+    if n_unnamed:
+        raise RequestError(
+            f"{REPLICATE}: {pluralize(n_unnamed, 'row')} of distilled students have no replicate; fill them in, "
+            f'or leave these rows out: --where "{REPLICATE} == {REPLICATE}"'
+        )
+    return _unpair_if_needed(table, cell_columns)
+
+
+def _unpair_if_needed(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str]]:
+    """Remove the replicates' names if they pair (almost) no runs: each run has a seed of its own."""
+    students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
+    columns = find_cell_columns(table) if cell_columns is None else cell_columns
+    groups = students.groupby([*columns, REPLICATE], dropna=False, sort=False)[TEMP]
+    n_temperatures = groups.transform("nunique")
+    if columns:
+        most_temperatures = students.groupby(columns, dropna=False, sort=False)[TEMP].transform("nunique")
+    else:
+        most_temperatures = pd.Series(students[TEMP].nunique(), index=students.index)
+    if students.empty or most_temperatures.max() < 2 or not _has_several_runs(students, columns):
+        return table, []
+    is_alone = bool((n_temperatures == 1).all())
+    is_mostly_alone = (n_temperatures > most_temperatures / 2).mean() < _MIN_COMPLETE
+    if not is_alone and not is_mostly_alone:
+        return table, []
+    reason = (
+        "No replicate has two temperatures: each run has a seed of its own"
+        if is_alone
+        else "Most replicates have only a few of the temperatures, so that pairs would leave out most runs"
+    )
+    unnamed = pd.Series([None] * len(table), index=table.index, dtype=object)
+    return table.assign(**{REPLICATE: unnamed}), [f"{reason}; they are analyzed as unpaired."]
+
+
+def _has_several_runs(students: pd.DataFrame, cell_columns: list[str] | None) -> bool:
+    """Return whether any cell and T has two runs."""
+    columns = find_cell_columns(students.assign(**{REPLICATE: 0})) if cell_columns is None else cell_columns
+    return bool(students.duplicated([*columns, TEMP]).any())
+
+
+def _number_by_order(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str]]:
+    """Give the runs of each cell and T numbers in the order of the rows."""
+    table = table.drop(columns=REPLICATE, errors="ignore")
+    if cell_columns is None:
+        cell_columns = find_cell_columns(table.assign(**{REPLICATE: 0}))
+    number = table.groupby([MODEL, TEMP, *cell_columns], dropna=False).cumcount()
+    return table.assign(**{REPLICATE: number}), [
+        "Runs are paired by the order of the rows: the n-th run of each T is replicate n."
+    ]

@@ -1,0 +1,69 @@
+"""Find out which rows are teachers, baselines and distilled students."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kdtune.columns import BASELINE, MODEL, STUDENT, TEACHER, TEMP
+from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_model
+
+_ROLES = {
+    TEACHER: TEACHER, "teachers": TEACHER,
+    BASELINE: BASELINE, "baseline": BASELINE, "scratch": BASELINE, "vanilla": BASELINE, "student baseline": BASELINE,
+    "baseline student": BASELINE, "student scratch": BASELINE, "hard labels": BASELINE, "labels only": BASELINE,
+    "labels": BASELINE, "no distillation": BASELINE, "no kd": BASELINE, "undistilled": BASELINE,
+    "distilled student": STUDENT, "distilled": STUDENT, "distill": STUDENT, "distillation": STUDENT, "kd": STUDENT,
+    "kd student": STUDENT, "student kd": STUDENT, "distilled students": STUDENT, "student distilled": STUDENT,
+}  # fmt: skip
+
+
+def name_roles(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Give a table the column ``MODEL`` with its three values; without one, all rows are distilled students.
+
+    A column called ``model`` with other values (names of architectures) is a setting and gets another name.
+
+    Raises
+    ------
+    RequestError
+        If only some of its values are known.
+    """
+    name = find_model(table.columns)
+    if name is None:
+        return table.assign(**{MODEL: STUDENT}), []
+    words = {value: str(value).strip().lower().replace("_", " ").replace("-", " ") for value in table[name].unique()}
+    known = {value: _ROLES[text] for value, text in words.items() if text in _ROLES}
+    blank_values = [value for value in words if pd.isna(value)]
+    unknown = [str(value) for value in words if value not in known and not pd.isna(value)]
+    if not known:
+        return _take_for_setting(table, name, unknown)
+    if unknown:
+        raise RequestError(
+            f"{name}: {', '.join(map(repr, unknown[:5]))} is none of {TEACHER}, {BASELINE} (trained on labels alone) "
+            f"and {STUDENT}; select the rows that kdtune is to read, as in "
+            f'--where "{name} in {[str(value) for value in known][:3]}"'
+        )
+    notes = []
+    roles = table[name].map(known)
+    if blank_values:
+        # A column that only marks teachers or baselines leaves the distilled students blank.
+        roles = roles.where(table[name].notna(), STUDENT)
+        if table[name].isna().any():
+            notes.append(f"Rows without a value in {name} are distilled students.")
+    if STUDENT not in set(roles) and TEMP in table.columns:
+        temperatures = pd.to_numeric(table.loc[roles == BASELINE, TEMP], errors="coerce")
+        if temperatures[temperatures > 0].nunique() > 1:
+            roles = roles.where(roles != BASELINE, STUDENT)
+            notes.append(f"Rows with {name} 'student' have temperatures: they are taken for distilled students.")
+    if name != MODEL:
+        notes.append(f"{name} says which rows are teachers, baselines and distilled students.")
+    return table.drop(columns=[name, MODEL], errors="ignore").assign(**{MODEL: roles}), notes
+
+
+def _take_for_setting(table: pd.DataFrame, name: str, values: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    notes = []
+    if name == MODEL:
+        table = table.rename(columns={MODEL: f"{MODEL} (setting)"})
+        listed = ", ".join(values[:4]) or "nothing"
+        notes.append(f"model has {listed}: it is read as a setting, and all rows as distilled students.")
+    return table.assign(**{MODEL: STUDENT}), notes

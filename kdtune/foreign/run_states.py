@@ -1,0 +1,74 @@
+"""Read the states of runs, as trackers and batch systems write them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kdtune.columns import DONE, FAILED, SKIPPED, STATUS
+from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_states
+from kdtune.text import pluralize
+
+# kdtune, Optuna (COMPLETE), Ray (TERMINATED), Weights & Biases (finished), MLflow (FINISHED), Slurm (COMPLETED).
+_FINISHED = {DONE, "complete", "completed", "terminated", "finished", "success", "successful", "succeeded", "ok",
+             "true", "finish", "passed"}  # fmt: skip
+_UNFINISHED = {
+    FAILED, SKIPPED, "fail", "error", "errored", "crashed", "crash", "killed", "pruned", "running", "waiting",
+    "pending", "paused", "scheduled", "queued", "preempting", "preempted", "canceled", "cancelled", "aborted",
+    "stopped", "timeout", "timed_out", "out_of_memory", "oom", "node_fail", "boot_fail", "deadline", "interrupted",
+    "created", "starting", "restoring", "unknown", "diverged", "false", "early_stopped", "submitted", "suspended",
+}  # fmt: skip
+_RAY_SIGNS = {"trial_id", "training_iteration", "iterations_since_restore", "experiment_tag", "logdir"}
+
+
+def read_states(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Replace the column that holds the states of runs by ``STATUS`` with the values ``DONE`` and ``FAILED``.
+
+    A column called ``state`` with other values (the states of a country) stays as it is.
+
+    Returns
+    -------
+    The table, with ``STATUS`` if it has states; and notes on what was left out.
+
+    Raises
+    ------
+    RequestError
+        If only some values are known, or the column is called ``status`` and none is.
+    """
+    for name in find_states(table.columns):
+        states = _normalize(table[name])
+        known_states = states.isin(_FINISHED | _UNFINISHED) | states.isna()
+        if known_states.all() and states.notna().any():
+            return _mark(table, name, states)
+        if name == STATUS or known_states[states.notna()].any():
+            unknown = sorted(set(table[name][~known_states].astype(str)))
+            raise RequestError(
+                f"{name}: {', '.join(map(repr, unknown[:5]))} is no known state of a run; "
+                f"kdtune reads done, finished, failed, running and the like; "
+                f"select the finished rows instead: --where \"{name} == '{unknown[0]}'\""
+                if name != STATUS
+                else f"its column {name} has {', '.join(unknown[:5])}, where kdtune reads "
+                f"{DONE}, {FAILED}, {SKIPPED}, and the states of Optuna, Ray, MLflow and Weights & Biases"
+            )
+    if "done" in table.columns and _RAY_SIGNS & set(table.columns) and table["done"].nunique(dropna=False) > 1:
+        return _mark(table, "done", _normalize(table["done"]))
+    return table, []
+
+
+def _normalize(column: pd.Series) -> pd.Series:
+    """Return states in lower case, without what an enumeration puts in front ("TrialState.COMPLETE")."""
+    values = {value: str(value).strip().rsplit(".", 1)[-1].lower() for value in column.dropna().unique()}
+    return column.map(values)
+
+
+def _mark(table: pd.DataFrame, name: str, states: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+    is_finished = states.isin(_FINISHED)
+    notes = []
+    if not is_finished.all():
+        counts = states[~is_finished].fillna("no state").value_counts()
+        reasons = ", ".join(f"{count} {state}" for state, count in counts.items())
+        notes.append(f"Left out: {pluralize(int((~is_finished).sum()), 'row')} of unfinished runs ({name}: {reasons}).")
+    if name != STATUS:
+        table = table.drop(columns=[name, STATUS], errors="ignore")
+    status = is_finished.map({True: DONE, False: FAILED})
+    return table.assign(**{STATUS: status.where(states != SKIPPED, SKIPPED)}), notes

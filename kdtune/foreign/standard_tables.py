@@ -1,0 +1,212 @@
+"""Turn plain tables into standard ones, step by step: those of sweeps, and those from elsewhere."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kdtune.analysis.cells import find_cell_columns
+from kdtune.columns import (
+    DONE,
+    FAILED,
+    ID,
+    MODEL,
+    NUM_ERROR,
+    REPLICATE,
+    RESULT_COLUMNS,
+    RUN_COLUMNS,
+    SCORE,
+    SHIFT_COLUMNS,
+    STATUS,
+    STUDENT,
+    TEACHER_ID,
+    TEMP,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
+from kdtune.foreign.bookkeeping import OtherColumns, classify_columns
+from kdtune.foreign.column_names import find_temperature, find_width, refuse_missing_temperature
+from kdtune.foreign.measures import read_measures
+from kdtune.foreign.options import ReadingOptions, ReadTable
+from kdtune.foreign.repeated_rows import drop_repeated_rows
+from kdtune.foreign.replicates import name_replicates, pair_replicates
+from kdtune.foreign.roles import name_roles
+from kdtune.foreign.run_states import read_states
+from kdtune.foreign.single_runs import refuse_epochs, refuse_shared_replicates
+from kdtune.foreign.temperatures import join_close_numbers, read_temperatures
+from kdtune.text import pluralize
+
+_KNOWN_COLUMNS = {MODEL, TEMP, REPLICATE, STATUS, SCORE, TEACHER_ID, *RESULT_COLUMNS, *SHIFT_COLUMNS}
+_SHOWN_VALUES = 6  # of a setting in a note
+
+
+def standardize_sweep_table(table: pd.DataFrame, options: ReadingOptions, notes: list[str]) -> ReadTable:
+    """Standardize the table of a sweep of kdtune, whose columns are known."""
+    notes = list(notes)
+    if table[ID].duplicated().any():
+        labels = [ID, *(name for name in RUN_COLUMNS if name in table.columns and name != STATUS)]
+        table = _drop_repeats(table, labels, [], options, notes)
+    table = _join_numbers(table, [TEMP], notes)
+    measured = read_measures(table, options)
+    table = measured.table
+    notes += measured.notes
+    if options.is_paired_by_order:
+        table, pair_notes = pair_replicates(table, options.cell, True)
+        notes += pair_notes
+    return ReadTable(table, options.cell, notes, measured.measure)
+
+
+def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, notes: list[str]) -> ReadTable:
+    """Find out what the columns and rows of a table from elsewhere mean, and say so in the notes.
+
+    Raises
+    ------
+    RequestError
+        If something cannot be understood; the message says how to mend it.
+    """
+    notes = list(notes)
+    table, cell_columns = _rename_known_columns(table, options, notes)
+    for read_step in (name_roles, read_states, name_replicates):
+        table, step_notes = read_step(table)
+        notes += step_notes
+    measured = read_measures(table, options)
+    notes += [*_describe_errors(table, options), *measured.notes]
+    table, step_notes = read_temperatures(_add_status(measured.table, notes))
+    notes += step_notes
+
+    others = _classify(table, cell_columns or [])
+    table = _join_numbers(table, [TEMP, *_list_real_settings(table, others)], notes)
+    labels = [*others.bookkeeping, *others.unique]
+    refuse_epochs(table, _list_run_columns(table, others, cell_columns), others.bookkeeping)
+    table = _drop_repeats(table, labels, others.measures, options, notes)
+    no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
+    standard = table.drop(columns=no_settings)
+    if cell_columns is None:
+        cell_columns = find_cell_columns(standard.assign(**{REPLICATE: 0}))
+    standard, pair_notes = pair_replicates(standard, cell_columns, options.is_paired_by_order)
+    refuse_shared_replicates(standard, table, cell_columns)
+    notes += [*_describe_settings(standard, cell_columns), *_describe_others(others), *pair_notes]
+    return ReadTable(standard, cell_columns, notes, measured.measure)
+
+
+def _rename_known_columns(
+    table: pd.DataFrame, options: ReadingOptions, notes: list[str]
+) -> tuple[pd.DataFrame, list[str] | None]:
+    """Rename the columns of T and of the student's width; return the columns that name a cell by their new names."""
+    new_names = {}
+    temperature = find_temperature(table.columns)
+    if temperature is None:
+        refuse_missing_temperature(table.columns)
+    notes.append(f"The temperature is the column {options.column_map.get(TEMP, temperature)}.")
+    if temperature != TEMP:
+        new_names[temperature] = TEMP
+    width = find_width(table.columns)
+    if width not in (None, WIDTH):
+        new_names[str(width)] = WIDTH
+        notes.append(f"The student's width is the column {width}.")
+    cell = options.cell
+    return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
+
+
+def _describe_errors(table: pd.DataFrame, options: ReadingOptions) -> list[str]:
+    """Say which columns have errors, if they are called so or the user says so."""
+    splits = {VAL_NUM_ERROR: "validation", NUM_ERROR: "test"}
+    texts = [
+        f"{options.column_map.get(name, name)} has the errors on the {split} split"
+        for name, split in splits.items()
+        if name in table.columns and options.measure is None
+    ]
+    return [f"{'; '.join(texts)}."] if texts else []
+
+
+def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Mark the rows without any result as failed; without a column of states, all others are done."""
+    measures = [name for name in (*RESULT_COLUMNS, SCORE) if name in table.columns]
+    has_results = table[measures].notna().any(axis=1)
+    status = (
+        table[STATUS].where(has_results, FAILED)
+        if STATUS in table.columns
+        else has_results.map({True: DONE, False: FAILED})
+    )
+    was_done = table[STATUS] == DONE if STATUS in table.columns else pd.Series(True, index=table.index)
+    n_without = int((was_done & ~has_results).sum())
+    if n_without:
+        notes.append(f"Left out: {pluralize(n_without, 'row')} without a result.")
+    table = table.assign(**{STATUS: status})
+    # A run that did not finish is a gap in its setting, unless nobody knows where.
+    is_placed = table[TEMP].notna() | (table[MODEL] != STUDENT)
+    if REPLICATE in table.columns:
+        is_placed &= table[REPLICATE].notna() | (table[MODEL] != STUDENT)
+    return table[(table[STATUS] == DONE) | is_placed].reset_index(drop=True)
+
+
+def _classify(table: pd.DataFrame, cell_columns: list[str]) -> OtherColumns:
+    """Tell bookkeeping and other measures from settings; what the user names a setting is one."""
+    students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
+    has_ids = ID in table.columns and TEACHER_ID in table.columns
+    kept = {*_KNOWN_COLUMNS, *cell_columns, *([ID] if has_ids else [])}
+    return classify_columns(students, [name for name in table.columns if name not in kept])
+
+
+def _list_run_columns(table: pd.DataFrame, others: OtherColumns, cell_columns: list[str] | None) -> list[str]:
+    """Return the columns that name a run: its setting, T and replicate."""
+    no_settings = {*others.bookkeeping, *others.measures, *others.unique, SCORE, STATUS, MODEL, *RESULT_COLUMNS}
+    settings = [name for name in table.columns if name not in no_settings]
+    return settings if cell_columns is None else [name for name in settings if name in (*cell_columns, TEMP, REPLICATE)]
+
+
+def _list_real_settings(table: pd.DataFrame, others: OtherColumns) -> list[str]:
+    """Return the settings that are real numbers."""
+    no_settings = {*_KNOWN_COLUMNS, *others.bookkeeping, *others.measures, *others.unique}
+    return [name for name in table.columns if name not in no_settings and table[name].dtype.kind == "f"]
+
+
+def _join_numbers(table: pd.DataFrame, names: list[str], notes: list[str]) -> pd.DataFrame:
+    """Make numbers one that differ in their last digits only."""
+    for name in names:
+        joined, count = join_close_numbers(table[name])
+        if count:
+            title = "temperatures" if name == TEMP else f"values of {name}"
+            notes.append(f"{pluralize(count, 'pair')} of {title} agree to 6 digits: each pair is read as one.")
+            table = table.assign(**{name: joined})
+    return table
+
+
+def _drop_repeats(
+    table: pd.DataFrame, labels: list[str], other_measures: list[str], options: ReadingOptions, notes: list[str]
+) -> pd.DataFrame:
+    repeats = drop_repeated_rows(
+        table,
+        measures=[*(name for name in (*RESULT_COLUMNS, SCORE) if name in table.columns), *other_measures],
+        labels=labels,
+        replicate=REPLICATE if REPLICATE in table.columns else None,
+        repeats=options.repeats,
+    )
+    notes += repeats.notes
+    return repeats.table.reset_index(drop=True)
+
+
+def _describe_settings(table: pd.DataFrame, cell_columns: list[str]) -> list[str]:
+    """Say which columns name the settings, with their values."""
+    students = table[table[MODEL] == STUDENT]
+    if not cell_columns:
+        return ["No column but T and the replicate varies: all rows are one setting."]
+    texts = []
+    for name in cell_columns:
+        values = sorted(students[name].dropna().unique(), key=lambda value: (str(type(value)), value))
+        listed = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:_SHOWN_VALUES])
+        more = f" and {len(values) - _SHOWN_VALUES} more" if len(values) > _SHOWN_VALUES else ""
+        texts.append(f"{name} ({listed}{more})")
+    return [f"Settings: {', '.join(texts)}."]
+
+
+def _describe_others(others: OtherColumns) -> list[str]:
+    """Say which columns are no settings, and why."""
+    reasons = {
+        "bookkeeping": others.bookkeeping,
+        "other measures": others.measures,
+        "a value of its own in nearly every row": others.unique,
+    }
+    texts = [f"{', '.join(names)} ({reason})" for reason, names in reasons.items() if names]
+    if not texts:
+        return []
+    return [f"Not settings: {'; '.join(texts)}. If one of them is a setting, name all settings with --cell."]

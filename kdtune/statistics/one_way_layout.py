@@ -1,0 +1,91 @@
+"""Describe a one-way layout: independent runs of k treatments, in any number of each.
+
+Nothing pairs a run of one treatment with a run of another, so a difference of two means has the noise of both.
+
+Values stand in an array (R, k): column j holds the runs of treatment j, and NaN in the rows that it has no runs for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, SumOfMeans, critical_t
+
+Integers = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class OneWayLayout:
+    """The means of k treatments, each of its own number of independent runs, and the noise of one run."""
+
+    means: Array  # (k,)
+    counts: Integers  # (k,): the runs of each treatment, one or more
+    variances: Array  # (k,): the variance of one run of each treatment; the pooled one for a single run
+    variance: float  # the variance pooled over the treatments; 0 if all runs of each are equal
+    dof: int  # the degrees of freedom of the pooled variance: all runs minus k; with 0 nothing is known of the noise
+
+
+def describe_one_way_layout(y: Array) -> OneWayLayout:
+    """Compute means, counts and variances of y (R, k), of which each column has a value."""
+    counts = count_values(y)
+    means = compute_column_means(y)
+    sums_of_squares = np.nansum((y - means) ** 2, axis=0)
+    dof = int(counts.sum()) - len(counts)
+    variance = float(sums_of_squares.sum() / max(1, dof))
+    if variance <= (ROUNDING * np.nanmax(abs(y))) ** 2:
+        sums_of_squares, variance = np.zeros(len(counts)), 0.0
+    variances = np.where(counts > 1, sums_of_squares / np.maximum(1, counts - 1), variance)
+    return OneWayLayout(means=means, counts=counts, variances=variances, variance=variance, dof=dof)
+
+
+def count_values(y: Array) -> Integers:
+    """Count the values in each column of y (R, k) that are not NaN."""
+    counts: Integers = (~np.isnan(y)).sum(axis=0)
+    return counts
+
+
+def compute_column_means(y: Array) -> Array:
+    """Compute the mean of the values in each column of y (R, k); NaN where it has none."""
+    counts = count_values(y)
+    sums = np.nansum(y, axis=0)
+    means: Array = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return means
+
+
+def combine_means(layout: OneWayLayout, weights: Array) -> SumOfMeans:
+    """Compute weighted sums of the means of a layout, with their standard errors.
+
+    Each mean has the variance of its own runs, so that a sum is right also where the noise differs. (With the pooled
+    variance, intervals of a minimum missed it in a tenth of tables whose noise grows threefold over the treatments.)
+    The degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2); all single runs share the pooled ones.
+
+    Parameters
+    ----------
+    layout : The layout of k treatments, with one or more degrees of freedom.
+    weights : (n, k): The weights of each of n sums.
+    """
+    terms = weights**2 * (layout.variances / layout.counts)  # (n, k): their sums are the variances of the sums
+    is_single = layout.counts == 1
+    own_dof = layout.counts[~is_single] - 1
+    squares = (terms[:, ~is_single] ** 2 / own_dof).sum(axis=1) + terms[:, is_single].sum(axis=1) ** 2 / layout.dof
+    variance = terms.sum(axis=1)
+    return SumOfMeans(
+        total=weights @ layout.means,
+        standard_error=np.sqrt(variance),
+        dof=np.divide(variance**2, squares, out=np.full(len(weights), float(layout.dof)), where=squares > 0),
+    )
+
+
+def compute_margins_of_means(layout: OneWayLayout, confidence_level: float = CONFIDENCE_LEVEL) -> Array:
+    """Compute half the widths (k,) of the confidence intervals of the means, from the pooled variance.
+
+    They are NaN if nothing is known of the noise.
+    """
+    if layout.dof == 0:
+        return np.full(len(layout.means), math.nan)
+    margins: Array = critical_t(confidence_level, layout.dof) * np.sqrt(layout.variance / layout.counts)
+    return margins

@@ -1,0 +1,187 @@
+"""Columns that split settings are named with the settings that mend it; real settings are left in peace."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import re
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from kdtune.analysis.answer import Answer, analyze_table
+from kdtune.analysis.answer_files import write_answer
+from kdtune.analysis.headline import write_headline
+from kdtune.columns import DONE, FAILED, MODEL, NUM_ERROR, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
+from kdtune.errors import RequestError
+from kdtune.plots.report import write_report
+
+TEMPERATURES = (1, 2, 4, 8, 16)
+
+
+def make_table(n_replicates: int = 5, temperatures: tuple[int, ...] = TEMPERATURES, **levels: tuple) -> pd.DataFrame:
+    """Students of all combinations of these settings; the best T is 4."""
+    random = np.random.default_rng(0)
+    rows = []
+    for *values, T, replicate in itertools.product(*levels.values(), temperatures, range(n_replicates)):
+        val_num_error, num_error = (150 * (1 + 0.2 * (np.log2(T) - 2) ** 2) + random.normal(0, 3, 2)).round()
+        measures = {VAL_NUM_ERROR: val_num_error, NUM_ERROR: num_error}
+        rows.append({**dict(zip(levels, values, strict=True)), TEMP: T, REPLICATE: replicate, **measures})
+    return pd.DataFrame(rows).assign(**{MODEL: STUDENT, STATUS: DONE})
+
+
+def split_at_random(table: pd.DataFrame, n_values: int, seed: int = 0) -> list[str]:
+    """The names of machines that took the runs as they came."""
+    return [f"m{i}" for i in np.random.default_rng(seed).integers(0, n_values, len(table))]
+
+
+def unpair(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(**{REPLICATE: None})
+
+
+def read_remedy(reserve: str) -> list[str]:
+    """The columns of the option --cell that a reserve names."""
+    words = shlex.split(reserve[reserve.index("--cell") :].removesuffix("."))
+    return words[1].split(",")
+
+
+def describe(answer: Answer) -> dict:
+    return {tuple(row[answer.cell_columns]): row["T_opt"] for _, row in answer.t_opt.iterrows()}
+
+
+def test_a_reserve_comes_first_and_everywhere(tmp_path):
+    table = make_table(width=(10, 40))
+    table["box"] = split_at_random(table, 8)
+    answer = analyze_table(table)
+    assert re.fullmatch(
+        r"(All|\d+ of) \d+ settings have only 0 to \d of the 5 temperatures, because the column box splits them. "
+        r"If it is no setting, name those that are: --cell width.",
+        answer.reserve,
+    )
+    assert write_headline(answer).startswith(f"{answer.reserve} As the settings are now: best temperature: ")
+    write_answer(answer, tmp_path)
+    assert json.loads((tmp_path / "analysis.json").read_text(encoding="utf-8"))["reserve"] == answer.reserve
+    write_report(table, answer, tmp_path / "report.html", "split")
+    assert answer.reserve in html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    mended = analyze_table(table, read_remedy(answer.reserve))
+    assert mended.reserve == ""
+    assert describe(mended) == {(10,): 4, (40,): 4}
+    assert write_headline(mended).startswith("Best temperature: 4 in both settings")
+
+
+@pytest.mark.parametrize("change", [unpair, lambda table: table])
+def test_several_columns_that_split_only_together_are_all_named(change):
+    table = make_table(width=(10, 40), method=("kd", "dkd"))
+    # Nearly every run has a second and a memory of its own: without one of them nothing becomes more complete.
+    random = np.random.default_rng(1)
+    table["took"] = random.permutation(len(table)) // 2
+    table["room"] = random.permutation(len(table)) // 2
+    reserve = analyze_table(change(table)).reserve
+    assert "because the columns took and room split them. If they are no settings" in reserve
+    assert read_remedy(reserve) == ["width", "method"]
+
+
+@pytest.mark.parametrize(("constants", "remedy"), [
+    ({"dataset": "cifar10"}, "name a column with one value: --cell dataset."),
+    ({}, "remove that column from the table."),
+])  # fmt: skip
+def test_where_no_setting_is_left_another_remedy_is_named(constants, remedy):
+    table = make_table().assign(**constants)
+    table["box"] = split_at_random(table, 6)
+    reserve = analyze_table(table).reserve
+    assert reserve.endswith(f"If it is no setting, all runs have the same settings: {remedy}")
+    if constants:
+        assert len(analyze_table(table, read_remedy(reserve)).t_opt) == 1
+
+
+def test_names_that_a_shell_would_split_are_quoted():
+    table = make_table(**{"student width": (10, 40)})
+    table["the box"] = split_at_random(table, 8)
+    assert analyze_table(table).reserve.endswith("--cell 'student width'.")
+
+
+def test_where_nothing_is_complete_the_error_names_the_column():
+    table = make_table(width=(10, 40))
+    table["box"] = [f"m{i % 3}" for i in range(len(table))]  # No temperature has half of a setting's replicates.
+    with pytest.raises(RequestError, match=r"none of the 5 temperatures complete, because the column box splits them"):
+        analyze_table(table)
+
+
+def test_a_machine_for_each_part_of_the_grid_may_be_on_purpose():
+    table = make_table(width=(10, 40))
+    table["box"] = np.where(table[TEMP] <= 4, "left", "right")
+    for rows in (table, unpair(table)):
+        reserve = analyze_table(rows).reserve
+        assert reserve == (
+            "All 4 settings have only 2 to 3 of the 5 temperatures: the column box splits them, perhaps on purpose. "
+            "If it is no setting, name those that are: --cell width."
+        )
+
+
+def test_a_grid_of_its_own_for_each_data_set_has_no_reserve():
+    grids = {"mnist": (1, 2, 4, 8), "svhn": (3, 6, 12), "cifar10": (20, 40, 80)}
+    parts = [make_table(temperatures=grid, dataset=(name,)) for name, grid in grids.items()]
+    table = pd.concat(parts, ignore_index=True)
+    assert analyze_table(table).reserve == ""
+    assert analyze_table(unpair(table)).reserve == ""
+    # Under any name, if the grids share a temperature: without the column it would have more runs than the others.
+    grids = {"mnist": (1, 2, 4, 8), "svhn": (1, 3, 6, 12), "cifar10": (1, 20, 40, 80)}
+    parts = [make_table(temperatures=grid, task=(name,)) for name, grid in grids.items()]
+    table = pd.concat(parts, ignore_index=True)
+    assert analyze_table(table).reserve == ""
+    assert analyze_table(unpair(table)).reserve == ""
+
+
+def test_a_sweep_that_is_not_finished_has_no_reserve():
+    table = make_table(method=("kd", "dkd", "rkd", "crd"))
+    n_last_runs = {"kd": 25, "dkd": 12, "rkd": 12, "crd": 12}
+    is_done = table.groupby("method").cumcount() < table["method"].map(n_last_runs)
+    for rows in (table[is_done], unpair(table[is_done])):
+        assert analyze_table(rows).reserve == ""
+
+
+NAMES = st.from_regex(r"x[a-z]{3,8}", fullmatch=True)
+SETTINGS = {"width": (10, 40), "method": ("kd", "dkd", "rkd"), "xalpha": (0.1, 0.5)}
+
+
+@given(
+    settings_used=st.lists(st.sampled_from(list(SETTINGS)), min_size=1, max_size=2, unique=True),
+    names=st.lists(NAMES, min_size=1, max_size=2, unique=True),
+    n_values=st.integers(5, 9),
+    is_paired=st.booleans(),
+    seed=st.integers(0, 100),
+    data=st.data(),
+)
+@settings(max_examples=25, deadline=None)
+def test_columns_that_split_at_random_are_named(settings_used, names, n_values, is_paired, seed, data):
+    assume(not set(names) & set(SETTINGS))
+    table = make_table(**{name: SETTINGS[name] for name in settings_used})
+    for i, name in enumerate(names):
+        table[name] = split_at_random(table, n_values, seed + i)
+    table = table[data.draw(st.permutations(list(table.columns)), label="order of columns")]
+    table = table.sample(frac=1, random_state=seed)
+    reserve = analyze_table(table if is_paired else unpair(table)).reserve
+    assert set(read_remedy(reserve)) == set(settings_used)
+    assert all(name in reserve[: reserve.index("If")] for name in names)
+
+
+@given(
+    settings_used=st.lists(st.sampled_from(list(SETTINGS)), min_size=1, max_size=3, unique=True),
+    n_replicates=st.integers(2, 5),
+    failing_share=st.sampled_from([0, 0.03, 0.1]),
+    is_paired=st.booleans(),
+    is_kept=st.booleans(),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=25, deadline=None)
+def test_failures_alone_make_no_reserve(settings_used, n_replicates, failing_share, is_paired, is_kept, seed):
+    table = make_table(n_replicates, **{name: SETTINGS[name] for name in settings_used})
+    is_failed = np.random.default_rng(seed).random(len(table)) < failing_share
+    table = table.assign(**{STATUS: np.where(is_failed, FAILED, DONE)})
+    table = table if is_kept else table[~is_failed]
+    assert analyze_table(table if is_paired else unpair(table)).reserve == ""
