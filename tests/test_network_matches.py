@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from kdtune.analysis.baselines_and_teachers import match_baselines, match_teachers
 from kdtune.analysis.cell_arrays import split_into_cells
+from kdtune.analysis.cells import find_cell_columns
 from kdtune.columns import (
     BASELINE,
     DATA_SEED,
@@ -29,6 +31,7 @@ from kdtune.columns import (
 )
 
 NAN = float("nan")
+PUBLISHED = Path(__file__).parent.parent / "results" / "published"
 ROLES = (BASELINE, TEACHER)
 
 
@@ -107,7 +110,7 @@ network_rows = st.builds(
     lambda task, domain, arch: {"task": task, "domain": domain, "arch": arch},
     task=st.sampled_from([None, "a", "b", "c"]),
     domain=st.sampled_from([None, "x", "y"]),
-    arch=st.sampled_from(["A", "B"]),
+    arch=st.sampled_from([None, "A", "B"]),
 )
 
 
@@ -201,11 +204,27 @@ def test_a_single_network_that_names_one_of_the_values_is_of_those_students_only
     ) in notes
 
 
+def test_only_those_keys_are_named_whose_values_are_missing():
+    rows = make_students([{**task, "width": width} for task in TASKS for width in (10, 40)])
+    rows += make_rows(BASELINE, [{**task, "width": 10} for task in TASKS])
+    _, notes = compare(rows, ["task", "width"], BASELINE)
+    assert "no row of a baseline has their width. If a baseline is for all students, leave width empty" in notes
+
+
 def test_rows_that_match_no_student_are_named():
     rows = make_students(TASKS) + make_rows(TEACHER, [*TASKS, {"task": "c"}])
     errors, notes = compare(rows, ["task"])
     assert errors == {"a": [500] * 3, "b": [500] * 3}
     assert notes.splitlines()[1:] == ["3 rows of teachers match no student and are not used: the first has task c."]
+
+
+def test_a_row_that_names_another_value_is_not_used_beside_one_that_leaves_it_empty():
+    """Not even where it names more of the other keys."""
+    rows = make_students([{**task, "domain": domain} for task in TASKS for domain in "xy"])
+    rows += make_rows(TEACHER, [{}, {"task": "c", "domain": "x"}], errors=lambda cell, _: 100 if cell else 900)
+    errors, notes = compare(rows, ["task", "domain"])
+    assert {value for values in errors.values() for value in values} == {900}
+    assert "3 rows of teachers match no student and are not used: the first has task c, domain x." in notes
 
 
 @pytest.mark.parametrize("name", ["width", "depth", "hidden", "n_params", "lr", "Epochs", "arch"])
@@ -223,6 +242,21 @@ def test_a_baseline_that_was_trained_otherwise_than_all_students_is_theirs():
     errors, notes = compare(rows, ["epochs"], BASELINE)
     assert errors == {100: [500] * 3, 200: [500] * 3}
     assert "need not agree in epochs (baseline: 50; students: 100, 200)." in notes
+
+
+def test_a_network_that_leaves_a_setting_empty_is_another_one():
+    rows = make_students(TASKS) + make_rows(TEACHER, [{"dropout": 0.5}, {}], errors=lambda cell, _: len(cell))
+    errors, notes = compare(rows, ["task"])
+    assert errors == {"a": [None] * 3, "b": [None] * 3}
+    assert "differ in dropout (0.5, empty)" in notes
+    assert '--where "dropout != 0.5"' in notes
+
+
+def test_replicates_of_a_network_may_leave_a_setting_empty():
+    """As in a spreadsheet that names it in the first row only."""
+    rows = make_students(TASKS) + make_rows(TEACHER, [{}], errors=lambda _, replicate: replicate)
+    rows[-3]["dropout"] = 0.5
+    assert compare(rows, ["task"])[0] == {"a": [0, 1, 2], "b": [0, 1, 2]}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -263,6 +297,28 @@ def test_students_that_name_their_teacher_in_a_column_of_another_name_are_compar
     filled_rows = [{**row, "teacher_arch": row.get("arch", row.get("teacher_arch"))} for row in rows]
     errors, notes = compare(filled_rows, ["teacher_arch"])
     assert errors == {"A": [6500, 6501, 6502], "B": [6600, 6601, 6602]}
+
+
+@pytest.mark.parametrize("name", ["teacher", "teacher_arch", "Teacher model"])
+def test_the_students_teacher_counts_where_another_column_names_the_cells(name):
+    """It changes with the width, so the width alone names the cells."""
+    students = make_students([{"width": 10, name: "A"}, {"width": 40, name: "B"}])
+    errors, notes = compare(students + make_rows(TEACHER, [{name: "A"}]), ["width"])
+    assert errors == {10: [500] * 3, 40: [None] * 3}
+    assert f"(width 40) are compared with no teacher, because no row of a teacher has their {name}." in notes
+    errors, notes = compare(students + make_rows(TEACHER, [{}]), ["width"])
+    assert errors == {10: [None] * 3, 40: [None] * 3}
+    assert f"Fill in {name} in the rows of teachers." in notes
+
+
+def test_the_own_settings_of_students_that_name_their_teacher_are_no_keys():
+    students = [{"width": width, "teacher_width": other} for width in (10, 40) for other in (10, 40)]
+    rows = make_students(students) + make_rows(
+        TEACHER, [{"width": 10}, {"width": 40}], errors=lambda cell, _: cell["width"]
+    )
+    errors, notes = compare(rows, ["width", "teacher_width"])
+    assert {value for values in errors.values() for value in values} == {None}
+    assert "differ in width (10, 40)" in notes
 
 
 @pytest.mark.parametrize("teacher", [{}, {"arch": "A"}])
@@ -389,6 +445,21 @@ def test_students_whose_ids_no_teacher_has_are_counted(rising):
     assert notes[0].startswith(f"{n_students} distilled students of {(rising[MODEL] == STUDENT).sum():,} are compared")
     assert "teacher_id" in notes[0]
     assert sum(np.isnan(cell.teacher_measures[NUM_ERROR]).sum() for cell in cells) > 0
+
+
+@pytest.mark.parametrize(("replicates", "expected"), [(range(3), [0, 1, 2]), ([5, 6], [5.5] * 3)])
+def test_teachers_of_one_id_are_joined_by_replicate_or_averaged(replicates, expected):
+    rows = [{**row, ID: f"s{i}", TEACHER_ID: "t"} for i, row in enumerate(make_students(TASKS))]
+    rows += make_rows(TEACHER, [{ID: "t"}], replicates, errors=lambda _, replicate: replicate)
+    errors, notes = compare(rows, ["task"])
+    assert errors == {"a": expected, "b": expected}
+    assert ("in their replicate" if len(replicates) == 3 else "the mean over these") in notes
+
+
+@pytest.mark.parametrize("path", sorted(PUBLISHED.glob("*/table.parquet")), ids=lambda path: path.parent.name)
+def test_of_sweeps_nothing_is_said(path):
+    table = pd.read_parquet(path)
+    assert split_into_cells(table, find_cell_columns(table), VAL_NUM_ERROR).notes == []
 
 
 def test_a_sweep_whose_baseline_lacks_a_replicate_is_paired_and_quiet(rising):

@@ -22,21 +22,20 @@ def folder(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("command", ["show", "compare"])
 @pytest.mark.parametrize("name", ["own.csv", "own.tsv", "own.CSV", "own.csv.gz"])
-def test_a_csv_file_is_not_the_table_of_a_sweep(call, folder, rising, command, name):
+def test_a_csv_file_is_not_the_table_of_a_sweep(folder, rising, name):
     path = folder / name
     rising.to_csv(path, index=False)
-    run = call(command, path)
-    assert run.exit_code == 2
-    assert "this is a CSV file, not the Parquet table of a sweep" in run.output
-    assert f"`kdtune analyze {shlex.quote(str(path))}` reads tables from elsewhere" in run.output
+    with pytest.raises(RequestError, match="this is a CSV file, not the Parquet table of a sweep") as error:
+        kdtune.read_table(path)
+    assert f"`kdtune analyze {shlex.quote(str(path))}` reads tables from elsewhere" in str(error.value)
 
 
 def test_the_command_that_a_message_suggests_can_be_pasted(call, folder, rising):
     rising.to_csv(folder / "own.csv", index=False)
-    suggestion = call("show", folder / "own.csv").output.split("`")[1]
-    program, *arguments = shlex.split(suggestion)
+    with pytest.raises(RequestError) as error:
+        kdtune.read_table(folder / "own.csv")
+    program, *arguments = shlex.split(str(error.value).split("`")[1])
     assert program == "kdtune"
     assert call(*arguments).exit_code == 0
 
@@ -48,8 +47,10 @@ def test_a_text_file_is_not_a_table(call, folder, name):
     for command in ("show", "analyze"):
         run = call(command, path)
         assert run.exit_code == 2
-        assert "this is not a Parquet file" in run.output
-    assert "`kdtune analyze` reads tables from elsewhere: CSV, TSV and Parquet files" in call("show", path).output
+        assert "this is not a table" in run.output
+        assert "save the table as CSV" in run.output
+    with pytest.raises(RequestError, match="`kdtune analyze` reads tables from elsewhere: CSV, TSV, JSON, Feather and"):
+        kdtune.read_table(path)
 
 
 @pytest.mark.parametrize("name", ["table.parquet", "own.parquet", "own.csv"])
@@ -74,12 +75,11 @@ def test_the_empty_table_of_a_sweep_is_written_anew(call, folder, command):
     assert "the file is empty; run the sweep again" in call(command, folder).output
 
 
-def test_a_parquet_file_of_another_program_lacks_columns(call, folder, rising):
+def test_a_parquet_file_of_another_program_lacks_columns(folder, rising):
     path = folder / "own.parquet"
     rising.drop(columns=ID).to_parquet(path)
-    run = call("show", path)
-    assert run.exit_code == 2
-    assert "this is not the table of a sweep: it has no column id; `kdtune analyze " in run.output
+    with pytest.raises(RequestError, match="this is not the table of a sweep: it has no column id; `kdtune analyze "):
+        kdtune.read_table(path)
 
 
 def truncate(path):
@@ -121,9 +121,17 @@ def test_a_parquet_file_with_a_damaged_middle_is_not_readable(call, folder, risi
     assert "this is not a readable Parquet file" in call(command, path).output
 
 
+def test_text_under_the_name_of_a_parquet_file_is_read_as_text(folder, rising):
+    path = folder / "own.parquet"
+    rising.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(kdtune.analyze(path).t_opt, kdtune.analyze(rising).t_opt)
+    with pytest.raises(RequestError, match="another kind of file under this name"):
+        kdtune.read_table(path)
+
+
 @pytest.mark.parametrize("command", ["show", "analyze"])
-def test_text_under_the_name_of_a_parquet_file_is_not_readable(call, folder, rising, command):
-    rising.to_csv(folder / "own.parquet", index=False)
+def test_bytes_under_the_name_of_a_parquet_file_are_not_readable(call, folder, command):
+    (folder / "own.parquet").write_bytes(bytes(200))
     assert "another kind of file under this name" in call(command, folder / "own.parquet").output
 
 
@@ -139,21 +147,20 @@ def test_damaged_details_of_a_sweep_are_written_anew(call, tmp_path, rising):
     assert "`kdtune sweep results/study/sweep.yaml`" in run.output
 
 
-def test_a_readable_table_with_wrong_values_is_not_said_to_be_damaged(call, folder, rising):
+def test_a_readable_table_with_wrong_values_is_not_said_to_be_damaged(folder, rising):
     path = folder / "own.parquet"
     rising.assign(**{NUM_ERROR: "many"}).to_parquet(path)
-    run = call("show", path)
-    assert run.exit_code == 2
-    assert "own.parquet: this is not the table of a sweep" in run.output
-    assert "damaged" not in run.output
+    with pytest.raises(RequestError, match=r"own\.parquet: this is not the table of a sweep") as error:
+        kdtune.read_table(path)
+    assert "damaged" not in str(error.value)
 
 
-def test_a_readable_parquet_file_that_is_no_table_is_not_said_to_be_damaged(call, folder):
+def test_columns_with_one_name_get_names_of_their_own(folder, rising):
     path = folder / "own.parquet"
-    pq.write_table(pa.Table.from_arrays([pa.array([1, 2])] * 2, names=[TEMP, TEMP]), path)
-    run = call("analyze", path)
-    assert run.exit_code == 2
-    assert "cannot be read as a table" in run.output
+    table = pa.Table.from_pandas(rising, preserve_index=False)
+    pq.write_table(table.append_column(NUM_ERROR, pa.array(range(len(rising)))), path)
+    answer = kdtune.analyze(path)
+    assert any(f'Several columns are called "{NUM_ERROR}"' in note for note in answer.reading_notes)
 
 
 def test_a_parquet_file_is_read_under_any_name(call, folder, rising):
@@ -164,25 +171,39 @@ def test_a_parquet_file_is_read_under_any_name(call, folder, rising):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_text_in_another_encoding_is_to_be_saved_as_utf_8(call, folder, rising, encoding):
+def test_text_in_another_encoding_is_read(folder, rising, encoding):
     path = folder / "own.csv"
     rising.assign(maße="größer").to_csv(path, index=False, encoding=encoding)
+    answer = kdtune.analyze(path)
+    pd.testing.assert_frame_equal(answer.t_opt, kdtune.analyze(rising).t_opt)
+    assert any("encoded in" in note for note in answer.reading_notes)
+
+
+def test_text_that_breaks_off_in_another_encoding_is_to_be_saved_as_utf_8(call, folder, rising):
+    path = folder / "own.csv"
+    rising.to_csv(path, index=False, encoding="utf-16")
+    path.write_bytes(path.read_bytes()[:-1])
     run = call("analyze", path)
     assert run.exit_code == 2
-    assert "the file is not text in UTF-8" in run.output
+    assert "the file begins as text in UTF-16, but is none" in run.output
     assert "save it as UTF-8" in run.output
     assert "codec" not in run.output
 
 
 @pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip"])
-@pytest.mark.parametrize("damage", ["truncated", "uncompressed"])
-def test_a_compressed_file_that_is_damaged_is_said_to_be(call, folder, rising, ending, damage):
+def test_a_compressed_file_that_is_damaged_is_said_to_be(call, folder, rising, ending):
     path = folder / f"own.csv.{ending}"
     rising.to_csv(path, index=False)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage == "truncated" else b"temp,num_error\n")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     run = call("analyze", path)
     assert run.exit_code == 2
     assert "the file cannot be decompressed" in run.output
+
+
+def test_text_under_the_name_of_a_compressed_file_is_read(folder, rising):
+    path = folder / "own.csv.gz"
+    path.write_text(rising.to_csv(index=False))
+    pd.testing.assert_frame_equal(kdtune.analyze(path).t_opt, kdtune.analyze(rising).t_opt)
 
 
 def test_a_folder_of_sweeps_is_answered_with_them(call, tmp_path, rising):

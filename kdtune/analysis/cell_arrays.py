@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kdtune.analysis.baselines_and_teachers import match_baselines, match_teachers, to_arrays
+from kdtune.analysis.baselines_and_teachers import list_matching_columns, match_baselines, match_teachers, to_arrays
 from kdtune.analysis.cells import format_setting, select_done
-from kdtune.analysis.match_keys import list_descriptions
 from kdtune.analysis.network_matches import CELL, Matches
 from kdtune.analysis.paired_runs import describe_test_gaps, select_complete, take_first
 from kdtune.analysis.unpaired_runs import arrange_runs, sort_measures
@@ -130,7 +129,7 @@ def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) 
     done = select_done(table[table[MODEL] != STUDENT])
     baselines, teachers = done[done[MODEL] == BASELINE], done[done[MODEL] == TEACHER]
     used_columns = {*columns, *measures, MODEL, STATUS, REPLICATE, TEMP, ID, TEACHER_ID, DATA_SEED}
-    used_columns |= {*list_descriptions(baselines, BASELINE), *list_descriptions(teachers, TEACHER)}
+    used_columns |= {*list_matching_columns(table, baselines, teachers)}
     table = table[[name for name in table.columns if name in used_columns]]  # Sorting all columns takes long.
     students = _number_cells(table[table[MODEL] == STUDENT], columns)
     is_paired = bool(students[REPLICATE].notna().any())

@@ -14,7 +14,7 @@ SIGNIFICANCE_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class FactorEffect:
-    """The change of log2 T_opt per doubling of a factor: a row of ``effects``, except ``obstacle``, ``is_paired`` and ``twins``.
+    """The change of log2 T_opt per doubling of a factor: a row of ``effects``, without its last three fields.
 
     An effect that could not be estimated is NaN, and its interval infinite.
     """

@@ -110,29 +110,30 @@ def _select_settings(codes: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
     First the columns, except the main ones, are removed one by one, always that without which cells are most complete,
     until two runs would have the same T and replicate. Then those come back with which cells are still complete, again
-    the most complete first.
+    the most complete first. Of equal columns those with the name of a setting stay, then the first ones.
 
     Parameters
     ----------
     codes : One row per run; equal numbers in a column stand for equal values.
     columns : The columns that name a cell.
     """
+    ranked_columns = sorted(columns, key=lambda name: not is_known_setting(name))
     selected = list(columns)
     best = _measure_completeness(codes, selected)
-    while removable := [name for name in selected if not is_main_column(name)]:
-        choices = [[other for other in selected if other != name] for name in removable]
-        choice = max(choices, key=lambda choice: _measure_completeness(codes, choice))
-        if math.isinf(_measure_completeness(codes, choice)):
+    while removable := [name for name in reversed(ranked_columns) if name in selected and not is_main_column(name)]:
+        completeness = {name: _measure_completeness(codes, [*(set(selected) - {name})]) for name in removable}
+        name = max(removable, key=completeness.__getitem__)  # the first one of equal ones
+        if math.isinf(completeness[name]):
             break
-        selected = choice
-        best = max(best, _measure_completeness(codes, selected))
-    while removed := [name for name in columns if name not in selected]:
-        choices = [[other for other in columns if other in (*selected, name)] for name in removed]
-        choice = max(choices, key=lambda choice: _measure_completeness(codes, choice))
-        if _measure_completeness(codes, choice) < ENOUGH * best:
+        selected.remove(name)
+        best = max(best, completeness[name])
+    while removed := [name for name in ranked_columns if name not in selected]:
+        completeness = {name: _measure_completeness(codes, [*selected, name]) for name in removed}
+        name = max(removed, key=completeness.__getitem__)
+        if completeness[name] < ENOUGH * best:
             break
-        selected = choice
-    return selected
+        selected.append(name)
+    return [name for name in columns if name in selected]
 
 
 def _measure_completeness(codes: pd.DataFrame, columns: Sequence[str]) -> float:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cells import format_setting
-from kdtune.analysis.match_keys import names_teacher
+from kdtune.analysis.match_keys import encode_keys
 from kdtune.analysis.match_texts import count_rows, list_values, name_cells, name_role, write_selection
 from kdtune.analysis.network_pools import NO_POOL, SEVERAL_POOLS
 from kdtune.analysis.pool_matches import PoolMatches
-from kdtune.columns import REPLICATE, TEACHER
+from kdtune.columns import REPLICATE
 from kdtune.text import join_names
 
 _MAX_COLUMNS = 4  # A sentence names no more columns in which networks differ.
@@ -30,9 +30,8 @@ def describe_several(matches: PoolMatches) -> list[str]:
     # Text comes before numbers: an architecture names a network better than its learning rate.
     names = sorted(values_by_column, key=lambda name: pd.api.types.is_numeric_dtype(values_by_column[name]))
     texts = [f"{name} ({list_values(values_by_column[name])})" for name in names]
-    teacher_columns = [name for name in matches.columns if names_teacher(name) and name not in matches.keys]
-    if matches.role == TEACHER and teacher_columns:
-        remedy = f"or fill in {join_names(teacher_columns)} in the rows of teachers"
+    if matches.teacher_columns:
+        remedy = f"or fill in {join_names(matches.teacher_columns)} in the rows of teachers"
     else:
         remedy = f"if each {noun} has students of its own, add a column that has one value in the rows of both"
     return [
@@ -70,7 +69,7 @@ def _describe_unknown_teachers(matches: PoolMatches) -> list[str]:
     is_affected = matches.has_unknown_teacher & ~matches.have_several_networks()
     if not is_affected.any():
         return []
-    names = [name for name in matches.columns if names_teacher(name) and name not in matches.keys]
+    names = matches.teacher_columns
     texts = [f"{name} ({list_values(matches.cells[name])})" for name in names]
     return [
         f"{name_cells(matches, is_affected)} are compared with no teacher, because they have different teachers, named "
@@ -84,7 +83,10 @@ def _describe_unmatched_cells(matches: PoolMatches) -> list[str]:
     is_affected = matches.pools.of_cells == NO_POOL
     if not is_affected.any():
         return []
-    noun, keys = name_role(matches), join_names(matches.keys)
+    values = encode_keys(matches.cells, matches.networks, matches.keys)
+    is_missing = [not np.isin(values.cells[is_affected, i], values.rows[:, i]).all() for i in range(len(matches.keys))]
+    missing_keys = [name for name, is_key_missing in zip(matches.keys, is_missing, strict=True) if is_key_missing]
+    noun, keys = name_role(matches), join_names(missing_keys or matches.keys)
     return [
         f"{name_cells(matches, is_affected)} are compared with no {noun}, because no row of a {noun} has their {keys}. "
         f"If a {noun} is for all students, leave {keys} empty in its row."

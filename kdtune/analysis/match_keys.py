@@ -81,7 +81,7 @@ def _is_key(cells: pd.DataFrame, network_values: pd.Series, name: str, role: str
         return len(values) > 1 and bool(is_shared.all())
     if is_shared.any() or _simplify_name(name) in TRAINING_COLUMNS:
         return bool(is_shared.any())
-    return bool(network_values.isna().any() and network_values.notna().any())
+    return bool(len(values) and network_values.isna().any() and network_values.notna().any())
 
 
 def is_loss_setting(name: str, role: str) -> bool:
@@ -93,7 +93,7 @@ def is_loss_setting(name: str, role: str) -> bool:
 def names_teacher(name: str) -> bool:
     """Return whether a column of students says which teacher they have."""
     plain_name = _simplify_name(name)
-    return plain_name.startswith("teacher") and plain_name not in _LOSS_SETTINGS
+    return plain_name.startswith("teacher") and plain_name not in _LOSS_SETTINGS and name not in _RUN_COLUMNS
 
 
 def _is_network_setting(name: str) -> bool:

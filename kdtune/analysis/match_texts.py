@@ -42,7 +42,7 @@ def name_pools(matches: PoolMatches, pools: Integers) -> str:
     if n_compared == 1:
         return f"The {noun}"
     if len(pools) == n_compared:
-        return f"All {n_compared:,} {noun}s"
+        return f"{'Both' if n_compared == 2 else f'All {n_compared:,}'} {noun}s"
     values = matches.networks[matches.keys].iloc[matches.pools.first_rows[pools[0]]]
     setting = format_setting(matches.keys, values.tolist()) or "the one for all others"
     if len(pools) == 1:

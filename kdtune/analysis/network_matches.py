@@ -38,7 +38,7 @@ class Matches:
 
 def match_nothing(students: pd.DataFrame, measures: list[str]) -> Matches:
     """Return that the students are compared with no network."""
-    n_cells = len(find_first_rows(students))
+    n_cells = len(_find_first_rows(students))
     unknown_measures = {name: np.full(len(students), np.nan) for name in measures}
     return Matches(unknown_measures, [], lambda: [np.empty(0, np.intp)] * n_cells)
 
@@ -62,8 +62,9 @@ def match_by_settings(
     """
     if networks.empty or students.empty:
         return match_nothing(students, measures)
-    cells = students.iloc[find_first_rows(students)]
-    keys = select_keys(cells, networks, columns, role)
+    cells = students.iloc[_find_first_rows(students)]
+    teacher_columns = [] if role == BASELINE else _list_teacher_columns(students, cells)
+    keys = select_keys(cells, networks, dict.fromkeys([*columns, *teacher_columns]), role)
     matches = _match_by_keys(students, cells, networks, columns, keys, measures, role)
     other_columns = [name for name in matches.differences if name not in columns and _is_of_cells(students, name)]
     other_keys = select_keys(cells, networks, other_columns, role)
@@ -89,7 +90,8 @@ def _match_by_keys(
     pools = make_pools(encode_keys(cells, networks, keys))
     student_pools = pools.of_cells[students[CELL].to_numpy()]
     replicates = compare_replicates(student_pools, students[REPLICATE], networks[REPLICATE], pools)
-    teacher_columns = [name for name in columns if role != BASELINE and names_teacher(name) and name not in keys]
+    teacher_columns = [] if role == BASELINE else _list_teacher_columns(students, cells)
+    other_teacher_columns = [name for name in teacher_columns if name not in keys]
     return PoolMatches(
         role=role,
         columns=columns,
@@ -99,14 +101,21 @@ def _match_by_keys(
         pools=pools,
         replicates=replicates,
         differences=find_differences(networks, pools, replicates, keys, measures, role),
-        has_unknown_teacher=_have_unknown_teacher(cells, pools.of_cells, teacher_columns),
+        teacher_columns=other_teacher_columns,
+        has_unknown_teacher=_have_unknown_teacher(cells, pools.of_cells, other_teacher_columns),
         is_sweep=_is_sweep(students),
     )
 
 
-def find_first_rows(students: pd.DataFrame) -> Integers:
+def _find_first_rows(students: pd.DataFrame) -> Integers:
     """Return the positions of the first student of each cell."""
     return np.flatnonzero(np.diff(students[CELL].to_numpy(), prepend=-1))
+
+
+def _list_teacher_columns(students: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """Return the columns that name the students' teacher and have one value in each cell, but not in all."""
+    names = [name for name in cells.columns if names_teacher(name) and cells[name].nunique(dropna=False) > 1]
+    return [name for name in names if _is_of_cells(students, name)]
 
 
 def _is_of_cells(students: pd.DataFrame, name: str) -> bool:
@@ -114,7 +123,7 @@ def _is_of_cells(students: pd.DataFrame, name: str) -> bool:
     if name not in students.columns:
         return False
     numbers = pd.factorize(students[name], use_na_sentinel=False)[0]
-    return bool((numbers == numbers[find_first_rows(students)][students[CELL].to_numpy()]).all())
+    return bool((numbers == numbers[_find_first_rows(students)][students[CELL].to_numpy()]).all())
 
 
 def _have_unknown_teacher(cells: pd.DataFrame, cell_pools: Integers, teacher_columns: list[str]) -> Booleans:

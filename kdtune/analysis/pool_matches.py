@@ -25,6 +25,7 @@ class PoolMatches:
     pools: Pools
     replicates: Replicates
     differences: dict[str, Booleans]  # column -> (pools,): whether it shows that a pool has several networks
+    teacher_columns: list[str]  # those that name the students' teacher, but are no keys; none for baselines
     has_unknown_teacher: Booleans  # (cells,): whether the students name a teacher, but the teachers' rows do not
     is_sweep: bool  # whether a sweep of kdtune wrote the table: a replicate that is missing has failed or will come
 

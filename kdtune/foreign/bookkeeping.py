@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from kdtune.columns import TEMP
+from kdtune.columns import REPLICATE, TEMP
 from kdtune.foreign.column_names import split_words
 from kdtune.foreign.measures import is_measure_name
 
@@ -50,6 +50,12 @@ class OtherColumns(NamedTuple):
     bookkeeping: list[str]  # ids, hosts, dates, run times
     measures: list[str]  # results that T is not chosen by
     unique: list[str]  # a value of its own in (nearly) every row
+    changing: list[str]  # values that change from run to run of one replicate
+
+    @property
+    def all_names(self) -> list[str]:
+        """All columns that are no settings."""
+        return [*self.bookkeeping, *self.measures, *self.unique, *self.changing]
 
 
 def classify_columns(students: pd.DataFrame, candidates: list[str]) -> OtherColumns:
@@ -60,14 +66,17 @@ def classify_columns(students: pd.DataFrame, candidates: list[str]) -> OtherColu
     students : The rows of distilled students, with ``TEMP``.
     candidates : The columns that have no known meaning.
     """
-    found = OtherColumns([], [], [])
+    found = OtherColumns([], [], [], [])
     for name in candidates:
         column = students[name]
-        n_values = column.nunique(dropna=False)
         words = split_words(name)
-        if n_values == 1 and not _is_certain(words):
+        if _is_certain(words):  # asked first: to count the values of a million ids takes long
+            found.bookkeeping.append(name)
             continue
-        if _is_certain(words) or _holds_dates(column):
+        n_values = column.nunique(dropna=False)
+        if n_values == 1:
+            continue
+        if _holds_dates(column):
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
@@ -76,6 +85,30 @@ def classify_columns(students: pd.DataFrame, candidates: list[str]) -> OtherColu
         elif (_MEASURE_WORDS & set(words) or is_measure_name(name)) and _is_unplanned(students, name):
             found.measures.append(name)
     return found
+
+
+def find_changing_columns(students: pd.DataFrame, settings: list[str]) -> list[str]:
+    """Return the columns that differ between the runs of one replicate, though nothing but T should.
+
+    The runs of a setting that was planned have it at each T, so that without its column each T would have several runs
+    of a replicate. Where each has one, the column tells nothing apart: it happened to the run, or goes with T.
+
+    Parameters
+    ----------
+    students : The rows of distilled students, with ``TEMP`` and ``REPLICATE``.
+    settings : The columns that may name settings.
+    """
+    changing: list[str] = []
+    for name in settings:
+        others = [other for other in settings if other != name and other not in changing]
+        if students[name].nunique(dropna=False) == 1 or _is_laid_out(students, name):
+            continue
+        if students.duplicated([*others, TEMP, REPLICATE]).any():
+            continue
+        groups = students.groupby([*others, REPLICATE], dropna=False, sort=False)[name]
+        if (groups.nunique(dropna=False) > 1).mean() > 0.1:
+            changing.append(name)
+    return changing
 
 
 def _is_certain(words: list[str]) -> bool:

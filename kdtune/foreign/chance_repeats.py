@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -19,6 +20,7 @@ Indices = npt.NDArray[np.int64]
 # 50,000 images of ImageNet's validation set agree in 1 of 340 pairs.
 _FINE = 1 / 1000
 _PAIRS = 20_000  # pairs of rows that differences are estimated from
+_SAMPLE = 100_000  # rows that the chance is estimated from; a hash selects them
 _FEW_PAIRS = 3  # with fewer pairs of replicates, the differences of all rows are taken
 _LARGEST_SPLIT = 50_000  # examples: accuracies k/N are recognized up to this N
 _LATTICE_VALUES = 50  # values that are compared with k/N
@@ -48,10 +50,12 @@ def estimate_chance_repeats(
     runs : A hash of each row's settings and measures, (rows,). It is also the order in which rows are paired, which
         must not depend on the order of the table: that may be sorted by a measure.
     """
-    _, first_rows = np.unique(runs, return_index=True)
-    distinct_values, distinct_settings = values[first_rows], settings[first_rows]
-    _, numbers = np.unique(settings, return_counts=True)
+    numbers = np.bincount(pd.factorize(settings)[0])
     n_pairs = float((numbers * (numbers - 1) // 2).sum())
+    is_sampled = runs % np.uint64(len(runs) // _SAMPLE + 1) == 0
+    values, settings = values[is_sampled], settings[is_sampled]
+    _, first_rows = np.unique(runs[is_sampled], return_index=True)
+    distinct_values, distinct_settings = values[first_rows], settings[first_rows]
 
     first, second = _pair_rows(distinct_settings)
     is_replicate = distinct_settings[first] == distinct_settings[second]
@@ -89,7 +93,7 @@ def _difference_of_replicates(values: Array, settings: npt.NDArray[np.uint64]) -
     first, second = _pair_rows(settings)
     first, second = order[first], order[second]
     is_replicate = settings[first] == settings[second]
-    return values[first[is_replicate]] - values[second[is_replicate]]
+    return np.asarray(values[first[is_replicate]] - values[second[is_replicate]], np.float64)
 
 
 def _remove_linear(known: Array, differences: Array) -> Array:
@@ -98,9 +102,8 @@ def _remove_linear(known: Array, differences: Array) -> Array:
     known, differences = known[complete], differences[complete]
     if not known.shape[1] or not len(differences):
         return differences
-    slopes, *_ = np.linalg.lstsq(known, differences, rcond=None)
-    remainder: Array = differences - known @ slopes
-    return remainder
+    slopes = np.linalg.lstsq(known, differences, rcond=None)[0]
+    return np.asarray(differences - known @ slopes, np.float64)
 
 
 def _chance_of_zero(differences: Array, step: float) -> float:
@@ -147,16 +150,18 @@ def find_step(values: Array) -> float:
 
     0 if there are no two values.
     """
-    distinct = np.unique(values[np.isfinite(values)])
+    distinct: Array = np.unique(values[np.isfinite(values)])
     if len(distinct) < 2:
         return 0.0
     distinct = distinct[np.unique(np.linspace(0, len(distinct) - 1, 500).astype(np.int64))]
     largest = float(np.abs(distinct).max())
     accuracy = 1e-11 * largest
-    single = distinct.astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = distinct.astype(np.float32)
     if (single == distinct).all():
-        distinct = np.array([float(str(value)) for value in single])  # 0.8223 is 0.8223000168800354 in single precision
-        accuracy = float(np.finfo(np.float32).eps) * largest
+        # 0.8223 is 0.8223000168800354 in single precision.
+        distinct = np.array([float(str(value)) for value in single], np.float64)
+        accuracy = 2 * float(np.finfo(np.float32).eps) * largest
     decimals = next((n for n in range(16) if np.allclose(distinct, np.round(distinct, n), 0, accuracy / 100)), 16)
     if decimals == 0 and largest > 2**53:
         return 1.0

@@ -93,6 +93,14 @@ def find_width(names: Iterable[str]) -> str | None:
 
 def refuse_missing_temperature(names: Iterable[str]) -> NoReturn:
     """Raise RequestError: no column is called as the temperature is."""
+    names = list(names)
+    numbers = [name for name in names if re.fullmatch(r"(T ?=? ?)?[0-9]+([.][0-9]+)?", name)]
+    if len(numbers) > 1:
+        raise RequestError(
+            f"the table has no column {TEMP!r}, but columns {describe_columns(numbers, 6)}: if these are temperatures, "
+            f"bring the table into one row per run, as in frame.melt(id_vars=[...], var_name='{TEMP}', "
+            f"value_name='num_error') with pandas"
+        )
     raise RequestError(
         f"the table has no column {TEMP!r}; name the one with the temperatures: --map {TEMP}=NAME; "
         f"it has {describe_columns(names)}"

@@ -48,7 +48,7 @@ class ColumnNotes:
             sentences.append(f"{word!r} is read as a missing value in {columns}.")
         for name, example in self._doubts.items():
             sentences.append(
-                f"{name} is left as text: {example!r} may have decimals or thousands; if its numbers are needed, write "
-                f"them with decimal points and without marks between thousands."
+                f"{name} is left as text: in {example!r} decimals or thousands may follow the mark; to have its "
+                f"numbers read, write thousands without marks (1234), or decimals with a zero more (1.2340)."
             )
         return sentences

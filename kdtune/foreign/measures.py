@@ -9,7 +9,18 @@ import pandas as pd
 
 from kdtune.analysis.column_values import to_numbers
 from kdtune.analysis.selection_measure import Measure
-from kdtune.columns import ACCURACY, ERROR, NUM_ERROR, RESULT_COLUMNS, SCORE, VAL_ACCURACY, VAL_NUM_ERROR
+from kdtune.columns import (
+    ACCURACY,
+    ERROR,
+    NUM_ERROR,
+    REPLICATE,
+    RESULT_COLUMNS,
+    SCORE,
+    TEMP,
+    VAL_ACCURACY,
+    VAL_NUM_ERROR,
+    WIDTH,
+)
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import describe_columns, split_words
 from kdtune.foreign.options import ReadingOptions
@@ -217,9 +228,11 @@ def _refuse_missing_measure(table: pd.DataFrame) -> None:
             f"say which: --map {VAL_NUM_ERROR}=NAME for errors on a validation split, --map {NUM_ERROR}=NAME for "
             f"errors on a test split, --map {VAL_ACCURACY}=NAME or --map {ACCURACY}=NAME for accuracies"
         )
-    numeric = [name for name in table.columns if _is_numeric(table[name]) and table[name].nunique() > 1]
+    known = {TEMP, REPLICATE, WIDTH}
+    numeric = [name for name in table.columns if name not in known and table[name].nunique() > 1]
+    numeric = [name for name in numeric if _is_numeric(table[name])]
     raise RequestError(
         f"the table has no errors: it needs a column {VAL_NUM_ERROR} or {NUM_ERROR} (--map {NUM_ERROR}=NAME), "
         f"accuracies (--map {ACCURACY}=NAME), or another measure (--measure NAME with --higher-is-better or "
-        f"--lower-is-better); it has numbers in {describe_columns(numeric)}"
+        f"--lower-is-better); it has numbers in {describe_columns(numeric) or 'no other column'}"
     )

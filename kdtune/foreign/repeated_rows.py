@@ -82,10 +82,8 @@ def drop_repeated_rows(
             raise RequestError(_describe_twins(table, run_columns, measures, differing, twins))
         surplus = twins[table[run_columns].iloc[twins].duplicated().to_numpy()]
         is_kept[surplus] = False
-        notes.append(
-            f"{pluralize(len(surplus), 'row')} with {MODEL} {role} repeat another row in all columns but "
-            f"{_join_names(differing)}: each counts once; {_KEEP}."
-        )
+        start = _describe_repeats(len(surplus), f" with {MODEL} {role}", differing)
+        notes.append(f"{start}: each counts once; {_KEEP}.")
     return Repeats(table if is_kept.all() else table[is_kept], notes)
 
 
@@ -104,9 +102,7 @@ def _follow_user(
     """Keep all rows, or one of those that are equal in all but labels, as the user says."""
     positions = np.flatnonzero(is_equal)
     surplus = positions[table[run_columns].iloc[positions].duplicated().to_numpy()]
-    differing = _list_differing(table, run_columns, labels, positions)
-    where = f"all columns but {_join_names(differing)}" if differing else "all columns"
-    start = f"{pluralize(len(surplus), 'row')} {'repeats' if len(surplus) == 1 else 'repeat'} another row in {where}"
+    start = _describe_repeats(len(surplus), "", _list_differing(table, run_columns, labels, positions))
     if repeats == "keep":
         return Repeats(table, [f"{start}: taken as replicates (--repeats keep)."])
     is_kept = np.ones(len(table), bool)
@@ -121,19 +117,22 @@ def _list_differing(table: pd.DataFrame, run_columns: list[str], labels: list[st
     return [name for name in labels if (runs[name].nunique(dropna=False) > 1).any()]
 
 
+def _describe_repeats(count: int, rows_of: str, differing: list[str]) -> str:
+    """Begin a sentence about rows that repeat another one."""
+    where = f"all columns but {_join_names(differing)}" if differing else "all columns"
+    return f"{pluralize(count, 'row')}{rows_of} {'repeats' if count == 1 else 'repeat'} another row in {where}"
+
+
 def _describe_copies(copies: Copies, is_role: Mask, is_kept: Mask, rows_of: str) -> str:
     """Say which rows do not count."""
-    n_left_out, n_rows = int((is_role & ~is_kept).sum()), int(is_role.sum())
+    n_left, n_rows = int((is_role & is_kept).sum()), int(is_role.sum())
     if copies.times > 1:
+        reason = "" if rows_of else ", as in an export that was appended to itself"
         return (
-            f"Each row{rows_of} stands in the table {copies.times} times, as in an export that was appended to itself: "
-            f"each counts once, and {n_rows - n_left_out:,} of {n_rows:,} rows are left; {_KEEP}."
+            f"Each row{rows_of} stands in the table {copies.times} times{reason}: each counts once ({n_left:,} of "
+            f"{n_rows:,} rows); {_KEEP}."
         )
-    verb = "repeats" if n_left_out == 1 else "repeat"
-    return (
-        f"{pluralize(n_left_out, 'row')}{rows_of} {verb} another row in all columns, which is hardly chance: each run "
-        f"counts once; {_KEEP}."
-    )
+    return f"{_describe_repeats(n_rows - n_left, rows_of, [])}, hardly by chance: each run counts once; {_KEEP}."
 
 
 def _describe_twins(
@@ -152,8 +151,8 @@ def _describe_twins(
     place = ", ".join(f"{name} {_format(first[name])}" for name in shown if name in table.columns)
     label = next(name for name in differing if first[name] != second[name])
     return (
-        f"{pluralize(n_repeated, 'row')} {'repeats' if n_repeated == 1 else 'repeat'} another row in all columns but "
-        f"{_join_names(differing)}, as at {place}: {label} {_format(first[label])} and {_format(second[label])}. "
+        f"{_describe_repeats(n_repeated, '', differing)}, as at {place}: {label} {_format(first[label])} and "
+        f"{_format(second[label])}. "
         f"If runs were exported or logged twice, add --repeats once: each counts once; {_KEEP}."
     )
 

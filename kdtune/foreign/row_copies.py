@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import poisson
 
-from kdtune.foreign.chance_repeats import estimate_chance_repeats
+from kdtune.foreign.improbable_repeats import find_improbable_repeats
 from kdtune.foreign.row_keys import Indices, Mask, RowKeys, count_rows
-
-# Rows are copies if chance makes as many equal ones in fewer than one of a thousand tables.
-_MAX_CHANCE = 1e-3
-# A single row with a measure with decimals is a copy if chance makes fewer equal rows than this.
-_MAX_EXPECTED = 0.02
 
 
 class Copies(NamedTuple):
@@ -34,7 +27,8 @@ def find_copies(keys: RowKeys, is_student: bool) -> Copies:
     """
     positions, times = [keys.positions[:0]], 1
     while True:
-        is_surplus, factor = _find_surplus(keys, is_student)
+        has_copies = times == 1 and len(positions) > 1
+        is_surplus, factor = _find_surplus(keys, is_student, has_copies)
         if not is_surplus.any():
             return Copies(np.sort(np.concatenate(positions)), times)
         positions.append(keys.positions[is_surplus])
@@ -58,10 +52,10 @@ def find_twins(keys: RowKeys, is_student: bool) -> Indices:
     is_same_run = keys.has_replicate | _shares_id(keys) | _stands_beside_students(counts, is_student)
     if (is_twin & is_same_run).any():
         return keys.positions[is_twin & is_same_run]
-    return keys.positions[_find_improbable(keys, is_twin)]
+    return keys.positions[find_improbable_repeats(keys, is_twin)]
 
 
-def _find_surplus(keys: RowKeys, is_student: bool) -> tuple[Mask, int]:
+def _find_surplus(keys: RowKeys, is_student: bool, has_copies: bool) -> tuple[Mask, int]:
     """Return which rows repeat another one for one reason, and how often all rows stand in the table."""
     counts, numbers = count_rows(keys.whole)
     is_repeated = counts > 1
@@ -74,7 +68,9 @@ def _find_surplus(keys: RowKeys, is_student: bool) -> tuple[Mask, int]:
     is_same_run = keys.has_replicate | keys.has_id.any(axis=1) | _stands_beside_students(counts, is_student)
     is_surplus = is_same_run & (numbers > 0)
     if not is_surplus.any():
-        is_surplus = _find_improbable(keys, is_repeated) & (numbers >= _count_originals(keys, counts))
+        is_surplus = find_improbable_repeats(keys, is_repeated, has_copies) & (
+            numbers >= _count_originals(keys, counts)
+        )
     return is_surplus, 1
 
 
@@ -98,9 +94,9 @@ def _count_originals(keys: RowKeys, counts: Indices) -> Indices:
     Where all rows of a setting stand there equally often, as in :func:`_is_whole_table_repeated`; else one.
     """
     order = np.argsort(keys.settings, kind="stable")
-    _, starts, groups = np.unique(keys.settings, return_index=True, return_inverse=True)
-    starts = np.searchsorted(keys.settings[order], keys.settings[starts])
-    times = np.gcd.reduceat(counts[order], starts)[groups]
+    _, starts, groups = np.unique(keys.settings[order], return_index=True, return_inverse=True)
+    times = np.empty(len(counts), np.int64)
+    times[order] = np.gcd.reduceat(counts[order], starts)[groups]
     return np.where(times > 1, counts // times, 1)
 
 
@@ -108,35 +104,6 @@ def _shares_id(keys: RowKeys) -> Mask:
     """Return which rows have the id or the time of another row of the same run."""
     is_shared = np.zeros(len(keys.run), bool)
     for column, has_value in zip(keys.ids.T, keys.has_id.T, strict=True):
-        counts, _ = count_rows(keys.run ^ (column * np.uint64(0x9E3779B97F4A7C15)))
+        counts, _ = count_rows(keys.run ^ (column << np.uint64(1)))
         is_shared |= has_value & (counts > 1)
     return is_shared
-
-
-def _find_improbable(keys: RowKeys, is_repeated: Mask) -> Mask:
-    """Return which of the repeated rows are in settings that have more of them than replicates have by chance.
-
-    Among n rows of a setting chance makes n! / ((n - 2c)! 2^c c!) p^c sets of c pairs of equal rows, if two replicates
-    agree with the chance p. The settings with the smallest such numbers are judged together: m of G settings have a
-    number of e or less with the chance that a Poisson variable of the mean G e is m or more. A single repeat is never
-    too much. A setting in which all rows are equal counts as one pair: its networks may fail in the same way.
-    """
-    chance = estimate_chance_repeats(keys.values, keys.settings, keys.run)
-    if chance.is_fine and chance.expected < _MAX_EXPECTED:
-        return is_repeated
-    _, settings, n_rows = np.unique(keys.settings, return_inverse=True, return_counts=True)
-    counts, numbers = count_rows(keys.run)
-    is_first = numbers == 0
-    n_pairs = np.bincount(settings, np.where(is_first & is_repeated, counts // 2, 0))
-    n_pairs = np.where(np.bincount(settings, is_first) > 1, n_pairs, np.minimum(n_pairs, 1))
-    if (is_first & is_repeated).sum() < 2 or chance.of_pair >= 1:
-        return np.zeros(len(is_repeated), bool)
-    log_sets = gammaln(n_rows + 1) - gammaln(n_rows - 2 * n_pairs + 1) - gammaln(n_pairs + 1)
-    log_expected = log_sets + n_pairs * np.log(max(chance.of_pair, np.finfo(float).tiny) / 2)
-    expected = np.where(n_pairs > 0, np.exp(np.minimum(log_expected, 0)), 1)
-    smallest = np.sort(expected)
-    n_settings = int((n_rows > 1).sum())
-    is_improbable = poisson.sf(np.arange(len(smallest)), n_settings * smallest) < _MAX_CHANCE
-    limit = smallest[is_improbable].max() if is_improbable.any() else -1.0
-    is_flagged: Mask = is_repeated & (expected <= limit)[settings]
-    return is_flagged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ Indices = npt.NDArray[np.int64]
 # A label is an id or a time if it is unique in this share of the runs, and if there are so many of them.
 _UNIQUE_SHARE = 0.95
 _MIN_RUNS = 5
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio: Knuth, The Art of Computer Programming, 6.4
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def find_equal_rows(table: pd.DataFrame, names: Sequence[str]) -> Mask:
     numeric = [name for name in names if table[name].dtype.kind in "iuf"]
     for subset in (numeric, list(names)):
         if subset and is_equal.any():
-            hashes = _hash(table.loc[is_equal, subset] if not is_equal.all() else table[subset])
+            rows = table[subset] if is_equal.all() else table.loc[is_equal, subset]
+            hashes = _combine(len(rows), [_hash(rows[name]) for name in subset])
             is_equal[is_equal] = pd.Series(hashes).duplicated(keep=False).to_numpy()
     return is_equal & bool(names)
 
@@ -54,7 +56,7 @@ def find_equal_rows(table: pd.DataFrame, names: Sequence[str]) -> Mask:
 def hash_rows(
     table: pd.DataFrame, measures: Sequence[str], labels: Sequence[str], replicate: str | None, is_measured: Mask
 ) -> RowKeys:
-    """Compute the keys of all rows.
+    """Compute the keys of all rows; they do not depend on the order of rows and columns.
 
     Parameters
     ----------
@@ -62,43 +64,58 @@ def hash_rows(
     measures, labels, replicate : The names of its columns.
     is_measured : Whether a row has any measure: only the labels of such rows tell whether they are ids, (rows,).
     """
-    run_columns = [name for name in table.columns if name not in labels]
-    run = _hash(table[run_columns])
-    first_rows = np.flatnonzero(is_measured)
-    first_rows = first_rows[~pd.Series(run[first_rows]).duplicated().to_numpy()]
-    ids = [name for name in labels if _is_unique(table[name].iloc[first_rows])]
+    hashes = {name: _hash(table[name]) for name in sorted(table.columns)}
+
+    def combine(names: Iterable[str]) -> Hashes:
+        return _combine(len(table), [hashes[name] for name in names])
+
+    run = combine(name for name in hashes if name not in labels)
+    is_first = is_measured.copy()
+    is_first[is_measured] = ~pd.Series(run[is_measured]).duplicated().to_numpy()
+    has_label = {name: table[name].notna().to_numpy() for name in labels}
+    ids = [name for name in sorted(labels) if _is_unique(hashes[name][is_first & has_label[name]])]
     return RowKeys(
         positions=np.arange(len(table)),
-        whole=_hash(table),
+        whole=combine(hashes),
         run=run,
-        settings=_hash(table[[name for name in run_columns if name not in measures]]),
-        results=_hash(table[list(measures)]),
+        settings=combine(name for name in hashes if name not in (*labels, *measures)),
+        results=combine(sorted(measures)),
         values=_to_numbers(table, sorted(measures)),
-        ids=np.column_stack([np.empty((len(table), 0), np.uint64), *(_hash(table[[name]]) for name in ids)]),
-        has_id=table[ids].notna().to_numpy(),
+        ids=np.column_stack([np.empty((len(table), 0), np.uint64), *(hashes[name] for name in ids)]),
+        has_id=np.column_stack([np.empty((len(table), 0), bool), *(has_label[name] for name in ids)]),
         has_replicate=np.zeros(len(table), bool) if replicate is None else table[replicate].notna().to_numpy(),
     )
 
 
 def count_rows(hashes: Hashes) -> tuple[Indices, Indices]:
     """Return how many rows have the same hash as each row, and how many of them stand above it, both (rows,)."""
-    groups = pd.Series(hashes).groupby(hashes, sort=False)
-    return np.asarray(groups.transform("size"), np.int64), np.asarray(groups.cumcount(), np.int64)
+    codes, _ = pd.factorize(hashes)
+    counts = np.bincount(codes)[codes]
+    numbers = np.zeros(len(codes), np.int64)
+    repeated = np.flatnonzero(counts > 1)
+    numbers[repeated] = pd.Series(codes[repeated]).groupby(codes[repeated]).cumcount()
+    return counts, numbers
 
 
-def _is_unique(labels: pd.Series) -> bool:
+def _is_unique(labels: Hashes) -> bool:
     """Return whether (nearly) each run that has this label has one of its own."""
-    labels = labels.dropna()
-    return len(labels) >= _MIN_RUNS and labels.nunique() >= _UNIQUE_SHARE * len(labels)
+    return len(labels) >= _MIN_RUNS and len(pd.unique(labels)) >= _UNIQUE_SHARE * len(labels)
 
 
-def _hash(frame: pd.DataFrame) -> Hashes:
-    """Hash the rows of a frame: the same, in whatever order its columns stand."""
-    if frame.columns.empty:
-        return np.zeros(len(frame), np.uint64)
-    return np.asarray(pd.util.hash_pandas_object(frame[sorted(frame.columns)], index=False), np.uint64)
+def _hash(column: pd.Series) -> Hashes:
+    return np.asarray(pd.util.hash_pandas_object(column, index=False), np.uint64)
+
+
+def _combine(n_rows: int, hashes: Sequence[Hashes]) -> Hashes:
+    """Combine the hashes of columns into those of rows."""
+    combined = np.full(n_rows, len(hashes), np.uint64)
+    for column in hashes:
+        combined = (combined ^ column) * _MULTIPLIER
+        combined ^= combined >> np.uint64(32)
+    return combined
 
 
 def _to_numbers(table: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float64]:
     columns = [pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan) for name in names]
-    return np.column_stack([np.empty((len(table), 0)), *columns])
+    numbers = np.column_stack([np.empty((len(table), 0)), *columns])
+    return np.where(np.isfinite(numbers), numbers, np.nan)

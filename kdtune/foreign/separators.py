@@ -48,9 +48,9 @@ def find_layout(path: Path, head: str, is_whole: bool) -> Header:
             headers.append(header)
     hint = next((_HINTS[suffix.lower()] for suffix in path.suffixes if suffix.lower() in _HINTS), "")
     header = max(headers, key=lambda candidate: _rate(candidate, hint), default=None)
-    # Words of a text are separated by spaces, too; with another separator the first wrong row is named instead.
-    is_prose = header is not None and header.dialect.separator == SPACE and header.agreement < _LEAST_AGREEMENT
-    if header is None or is_prose:
+    is_table = header is not None and header.agreement >= _LEAST_AGREEMENT
+    # Sentences hold spaces and commas, too. Elsewhere the first row that is wrong is named later.
+    if header is None or (not is_table and (header.titles or header.dialect.separator == SPACE)):
         raise RequestError(
             f"{path}: this is not a table: with no separator (comma, semicolon, tab, bar, spaces) its rows have two or "
             f"more values, and as many as the first row; save the table as CSV, with one row per network and the names "
@@ -91,10 +91,11 @@ def _rate(header: Header, hint: str) -> tuple[float, ...]:
     """Return how good a separator is: the larger the better, the first number counts most."""
     separator = header.dialect.separator
     return (
-        header.agreement == 1,
+        header.agreement >= _LEAST_AGREEMENT,
         not any(is_number_like(name) for name in header.names),
-        -len(header.titles),
         separator != SPACE,
+        header.agreement == 1,
+        -len(header.titles),
         header.agreement,
         separator == hint,
         len(header.names),

@@ -23,7 +23,7 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
-from kdtune.foreign.bookkeeping import OtherColumns, classify_columns
+from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.column_names import find_temperature, find_width, refuse_missing_temperature
 from kdtune.foreign.measures import read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
@@ -75,15 +75,19 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
 
     others = _classify(table, cell_columns or [])
     table = _join_numbers(table, [TEMP, *_list_real_settings(table, others)], notes)
-    labels = [*others.bookkeeping, *others.unique]
-    refuse_epochs(table, _list_run_columns(table, others, cell_columns), others.bookkeeping)
-    table = _drop_repeats(table, labels, others.measures, options, notes)
+    labels = [*others.bookkeeping, *others.unique, *others.changing]
+    run_columns = _list_run_columns(table, others, cell_columns)
+    has_single_runs = REPLICATE in table.columns and not table.duplicated(run_columns).any()
+    if not has_single_runs:
+        refuse_epochs(table, run_columns, others.bookkeeping)
+        table = _drop_repeats(table, labels, others.measures, options, notes)
     no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
     standard = table.drop(columns=no_settings)
     if cell_columns is None:
         cell_columns = find_cell_columns(standard.assign(**{REPLICATE: 0}))
     standard, pair_notes = pair_replicates(standard, cell_columns, options.is_paired_by_order)
-    refuse_shared_replicates(standard, table, cell_columns)
+    if not has_single_runs or options.cell is not None:
+        refuse_shared_replicates(standard, table, cell_columns)
     notes += [*_describe_settings(standard, cell_columns), *_describe_others(others), *pair_notes]
     return ReadTable(standard, cell_columns, notes, measured.measure)
 
@@ -144,19 +148,27 @@ def _classify(table: pd.DataFrame, cell_columns: list[str]) -> OtherColumns:
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
     has_ids = ID in table.columns and TEACHER_ID in table.columns
     kept = {*_KNOWN_COLUMNS, *cell_columns, *([ID] if has_ids else [])}
-    return classify_columns(students, [name for name in table.columns if name not in kept])
+    others = classify_columns(students, [name for name in table.columns if name not in kept])
+    if REPLICATE in students.columns:
+        settings = [name for name in table.columns if name not in {*kept, *others.all_names}]
+        others.changing.extend(find_changing_columns(students, settings))
+    return others
 
 
 def _list_run_columns(table: pd.DataFrame, others: OtherColumns, cell_columns: list[str] | None) -> list[str]:
     """Return the columns that name a run: its setting, T and replicate."""
-    no_settings = {*others.bookkeeping, *others.measures, *others.unique, SCORE, STATUS, MODEL, *RESULT_COLUMNS}
+    no_settings = {*others.all_names, SCORE, STATUS, *RESULT_COLUMNS}
     settings = [name for name in table.columns if name not in no_settings]
-    return settings if cell_columns is None else [name for name in settings if name in (*cell_columns, TEMP, REPLICATE)]
+    return (
+        settings
+        if cell_columns is None
+        else [name for name in settings if name in (*cell_columns, TEMP, REPLICATE, MODEL)]
+    )
 
 
 def _list_real_settings(table: pd.DataFrame, others: OtherColumns) -> list[str]:
     """Return the settings that are real numbers."""
-    no_settings = {*_KNOWN_COLUMNS, *others.bookkeeping, *others.measures, *others.unique}
+    no_settings = {*_KNOWN_COLUMNS, *others.all_names}
     return [name for name in table.columns if name not in no_settings and table[name].dtype.kind == "f"]
 
 
@@ -205,6 +217,7 @@ def _describe_others(others: OtherColumns) -> list[str]:
         "bookkeeping": others.bookkeeping,
         "other measures": others.measures,
         "a value of its own in nearly every row": others.unique,
+        "values that change from run to run of one replicate": others.changing,
     }
     texts = [f"{', '.join(names)} ({reason})" for reason, names in reasons.items() if names]
     if not texts:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from kdtune.foreign.column_notes import ColumnNotes
 from kdtune.foreign.number_styles import (
+    PLAIN,
     Numbers,
     NumberStyle,
     is_null_among_numbers,
@@ -55,17 +56,18 @@ class _Column(NamedTuple):
     words: _Words | None  # None if the values are plain numbers or plain text
 
 
-def read_columns(names: Sequence[str], columns: Sequence[Any]) -> ReadColumns:
+def read_columns(names: Sequence[str], columns: Sequence[Any], is_european: bool = False) -> ReadColumns:
     """Read columns of text.
 
     Numbers become ``int64`` or ``float64``, integers beside nulls ``Int64``, truths ``bool`` (beside nulls objects);
     all else stays text. Values such as "1,234" are read only if other values, of the column or of other columns, show
-    what their comma means; else the column stays text, and that is said.
+    what their mark means; else the column stays text, and that is said.
 
     Parameters
     ----------
     names : The names of the columns.
     columns : Chunked arrays of Arrow: text without blanks around it, or plain numbers; null where there is no value.
+    is_european : Whether decimals may have commas although none is seen, so that "1.234" may be 1234.
 
     Raises
     ------
@@ -74,21 +76,35 @@ def read_columns(names: Sequence[str], columns: Sequence[Any]) -> ReadColumns:
     """
     with ThreadPoolExecutor() as pool:  # Arrow computes without Python's lock.
         inspected = list(pool.map(_inspect, names, columns))
-    has_commas = any(map(_has_decimal_commas, inspected))
-    # Only beside decimal commas it matters what the points in plain numbers are.
-    may_be_groups = [has_commas and _may_be_thousands(column) for column in inspected]
-    has_points = False in may_be_groups if has_commas else False
+    marks = _find_decimal_marks(inspected, is_european)
+    points_are_decimal = "," not in marks and ("." in marks or not is_european)
+    commas_are_decimal = marks == {","}
     notes = ColumnNotes()
     values = []
-    for column, is_doubtful in zip(inspected, may_be_groups, strict=True):
-        if is_doubtful:
+    for column in inspected:
+        if column.words is not None:
+            values.append(_read_words(column, column.words, points_are_decimal, commas_are_decimal, notes))
+        elif column.numbers is None:
+            values.append(_to_series(column.texts))
+        elif not points_are_decimal and _may_be_thousands(column):
             notes.add_doubt(column.name, _find_example(column, "."))
             values.append(_to_series(column.texts))
-        elif column.numbers is not None or column.words is None:
-            values.append(_to_series(column.texts if column.numbers is None else column.numbers))
         else:
-            values.append(_read_words(column, column.words, has_commas and not has_points, notes))
+            values.append(_to_series(column.numbers))
     return ReadColumns(values, notes.list_sentences())
+
+
+def _find_decimal_marks(columns: Sequence[_Column], is_european: bool) -> set[str]:
+    """Return what stands before decimals in the columns that can be read in one way: points, commas, or both."""
+    marks = set()
+    for column in columns:
+        words, readings = column.words.words if column.words else [], column.words.readings if column.words else {}
+        decimals = {style.decimal for style in readings}
+        if len(decimals) == 1 and any(mark in word for word in words for mark in ".,"):
+            marks |= decimals
+    if "," in marks or is_european:  # Else it does not matter whether there are points.
+        marks |= {"." for column in columns if _may_be_thousands(column) is False}
+    return marks
 
 
 def find_plain_type(values: Sequence[str | None]) -> Any:
@@ -157,12 +173,6 @@ def _read_different(words: Sequence[str]) -> tuple[dict[NumberStyle, Numbers], s
     return (readings, suffix) if readings else None
 
 
-def _has_decimal_commas(column: _Column) -> bool:
-    """Return whether a column can be read in no other way than with decimal commas."""
-    readings = column.words.readings if column.words else {}
-    return bool(readings) and all(style.decimal == "," for style in readings)
-
-
 def _may_be_thousands(column: _Column) -> bool | None:
     """Return whether the points in plain numbers may stand between thousands; None if there are no points."""
     if column.numbers is None or column.numbers.type != pa.float64():
@@ -172,21 +182,26 @@ def _may_be_thousands(column: _Column) -> bool | None:
     return may_be_thousands(column.texts.drop_null().unique().to_pylist())
 
 
-def _read_words(column: _Column, words: _Words, has_commas: bool, notes: ColumnNotes) -> pd.Series:
+def _read_words(
+    column: _Column, words: _Words, points_are_decimal: bool, commas_are_decimal: bool, notes: ColumnNotes
+) -> pd.Series:
     """Return the values of a column of truths, or of numbers that are not all plain.
 
     Parameters
     ----------
     column : The column.
     words : Its words.
-    has_commas : Whether other columns show that decimals have commas in this table.
+    points_are_decimal : Whether a point stands before decimals where it may also stand between thousands.
+    commas_are_decimal : The same of a comma.
     notes : What is said; it is completed.
     """
     if not words.readings:
         truths = pa.array([TRUTHS[word.lower()] for word in words.words], pa.bool_())
         return _to_series(truths.take(words.codes))
     readings = words.readings
-    if len(readings) > 1 and has_commas:
+    if len(readings) > 1 and PLAIN in readings and points_are_decimal:
+        readings = {PLAIN: readings[PLAIN]}
+    elif len(readings) > 1 and PLAIN not in readings and commas_are_decimal:
         readings = {style: numbers for style, numbers in readings.items() if style.decimal == ","}
     if len(readings) != 1:
         notes.add_doubt(column.name, _find_example(column, ",") or _find_example(column, "."))

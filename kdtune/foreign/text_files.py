@@ -50,12 +50,15 @@ def read_delimited_text(path: Path, content: bytes) -> TextTable:
     header = find_layout(path, content[:head_end].decode(), is_whole=head_end == len(content))
     check_header(path, header)
     start = _find_line(content, header.n_lines)
-    table = clean_rows(path, header, read_rows(path, content, start, header, len(content) > _LARGE))
+    # Where spreadsheets write decimal commas, they separate values by semicolons.
+    is_european = header.dialect.separator == ";"
+    is_large = len(content) > _LARGE and not is_european
+    table = clean_rows(path, header, read_rows(path, content, start, header, is_large))
     try:
-        values, value_notes = read_columns(table.names, table.columns)
+        values, value_notes = read_columns(table.names, table.columns, is_european)
     except NeedsTextError:
         table = clean_rows(path, header, read_rows(path, content, start, header))
-        values, value_notes = read_columns(table.names, table.columns)
+        values, value_notes = read_columns(table.names, table.columns, is_european)
     _keep_ids_as_text(table.names, table.columns, values)
     columns, name_notes = name_columns(table.names, values)
     notes = [*describe_separator(header.dialect.separator), *describe_titles(header)]

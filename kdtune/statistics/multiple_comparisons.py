@@ -63,8 +63,8 @@ def compare_with_best(y: Array, confidence_level: float = CONFIDENCE_LEVEL) -> C
 def compare_means_with_best(layout: OneWayLayout, confidence_level: float = CONFIDENCE_LEVEL) -> Comparison:
     """Compare each treatment of a one-way layout with the best of the others (Hsu 1984), whatever its number of runs.
 
-    A treatment is tied if no other mean lies below its own by more than the margin of their difference. The best is
-    among those, so the upper bound of a treatment is the greatest of its differences to them, plus the margin.
+    A treatment is tied if no other mean lies below its own by more than the margin of their difference. Any other may
+    be the best, so the upper bound of a treatment is the greatest of its differences to them, plus the margin.
 
     The margins use one critical value for all differences. Where the numbers of runs differ it is a little too large,
     which makes the bounds conservative. Where no treatment has a second run nothing is significant.
@@ -88,9 +88,9 @@ def compare_means_with_best(layout: OneWayLayout, confidence_level: float = CONF
     standard_errors = np.sqrt(layout.variance * (1 / counts[:, None] + 1 / counts))  # (k, k): of each difference
     margins = critical_value * standard_errors + ROUNDING * abs(means).max()
     differences = means[:, None] - means  # (k, k): mean of the row's treatment minus mean of the column's
-    is_tied = (differences <= margins).all(axis=1)
-    bounds = np.where(is_tied, differences + margins, 0.0)
+    bounds = differences + margins
     np.fill_diagonal(bounds, 0.0)
+    is_tied = (differences <= margins).all(axis=1)
     return Comparison(excess=excess, upper_bounds=np.maximum(0, bounds.max(axis=1)), is_tied=is_tied)
 
 
