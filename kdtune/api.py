@@ -326,8 +326,8 @@ def _to_table_source(results: Any) -> Any:
         return _to_path("results", results)
     if not is_table(results) or (isinstance(results, list) and not results):
         raise RequestError(
-            f"results: must be a path, as in results='results/fakeset', or a table (a frame of pandas, polars, Arrow or "
-            f"DuckDB, a dict of columns, a list of rows), not {results!r}"
+            f"results: must be a path, as in results='results/fakeset', or a table (a frame of pandas, polars, Arrow "
+            f"or DuckDB, a dict of columns, a list of rows), not {results!r}"
         )
     return results
 

@@ -243,6 +243,7 @@ def test_what_is_left_out_is_said(read, text, note):
         ("num_error\n1\n2\n", "own.csv: this is not a table: with no separator"),
         ("I ran a sweep.\nT = 4 was best for width 10.\nNo more.\n", "own.csv: this is not a table: with no separator"),
         ("a b c\n5 1 2 3\n9 1 2 3\n", "own.csv: this is not a table: with no separator"),
+        ("a b c\n1 2 3\n1 2 3\n 2 3\n", "own.csv:4: the row has 2 values, but the first row names 3 columns"),
         ("a b c\n1 2 3\n1 2 3\n5 1 2 3\n", "own.csv:4: the row has 4 values, but the first row names 3 columns"),
         ("\n\n", "own.csv: the file is empty"),
     ],
@@ -364,7 +365,8 @@ def test_other_columns_show_what_a_comma_is(read):
     "values",
     [
         ["007", "12"], ["00.5", "1.5"], ["-01", "2"], ["0x1F", "2"], ["1_0", "2"], ["1e400", "1"], ["1,5", "2.5"],
-        ["18446744073709551616", "1"], ["9" * 5000, "1"], ["12,34,5", "1"], ["-", "--"], ["82 %", "3%"], ["1;", "2"],
+        ["18446744073709551616", "1"],
+        ["18446744073709551617", "1.5"], ["9" * 5000, "1"], ["12,34,5", "1"], ["-", "--"], ["82 %", "3%"], ["1;", "2"],
         ["12:30", "1"], ["٣", "1"],
     ],
 )  # fmt: skip
@@ -372,6 +374,12 @@ def test_what_is_no_plain_number_stays_text(read, values):
     quoted = [f'"{value}"' for value in values]
     column, _ = read_column(read, *quoted)
     assert column.str.replace(" ", "").tolist() == [value.replace(" ", "") for value in values]
+
+
+@pytest.mark.parametrize("late", ["18446744073709551617", "1e400", "007", "0x1F", "x"])
+def test_one_late_code_makes_a_column_text(read, late):
+    column, _ = read_column(read, *["1"] * 200, late)
+    assert column.tolist() == ["1"] * 200 + [late]
 
 
 def test_percents_with_decimal_commas_get_points(read):

@@ -1,4 +1,4 @@
-"""Rows that stand in a table twice: copies count once, replicates with equal results stay, doubtful rows are refused."""
+"""Rows that stand in a table twice: copies count once, replicates with equal results stay, others are refused."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_rows_that_are_equal_in_all_but_labels_are_refused(replicate):
 
 def test_runs_with_one_id_and_two_times_are_refused():
     table = make_table(3).assign(id=[f"run-{i}" for i in range(25)], start_time=[f"10:{i:02d}" for i in range(25)])
-    with pytest.raises(RequestError, match="in all columns but start_time.*start_time 10:00 and 11:00"):
+    with pytest.raises(RequestError, match=r"in all columns but start_time.*start_time 10:00 and 11:00"):
         drop(append(table, table.head(1).assign(start_time="11:00")))
 
 

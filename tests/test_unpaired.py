@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.power import TTestIndPower
 
 from benchmarks import planted
 from kdtune.analysis.answer import Answer, analyze_table
@@ -36,6 +37,8 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.plots.report import write_report
+from kdtune.statistics.one_way_layout import describe_one_way_layout
+from kdtune.statistics.smoothers import NoisyMeans, choose_smoother_of_means
 
 FRAMES = ("t_opt", "test", "curves", "fixed", "effects")
 
@@ -182,6 +185,32 @@ def test_any_number_of_runs_at_each_temperature_is_used():
     assert answer.curves["errors"].tolist() == [np.mean(values) for values in runs.values()]
     bands = answer.curves["band"].to_numpy()
     assert bands / bands[-1] == pytest.approx(1 / np.sqrt([4, 3, 5, 2, 1]))
+
+
+def test_the_smooth_curve_is_that_of_the_means_by_mallows_cp():
+    x = tuple(np.log2(planted.GRID))
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        means = planted.LEAST * (1 + 0.05 * (np.array(x) - 2) ** 2)
+        runs = {
+            T: random.normal(mean, 12, 3 + i % 4) for i, (T, mean) in enumerate(zip(planted.GRID, means, strict=True))
+        }
+        layout = describe_one_way_layout(pd.DataFrame([pd.Series(values) for values in runs.values()]).T.to_numpy())
+        cells = [NoisyMeans(layout.means, layout.variance / layout.counts)]
+        smoother = choose_smoother_of_means(x, cells)
+        lowest_point = smoother.points[(smoother.values @ layout.means).argmin()]
+        assert analyze_table(make_students(runs)).t_opt["T_opt_continuous"].item() == pytest.approx(2**lowest_point)
+
+
+def test_the_runs_that_a_difference_takes_follow_from_the_noise_of_runs():
+    random = np.random.default_rng(6)
+    runs = {T: random.normal(150, 10, n) for T, n in ((1, 5), (2, 4), (4, 6))}
+    answer = analyze_table(make_students(runs))
+    counts = count_replicates(answer.cells, VAL_NUM_ERROR, [], errors=[12.0]).iloc[0]
+    layout = describe_one_way_layout(pd.DataFrame([pd.Series(values) for values in runs.values()]).T.to_numpy())
+    effect_size = 12 / math.sqrt(layout.variance)
+    powers = [TTestIndPower().power(effect_size, int(counts["to_tell"]) + more, 0.05) for more in (-1, 0)]
+    assert powers[0] < 0.8 <= powers[1]
 
 
 def test_one_run_of_a_temperature_says_less_than_several():

@@ -51,8 +51,9 @@ def measure_coverage(name, n_tables, n_runs, noise, unequal, share):
     shape, optimum = coverage.SHAPES[name]
     optima = analyze_table(make_noisy(name, n_tables, n_runs, noise, unequal, share), ["dataset"]).t_opt
     best = planted.GRID[int(shape(np.log2(planted.GRID), {}).argmin())]
-    lowest, highest = optima["T_opt_low"], optima["T_opt_high"]
-    holds = (lowest <= 2.0**optimum) & (2.0 ** min(optimum, 1000) <= highest)
+    with np.errstate(divide="ignore"):  # An interval without a lower bound begins at T = 0.
+        low, high = np.log2(optima["T_opt_low"]), np.log2(optima["T_opt_high"])
+    holds = (low <= optimum) & (optimum <= high)
     return holds.mean(), optima["tied"].map(lambda tied: best in tied).mean()
 
 

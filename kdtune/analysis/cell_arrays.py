@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -41,7 +42,7 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
-from kdtune.statistics.one_way_layout import compute_column_means
+from kdtune.statistics.one_way_layout import OneWayLayout, compute_column_means, describe_one_way_layout
 from kdtune.statistics.standard_errors import Array
 
 MEASURES = (SCORE, VAL_NUM_ERROR, VAL_NLL, NUM_ERROR, ACCURACY, NLL, ECE, N_PARAMS)
@@ -75,6 +76,16 @@ class Cell:
         """Compute the mean (k,) of a measure at each T; NaN where a replicate lacks it, or all unpaired runs do."""
         values = self.student_measures[measure]
         return values.mean(axis=0) if self.is_paired else compute_column_means(values)
+
+    def describe_layout(self, measure: str) -> OneWayLayout:
+        """Return the one-way layout of a measure that unpaired runs have at each T. It is computed once."""
+        if measure not in self._layouts:
+            self._layouts[measure] = describe_one_way_layout(self.student_measures[measure])
+        return self._layouts[measure]
+
+    @cached_property
+    def _layouts(self) -> dict[str, OneWayLayout]:
+        return {}
 
 
 class CellTable(NamedTuple):

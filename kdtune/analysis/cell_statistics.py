@@ -21,7 +21,7 @@ from kdtune.statistics.intervals import (
     welch_interval,
 )
 from kdtune.statistics.multiple_comparisons import Comparison, compare_means_with_best, compare_with_best
-from kdtune.statistics.one_way_layout import compute_margins_of_means, describe_one_way_layout
+from kdtune.statistics.one_way_layout import compute_margins_of_means
 from kdtune.statistics.smooth_minimum import Minimum, find_minimum, find_minimum_of_means
 from kdtune.statistics.smoothers import NoisyMeans, choose_smoother, choose_smoother_of_means
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t, residual_variance
@@ -38,7 +38,7 @@ class Estimate(NamedTuple):
 def compare_temperatures_with_best(cell: Cell, measure: str) -> Comparison:
     """Compare the mean of each temperature with the best of the others."""
     y = cell.student_measures[measure]
-    return compare_with_best(y) if cell.is_paired else compare_means_with_best(describe_one_way_layout(y))
+    return compare_with_best(y) if cell.is_paired else compare_means_with_best(cell.describe_layout(measure))
 
 
 def has_comparison(cell: Cell, measure: str) -> bool:
@@ -46,13 +46,13 @@ def has_comparison(cell: Cell, measure: str) -> bool:
     y = cell.student_measures[measure]
     if cell.is_paired:
         return bool(min(y.shape) > 1)
-    return len(cell.temperatures) > 1 and describe_one_way_layout(y).dof > 0
+    return len(cell.temperatures) > 1 and cell.describe_layout(measure).dof > 0
 
 
 def estimate_variance(cell: Cell, measure: str) -> float:
     """Estimate the noise variance of one run, within its replicate if runs are paired."""
     y = cell.student_measures[measure]
-    return residual_variance(y) if cell.is_paired else describe_one_way_layout(y).variance
+    return residual_variance(y) if cell.is_paired else cell.describe_layout(measure).variance
 
 
 def find_smooth_minimum(cell: Cell, measure: str) -> Minimum:
@@ -64,7 +64,7 @@ def find_smooth_minimum(cell: Cell, measure: str) -> Minimum:
         smoother = choose_smoother(tuple(x), [y])
         values, slopes = smoother.smooth(y)
         return find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
-    layout = describe_one_way_layout(y)
+    layout = cell.describe_layout(measure)
     variances = layout.variance / layout.counts if layout.dof else None
     smoother = choose_smoother_of_means(tuple(x), [NoisyMeans(layout.means, variances)])
     return find_minimum_of_means(smoother, layout)
@@ -77,7 +77,7 @@ def compute_bands(cell: Cell, measure: str) -> Array:
     """
     y = cell.student_measures[measure]
     if not cell.is_paired:
-        return compute_margins_of_means(describe_one_way_layout(y))
+        return compute_margins_of_means(cell.describe_layout(measure))
     n_replicates, n_temperatures = y.shape
     if n_replicates < 2 or n_temperatures < 2:
         return np.full(n_temperatures, math.nan)
@@ -103,8 +103,8 @@ def estimate_difference(cell: Cell, minuend: Array, subtrahend: Array) -> Estima
     """
     if cell.is_paired:
         return estimate_mean(minuend - subtrahend)
-    difference = mean_over_replicates(minuend) - mean_over_replicates(subtrahend)
-    return Estimate(difference, *welch_interval(minuend, subtrahend))
+    low, high = welch_interval(minuend, subtrahend)
+    return Estimate(mean_over_replicates(minuend) - mean_over_replicates(subtrahend), float(low), float(high))
 
 
 def estimate_difference_to_teacher(cell: Cell, student: Array, teacher: Array) -> Estimate:

@@ -11,6 +11,7 @@ from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.text import pluralize
 
+
 def to_numbers(column: pd.Series) -> pd.Series:
     """Return a measure as numbers; NaN, which counts as missing, where it is not finite.
 

@@ -131,12 +131,12 @@ def _compare_on_test(cell: Cell, best_index: int) -> _Differences:
             gain_high=gain_high,
         )
     means = compute_column_means(test)
-    intervals = np.array([welch_interval(baseline, runs) for runs in test.T])
+    gain_low, gain_high = welch_interval(baseline[:, None], test)
     return _Differences(
         regret=means - means[best_index],
         gain=mean_over_replicates(baseline) - means,
-        gain_low=intervals[:, 0],
-        gain_high=intervals[:, 1],
+        gain_low=gain_low,
+        gain_high=gain_high,
     )
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.analysis.cells import group_rows, is_known_setting, is_main_column, list_settings, varies
+from kdtune.analysis.cells import group_rows, is_known_setting, is_main_column
 from kdtune.columns import DATA_SEED, DONE, ID, MODEL, REPLICATE, STATUS, STUDENT, STUDENT_SEED, TEACHER_ID, TEMP
 from kdtune.text import join_names, pluralize
 
@@ -64,7 +64,7 @@ def describe_incomplete_cells(table: pd.DataFrame, columns: Sequence[str], cells
     shares = [count / n_possible for count, n_possible in counts]
     if len(counts) < len(cells) / 2 or (not split.is_certain and np.mean(shares) > MOST):
         return ""
-    return f"{_describe_split(split, counts, len(cells))} {_describe_remedy(students, split)}"
+    return f"{_describe_split(split, counts, len(cells))} {_describe_remedy(split)}"
 
 
 def _find_split(students: pd.DataFrame, columns: Sequence[str]) -> _Split:
@@ -186,17 +186,10 @@ def _describe_split(split: _Split, counts: list[tuple[int, int]], n_cells: int) 
     return f"{subject} {temperatures}: {culprit} them, perhaps on purpose."
 
 
-def _describe_remedy(students: pd.DataFrame, split: _Split) -> str:
+def _describe_remedy(split: _Split) -> str:
     """Say what to type if the columns that split cells are no settings."""
     is_single = len(split.splitting_columns) == 1
     condition = "If it is no setting" if is_single else "If they are no settings"
     if split.remaining_columns:
         return f"{condition}, name those that are: --cell {shlex.quote(','.join(split.remaining_columns))}."
-    # The option needs a column. One that has a single value makes one cell of all runs.
-    constant_columns = [name for name in list_settings(students) if not varies(students[name])]
-    known_columns = [name for name in constant_columns if students[name].notna().all()]
-    if known_columns:
-        remedy = f"name a column with one value: --cell {shlex.quote(known_columns[0])}"
-    else:
-        remedy = f"remove {'that column' if is_single else 'these columns'} from the table"
-    return f"{condition}, all runs have the same settings: {remedy}."
+    return f"{condition}, all runs have the same settings: --cell none."

@@ -19,8 +19,8 @@ def add_table_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--map", "column_map", callback=_parse_pairs, metavar="OURS=THEIRS,...",
                      help="How a table from elsewhere calls kdtune's columns, as in temp=tau,replicate=rep."),
         click.option("--cell", callback=_parse_names, metavar="NAMES",
-                     help="The columns that name a setting, separated by commas. "
-                     "[default: the settings that vary over the distilled students]"),
+                     help="The columns that name a setting, separated by commas; 'none' for one "
+                     "setting. [default: the settings that vary over the distilled students]"),
         click.option("-w", "--where", metavar="CONDITION",
                      help="The rows to read, as in \"state == 'finished' and width > 20\", by the table's own names."),
         click.option("--repeats", type=click.Choice(["once", "keep"]),
@@ -88,6 +88,8 @@ def _parse_names(_context: click.Context, parameter: click.Parameter, value: str
     """Return names that are separated by commas as a list; None if the option is not given."""
     if value is None:
         return None
+    if value.strip().lower() == "none":
+        return []
     names = [name.strip() for name in value.split(",") if name.strip()]
     if not names:
         raise click.BadParameter(f"{value!r} names no column; leave the option out for the default", param=parameter)

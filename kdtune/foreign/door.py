@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from kdtune.analysis.table_files import locate_table
 from kdtune.analysis.table_queries import select_rows
 from kdtune.analysis.test_split import ChoiceResult
 from kdtune.columns import (
-    ACCURACY,
     DATA_SEED,
     ID,
     MODEL,
@@ -28,13 +27,15 @@ from kdtune.columns import (
     STATUS,
     TEACHER_ID,
     TEMP,
-    VAL_ACCURACY,
     VAL_NUM_ERROR,
+    WIDTH,
 )
 from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_width
 from kdtune.foreign.files import read_file
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.plain_tables import is_table, to_plain_table
+from kdtune.foreign.roles import SETTING_SUFFIX
 from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
 from kdtune.text import suggest_nearest
 
@@ -47,7 +48,7 @@ RESERVED -= set(RESULT_COLUMNS)
 
 # The columns that change the answer: a misspelled name of one of them is an error.
 _IMPORTANT_COLUMNS = (TEMP, REPLICATE, MODEL, STATUS, *RESULT_COLUMNS)
-_NO_CELL_COLUMNS = (MODEL, TEMP, REPLICATE, STATUS, ID, *RESULT_COLUMNS)
+_NO_CELL_COLUMNS = (TEMP, REPLICATE, STATUS, ID, *RESULT_COLUMNS)
 # The columns that together say that a sweep of kdtune wrote a table.
 _SWEEP_COLUMNS = {MODEL, ID, TEACHER_ID, STATUS, TEMP, REPLICATE, DATA_SEED, VAL_NUM_ERROR, NUM_ERROR}
 _LIKE_NUMBERS = (*RESULT_COLUMNS, N_PARAMS)
@@ -107,14 +108,14 @@ def standardize_table(frame: pd.DataFrame, options: ReadingOptions, notes: list[
         raise RequestError(f"the table has no column {TEMP!r}: it has no columns")
     is_sweep = is_sweep_table(frame)
     frame = _rename_mapped(frame, options.column_map)
-    _check_cell_columns(frame, options.cell or [])
+    options = replace(options, cell=_find_cell_columns(frame, options))
     standardize = standardize_sweep_table if is_sweep else standardize_external_table
     read = standardize(frame, options, notes)
     numeric_columns = [name for name in _LIKE_NUMBERS if name in read.table.columns]
     table = read.table.assign(**{name: to_numbers(read.table[name]) for name in numeric_columns})
     if ID in table.columns and TEACHER_ID in table.columns and table[ID].dtype != table[TEACHER_ID].dtype:
         table = table.assign(**{name: table[name].map(to_text_id) for name in (ID, TEACHER_ID)})
-    new_names = {name: f"{name} (setting)" for name in table.columns if name in RESERVED}
+    new_names = {name: f"{name}{SETTING_SUFFIX}" for name in table.columns if name in RESERVED}
     cell_columns = None if read.cell_columns is None else [new_names.get(name, name) for name in read.cell_columns]
     return read._replace(table=table.rename(columns=new_names), cell_columns=cell_columns)
 
@@ -143,9 +144,24 @@ def _rename_mapped(table: pd.DataFrame, column_map: Mapping[str, str]) -> pd.Dat
     )
 
 
-def _check_cell_columns(table: pd.DataFrame, cell_columns: list[str]) -> None:
-    for name in cell_columns:
-        if name not in table.columns:
+def _find_cell_columns(table: pd.DataFrame, options: ReadingOptions) -> list[str] | None:
+    """Return the columns that the user names as settings, by their names in the table.
+
+    The user may call them as the file does, as ``--map`` does, or as an answer printed them.
+    """
+    if options.cell is None:
+        return None
+    new_names = {own_name: name for name, own_name in options.column_map.items()}
+    columns = []
+    for name in options.cell:
+        own_name = new_names.get(name, name)
+        if own_name not in table.columns:
+            own_name = own_name.removesuffix(SETTING_SUFFIX)
+        if own_name == WIDTH and WIDTH not in table.columns:
+            own_name = find_width(table.columns) or WIDTH
+        if own_name not in table.columns:
             raise RequestError(f"--cell: there is no column {name!r}; {suggest_nearest(name, table.columns)}")
-        if name in (*_NO_CELL_COLUMNS, ACCURACY, VAL_ACCURACY):
+        if own_name in _NO_CELL_COLUMNS:
             raise RequestError(f"--cell: {name} cannot name a setting: networks of one setting differ in it")
+        columns.append(own_name)
+    return list(dict.fromkeys(columns))

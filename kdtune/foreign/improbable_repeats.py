@@ -8,7 +8,7 @@ from scipy.special import gammaln
 from scipy.stats import binom, poisson
 
 from kdtune.foreign.chance_repeats import estimate_chance_repeats
-from kdtune.foreign.row_keys import Indices, Mask, RowKeys, count_rows
+from kdtune.foreign.row_keys import Indices, Mask, RowKeys, count_rows, find_common_factors
 
 # Rows are copies if chance makes as many equal ones in fewer than one of a thousand tables; where some are known to be
 # copies, in fewer than one of fifty.
@@ -26,8 +26,9 @@ def find_improbable_repeats(keys: RowKeys, is_repeated: Mask, has_copies: bool =
 
     Among n rows of a setting chance makes n! / ((n - 2c)! 2^c c!) p^c sets of c pairs of equal rows, if two replicates
     agree with the chance p. The settings with the smallest such numbers are judged together: m of G settings have a
-    number of e or less with the chance that a Poisson variable of the mean G e is m or more. Those with the least chance
-    are returned: call again without them. A single repeat is never too much, unless a measure has decimals.
+    number of e or less with the chance that a Poisson variable of the mean G e is m or more. The settings for which
+    this chance is least are returned; others may be found without them. A single repeat is never too much, unless a
+    measure has decimals.
 
     Parameters
     ----------
@@ -60,12 +61,14 @@ def _count_pairs(keys: RowKeys, is_repeated: Mask, settings: Indices) -> Indices
     """Count the pairs of equal rows in each setting, (settings,).
 
     Networks that fail in the same way, or make no error, are no copies: a result that stands in a setting several times
-    where most others do not is one pair at most, and so is a setting in which all rows are equal.
+    where most others do not is one pair at most, unless all rows have a pair; and so is a setting in which all rows are
+    equal.
     """
     counts, numbers = count_rows(keys.run)
     is_run = numbers == 0
     usual_counts = pd.Series(counts[is_run]).groupby(settings[is_run]).median().to_numpy()[settings]
-    largest_counts = 2 * np.floor(usual_counts).astype(np.int64)
+    is_all_repeated = find_common_factors(keys.settings, counts) > 1
+    largest_counts = np.where(is_all_repeated, counts, 2 * np.floor(usual_counts).astype(np.int64))
     is_counted = is_run & is_repeated & ~_is_frequent(keys, is_run, is_repeated)
     n_pairs = np.bincount(settings, np.where(is_counted, np.minimum(counts, largest_counts) // 2, 0)).astype(np.int64)
     has_several_results = np.bincount(settings, is_run) > 1

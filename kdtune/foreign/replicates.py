@@ -85,9 +85,9 @@ def _unpair_if_needed(table: pd.DataFrame, cell_columns: list[str] | None) -> tu
     if students.empty:
         return table, []
     # Integers are combined and counted here, which for a million runs is several times as fast as grouping them.
-    cell = np.zeros(len(students), np.int64)
+    cell: Indices = np.zeros(len(students), np.int64)
     if columns:
-        cell = students.groupby(columns, dropna=False, sort=False).ngroup().to_numpy(np.int64)
+        cell = np.asarray(students.groupby(columns, dropna=False, sort=False).ngroup(), np.int64)
     temperature, replicate = (pd.factorize(students[name])[0] for name in (TEMP, REPLICATE))
     _, cells_of_T = _number_pairs(cell, temperature)
     group, cells_of_group = _number_pairs(cell, replicate)  # the runs of one cell and replicate

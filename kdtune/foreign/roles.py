@@ -8,6 +8,7 @@ from kdtune.columns import BASELINE, MODEL, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_model
 
+SETTING_SUFFIX = " (setting)"  # of a setting that is called as something else is called here
 _ROLES = {
     TEACHER: TEACHER, "teachers": TEACHER,
     BASELINE: BASELINE, "baseline": BASELINE, "scratch": BASELINE, "vanilla": BASELINE, "student baseline": BASELINE,
@@ -63,7 +64,7 @@ def name_roles(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 def _take_for_setting(table: pd.DataFrame, name: str, values: list[str]) -> tuple[pd.DataFrame, list[str]]:
     notes = []
     if name == MODEL:
-        table = table.rename(columns={MODEL: f"{MODEL} (setting)"})
+        table = table.rename(columns={MODEL: f"{MODEL}{SETTING_SUFFIX}"})
         listed = ", ".join(values[:4]) or "nothing"
         notes.append(f"model has {listed}: it is read as a setting, and all rows as distilled students.")
     return table.assign(**{MODEL: STUDENT}), notes

@@ -153,8 +153,10 @@ def _drop_columns(header: Header, columns: list[Any], notes: list[str]) -> Clean
     n_frame = sum(is_empty[:1] + is_empty[-1:]) if header.dialect.separator == "|" else 0
     if sum(is_empty) > n_frame:
         notes.append(f"Left out: {pluralize(sum(is_empty) - n_frame, 'empty column')} without a name.")
-    kept = [position for position in range(len(names)) if not is_empty[position]]
-    return CleanRows([new_names[position] for position in kept], [columns[position] for position in kept], notes)
+    positions = [position for position in range(len(names)) if not is_empty[position]]
+    return CleanRows(
+        [new_names[position] for position in positions], [columns[position] for position in positions], notes
+    )
 
 
 def _describe_left_out(left_out: LeftOut) -> list[str]:

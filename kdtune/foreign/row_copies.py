@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtune.foreign.improbable_repeats import find_improbable_repeats
-from kdtune.foreign.row_keys import Indices, Mask, RowKeys, count_rows
+from kdtune.foreign.row_keys import Indices, Mask, RowKeys, count_rows, find_common_factors
 
 
 class Copies(NamedTuple):
@@ -68,9 +68,10 @@ def _find_surplus(keys: RowKeys, is_student: bool, has_copies: bool) -> tuple[Ma
     is_same_run = keys.has_replicate | keys.has_id.any(axis=1) | _stands_beside_students(counts, is_student)
     is_surplus = is_same_run & (numbers > 0)
     if not is_surplus.any():
-        is_surplus = find_improbable_repeats(keys, is_repeated, has_copies) & (
-            numbers >= _count_originals(keys, counts)
-        )
+        # Where all rows of a setting stand there equally often, as for the whole table; else each counts once.
+        factors = find_common_factors(keys.settings, counts)
+        n_originals = np.where(factors > 1, counts // factors, 1)
+        is_surplus = find_improbable_repeats(keys, is_repeated, has_copies) & (numbers >= n_originals)
     return is_surplus, 1
 
 
@@ -86,18 +87,6 @@ def _stands_beside_students(counts: Indices, is_student: bool) -> Mask:
     """Return which rows of teachers or baselines stand in the table three times and more, if most of them do."""
     is_frequent = counts > 2
     return is_frequent & (not is_student and bool(is_frequent.mean() >= 0.5))
-
-
-def _count_originals(keys: RowKeys, counts: Indices) -> Indices:
-    """Return how many rows of each kind count if there are copies in the table, (rows,).
-
-    Where all rows of a setting stand there equally often, as in :func:`_is_whole_table_repeated`; else one.
-    """
-    order = np.argsort(keys.settings, kind="stable")
-    _, starts, groups = np.unique(keys.settings[order], return_index=True, return_inverse=True)
-    times = np.empty(len(counts), np.int64)
-    times[order] = np.gcd.reduceat(counts[order], starts)[groups]
-    return np.where(times > 1, counts // times, 1)
 
 
 def _shares_id(keys: RowKeys) -> Mask:

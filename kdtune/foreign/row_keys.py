@@ -97,6 +97,15 @@ def count_rows(hashes: Hashes) -> tuple[Indices, Indices]:
     return counts, numbers
 
 
+def find_common_factors(settings: Hashes, counts: Indices) -> Indices:
+    """Return the largest common factor of the counts in each row's setting, (rows,)."""
+    order = np.argsort(settings, kind="stable")
+    _, starts, groups = np.unique(settings[order], return_index=True, return_inverse=True)
+    factors = np.empty(len(counts), np.int64)
+    factors[order] = np.gcd.reduceat(counts[order], starts)[groups]
+    return factors
+
+
 def _is_unique(labels: Hashes) -> bool:
     """Return whether (nearly) each run that has this label has one of its own."""
     return len(labels) >= _MIN_RUNS and len(pd.unique(labels)) >= _UNIQUE_SHARE * len(labels)

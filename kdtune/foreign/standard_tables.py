@@ -23,13 +23,14 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
     WIDTH,
 )
+from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.column_names import find_temperature, find_width, refuse_missing_temperature
 from kdtune.foreign.measures import read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import name_replicates, pair_replicates
-from kdtune.foreign.roles import name_roles
+from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
 from kdtune.foreign.single_runs import refuse_epochs, refuse_shared_replicates
 from kdtune.foreign.temperatures import join_close_numbers, read_temperatures
@@ -68,6 +69,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     for read_step in (name_roles, read_states, name_replicates):
         table, step_notes = read_step(table)
         notes += step_notes
+    cell_columns = _rename_model(table, cell_columns)
     measured = read_measures(table, options)
     notes += [*_describe_errors(table, options), *measured.notes]
     table, step_notes = read_temperatures(_add_status(measured.table, notes))
@@ -109,6 +111,16 @@ def _rename_known_columns(
         notes.append(f"The student's width is the column {width}.")
     cell = options.cell
     return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
+
+
+def _rename_model(table: pd.DataFrame, cell_columns: list[str] | None) -> list[str] | None:
+    """Return the columns that name a cell, with the new name of a setting that is called ``model``."""
+    if cell_columns is None or MODEL not in cell_columns:
+        return cell_columns
+    setting = f"{MODEL}{SETTING_SUFFIX}"
+    if setting not in table.columns:
+        raise RequestError(f"--cell: {MODEL} cannot name a setting: it says which networks are teachers and baselines")
+    return [setting if name == MODEL else name for name in cell_columns]
 
 
 def _describe_errors(table: pd.DataFrame, options: ReadingOptions) -> list[str]:

@@ -75,13 +75,13 @@ def read_columns(names: Sequence[str], columns: Sequence[Any], is_european: bool
         If it depends on the text of plain numbers what they are.
     """
     with ThreadPoolExecutor() as pool:  # Arrow computes without Python's lock.
-        inspected = list(pool.map(_inspect, names, columns))
-    marks = _find_decimal_marks(inspected, is_european)
+        column_facts = list(pool.map(_inspect, names, columns))
+    marks = _find_decimal_marks(column_facts, is_european)
     points_are_decimal = "," not in marks and ("." in marks or not is_european)
     commas_are_decimal = marks == {","}
     notes = ColumnNotes()
     values = []
-    for column in inspected:
+    for column in column_facts:
         if column.words is not None:
             values.append(_read_words(column, column.words, points_are_decimal, commas_are_decimal, notes))
         elif column.numbers is None:

@@ -67,7 +67,8 @@ def read_rows(path: Path, content: bytes, start: int, header: Header, is_large: 
     content : The text in UTF-8.
     start : Where the rows begin.
     header : The names of the columns, and how values are separated.
-    is_large : Whether to save time: columns whose first thousand values are plain numbers are read as numbers.
+    is_large : Whether to save time: columns whose first thousand values are plain numbers are read as numbers. A code
+        such as "007" further down is then a number, too.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t, critical_t_values
 
 
 class Interval(NamedTuple):
@@ -71,28 +71,38 @@ def t_interval(values: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Int
 
 
 def welch_interval(a: Array, b: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
-    """Compute the t-interval for the difference of the means of two independent samples (Welch 1938, Biometrika 29).
+    """Compute t-intervals for differences of the means of two independent samples (Welch 1938, Biometrika 29).
 
     Parameters
     ----------
-    a : (n,): The values of the first sample, which are assumed to be normal. A NaN is left out.
-    b : (m,): The values of the second sample. Its variance may be another.
+    a : (n, ...): The values of the first sample, which are assumed to be normal. A NaN is left out.
+    b : (m, ...): The values of the second sample. Its variance may be another.
     confidence_level : The confidence level of the interval, between 0 and 1.
 
     Returns
     -------
-    The two ends for mean(a) - mean(b). They are infinite if a sample has one value and NaN if one has none.
+    The two ends, each (...), for mean(a) - mean(b). They are infinite if a sample has one value, NaN if it has none.
     """
-    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
-    if min(len(a), len(b)) == 0:
-        return Interval(math.nan, math.nan)
-    if min(len(a), len(b)) == 1:
-        return Interval(-math.inf, math.inf)
-    variances = np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
-    dof = _effective_dof(variances, np.array([len(a) - 1, len(b) - 1]))
-    difference = a.mean() - b.mean()
-    margin = critical_t(confidence_level, dof) * math.sqrt(variances.sum())
-    return Interval(float(difference - margin), float(difference + margin))
+    (a_mean, a_variance, a_dof), (b_mean, b_variance, b_dof) = _describe_sample(a), _describe_sample(b)
+    difference, variance = a_mean - b_mean, a_variance + b_variance
+    squares = a_variance**2 / a_dof + b_variance**2 / b_dof
+    has_noise = (squares > 0) & np.isfinite(squares)
+    dof = np.divide(variance**2, squares, out=np.ones(np.shape(squares)), where=has_noise)
+    margin = critical_t_values(confidence_level, dof) * np.sqrt(variance)
+    return Interval(difference - margin, difference + margin)
+
+
+def _describe_sample(values: Array) -> tuple[Any, Any, Any]:
+    """Return the mean of values (n, ...), the variance of that mean, and its degrees of freedom, each (...).
+
+    A NaN is left out. The mean of no value is NaN, and the variance of the mean of a single value is infinite.
+    """
+    counts = (~np.isnan(values)).sum(axis=0)
+    some = np.maximum(1, counts)
+    means = np.where(counts > 0, np.nansum(values, axis=0) / some, np.nan)
+    squares = np.nansum((values - means) ** 2, axis=0)
+    dof = np.maximum(1, counts - 1)
+    return means, np.where(counts > 1, squares / dof / some, np.inf), dof
 
 
 def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Ratio:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Array = npt.NDArray[np.float64]
 
@@ -55,7 +55,13 @@ def critical_t(confidence_level: float, dof: float) -> float:
     confidence_level : The probability between the negative critical value and the critical value.
     dof : The degrees of freedom.
     """
-    return float(stats.t.ppf((1 + confidence_level) / 2, dof))
+    return float(critical_t_values(confidence_level, np.array(dof)))
+
+
+def critical_t_values(confidence_level: float, dof: Array) -> Array:
+    """Compute the critical values of ``critical_t`` for degrees of freedom of any shape."""
+    values: Array = special.stdtrit(dof, (1 + confidence_level) / 2)  # scipy.stats.t.ppf takes twice as long.
+    return values
 
 
 def margin_of_error(standard_error: Array, dof: Array, confidence_level: float) -> Array:
@@ -73,8 +79,7 @@ def margin_of_error(standard_error: Array, dof: Array, confidence_level: float) 
     """
     if (dof == dof[0]).all():  # One cached critical value is much faster than n new ones.
         return critical_t(confidence_level, float(dof[0])) * standard_error
-    margins: Array = stats.t.ppf((1 + confidence_level) / 2, dof) * standard_error
-    return margins
+    return critical_t_values(confidence_level, dof) * standard_error
 
 
 def sum_of_means(y: Array) -> SumOfMeans:
