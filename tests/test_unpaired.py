@@ -57,6 +57,7 @@ def make_unpaired(table):
 def assert_same_answers(answer: Answer, other: Answer):
     for name in FRAMES:
         pd.testing.assert_frame_equal(getattr(answer, name), getattr(other, name), check_exact=True)
+    assert answer.matching_notes == other.matching_notes
 
 
 def test_the_planted_answer_comes_out_of_unpaired_runs(rising):

@@ -47,12 +47,17 @@ def _format_json(answer: Answer, frames: dict[str, pd.DataFrame]) -> str:
     content: dict[str, Any] = {
         "kdtune": __version__,
         "cell": answer.cell_columns,
-        "T_opt_is_the_minimum_of": answer.selection_measure,
+        "T_opt_is_the_minimum_of": answer.selection_measure if answer.measure is None else answer.measure.name,
         "error_margin": answer.margins.error,
         "effect_margin": answer.margins.effect,
     }
-    if answer.reserve:
-        content["reserve"] = answer.reserve
+    if answer.measure is not None and answer.measure.is_higher_better:
+        content["T_opt_is_the_maximum_of"] = content.pop("T_opt_is_the_minimum_of")
+    if not answer.is_paired:
+        content["paired"] = False
+    for name in ("reserve", "reading_notes", "matching_notes"):
+        if getattr(answer, name):
+            content[name] = getattr(answer, name)
     for name, frame in frames.items():
         if name != "curves":
             content[name] = to_json_rows(frame)

@@ -19,12 +19,12 @@ from kdtune.analysis.baselines_and_teachers import list_matching_columns, match_
 from kdtune.analysis.cells import format_setting, select_done
 from kdtune.analysis.network_matches import CELL, Matches
 from kdtune.analysis.paired_runs import describe_test_gaps, select_complete, take_first
+from kdtune.analysis.student_rows import drop_failures, number_cells, sort_runs, sort_students
 from kdtune.analysis.unpaired_runs import arrange_runs, sort_measures
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
     DATA_SEED,
-    DONE,
     ECE,
     ID,
     MODEL,
@@ -46,7 +46,6 @@ from kdtune.statistics.one_way_layout import OneWayLayout, compute_column_means,
 from kdtune.statistics.standard_errors import Array
 
 MEASURES = (SCORE, VAL_NUM_ERROR, VAL_NLL, NUM_ERROR, ACCURACY, NLL, ECE, N_PARAMS)
-_FAILED = "_failed"  # a temporary column, as is CELL
 
 
 @dataclass(frozen=True)
@@ -142,9 +141,9 @@ def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) 
     used_columns = {*columns, *measures, MODEL, STATUS, REPLICATE, TEMP, ID, TEACHER_ID, DATA_SEED}
     used_columns |= {*list_matching_columns(table, baselines, teachers)}
     table = table[[name for name in table.columns if name in used_columns]]  # Sorting all columns takes long.
-    students = _number_cells(table[table[MODEL] == STUDENT], columns)
+    students = number_cells(table[table[MODEL] == STUDENT], columns)
     is_paired = bool(students[REPLICATE].notna().any())
-    students = _drop_failures(_sort_students(students), measures) if is_paired else _sort_runs(students, measures)
+    students = drop_failures(sort_students(students), measures) if is_paired else sort_runs(students, measures)
     baseline_matches = match_baselines(students, baselines, columns, measures)
     teacher_matches = match_teachers(students, teachers, columns, measures)
     arrays = _read_arrays(students, baseline_matches, teacher_matches, measures)
@@ -162,46 +161,6 @@ def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) 
             teachers_of_cell = _select_rows(teacher_arrays, teacher_matches.rows_of_cell[number])
             cells.append(_make_unpaired_cell(settings, arrays_of_cell, measure, baselines_of_cell, teachers_of_cell))
     return CellTable(cells, [*baseline_matches.notes, *teacher_matches.notes])
-
-
-def _number_cells(students: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Add to each student the number of its cell, in the order of the columns' values."""
-    if not columns:
-        return students.assign(**{CELL: 0})
-    return students.assign(**{CELL: students.groupby(columns, dropna=False, sort=True).ngroup()})
-
-
-def _sort_students(students: pd.DataFrame) -> pd.DataFrame:
-    """Sort students by cell, replicate and T; of the same cell, replicate and T those that failed come last."""
-    keys = [CELL, REPLICATE, TEMP]
-    is_failed = students[STATUS] != DONE
-    if is_failed.any():  # One key less sorts faster.
-        keys.append(_FAILED)
-    return students.assign(**{_FAILED: is_failed}).sort_values(keys, kind="stable")
-
-
-def _drop_failures(students: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
-    """Drop failed students that were repeated, and remove the measures of the other failed students.
-
-    Parameters
-    ----------
-    students : The students in the order of ``_sort_students``.
-    """
-    if not students[_FAILED].any():
-        return students
-    is_repeated = students.duplicated([CELL, REPLICATE, TEMP])
-    students = students[~(students[_FAILED] & is_repeated)]
-    known_measures = {name: students[name].where(~students[_FAILED]) for name in measures}
-    return students.assign(**known_measures)
-
-
-def _sort_runs(students: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
-    """Sort unpaired students by cell, and remove the measures of those that failed."""
-    students = students.sort_values(CELL, kind="stable")
-    is_failed = students[STATUS] != DONE
-    if not is_failed.any():
-        return students
-    return students.assign(**{name: students[name].mask(is_failed) for name in measures})
 
 
 def _read_arrays(

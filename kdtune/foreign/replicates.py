@@ -31,7 +31,7 @@ def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     is_student = table[MODEL] == STUDENT
     seeds = find_seeds(table.columns)
     if seeds == [REPLICATE]:
-        return table, ["replicate names the replicate: runs of one replicate are paired."]
+        return table, ["replicate names the replicate."]
     varying = [name for name in seeds if table.loc[is_student, name].nunique(dropna=False) > 1]
     plain = [name for name in varying if split_words(name)[-1:] != ["fold"]] or varying
     if len(plain) > 1:
@@ -39,7 +39,7 @@ def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         joined = table[plain].astype(str).agg("/".join, axis=1).where(table[plain].notna().any(axis=1), None)
         return table.drop(columns=plain).assign(**{REPLICATE: joined}), [f"{names} name the replicate together."]
     if plain:
-        note = f"{plain[0]} names the replicate: runs of one {plain[0]} are paired."
+        note = f"{plain[0]} names the replicate."
         return table.rename(columns={plain[0]: REPLICATE}), [note]
     return table, []
 
@@ -96,10 +96,11 @@ def _unpair_if_needed(table: pd.DataFrame, cell_columns: list[str] | None) -> tu
     n_temperatures = np.bincount(groups)  # and of the group itself
     if n_all.max() < 2 or len(cells_of_T) == len(students):
         return table, []
+    paired = ["Runs of one replicate are paired: what it does to all T alike cancels."]
     is_alone = bool((n_temperatures == 1).all())
     is_mostly_alone = n_temperatures[n_temperatures > n_all / 2].sum() < _MIN_COMPLETE * n_temperatures.sum()
     if not is_alone and not is_mostly_alone:
-        return table, []
+        return table, paired
     reason = (
         "No replicate has two temperatures: each run has a seed of its own"
         if is_alone

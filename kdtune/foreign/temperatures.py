@@ -100,7 +100,7 @@ def join_close_numbers(values: pd.Series) -> tuple[pd.Series, int]:
     counts = values[values.isin(distinct[is_candidate])].value_counts()
     new_values: dict[float, float] = {}
     for group in groups:
-        shortest = min(group, key=lambda number: (len(repr(number)), -counts[number], number))
+        shortest = min(group, key=lambda number: (len(repr(number).removesuffix(".0")), -counts[number], number))
         new_values |= {number: shortest for number in group if number != shortest}
     return values.where(~values.isin(list(new_values)), values.map(new_values)), len(new_values)
 
