@@ -88,6 +88,8 @@ def read_and_answer(
         return AnsweredTable(path, table, None, notes)
     if error_margin is None and measure is None:
         error_margin = ERROR_MARGIN
+    if measure is not None and error_margin is None:
+        notes = [*notes, f"No --margin says which difference of {measure.name} does not matter: no T is good enough."]
     answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes)
     return AnsweredTable(path, table, answer, notes)
 
@@ -177,6 +179,8 @@ def write_page(answered: AnsweredTable, page: Path, name: str | None = None) -> 
     is_sweep = answered.is_sweep
     if name is None:
         name = "table" if path is None else path.parent.resolve().name if is_sweep else path.stem
+    if path is not None and page.exists() and page.samefile(path):
+        raise RequestError(f"{page}: this is the table itself; choose another name for the page")
     if page.exists() and not page.is_file():
         raise RequestError(f"{page}: exists and is not an ordinary file; choose another name with -o")
     page.parent.mkdir(parents=True, exist_ok=True)

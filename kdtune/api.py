@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -187,8 +188,7 @@ def plot(
     from kdtune.errors import RequestError
     from kdtune.text import suggest_nearest
 
-    if isinstance(figures, str):
-        raise RequestError(f"figures: must be a list of names; write figures={[figures]!r}")
+    figures = _check_names("figures", figures) or []
     for name in figures:
         if name not in FIGURES:
             raise RequestError(f"figures: there is no figure {name!r}; {suggest_nearest(str(name), FIGURES)}")
@@ -266,6 +266,8 @@ def power(
     """
     from kdtune.answers import count_needed_replicates
 
+    for argument, numbers in (("differences", differences), ("errors", errors)):
+        _check_differences(argument, numbers)
     options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
     return count_needed_replicates(_answer(results, options), differences, errors)
 
@@ -291,8 +293,25 @@ def show(
     from kdtune.foreign.door import is_sweep_table, read_plain_table
 
     frame, _ = read_plain_table(_to_table_source(results))
-    chosen = ",".join(columns) if columns is not None else None if is_sweep_table(frame) else "all"
-    return query_table(frame, chosen, where, ",".join(sort))
+    names = _check_names("columns", columns)
+    chosen = ",".join(names) if names else None if is_sweep_table(frame) else "all"
+    return query_table(frame, chosen, where, ",".join(_check_names("sort", sort) or []))
+
+
+def _check_names(argument: str, names: Any) -> list[str] | None:
+    """Return a list of names that a caller gave, or None for None; raise RequestError if it is neither."""
+    from kdtune.foreign.options import list_names
+
+    return list_names(argument, names)
+
+
+def _check_differences(argument: str, numbers: Any) -> None:
+    """Raise RequestError if differences are no list of finite numbers above 0."""
+    from kdtune.errors import RequestError
+
+    is_list = isinstance(numbers, Sequence) and not isinstance(numbers, str | bytes)
+    if not is_list or not all(isinstance(x, int | float) and math.isfinite(x) and x > 0 for x in numbers):
+        raise RequestError(f"{argument}: must be a list of numbers above 0, as in {argument}=[0.05], not {numbers!r}")
 
 
 def _make_reading_options(

@@ -95,7 +95,7 @@ def test_compare_reads_a_table_that_has_the_numbers_of_examples(call, tmp_path):
     runs.drop(columns="n_test").to_csv(tmp_path / "runs.csv", index=False)
     run = call("compare", tmp_path / "runs.csv", "--with", reference)
     assert run.exit_code == 2
-    assert "no column n_test" in run.output
+    assert "the table lacks n_test" in run.output
 
 
 def test_the_library_takes_frames_everywhere(tmp_path):

@@ -104,7 +104,7 @@ def write_text(rows, dress):
         csv.writer(buffer, delimiter=separator, quoting=dress["quoting"], lineterminator="").writerow(row)
         line = buffer.getvalue()
         if dress["padding"] and separator != "\t" and not any(separator in value for value in row):
-            line = line.replace(separator, separator + dress["padding"])
+            line = line.replace(separator, dress["padding"] + separator + dress["padding"])
         lines.append(line + separator * dress["has_last_separator"])
     for blank, place in zip(dress["blank_rows"], dress["blank_places"], strict=False):
         lines.insert(1 + place % len(lines), separator * 4 if blank == "separators" else blank)
@@ -312,6 +312,23 @@ def read_column(read, *values):
     return table.frame["x"], table.notes
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "names"),
+    [
+        ("own.csv", "my width,1,2\n10,3,4\n20,5,6\n", ["my width", "1", "2"]),
+        ("own.csv", "a, b;t\nx, y;1\nz;2\nu, v;3\nu, v;4\n", ["a, b", "t"]),
+        ("own.csv", "a,b\tc,d\nx,1\t2,y\n", ["a", "b\tc", "d"]),
+        ("own.tsv", "a,b\tc,d\nx,1\t2,y\n", ["a,b", "c,d"]),
+        ("own.csv", "t e;u\n1,5 2;3\n2,5 2;3\n", ["t e", "u"]),
+        ("own.csv", "t;e\n1,5;2\n2,5;3\n", ["t", "e"]),
+        ("own.csv", "name;e\na,b;1\nc,d;2\n", ["name", "e"]),
+        ("own.csv", "t e\n1,5 2\n2,5 3\n3,5 3\n", ["t", "e"]),
+    ],
+)
+def test_the_separator_is_the_one_that_makes_a_table(read, name, text, names):
+    assert list(read(text, name).frame.columns) == names
+
+
 def test_a_space_in_each_row_does_not_hide_a_comma_where_one_row_is_wrong(read):
     text = "my temp,e\n" + "a b,2\n" * 9 + "a b,2,3\n"
     assert refuse(read, text).startswith("own.csv:11: the row has 3 values, but the first row names 2 columns")
@@ -409,13 +426,20 @@ def test_ids_stay_text_if_one_of_them_is(read):
 
 
 @pytest.mark.parametrize("late", ["-", "x", "1e400", "1,5", "18446744073709551617"])
-def test_large_tables_are_read_as_small_ones(read, monkeypatch, late):
-    text = "t,u,e\n" + "1.5,2,3\n" * 9000 + f'2.5,1,"{late}"\n"{late}",1,3\n'
+@pytest.mark.parametrize("last_row", ["{},1,3\n", "2.5,{},3\n", "2.5,1,{}\n"])
+def test_large_tables_are_read_as_small_ones(read, monkeypatch, late, last_row):
+    text = "t,u,e\n" + "1.5,2,3\n" * 9000 + last_row.format(f'"{late}"')
     small = read(text)
     monkeypatch.setattr(text_files, "_LARGE", 0)
     large = read(text)
     pd.testing.assert_frame_equal(large.frame, small.frame)
     assert large.notes == small.notes
+
+
+def test_points_beside_decimal_commas_are_looked_at_in_large_tables_too(read, monkeypatch):
+    text = "t,e\n" + '1.234,"2,5"\n' * 100
+    monkeypatch.setattr(text_files, "_LARGE", 0)
+    assert set(read(text).frame["t"]) == {"1.234"}
 
 
 @pytest.mark.parametrize("late", ["1,2\n", "1,2,3,4\n", '"1,2\n3,4,5\n', "# comment\n", ",,\n"])

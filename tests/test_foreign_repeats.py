@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from kdtune.columns import BASELINE, LOSS, MODEL, NUM_ERROR, REPLICATE, STUDENT, TEACHER, TEMP, VAL_NUM_ERROR, WIDTH
 from kdtune.errors import RequestError
-from kdtune.foreign.chance_repeats import find_step
+from kdtune.foreign.chance_repeats import estimate_chance_repeats, find_step
 from kdtune.foreign.repeated_rows import Repeats, drop_repeated_rows
+from kdtune.foreign.row_keys import hash_rows
 
 MEASURES = [NUM_ERROR, VAL_NUM_ERROR, LOSS]
 LABELS = ["id", "start_time", "host"]
@@ -155,15 +156,10 @@ def test_a_single_row_is_a_copy_if_it_shares_what_replicates_do_not_share(column
     assert "1 row repeats another row in all columns" in result.notes[0]
 
 
-def test_a_host_tells_no_copies():
-    table = make_table(2).assign(host="a")
+@pytest.mark.parametrize("labels", [{"host": "a"}, {"id": [None, *(f"run-{i}" for i in range(24))]}])
+def test_a_host_or_a_blank_id_tells_no_copies(labels):
+    table = make_table(2).assign(**labels)
     doubled = append(table, table.head(1))
-    assert drop(doubled).table is doubled
-
-
-def test_labels_of_one_row_only_tell_no_copies():
-    table = make_table(2).assign(id=[f"run-{i}" for i in range(24)] + [None])
-    doubled = append(table, table.tail(1))
     assert drop(doubled).table is doubled
 
 
@@ -269,3 +265,36 @@ def test_an_accuracy_has_no_finer_step_than_one_example(examples, seed, unit, is
 )
 def test_the_step_between_values(values, step):
     assert find_step(np.array(values, float)) == pytest.approx(step)
+
+
+def test_the_chance_of_equal_results_is_that_of_binomial_errors():
+    """Two numbers of errors around 150 agree in 1 of 2 sqrt(pi) 12.2 pairs; accuracies and noisy copies add nothing."""
+    random = np.random.default_rng(0)
+    settings_of_rows = np.repeat(np.arange(40, dtype=np.uint64), 5)
+    errors = random.binomial(10_000, 0.015, 200) + 1_000.0 * settings_of_rows
+    runs = random.permutation(200).astype(np.uint64)
+    alone = estimate_chance_repeats(errors[:, None], settings_of_rows, runs)
+    assert alone.of_pair == pytest.approx(1 / (2 * np.sqrt(np.pi) * 12.2), rel=0.25)
+    assert alone.expected == pytest.approx(400 * alone.of_pair)
+    assert not alone.is_fine
+    with_accuracy = estimate_chance_repeats(np.column_stack([errors, errors / 1e4]), settings_of_rows, runs)
+    assert with_accuracy.of_pair == pytest.approx(alone.of_pair, rel=0.3)
+    others = random.binomial(10_000, 0.015, 200)
+    assert estimate_chance_repeats(np.column_stack([errors, others]), settings_of_rows, runs).of_pair == pytest.approx(
+        alone.of_pair**2, rel=0.5
+    )
+
+
+def test_keys_depend_on_no_order_of_columns():
+    table = make_table(0).assign(**{LOSS: 0.5, "id": range(25), "host": "a"})
+    reversed_table = table[table.columns[::-1]]
+    keys, others = (
+        hash_rows(frame, measures, labels, None, np.ones(25, bool))
+        for frame, measures, labels in (
+            (table, [NUM_ERROR, LOSS], ["id", "host"]),
+            (reversed_table, [LOSS, NUM_ERROR], ["host", "id"]),
+        )
+    )
+    for name, array in vars(keys).items():
+        np.testing.assert_array_equal(array, getattr(others, name))
+    assert keys.ids.shape == (25, 1)  # a host is no id

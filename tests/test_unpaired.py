@@ -245,8 +245,16 @@ def test_one_temperature_has_nothing_to_be_compared_with():
     assert np.isfinite(answer.test[["student_low", "student_high"]]).all(axis=None)
 
 
-def test_copies_are_flagged_where_runs_are_unpaired():
-    assert COPIED_REPLICATES in analyze_table(make_students({1: [5, 5, 5], 2: [7, 7, 7]})).t_opt["flags"].iloc[0]
+@pytest.mark.parametrize("runs", [{1: [5, 5, 5], 2: [7, 7, 7]}, {1: [5], 2: [7, 7], 4: [9]}])
+def test_copies_are_flagged_and_tell_nothing(runs):
+    """Two counts of errors may be equal by chance: then every difference would seem significant."""
+    answer = analyze_table(make_students(runs))
+    optimum = answer.t_opt.iloc[0]
+    assert COPIED_REPLICATES in optimum["flags"]
+    assert optimum["tied"] == list(runs)
+    assert (optimum["T_opt_low"], optimum["T_opt_high"]) == (0, math.inf)
+    with pytest.raises(RequestError, match="copies"):
+        count_replicates(answer.cells, VAL_NUM_ERROR, [0.1])
 
 
 def test_runs_without_a_value_are_left_out_and_named():

@@ -29,6 +29,7 @@ from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.columns import (
     DATA_SEED,
     MODEL,
+    NUM_ERROR,
     REPLICATE,
     STUDENT,
     STUDENT_SEED,
@@ -122,6 +123,11 @@ class Answer:
         return f"{self.measure.direction} {self.measure.name}"
 
     @property
+    def extremum(self) -> str:
+        """What the best temperature is of the mean curve: its minimum, or its maximum if more is better."""
+        return "maximum" if self.measure is not None and self.measure.is_higher_better else "minimum"
+
+    @property
     def margin_text(self) -> str:
         """Which temperatures are good enough, in words; empty if no difference is known not to matter."""
         if self.margins.error is None:
@@ -194,7 +200,7 @@ def analyze_table(
         measure=measure,
         reserve=reserve,
         reading_notes=list(reading_notes),
-        matching_notes=matching_notes,
+        matching_notes=matching_notes if NUM_ERROR in table.columns else [],
     )
 
 

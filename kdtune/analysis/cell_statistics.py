@@ -49,6 +49,14 @@ def has_comparison(cell: Cell, measure: str) -> bool:
     return len(cell.temperatures) > 1 and cell.describe_layout(measure).dof > 0
 
 
+def has_copies(cell: Cell, measure: str) -> bool:
+    """Return whether there are several replicates, or runs of a T, but all are copies of each other without noise."""
+    y = cell.student_measures[measure]
+    if cell.is_paired:
+        return has_comparison(cell, measure) and residual_variance(y) == 0
+    return min(y.shape) > 1 and cell.describe_layout(measure).variance == 0
+
+
 def estimate_variance(cell: Cell, measure: str) -> float:
     """Estimate the noise variance of one run, within its replicate if runs are paired."""
     y = cell.student_measures[measure]
@@ -103,6 +111,8 @@ def estimate_difference(cell: Cell, minuend: Array, subtrahend: Array) -> Estima
     """
     if cell.is_paired:
         return estimate_mean(minuend - subtrahend)
+    if np.isnan(subtrahend).all():
+        return Estimate(math.nan, math.nan, math.nan)
     low, high = welch_interval(minuend, subtrahend)
     return Estimate(mean_over_replicates(minuend) - mean_over_replicates(subtrahend), float(low), float(high))
 

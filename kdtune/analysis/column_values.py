@@ -28,7 +28,7 @@ def to_numbers(column: pd.Series) -> pd.Series:
         raise RequestError(
             f"{column.name}: must be a number, not {wrong_values.iloc[0]!r} ({pluralize(len(wrong_values), 'row')})"
         )
-    is_negative = numbers < 0
+    is_negative = (numbers < 0) & np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan))
     if is_negative.any() and column.name in (NUM_ERROR, VAL_NUM_ERROR):
         raise RequestError(f"{column.name}: must not be negative, as in {pluralize(int(is_negative.sum()), 'row')}")
     if numbers.dtype.kind != "f":

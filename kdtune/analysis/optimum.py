@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.analysis.cell_statistics import estimate_variance, find_smooth_minimum, has_comparison
+from kdtune.analysis.cell_statistics import find_smooth_minimum, has_comparison, has_copies
 from kdtune.analysis.paired_runs import MIN_REPLICATES
 from kdtune.columns import N_PARAMS, SCORE, VAL_NLL, VAL_NUM_ERROR
 from kdtune.statistics.multiple_comparisons import Comparison
@@ -97,11 +97,10 @@ def _list_flags(cell: Cell, measure: str, best_index: int, comparison: Compariso
     measure : The measure that T is chosen by.
     is_smooth_edge : Whether the smooth curve is lowest at an end of the grid.
     """
-    is_compared = has_comparison(cell, measure)
     flags = []
     if best_index in (0, len(cell.temperatures) - 1) or is_smooth_edge:
         flags.append(EDGE)
-    if is_compared and comparison.is_tied.all():
+    if has_comparison(cell, measure) and comparison.is_tied.all():
         flags.append(FLAT)
     if count_values(cell.student_measures[measure]).min() < MIN_REPLICATES:
         flags.append(FEW_REPLICATES)
@@ -109,7 +108,7 @@ def _list_flags(cell: Cell, measure: str, best_index: int, comparison: Compariso
         flags.append(LARGER_THAN_TEACHER)
     if cell.left_out:
         flags.append(INCOMPLETE)
-    if is_compared and estimate_variance(cell, measure) == 0:
+    if has_copies(cell, measure):
         flags.append(COPIED_REPLICATES)
     return flags
 

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.analysis.cell_statistics import estimate_variance, has_comparison
+from kdtune.analysis.cell_statistics import estimate_variance, has_comparison, has_copies
 from kdtune.errors import RequestError
 from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
 from kdtune.statistics.standard_errors import Array
+
+COPIES = "the replicates of every setting are copies of each other, so the noise cannot be estimated"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def count_replicates(
         raise RequestError(_describe_missing_noise(cells, measure))
     deviations = estimate_noise(usable_cells, measure)
     if not deviations.any():
-        raise RequestError("the replicates of every setting are copies of each other, so the noise cannot be estimated")
+        raise RequestError(COPIES)
     lowest_errors = np.array([cell.compute_means(measure).min() for cell in usable_cells])
     dof_per_replicate = 1 if usable_cells[0].is_paired else 2
     median_errors = float(np.median(lowest_errors))
@@ -73,6 +75,8 @@ def count_replicates(
 
 def _describe_missing_noise(cells: Sequence[Cell], measure: str) -> str:
     """Say what no cell has enough of to estimate the noise, and how to get it."""
+    if any(has_copies(cell, measure) for cell in cells):
+        return COPIES
     if cells and not cells[0].is_paired:
         problem = "two temperatures, one of them with two runs, are needed in some setting to estimate the noise"
     else:

@@ -65,10 +65,11 @@ def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **opt
     from kdtune.answers import choose_shown_networks, draw_chosen_figures
 
     answered = _read_and_answer(results, options, needs_students=False)
-    _print_reading(answered)
     networks = choose_shown_networks(answered)
     folder = output or answered.name_output("figures")
-    for file in _iterate_writable(draw_chosen_figures(answered, networks, folder, figure_names), folder):
+    files = draw_chosen_figures(answered, networks, folder, figure_names)
+    _print_reading(answered)
+    for file in _iterate_writable(files, folder):
         click.echo(file)
     if networks and networks.n_left_out:
         click.echo(f"The figures of single networks leave out {pluralize(networks.n_left_out, 'setting')}.", err=True)
@@ -88,10 +89,10 @@ def report(results: str, output: Path | None, **options: Any) -> None:
     from kdtune.answers import write_page
 
     answered = _read_and_answer(results, options)
-    _print_reading(answered)
     page = output or answered.name_output("report.html")
     with _refuse_unwritable(page.parent):
         write_page(answered, page)
+    _print_reading(answered)
     click.echo(page)
 
 

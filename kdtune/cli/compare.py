@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kdtune.cli.export import export_table
+from kdtune.cli.export import export_table, refuse_table_itself
 from kdtune.cli.group import main
-from kdtune.cli.printing import print_table, warn_of_stale_table
+from kdtune.cli.printing import print_notes, print_table, warn_of_stale_table
 from kdtune.cli.show import FILE_FORMATS
 from kdtune.cli.table_options import add_table_options, take_reading_options
 from kdtune.errors import RequestError
@@ -47,6 +47,7 @@ def compare(results: str, reference: str, output: Path | None, **options: Any) -
     from kdtune.analysis.published_files import read_published
     from kdtune.analysis.published_matches import match_networks
     published = read_published(reference)
+    refuse_table_itself(results, output)
     warn_of_stale_table(results)
     table, per_class = _read_networks(results, take_reading_options(options))
     matches = match_networks(table, per_class, published)
@@ -89,15 +90,15 @@ def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame,
     from kdtune.foreign.door import read_table
 
     read = read_table(results, options)
-    for note in read.notes:
-        click.echo(note, err=True)
     table = read.table
     missing = [name for name in (N_TEST, NUM_ERROR) if name not in table.columns]
     if missing:
         raise RequestError(
-            f"{results}: published figures are numbers of errors of a number of test examples, and the table has no "
-            f"column {' and no column '.join(missing)}; name it, as in --map {missing[0]}=NAME"
+            f"{results}: published figures are numbers of errors of a number of test examples, and the table lacks "
+            f"{' and '.join(missing)}; name them: {' '.join(f'--map {name}=NAME' for name in missing)}"
         )
+    if read.notes:
+        print_notes(read.notes, err=True)
     if table[REPLICATE].isna().all():
         table = table.assign(**{REPLICATE: range(len(table))})
     is_sweep = locate_table(results).name == "table.parquet" and ID in table.columns

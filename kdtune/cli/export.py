@@ -51,3 +51,11 @@ def _encode(table: pd.DataFrame, file_format: str) -> bytes:
     else:
         text = table.to_string(index=False) + "\n"
     return text.encode("utf-8")
+
+
+def refuse_table_itself(results: str, output: Path | None) -> None:
+    """Raise RequestError if an output file is the table that is read."""
+    from kdtune.analysis.table_files import locate_table
+
+    if output is not None and output.exists() and output.samefile(locate_table(results)):
+        raise RequestError(f"{output}: this is the table itself; choose another name with -o")

@@ -33,7 +33,7 @@ def print_answer(answer: Answer) -> None:
         print_notes(notes)
         click.echo()
     click.echo(f"Best T: {answer.criterion}, {_describe_replicates(answer)}.\n"
-               "The 95 % confidence interval is that of the minimum of the mean curve:")  # fmt: skip
+               f"The 95 % confidence interval is that of the {answer.extremum} of the mean curve:")  # fmt: skip
     _print_settings(answer, format_optima)
     if "student" in answer.test:
         _print_test_split(answer)
@@ -89,8 +89,8 @@ def _describe_replicates(answer: Answer) -> str:
     """Return how many replicates the settings have, or how many unpaired runs each T has, as text."""
     if not answer.is_paired:
         return (
-            f"{_format_range(answer.curves['replicates'], 'run')} of each T.\nRuns are not paired: nothing says which "
-            "runs of different T share data and seed, so a difference has the noise of both"
+            f"{_format_range(answer.curves['replicates'], 'run')} of each T.\nRuns are not paired: no two "
+            "runs of different T are known to share data and seed, so a difference has the noise of both"
         )
     redrawn = f" (each with another {', '.join(answer.redrawn_parts)})" if answer.redrawn_parts else ""
     return _format_range(answer.t_opt["replicates"], "replicate") + redrawn
@@ -115,14 +115,18 @@ def print_power(frame: pd.DataFrame, answer: Answer) -> None:
         subject, word, source = "Runs of each T that it takes", "run", "the noise in"
         remark = " of each T, which are not paired"
         method = "Two-sample t-test, two-sided at 5 %; 95 % confidence interval of the difference of the means."
+    if answer.measure is None:
+        units = "A difference is a share of a setting's fewest errors; in errors, that is for the median setting:"
+        columns = {"difference": "difference", "errors": "errors"}
+    else:
+        units = f"A difference is one of {answer.measure.name}, in its own units:"
+        columns = {"errors": "difference"}
     click.echo(
         f"{subject} to find a difference between two temperatures, from {source}\n"
         f"{pluralize(n_usable, 'setting')} with up to {pluralize(max_count, word)}{remark}.\n"
-        f"A difference is a share of a setting's fewest errors; in errors, that is for the median setting:"
+        f"{units}"
     )
-    text_table = pd.DataFrame(
-        {"difference": frame["difference"].map("{:.3g}".format), "errors": frame["errors"].map("{:.3g}".format)}
-    )
+    text_table = pd.DataFrame({title: frame[name].map("{:.3g}".format) for name, title in columns.items()})
     titles = {
         "to_tell": "to find it in 4 of 5 sweeps",
         "to_tell_most": "... in 9 of 10 settings",

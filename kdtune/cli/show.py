@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kdtune.cli.export import export_table
+from kdtune.cli.export import export_table, refuse_table_itself
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, warn_of_stale_table
 from kdtune.errors import RequestError
@@ -71,6 +71,7 @@ def show(
         if not is_sweep:
             raise RequestError(f"{results}: --per-class needs the folder of a sweep of kdtune, which records classes")
         table = _join_classes(results, table)
+    refuse_table_itself(results, output)
     table = query_table(table, columns or (None if is_sweep else "all"), where, sort)
     if table.empty:
         click.echo("No rows match.", err=True)

@@ -80,6 +80,8 @@ def _parse_pairs(_context: click.Context, parameter: click.Parameter, value: str
         our_name, _, their_name = (part.strip() for part in pair.partition("="))
         if not our_name or not their_name:
             raise click.BadParameter(f"{pair!r} is not OURS=THEIRS", param=parameter)
+        if our_name in column_map:
+            raise click.BadParameter(f"{our_name} is named twice", param=parameter)
         column_map[our_name] = their_name
     return column_map
 

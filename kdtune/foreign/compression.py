@@ -119,8 +119,7 @@ def _choose_member(path: Path, names: Sequence[str]) -> tuple[str, list[str]]:
     RequestError
         If there is none, or several may be.
     """
-    # What macOS and Windows add to archives on their own.
-    names = [name for name in names if not name.startswith("__MACOSX/") and PurePosixPath(name).name[:1] != "."]
+    names = [name for name in names if not PurePosixPath(name).name.startswith(".")]  # macOS adds such files.
     tables = [name for name in names if not _TABLE_ENDINGS.isdisjoint(PurePosixPath(name.lower()).suffixes)]
     candidates = names if len(names) == 1 else tables
     if len(candidates) != 1:

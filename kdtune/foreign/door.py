@@ -106,6 +106,8 @@ def standardize_table(frame: pd.DataFrame, options: ReadingOptions, notes: list[
     notes = [] if notes is None else notes
     if frame.columns.empty:
         raise RequestError(f"the table has no column {TEMP!r}: it has no columns")
+    if frame.empty:
+        raise RequestError("the table has no rows, only names of columns")
     is_sweep = is_sweep_table(frame)
     frame = _rename_mapped(frame, options.column_map)
     options = replace(options, cell=_find_cell_columns(frame, options))

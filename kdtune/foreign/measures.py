@@ -191,7 +191,6 @@ def _looks_like_accuracy(numbers: pd.Series) -> bool:
 
 def _read_chosen_measure(table: pd.DataFrame, name: str, options: ReadingOptions) -> MeasuredTable:
     """Add ``SCORE``, which is to be minimized, from the measure that the user names."""
-    name = options.column_map.get(name, name) if name not in table.columns else name
     if name not in table.columns:
         raise RequestError(f"--measure: there is no column {name!r}; {suggest_nearest(name, table.columns)}")
     if not _is_numeric(table[name]):
@@ -212,7 +211,7 @@ def _read_chosen_measure(table: pd.DataFrame, name: str, options: ReadingOptions
     score = -numbers if options.is_higher_better else numbers
     direction = "more is better" if options.is_higher_better else "less is better"
     note = f"T is chosen by {name} ({direction}), in its own units."
-    others = [column for column in RESULT_COLUMNS if column in table.columns]
+    others = [column for column in RESULT_COLUMNS if column in table.columns and column != name]
     if others:
         note += f" {', '.join(others)}: not used."
     table = table.drop(columns=[*others, name], errors="ignore").assign(**{SCORE: score})

@@ -40,6 +40,9 @@ class ReadingOptions:
         for name, value in (("where", self.where), ("measure", self.measure)):
             if value is not None and (not isinstance(value, str) or not value.strip()):
                 raise RequestError(f"{name}: must be a text, not {value!r}")
+        for name, flag in (("paired_by_order", self.is_paired_by_order), ("higher_is_better", self.is_higher_better)):
+            if flag is not None and not isinstance(flag, bool):
+                raise RequestError(f"{name}: must be True or False, not {flag!r}")
         if self.repeats not in (None, *REPEATS):
             raise RequestError(f"repeats: must be 'once' or 'keep', not {self.repeats!r}")
         if self.is_higher_better and self.measure is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -10,7 +12,7 @@ from kdtune.analysis.cells import find_cell_columns
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_seeds, split_words
-from kdtune.text import pluralize
+from kdtune.text import join_names, pluralize
 
 Indices = npt.NDArray[np.int64]
 
@@ -27,21 +29,51 @@ def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Returns
     -------
     The table, and notes. Without such a column the table has no ``REPLICATE``.
+
+    Raises
+    ------
+    RequestError
+        If some distilled students have a seed and others have none.
     """
-    is_student = table[MODEL] == STUDENT
+    # A row without T is a baseline, perhaps, of which one may be compared with all replicates.
+    is_student = (table[MODEL] == STUDENT) & (pd.to_numeric(table[TEMP], errors="coerce") > 0)
+    if STATUS in table.columns:
+        is_student &= table[STATUS] == DONE
+    students = table[is_student]
     seeds = find_seeds(table.columns)
-    if seeds == [REPLICATE]:
-        return table, ["replicate names the replicate."]
-    varying = [name for name in seeds if table.loc[is_student, name].nunique(dropna=False) > 1]
-    plain = [name for name in varying if split_words(name)[-1:] != ["fold"]] or varying
-    if len(plain) > 1:
-        names = ", ".join(plain)
-        joined = table[plain].astype(str).agg("/".join, axis=1).where(table[plain].notna().any(axis=1), None)
-        return table.drop(columns=plain).assign(**{REPLICATE: joined}), [f"{names} name the replicate together."]
-    if plain:
-        note = f"{plain[0]} names the replicate."
-        return table.rename(columns={plain[0]: REPLICATE}), [note]
-    return table, []
+    varying = [name for name in seeds if students[name].nunique() > 1]
+    if REPLICATE in varying:
+        varying = [REPLICATE]
+    # The folds of one seed are replicates of their own only where no seed varies.
+    named = [name for name in varying if split_words(name)[-1:] != ["fold"]] or varying
+    if not named:
+        constants = [
+            f"{name} is {students[name].iloc[0]} in all rows" for name in seeds if students[name].notna().any()
+        ]
+        notes = [f"{'; '.join(constants)}: it tells no runs apart."] if constants else []
+        return table.drop(columns=REPLICATE, errors="ignore"), notes
+    for name in named:
+        _refuse_blanks(students[name])
+    if len(named) > 1:
+        joined = table[named].astype(str).agg("/".join, axis=1).where(table[named].notna().any(axis=1), None)
+        note = (
+            f"{join_names(named)} name the replicate together: runs that agree in all of them are one replicate; "
+            f"to choose one, say --map {REPLICATE}={shlex.quote(named[0])}."
+        )
+        return table.drop(columns=named).assign(**{REPLICATE: joined}), [note]
+    table = table.drop(columns=REPLICATE) if named != [REPLICATE] and REPLICATE in table.columns else table
+    return table.rename(columns={named[0]: REPLICATE}), [f"{named[0]} names the replicate."]
+
+
+def _refuse_blanks(column: pd.Series) -> None:
+    """Raise RequestError if some runs have no replicate though others have one."""
+    n_blank = int(column.isna().sum())
+    if n_blank:
+        name = str(column.name) if str(column.name).isidentifier() else f"`{column.name}`"
+        raise RequestError(
+            f"{column.name}: it names the replicate, but {pluralize(n_blank, 'row')} of distilled students have none; "
+            f'fill them in, or leave these rows out: --where "{name} == {name}"'
+        )
 
 
 def pair_replicates(
@@ -58,24 +90,25 @@ def pair_replicates(
     Raises
     ------
     RequestError
-        If some students have a replicate and others have none.
+        If runs shall be paired by their order, though replicates pair them.
     """
     is_student = table[MODEL] == STUDENT
     has_names = REPLICATE in table.columns and table.loc[is_student, REPLICATE].notna().any()
+    notes: list[str] = []
+    if has_names:
+        table, notes = _unpair_if_needed(table, cell_columns)
     if is_paired_by_order:
+        if has_names and table[REPLICATE].notna().any():
+            raise RequestError(
+                "--paired-by-order is for runs that no column pairs, but the replicates do; leave the option out"
+            )
         return _number_by_order(table, cell_columns)
     if not has_names:
         table = table.assign(**{REPLICATE: pd.Series([None] * len(table), index=table.index, dtype=object)})
         if not _has_several_runs(table[is_student], cell_columns):
             return table, ["Each setting has one run per T: without replicates nothing can be told about noise."]
         return table, [f"No column names the replicate: the runs of each T are analyzed as unpaired; {_HOW_TO_PAIR}."]
-    n_unnamed = int(table.loc[is_student, REPLICATE].isna().sum())
-    if n_unnamed:
-        raise RequestError(
-            f"{REPLICATE}: {pluralize(n_unnamed, 'row')} of distilled students have no replicate; fill them in, "
-            f'or leave these rows out: --where "{REPLICATE} == {REPLICATE}"'
-        )
-    return _unpair_if_needed(table, cell_columns)
+    return table, notes
 
 
 def _unpair_if_needed(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str]]:
@@ -102,7 +135,7 @@ def _unpair_if_needed(table: pd.DataFrame, cell_columns: list[str] | None) -> tu
     if not is_alone and not is_mostly_alone:
         return table, paired
     reason = (
-        "No replicate has two temperatures: each run has a seed of its own"
+        "No replicate has two temperatures: each run has a seed (or another name) of its own"
         if is_alone
         else "Most replicates have only a few of the temperatures, so that pairs would leave out most runs"
     )

@@ -16,7 +16,7 @@ _HINTS = {".tsv": "\t", ".tab": "\t", ".csv": ","}
 _LEAST_AGREEMENT = 0.5  # the share of rows that must have as many values as the header names
 
 
-def find_layout(path: Path, head: str, is_whole: bool) -> Header:
+def find_layout(path: Path, head: str) -> Header:
     """Return the separator, the names of the columns and where the rows begin.
 
     ``csv.Sniffer`` errs on values with spaces, few columns and decimal commas. Here each separator is tried, and that
@@ -26,7 +26,6 @@ def find_layout(path: Path, head: str, is_whole: bool) -> Header:
     ----------
     path : The file: its name is a hint where several separators are as good.
     head : The first lines of the text, each complete.
-    is_whole : Whether they are all lines. Otherwise the last row may have more lines.
 
     Raises
     ------
@@ -36,14 +35,14 @@ def find_layout(path: Path, head: str, is_whole: bool) -> Header:
     lines = split_lines(head)
     declaration = _DECLARATION.fullmatch(lines[0].strip()) if lines else None
     n_skipped = 0
-    separators = list(SEPARATOR_NAMES)
+    separators = [separator for separator in SEPARATOR_NAMES if separator in head]
     if declaration:
         separators = [declaration[1].replace("\\t", "\t")]
         n_skipped = 1
     headers = []
     for separator in separators:
         quote = _find_quote(lines[n_skipped:], separator)
-        header = _try_separator(path, lines[n_skipped:], Dialect(separator, quote), n_skipped + 1, is_whole)
+        header = _try_separator(path, lines[n_skipped:], Dialect(separator, quote), n_skipped + 1)
         if header is not None:
             headers.append(header)
     hint = next((_HINTS[suffix.lower()] for suffix in path.suffixes if suffix.lower() in _HINTS), "")
@@ -75,15 +74,13 @@ def _find_quote(lines: Sequence[str], separator: str) -> str:
     return "'" if names and is_single else '"'
 
 
-def _try_separator(
-    path: Path, lines: Sequence[str], dialect: Dialect, first_line: int, is_whole: bool
-) -> Header | None:
+def _try_separator(path: Path, lines: Sequence[str], dialect: Dialect, first_line: int) -> Header | None:
     """Return the header that a text has with a separator; None if it separates nothing."""
     try:
         records = list(iterate_records(path, lines, dialect, first_line))
     except RequestError:
         return None  # With this separator a quote stays open.
-    header = find_header(records if is_whole else records[:-1], dialect)
+    header = find_header(records, dialect)
     return None if header is not None and dialect.separator == SPACE and not header.rows else header
 
 
@@ -94,7 +91,6 @@ def _rate(header: Header, hint: str) -> tuple[float, ...]:
         header.agreement >= _LEAST_AGREEMENT,
         not any(is_number_like(name) for name in header.names),
         separator != SPACE,
-        header.agreement == 1,
         -len(header.titles),
         header.agreement,
         separator == hint,

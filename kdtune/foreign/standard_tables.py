@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pandas as pd
 
 from kdtune.analysis.cells import find_cell_columns
@@ -25,8 +28,8 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
-from kdtune.foreign.column_names import find_temperature, find_width, refuse_missing_temperature
-from kdtune.foreign.measures import read_measures
+from kdtune.foreign.column_names import find_seeds, find_temperature, find_width, refuse_missing_temperature
+from kdtune.foreign.measures import is_measure_name, read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import name_replicates, pair_replicates
@@ -34,9 +37,10 @@ from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
 from kdtune.foreign.single_runs import refuse_epochs, refuse_shared_replicates
 from kdtune.foreign.temperatures import join_close_numbers, read_temperatures
-from kdtune.text import pluralize
+from kdtune.text import pluralize, suggest_nearest
 
 _KNOWN_COLUMNS = {MODEL, TEMP, REPLICATE, STATUS, SCORE, TEACHER_ID, *RESULT_COLUMNS, *SHIFT_COLUMNS}
+_COPY = re.compile(r"( \(\d+\)|\.\d+)$")  # what the second of two columns of one name gets
 _SHOWN_VALUES = 6  # of a setting in a note
 
 
@@ -65,6 +69,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         If something cannot be understood; the message says how to mend it.
     """
     notes = list(notes)
+    own_columns = list(table.columns)
+    _refuse_unknown_measure(own_columns, options)
     table, cell_columns = _rename_known_columns(table, options, notes)
     for read_step in (name_roles, read_states, name_replicates):
         table, step_notes = read_step(table)
@@ -74,6 +80,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     notes += [*_describe_errors(table, options), *measured.notes]
     table, step_notes = read_temperatures(_add_status(measured.table, notes))
     notes += step_notes
+    _refuse_used_cell_columns(table, cell_columns, options)
+    _refuse_doubtful_copies(table, own_columns, options)
 
     others = _classify(table, cell_columns or [])
     table = _join_numbers(table, [TEMP, *_list_real_settings(table, others)], notes)
@@ -113,6 +121,48 @@ def _rename_known_columns(
     return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
 
 
+def _refuse_unknown_measure(own_columns: list[str], options: ReadingOptions) -> None:
+    """Raise RequestError if the measure that the user names is no column, or has another meaning by its name."""
+    name = options.measure
+    if name is None:
+        return
+    if name not in own_columns:
+        raise RequestError(f"--measure: there is no column {name!r}; {suggest_nearest(name, own_columns)}")
+    meanings: dict[str, list[str | None]] = {
+        "the temperature": [find_temperature(own_columns)],
+        "the replicate": [*find_seeds(own_columns)],
+        "the student's width": [find_width(own_columns)],
+        "a state or a role": [MODEL, STATUS],
+    }
+    for meaning, names in meanings.items():
+        if name in names:
+            raise RequestError(f"--measure: {name} cannot be the measure that T is chosen by: it is {meaning}")
+
+
+def _refuse_used_cell_columns(table: pd.DataFrame, cell_columns: list[str] | None, options: ReadingOptions) -> None:
+    """Raise RequestError if a column that the user names a setting has another meaning."""
+    for name in cell_columns or []:
+        if name == options.measure or name not in table.columns or name in _KNOWN_COLUMNS:
+            raise RequestError(
+                f"--cell: {name} cannot name a setting: it is read as the replicate, the state of a run, or a measure"
+            )
+
+
+def _refuse_doubtful_copies(table: pd.DataFrame, own_columns: list[str], options: ReadingOptions) -> None:
+    """Raise RequestError if the table has T, the replicate or a measure in two columns of one name."""
+    mapped = set(options.column_map.values())
+    for copy in own_columns:
+        name = _COPY.sub("", copy)
+        if name == copy or copy in mapped or name in mapped or name not in own_columns:
+            continue
+        names = find_temperature([name]), *find_seeds([name])
+        if name in names or name in (MODEL, STATUS, *RESULT_COLUMNS) or is_measure_name(name):
+            raise RequestError(
+                f"the table has two columns {name} with different values; leave one out, or say which is meant, "
+                f"as in --map {TEMP if name == names[0] else name}={shlex.quote(copy)}"
+            )
+
+
 def _rename_model(table: pd.DataFrame, cell_columns: list[str] | None) -> list[str] | None:
     """Return the columns that name a cell, with the new name of a setting that is called ``model``."""
     if cell_columns is None or MODEL not in cell_columns:
@@ -137,6 +187,7 @@ def _describe_errors(table: pd.DataFrame, options: ReadingOptions) -> list[str]:
 def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Mark the rows without any result as failed; without a column of states, all others are done."""
     measures = [name for name in (*RESULT_COLUMNS, SCORE) if name in table.columns]
+    _describe_infinite_values(table, measures, notes)
     has_results = table[measures].notna().any(axis=1)
     status = (
         table[STATUS].where(has_results, FAILED)
@@ -153,6 +204,20 @@ def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     if REPLICATE in table.columns:
         is_placed &= table[REPLICATE].notna() | (table[MODEL] != STUDENT)
     return table[(table[STATUS] == DONE) | is_placed].reset_index(drop=True)
+
+
+def _describe_infinite_values(table: pd.DataFrame, measures: list[str], notes: list[str]) -> None:
+    """Say which runs have an infinite measure, as those that diverged: such a value counts as missing."""
+    for name in measures:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        is_infinite = numbers.abs() == float("inf")
+        if is_infinite.any():
+            counts = table.loc[is_infinite, TEMP].value_counts().sort_index()
+            places = ", ".join(f"{count} at T {T}" for T, count in counts.items())
+            notes.append(
+                f"{name} is infinite in {pluralize(int(is_infinite.sum()), 'row')} ({places}): runs that diverged, "
+                f"say. They count as missing, so that a T at which runs diverge looks better than it is."
+            )
 
 
 def _classify(table: pd.DataFrame, cell_columns: list[str]) -> OtherColumns:

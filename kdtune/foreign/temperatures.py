@@ -18,6 +18,7 @@ _DISTILLATION_WEIGHTS = {"alpha", "kd alpha", "alpha kd", "distill alpha", "dist
                          "distill weight", "distillation weight", "soft weight", "soft loss weight"}  # fmt: skip
 # Weights of the labels: 1 means training on labels alone.
 _LABEL_WEIGHTS = {"hard weight", "hard loss weight", "hard label weight"}
+_MAX_DISTINCT = 100_000  # A column with more distinct numbers is no grid: many agree by chance.
 _SHOWN_COLUMNS = 4  # of a row in a message
 
 
@@ -72,7 +73,7 @@ def join_close_numbers(values: pd.Series) -> tuple[pd.Series, int]:
 
     Parameters
     ----------
-    values : A column. Only real numbers are joined.
+    values : A column. Only real numbers are joined, of which there are no more than 100,000.
 
     Returns
     -------
@@ -85,7 +86,7 @@ def join_close_numbers(values: pd.Series) -> tuple[pd.Series, int]:
     with np.errstate(divide="ignore"):
         tolerances = 0.5 * 10.0 ** (np.floor(np.log10(np.abs(distinct))) - DIGITS + 1)
     is_close = np.diff(distinct) <= tolerances[:-1]
-    if not is_close.any():
+    if len(distinct) > _MAX_DISTINCT or not is_close.any():
         return values, 0
     is_candidate = np.append(is_close, False) | np.append(False, is_close)
     groups: list[list[float]] = []

@@ -18,7 +18,7 @@ from kdtune.foreign.text_columns import NeedsTextError, read_columns
 from kdtune.foreign.text_rows import read_rows
 
 _LARGE = 1 << 22  # bytes from which on reading takes a noticeable time
-_HEAD_SIZE = 1 << 16  # bytes that show how a text is laid out
+_HEAD_SIZE = 1 << 15  # bytes that show how a text is laid out
 _MIN_HEAD_LINES = 20  # also where they are long
 
 
@@ -47,7 +47,7 @@ def read_delimited_text(path: Path, content: bytes) -> TextTable:
     head_end = max(content.find(b"\n", _HEAD_SIZE) + 1, _find_line(content, _MIN_HEAD_LINES))
     if len(content) <= max(_HEAD_SIZE, head_end):
         head_end = len(content)
-    header = find_layout(path, content[:head_end].decode(), is_whole=head_end == len(content))
+    header = find_layout(path, content[:head_end].decode())
     check_header(path, header)
     start = _find_line(content, header.n_lines)
     # Where spreadsheets write decimal commas, they separate values by semicolons.

@@ -66,6 +66,8 @@ def plot_excess(answer: Answer) -> Figure:
         for panel in panels:
             curve = excess[panel.data_key][panel.student_key]
             _draw_panel(panel.axes, curve, student_curves.styles[panel.student_key], axis_max)
+            if answer.measure is None:
+                panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
             layout.set_temperature_axis(panel.axes, panel.axes.xaxis, ticks)
         layout.share_axes(all_axes).set_ylim(-0.12 * axis_max, axis_max)
         _label_panels(panels, student_curves)
@@ -133,7 +135,6 @@ def _draw_panel(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle, axis_m
     _mark_edge(axes, T[is_good_enough], SQUARE_HEIGHT, "s", 4, color)
     _mark_edge(axes, T[excess > axis_max], ARROW_HEIGHT, ARROW, 7, color)
     axes.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.tick_params(axis="y", labelsize=7)
 
 

@@ -97,12 +97,12 @@ def _describe_sample(values: Array) -> tuple[Any, Any, Any]:
 
     A NaN is left out. The mean of no value is NaN, and the variance of the mean of a single value is infinite.
     """
-    counts = (~np.isnan(values)).sum(axis=0)
-    some = np.maximum(1, counts)
-    means = np.where(counts > 0, np.nansum(values, axis=0) / some, np.nan)
-    squares = np.nansum((values - means) ** 2, axis=0)
-    dof = np.maximum(1, counts - 1)
-    return means, np.where(counts > 1, squares / dof / some, np.inf), dof
+    is_known = ~np.isnan(values)
+    counts = is_known.sum(axis=0)
+    divisors, dof = np.maximum(1, counts), np.maximum(1, counts - 1)
+    means = np.where(counts > 0, np.where(is_known, values, 0.0).sum(axis=0) / divisors, np.nan)
+    squares = (np.where(is_known, values - means, 0.0) ** 2).sum(axis=0)
+    return means, np.where(counts > 1, squares / dof / divisors, np.inf), dof
 
 
 def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Ratio:

@@ -25,19 +25,23 @@ class OneWayLayout:
     means: Array  # (k,)
     counts: Integers  # (k,): the runs of each treatment, one or more
     variances: Array  # (k,): the variance of one run of each treatment; the pooled one for a single run
-    variance: float  # the variance pooled over the treatments; 0 if all runs of each are equal
-    dof: int  # the degrees of freedom of the pooled variance: all runs minus k; with 0 nothing is known of the noise
+    variance: float  # the variance pooled over the treatments; 0 if nothing is known of the noise
+    dof: int  # the degrees of freedom of the pooled variance, all runs minus k; 0 if nothing is known of the noise
 
 
 def describe_one_way_layout(y: Array) -> OneWayLayout:
-    """Compute means, counts and variances of y (R, k), of which each column has a value."""
+    """Compute means, counts and variances of y (R, k), of which each column has a value.
+
+    Where all runs of each treatment are equal nothing is known of the noise, as where each has a single run: they are
+    copies, or counts of errors that are equal by chance. No noise at all would make every difference significant.
+    """
     counts = count_values(y)
     means = compute_column_means(y)
-    sums_of_squares = np.nansum((y - means) ** 2, axis=0)
+    sums_of_squares = (np.where(np.isnan(y), 0.0, y - means) ** 2).sum(axis=0)
     dof = int(counts.sum()) - len(counts)
     variance = float(sums_of_squares.sum() / max(1, dof))
     if variance <= (ROUNDING * np.nanmax(abs(y))) ** 2:
-        sums_of_squares, variance = np.zeros(len(counts)), 0.0
+        sums_of_squares, variance, dof = np.zeros(len(counts)), 0.0, 0
     variances = np.where(counts > 1, sums_of_squares / np.maximum(1, counts - 1), variance)
     return OneWayLayout(means=means, counts=counts, variances=variances, variance=variance, dof=dof)
 
@@ -51,7 +55,7 @@ def count_values(y: Array) -> Integers:
 def compute_column_means(y: Array) -> Array:
     """Compute the mean of the values in each column of y (R, k); NaN where it has none."""
     counts = count_values(y)
-    sums = np.nansum(y, axis=0)
+    sums = np.where(np.isnan(y), 0.0, y).sum(axis=0)
     means: Array = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     return means
 
