@@ -123,7 +123,7 @@ def estimate_difference_to_teacher(cell: Cell, student: Array, teacher: Array) -
     A single teacher of unpaired runs is taken as it is: all of them learned from it, and no other was trained. The
     interval is then that of students of this teacher.
     """
-    if is_only_one(cell, teacher):
+    if _has_single_teacher(cell, teacher):
         return estimate_mean(student - np.nanmean(teacher))
     return estimate_difference(cell, student, teacher)
 
@@ -135,9 +135,9 @@ def estimate_gap_closed(cell: Cell, student: Array, baseline: Array, teacher: Ar
     """
     if cell.is_paired:
         return estimate_ratio(baseline - student, baseline - teacher)
-    return estimate_share_of_gap(baseline, student, teacher, is_end_fixed=is_only_one(cell, teacher))
+    return estimate_share_of_gap(baseline, student, teacher, is_end_fixed=_has_single_teacher(cell, teacher))
 
 
-def is_only_one(cell: Cell, teacher: Array) -> bool:
+def _has_single_teacher(cell: Cell, teacher: Array) -> bool:
     """Return whether unpaired runs have a single teacher with this measure (n,)."""
     return not cell.is_paired and int((~np.isnan(teacher)).sum()) == 1

@@ -78,6 +78,8 @@ def select_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
     except Exception as error:  # The expression is the user's and may raise anything.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RequestError(f"--where {where}: {reason}") from None
+    if isinstance(is_selected, pd.Series) and is_selected.dtype == "boolean":
+        is_selected = is_selected.fillna(False).astype(bool)  # a comparison with a missing value holds for no row
     if not isinstance(is_selected, pd.Series) or is_selected.dtype != bool:
         raise RequestError(f"--where {where}: this is not a condition; compare a column with a value")
     return table[is_selected]

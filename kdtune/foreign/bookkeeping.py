@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from kdtune.columns import REPLICATE, TEMP
-from kdtune.foreign.column_names import split_words
+from kdtune.foreign.column_names import is_epoch_name, is_planned_name, split_words
 from kdtune.foreign.measures import is_measure_name
 
 # Words that settle it: no setting is called so.
@@ -23,9 +23,8 @@ _BOOKKEEPING_NAMES = {
     "time this iter s", "time total s", "time since restore", "timesteps total", "timesteps since restore",
     "iterations since restore", "episodes total", "should checkpoint", "warmup time", "node ip", "run id", "run name",
     "run uuid", "start time", "end time", "stop time", "user id", "number", "index", "level 0", "row", "row id", "id",
-    "name", "user", "notes", "tags", "sweep", "group", "step", "global step", "trial", "trial number", "run",
-    "run number", "epoch", "train epoch", "iteration",
-    "iter", "job id", "git", "best epoch", "best step", "best iteration", "status", "lock",
+    "notes", "trial", "trial number", "run", "run number", "job id",
+    "git", "best epoch", "best step", "best iteration", "status", "lock",
 }  # fmt: skip
 # Words that say so unless the values are laid out like a setting's: as many runs for each T.
 _DOUBTFUL_WORDS = {
@@ -33,7 +32,7 @@ _DOUBTFUL_WORDS = {
     "started", "ended", "finished", "step", "steps", "epoch", "iteration", "iter", "tag", "tags", "notes", "note",
     "comment", "log", "user", "author", "gpu", "gpus", "device", "cuda", "cpu", "memory", "mem", "job", "worker",
     "machine", "node", "cluster", "rank", "slot", "port", "queue", "partition", "server", "run", "trial", "number",
-    "experiment", "git", "branch", "best", "min", "max", "mean", "std", "stderr", "sem", "num", "line", "row",
+    "experiment", "git", "branch", "best", "stderr", "sem", "line", "row", "group", "sweep",
 }  # fmt: skip
 _MEASURE_WORDS = {
     "loss", "losses", "nll", "ece", "f1", "auc", "auroc", "auprc", "recall", "precision", "score", "metric", "mse",
@@ -41,6 +40,7 @@ _MEASURE_WORDS = {
     "mcc", "iou", "miou", "r2", "grad", "gradient", "norm", "gap", "agreement", "fidelity", "entropy", "confidence",
     "latency", "throughput", "flops", "reward", "objective", "value", "values", "calibration", "logloss", "ap", "map50",
 }  # fmt: skip
+_MIN_SHARE = 0.75  # of the most runs that a value has at a T
 _DATE = re.compile(r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?)")
 
 
@@ -80,9 +80,11 @@ def classify_columns(students: pd.DataFrame, candidates: list[str]) -> OtherColu
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
-        elif _DOUBTFUL_WORDS & set(words) and not _is_laid_out(students, name):
+        elif is_planned_name(name) or _is_laid_out(students, name):
+            continue
+        elif _DOUBTFUL_WORDS & set(words):
             found.bookkeeping.append(name)
-        elif (_MEASURE_WORDS & set(words) or is_measure_name(name)) and _is_unplanned(students, name):
+        elif (_MEASURE_WORDS & set(words) or is_measure_name(name)) and column.dtype.kind in "iuf":
             found.measures.append(name)
     return found
 
@@ -112,7 +114,7 @@ def find_changing_columns(students: pd.DataFrame, settings: list[str]) -> list[s
 
 
 def _is_certain(words: list[str]) -> bool:
-    return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES
+    return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES or is_epoch_name(words)
 
 
 def _holds_dates(column: pd.Series) -> bool:
@@ -127,18 +129,12 @@ def _is_unique(column: pd.Series, n_values: int) -> bool:
     return len(column) > 2 and n_values > 0.8 * len(column)
 
 
-def _is_unplanned(students: pd.DataFrame, name: str) -> bool:
-    return students[name].dtype.kind in "iufO" and not _is_laid_out(students, name)
-
-
 def _is_laid_out(students: pd.DataFrame, name: str) -> bool:
-    """Return whether a column's values are laid out as those of a setting: each with as many runs for each of its T.
-
-    Some runs may be missing: nine of ten pairs of value and T must have the number of runs that is most frequent.
-    """
+    """Return whether values are laid out as those of a setting: each with (nearly) as many runs at each T."""
     counts = students.groupby([name, TEMP], dropna=False).size()
-    temperatures_per_value = counts.groupby(level=0, dropna=False).size()
+    by_value = counts.groupby(level=0, dropna=False)
+    temperatures_per_value = by_value.size()
     if (temperatures_per_value == 1).mean() > 0.1 or len(temperatures_per_value) > len(students) / 4:
         return False
-    most_frequent = counts.groupby(level=0, dropna=False).transform(lambda group: group.mode().iloc[0])
-    return bool((counts == most_frequent).mean() >= 0.9)
+    # A run in ten may be missing; values that were drawn at random vary more.
+    return bool((counts >= _MIN_SHARE * by_value.transform("max")).mean() >= 0.85)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -21,10 +22,28 @@ _TEMPERATURE_NAMES = {"temp", "temperature", "temperatures", "tau", "kd t", "kd 
                       "distill t", "distill temp", "distill temperature", "distillation t", "distillation temp",
                       "distillation temperature", "soft temp", "softmax temperature", "student temp",
                       "distill tau", "temp t", "t kd", "temperature t"}  # fmt: skip
-_STATE_NAMES = {"status", "state", "run state", "run status", "trial state", "trial status", "job state", "job status"}
-_REPLICATE_NAMES = {"replicate", "replicates", "replication", "rep", "repetition", "repeat", "fold", "cv fold",
-                    "random state", "replica"}  # fmt: skip
+_STATE_NAMES = {
+    "status",
+    "state",
+    "outcome",
+    "lifecycle stage",
+    "run state",
+    "run status",
+    "trial state",
+    "trial status",
+    "job state",
+    "job status",
+}
+_REPLICATE_WORDS = {"replicate", "replicates", "replication", "rep", "repetition", "repeat", "fold", "cv", "replica",
+                    "rng", "attempt", "init"}  # fmt: skip
+_COUNTING_WORDS = {"id", "idx", "index", "number", "no", "n", "i"}
+_WEAK_NAMES = {"run", "run idx", "run index", "run number", "run no", "try", "iter", "iteration", "trial idx"}
 _MACHINE_WORDS = {"gpu", "cpu", "system", "cuda", "device", "sensor", "node"}  # a GPU has a temperature, too
+# What is not T itself, though its name ends in T.
+_TRANSFORM_WORDS = {"inv", "inverse", "reciprocal", "log", "log2", "log10", "ln", "num", "n", "max", "min", "1"}
+_EPOCH_WORDS = {"epoch", "step", "iteration", "iter", "iters", "round", "ep"}
+_EPOCH_COMPANIONS = {"global", "train", "training", "trainer", "current", "idx", "index", "number", "i", "checkpoint",
+                     "eval", "ckpt"}  # fmt: skip
 _WIDTH_NAMES = {"width", "student width"}
 
 
@@ -43,22 +62,24 @@ def strip_prefix(name: str) -> str:
         stripped = shorter
 
 
-def find_temperature(names: Iterable[str]) -> str | None:
-    """Return the column of the distillation temperature; None if no name says so.
-
-    Raises
-    ------
-    RequestError
-        If several do.
-    """
+def find_temperature(names: Iterable[str]) -> list[str]:
+    """Return the columns that may be the distillation temperature by their names."""
     candidates = []
     for name in names:
         words = split_words(name)
         is_capital = re.split(r"[/.:_ ]", strip_prefix(name))[-1] == "T"
         phrases = {" ".join(words), " ".join(words[-1:]), " ".join(words[-2:])}
-        if (is_capital or phrases & _TEMPERATURE_NAMES) and not _MACHINE_WORDS & set(words):
+        if (is_capital or phrases & _TEMPERATURE_NAMES) and not (_MACHINE_WORDS | _TRANSFORM_WORDS) & set(words):
             candidates.append(name)
-    return _choose_one(candidates, TEMP)
+    return candidates
+
+
+def refuse_several_temperatures(candidates: list[str]) -> NoReturn:
+    """Raise RequestError: the user must say which column is the temperature."""
+    choices = " or ".join(f"--map {TEMP}={shlex.quote(name)}" for name in candidates[:4])
+    raise RequestError(
+        f"{len(candidates)} columns may be the temperature: {', '.join(candidates[:4])}; say which: {choices}"
+    )
 
 
 def find_seeds(names: Iterable[str]) -> list[str]:
@@ -70,7 +91,14 @@ def find_seeds(names: Iterable[str]) -> list[str]:
 
 
 def _names_replicate(words: list[str]) -> bool:
-    return bool(words) and (words[-1] in ("seed", "seeds") or " ".join(words) in _REPLICATE_NAMES)
+    if " ".join(words) == "random state" or any(re.fullmatch(r"seeds?[0-9]*", word) for word in words):
+        return not {"num", "count"} & set(words)
+    return bool(_REPLICATE_WORDS & set(words)) and set(words) <= _REPLICATE_WORDS | _COUNTING_WORDS
+
+
+def find_weak_replicates(names: Iterable[str]) -> list[str]:
+    """Return the columns that may name a replicate, such as ``run``, if their values go through the temperatures."""
+    return [name for name in names if " ".join(split_words(name)) in _WEAK_NAMES]
 
 
 def find_states(names: Iterable[str]) -> list[str]:
@@ -95,6 +123,12 @@ def refuse_missing_temperature(names: Iterable[str]) -> NoReturn:
     """Raise RequestError: no column is called as the temperature is."""
     names = list(names)
     numbers = [name for name in names if re.fullmatch(r"(T ?=? ?)?[0-9]+([.][0-9]+)?", name)]
+    transforms = [name for name in names if {"t", "temp", "temperature", "tau"} & set(split_words(name))]
+    if transforms:
+        raise RequestError(
+            f"the table has no column {TEMP!r}; {', '.join(transforms[:4])} may be a transform of it, or of another "
+            f"network: add a column with T itself, or say --map {TEMP}={shlex.quote(transforms[0])} if this is T"
+        )
     if len(numbers) > 1:
         raise RequestError(
             f"the table has no column {TEMP!r}, but columns {describe_columns(numbers, 6)}: if these are temperatures, "
@@ -107,15 +141,16 @@ def refuse_missing_temperature(names: Iterable[str]) -> NoReturn:
     )
 
 
-def _choose_one(candidates: list[str], name: str) -> str | None:
-    if name in candidates:
-        return name
-    if len(candidates) > 1:
-        choices = " or ".join(f"--map {name}={candidate!r}" for candidate in candidates[:4])
-        raise RequestError(
-            f"{len(candidates)} columns may be the temperature: {', '.join(candidates[:4])}; say which: {choices}"
-        )
-    return candidates[0] if candidates else None
+def is_planned_name(name: str) -> bool:
+    """Return whether a tracker's prefix says that a column is a setting, as in ``config/lr`` and ``params_lr``."""
+    return bool(
+        re.match(r"^(train_loop_config|config|cfg|params?|hparams?|hp|args)[/.:_]", name.strip(), re.IGNORECASE)
+    )
+
+
+def is_epoch_name(words: list[str]) -> bool:
+    """Return whether a name, in words, counts the epochs or steps of a run; ``epochs``, a setting, does not."""
+    return bool(_EPOCH_WORDS & set(words)) and set(words) <= _EPOCH_WORDS | _EPOCH_COMPANIONS
 
 
 def describe_columns(names: Iterable[str], count: int = 12) -> str:

@@ -11,7 +11,6 @@ from kdtune.analysis.column_values import to_numbers
 from kdtune.analysis.selection_measure import Measure
 from kdtune.columns import (
     ACCURACY,
-    ERROR,
     NUM_ERROR,
     REPLICATE,
     RESULT_COLUMNS,
@@ -26,10 +25,15 @@ from kdtune.foreign.column_names import describe_columns, split_words
 from kdtune.foreign.options import ReadingOptions
 from kdtune.text import suggest_nearest
 
-_ACCURACY_WORDS = {"acc", "accuracy", "accuracies", "acc1", "top1", "precision1", "prec1"}
+_ACCURACY_WORDS = {"acc", "accuracy", "accuracies", "acc1", "top1", "precision1", "prec1", "correct", "hits"}
 _ERROR_WORDS = {"error", "errors", "err", "errs", "misclassified", "misclassifications"}
 _VALIDATION_WORDS = {"val", "valid", "validation", "dev"}
-_OTHER_SPLIT_WORDS = {"train", "training", "teacher", "baseline", "std", "stderr", "sem", "top5", "acc5"}
+# Of other networks or splits, and what is neither an error nor an accuracy though its name has such a word.
+_OTHER_WORDS = {
+    "train", "training", "teacher", "baseline", "scratch", "std", "stderr", "sem", "top5", "acc5", "bar", "bars", "ci",
+    "calibration", "ece", "squared", "mse", "mae", "rmse", "abs", "absolute", "standard", "log", "gap", "drop", "loss",
+    "rank", "relative", "rel", "delta", "diff", "gain", "var", "variance", "reconstruction",
+}  # fmt: skip
 _PERCENT = 100.0
 
 
@@ -59,10 +63,9 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
         if target in table.columns:
             table = _to_error_rate_if_percent(table, target, notes)
             continue
-        errors = _find_measure(table, _ERROR_WORDS, is_validation, {ERROR})
-        accuracies = (
-            [accuracy] if accuracy in table.columns else _find_measure(table, _ACCURACY_WORDS, is_validation, set())
-        )
+        errors = _find_measure(table, _ERROR_WORDS, is_validation)
+        accuracies = [accuracy] if accuracy in table.columns else _find_measure(table, _ACCURACY_WORDS, is_validation)
+        errors = [name for name in errors if len(accuracies) != 1 or _agree(table[name], table[accuracies[0]])]
         if len(errors) == 1:
             notes.append(f"{errors[0]} is taken for the errors on the {_split_name(is_validation)} split.")
             table = table.rename(columns={errors[0]: target})
@@ -83,12 +86,27 @@ def _split_name(is_validation: bool) -> str:
     return "validation" if is_validation else "test"
 
 
-def _find_measure(table: pd.DataFrame, words: set[str], is_validation: bool, others: set[str]) -> list[str]:
+def _agree(errors: pd.Series, accuracies: pd.Series) -> bool:
+    """Return whether errors are what accuracies say: their complement, or a multiple of it."""
+    error, accuracy = (_strip_percent(column).astype(np.float64) for column in (errors, accuracies))
+    wrong = (100 if accuracy.max() > 1 else 1) - accuracy
+    is_known = error.notna() & (wrong > 0)
+    ratio = error[is_known] / wrong[is_known]
+    return (
+        bool(is_known.any())
+        and float(ratio.median()) > 0
+        and bool((abs(ratio / ratio.median() - 1) < 0.1).mean() > 0.9)
+    )
+
+
+def _find_measure(table: pd.DataFrame, words: set[str], is_validation: bool) -> list[str]:
     """Return the columns of numbers whose names hold one of these words and are of the right split."""
     found = []
     for name in table.columns:
         name_words = set(split_words(name))
-        if name in others or name in RESULT_COLUMNS or not words & name_words or _OTHER_SPLIT_WORDS & name_words:
+        if name in RESULT_COLUMNS or not words & name_words or _OTHER_WORDS & name_words:
+            continue
+        if _ACCURACY_WORDS & name_words and _ERROR_WORDS & name_words:  # the error of an accuracy
             continue
         if bool(_VALIDATION_WORDS & name_words) == is_validation and _is_numeric(table[name]):
             found.append(name)
@@ -136,6 +154,14 @@ def _to_error_rate(
             f"for another measure say --measure {own_name!r} --higher-is-better"
         )
     is_percent = has_signs or bool((known > 1).any())
+    if has_signs:
+        texts = table[own_name].dropna().astype(str).str.strip()
+        plain = known[~texts.str.endswith("%")]
+        if ((plain > 0) & (plain <= 1)).any():
+            raise RequestError(
+                f"{own_name}: some accuracies have a percent sign and some are fractions ({plain.iloc[0]:g}); "
+                f"write all in one way, or select rows with --where"
+            )
     has_fractions = bool(((known > 0) & (known < 1)).any())
     if is_percent and not has_signs and has_fractions and (known[known > 1].min() > 10):
         raise RequestError(
@@ -220,10 +246,19 @@ def _read_chosen_measure(table: pd.DataFrame, name: str, options: ReadingOptions
 
 def _refuse_missing_measure(table: pd.DataFrame) -> None:
     """Raise RequestError: no column is a measure, or several may be."""
-    candidates = [name for name in table.columns if is_measure_name(name) and _is_numeric(table[name])]
-    if candidates:
+    named = [name for name in table.columns if is_measure_name(name)]
+    candidates = [name for name in named if _is_numeric(table[name])]
+    texts = [name for name in named if name not in candidates and table[name].notna().any()]
+    if texts and not candidates:
+        example = table[texts[0]].dropna().iloc[0]
         raise RequestError(
-            f"several columns may be the measure that T is chosen by: {describe_columns(candidates, 6)}; "
+            f"{texts[0]}: it seems to be the measure, but holds {example!r}, which is no number; write numbers alone, "
+            f"or name another column: --map {NUM_ERROR}=NAME, --map {ACCURACY}=NAME"
+        )
+    if candidates:
+        question = "this column may be" if len(candidates) == 1 else "several columns may be"
+        raise RequestError(
+            f"{question} the measure that T is chosen by: {describe_columns(candidates, 6)}; "
             f"say which: --map {VAL_NUM_ERROR}=NAME for errors on a validation split, --map {NUM_ERROR}=NAME for "
             f"errors on a test split, --map {VAL_ACCURACY}=NAME or --map {ACCURACY}=NAME for accuracies"
         )

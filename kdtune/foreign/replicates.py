@@ -11,7 +11,7 @@ import pandas as pd
 from kdtune.analysis.cells import find_cell_columns
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
-from kdtune.foreign.column_names import find_seeds, split_words
+from kdtune.foreign.column_names import find_seeds, find_weak_replicates
 from kdtune.text import join_names, pluralize
 
 Indices = npt.NDArray[np.int64]
@@ -44,8 +44,9 @@ def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     varying = [name for name in seeds if students[name].nunique() > 1]
     if REPLICATE in varying:
         varying = [REPLICATE]
-    # The folds of one seed are replicates of their own only where no seed varies.
-    named = [name for name in varying if split_words(name)[-1:] != ["fold"]] or varying
+    named = varying or [
+        name for name in find_weak_replicates(table.columns) if _goes_through_temperatures(students, name)
+    ]
     if not named:
         constants = [
             f"{name} is {students[name].iloc[0]} in all rows" for name in seeds if students[name].notna().any()
@@ -63,6 +64,12 @@ def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         return table.drop(columns=named).assign(**{REPLICATE: joined}), [note]
     table = table.drop(columns=REPLICATE) if named != [REPLICATE] and REPLICATE in table.columns else table
     return table.rename(columns={named[0]: REPLICATE}), [f"{named[0]} names the replicate."]
+
+
+def _goes_through_temperatures(students: pd.DataFrame, name: str) -> bool:
+    """Return whether most values of a column occur at most of the temperatures, as those of a replicate do."""
+    temperatures = students.groupby(name)[TEMP].nunique()
+    return len(temperatures) > 1 and float(temperatures.median()) > max(1, students[TEMP].nunique() / 2)
 
 
 def _refuse_blanks(column: pd.Series) -> None:

@@ -29,10 +29,10 @@ def name_roles(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     RequestError
         If only some of its values are known.
     """
-    name = find_model(table.columns)
+    name = find_model(table.columns) or _find_roles(table)
     if name is None:
         return table.assign(**{MODEL: STUDENT}), []
-    words = {value: str(value).strip().lower().replace("_", " ").replace("-", " ") for value in table[name].unique()}
+    words = {value: _normalize(value) for value in table[name].unique()}
     known = {value: _ROLES[text] for value, text in words.items() if text in _ROLES}
     blank_values = [value for value in words if pd.isna(value)]
     unknown = [str(value) for value in words if value not in known and not pd.isna(value)]
@@ -52,13 +52,32 @@ def name_roles(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         if table[name].isna().any():
             notes.append(f"Rows without a value in {name} are distilled students.")
     if STUDENT not in set(roles) and TEMP in table.columns:
-        temperatures = pd.to_numeric(table.loc[roles == BASELINE, TEMP], errors="coerce")
+        # Most people call distilled students students. What they call a baseline is none, whatever its T.
+        is_student = table[name].map(words) == BASELINE
+        temperatures = pd.to_numeric(table.loc[is_student, TEMP], errors="coerce")
         if temperatures[temperatures > 0].nunique() > 1:
-            roles = roles.where(roles != BASELINE, STUDENT)
+            roles = roles.where(~is_student, STUDENT)
             notes.append(f"Rows with {name} 'student' have temperatures: they are taken for distilled students.")
     if name != MODEL:
         notes.append(f"{name} says which rows are teachers, baselines and distilled students.")
     return table.drop(columns=[name, MODEL], errors="ignore").assign(**{MODEL: roles}), notes
+
+
+def _find_roles(table: pd.DataFrame) -> str | None:
+    """Return the only column whose values are all roles, distilled students and others; None if there is none."""
+    found = []
+    for name in table.columns:
+        if table[name].dtype.kind != "O" or table[name].nunique() > len(_ROLES):
+            continue
+        texts = {_normalize(value) for value in table[name].dropna().unique()}
+        roles = {_ROLES.get(text) for text in texts}
+        if STUDENT in roles and len(roles) > 1 and None not in roles:
+            found.append(name)
+    return found[0] if len(found) == 1 else None
+
+
+def _normalize(value: object) -> str:
+    return str(value).strip().lower().replace("_", " ").replace("-", " ")
 
 
 def _take_for_setting(table: pd.DataFrame, name: str, values: list[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -6,19 +6,26 @@ import pandas as pd
 
 from kdtune.columns import DONE, FAILED, SKIPPED, STATUS
 from kdtune.errors import RequestError
-from kdtune.foreign.column_names import find_states
+from kdtune.foreign.column_names import find_states, split_words
 from kdtune.text import pluralize
 
 # kdtune, Optuna (COMPLETE), Ray (TERMINATED), Weights & Biases (finished), MLflow (FINISHED), Slurm (COMPLETED).
 _FINISHED = {DONE, "complete", "completed", "terminated", "finished", "success", "successful", "succeeded", "ok",
-             "true", "finish", "passed"}  # fmt: skip
+             "true", "finish", "passed", "active", "yes"}  # fmt: skip
 _UNFINISHED = {
     FAILED, SKIPPED, "fail", "error", "errored", "crashed", "crash", "killed", "pruned", "running", "waiting",
     "pending", "paused", "scheduled", "queued", "preempting", "preempted", "canceled", "cancelled", "aborted",
     "stopped", "timeout", "timed_out", "out_of_memory", "oom", "node_fail", "boot_fail", "deadline", "interrupted",
-    "created", "starting", "restoring", "unknown", "diverged", "false", "early_stopped", "submitted", "suspended",
+    "created", "starting", "restoring", "unknown", "diverged", "false", "submitted", "suspended", "deleted", "no",
+    "nan", "nan_loss",
 }  # fmt: skip
-_RAY_SIGNS = {"trial_id", "training_iteration", "iterations_since_restore", "experiment_tag", "logdir"}
+# Columns of truths: whether a run failed, or whether it finished.
+_FAILURE_NAMES = {"failed", "is failed", "has failed", "diverged", "has diverged", "is diverged", "crashed", "pruned",
+                  "is pruned", "has nan", "is nan", "killed", "aborted", "failure"}  # fmt: skip
+_SUCCESS_NAMES = {"done", "success", "succeeded", "successful", "finished", "is finished", "completed", "is complete",
+                  "is done", "complete", "ok"}  # fmt: skip
+_TRUTHS = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
+_OPTUNA_STATES = {"0": "running", "1": "complete", "2": "pruned", "3": "fail", "4": "waiting"}
 
 
 def read_states(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -37,6 +44,8 @@ def read_states(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     for name in find_states(table.columns):
         states = _normalize(table[name])
+        if set(states.dropna()) <= set(_OPTUNA_STATES) and "1" in set(states):
+            states = states.map(_OPTUNA_STATES)  # as the enumeration TrialState numbers them
         known_states = states.isin(_FINISHED | _UNFINISHED) | states.isna()
         if known_states.all() and states.notna().any():
             return _mark(table, name, states)
@@ -50,8 +59,14 @@ def read_states(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
                 else f"its column {name} has {', '.join(unknown[:5])}, where kdtune reads "
                 f"{DONE}, {FAILED}, {SKIPPED}, and the states of Optuna, Ray, MLflow and Weights & Biases"
             )
-    if "done" in table.columns and _RAY_SIGNS & set(table.columns) and table["done"].nunique(dropna=False) > 1:
-        return _mark(table, "done", _normalize(table["done"]))
+    for name in table.columns:
+        words = " ".join(split_words(name))
+        if words not in _FAILURE_NAMES | _SUCCESS_NAMES or table[name].nunique() < 2:
+            continue
+        truths = _normalize(table[name]).map(_TRUTHS)
+        if truths.notna().equals(table[name].notna()):
+            is_good = truths if words in _SUCCESS_NAMES else ~truths.astype("boolean")
+            return _mark(table, name, is_good.map({True: "true", False: f"{name} is {words in _FAILURE_NAMES}"}))
     return table, []
 
 
@@ -62,10 +77,11 @@ def _normalize(column: pd.Series) -> pd.Series:
 
 
 def _mark(table: pd.DataFrame, name: str, states: pd.Series) -> tuple[pd.DataFrame, list[str]]:
-    is_finished = states.isin(_FINISHED)
+    # Some rows may have no state, as those of teachers that nobody ran: they count if they have a result.
+    is_finished = states.isin(_FINISHED) | states.isna()
     notes = []
     if not is_finished.all():
-        counts = states[~is_finished].fillna("no state").value_counts()
+        counts = states[~is_finished].value_counts()
         reasons = ", ".join(f"{count} {state}" for state, count in counts.items())
         notes.append(f"Left out: {pluralize(int((~is_finished).sum()), 'row')} of unfinished runs ({name}: {reasons}).")
     if name != STATUS:

@@ -6,10 +6,11 @@ import pandas as pd
 
 from kdtune.columns import DONE, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
-from kdtune.foreign.column_names import describe_columns, split_words
+from kdtune.foreign.column_names import describe_columns, is_epoch_name, split_words
 from kdtune.text import pluralize
 
-_EPOCH_WORDS = {"epoch", "step", "iteration", "iter", "global step", "training iteration", "train epoch", "it"}
+_SPLIT_NAMES = {"split", "phase", "subset", "stage", "partition", "fold"}
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "eval", "holdout"}
 
 
 def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str]) -> None:
@@ -22,7 +23,9 @@ def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str]
     id_columns : The columns that may hold ids of runs.
     """
     id_columns = [name for name in id_columns if {"id", "name", "uuid"} & set(split_words(name))]
-    epochs = [name for name in table.columns if " ".join(split_words(name)) in _EPOCH_WORDS and name not in columns]
+    epochs = [name for name in table.columns if is_epoch_name(split_words(name)) and name not in columns]
+    checkpoints = [name for name in table.columns if split_words(name)[-1:] in (["checkpoint"], ["ckpt"])]
+    epochs += [name for name in checkpoints if name not in columns]
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
     for name in epochs:
         if students[name].nunique() < 2:
@@ -37,8 +40,30 @@ def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str]
         rows_per_epoch = students.groupby(name).size()
         has_same_epochs = rows_per_epoch.nunique() == 1 and len(rows_per_epoch) > 2
         is_sequence = bool((rows == 1).all()) and REPLICATE in columns
-        if students.duplicated(columns).any() and (is_sequence or (is_even and has_same_epochs)):
+        firsts = students.groupby(columns, dropna=False)[name].agg(["min", "nunique"])
+        starts_alike = bool(((firsts["min"] == students[name].min()) & (firsts["nunique"] > 2)).mean() > 0.9)
+        if students.duplicated(columns).any() and (is_sequence or (is_even and has_same_epochs) or starts_alike):
             _refuse_epochs(students, columns, name)
+
+
+def refuse_splits(table: pd.DataFrame, columns: list[str] | None) -> None:
+    """Raise RequestError if a table has a row for each split of each run, so that training errors count as results.
+
+    Parameters
+    ----------
+    table : The whole table.
+    columns : The columns that the user names settings; None for none.
+    """
+    for name in table.columns:
+        if " ".join(split_words(name)) not in _SPLIT_NAMES or name in (columns or []) or table[name].dtype.kind != "O":
+            continue
+        values = {str(value).lower() for value in table[name].dropna().unique()}
+        if len(values) > 1 and values <= _SPLITS:
+            quoted = name if name.isidentifier() else f"`{name}`"
+            raise RequestError(
+                f"the table has several rows per run, one for each {name} ({', '.join(sorted(values))}); "
+                f"select one: --where \"{quoted} == '{table[name].dropna().iloc[-1]}'\""
+            )
 
 
 def _refuse_epochs(students: pd.DataFrame, keys: list[str], name: str) -> None:

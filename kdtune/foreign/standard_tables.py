@@ -12,6 +12,7 @@ from kdtune.columns import (
     DONE,
     FAILED,
     ID,
+    LOSS,
     MODEL,
     NUM_ERROR,
     REPLICATE,
@@ -28,14 +29,20 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
-from kdtune.foreign.column_names import find_seeds, find_temperature, find_width, refuse_missing_temperature
+from kdtune.foreign.column_names import (
+    find_seeds,
+    find_temperature,
+    find_width,
+    refuse_missing_temperature,
+    refuse_several_temperatures,
+)
 from kdtune.foreign.measures import is_measure_name, read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import name_replicates, pair_replicates
 from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
-from kdtune.foreign.single_runs import refuse_epochs, refuse_shared_replicates
+from kdtune.foreign.single_runs import refuse_epochs, refuse_shared_replicates, refuse_splits
 from kdtune.foreign.temperatures import join_close_numbers, read_temperatures
 from kdtune.text import pluralize, suggest_nearest
 
@@ -70,6 +77,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     """
     notes = list(notes)
     own_columns = list(table.columns)
+    if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
+        table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
     _refuse_unknown_measure(own_columns, options)
     table, cell_columns = _rename_known_columns(table, options, notes)
     for read_step in (name_roles, read_states, name_replicates):
@@ -83,6 +92,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     _refuse_used_cell_columns(table, cell_columns, options)
     _refuse_doubtful_copies(table, own_columns, options)
 
+    refuse_splits(table, options.cell)
     others = _classify(table, cell_columns or [])
     table = _join_numbers(table, [TEMP, *_list_real_settings(table, others)], notes)
     labels = [*others.bookkeeping, *others.unique, *others.changing]
@@ -93,6 +103,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         table = _drop_repeats(table, labels, others.measures, options, notes)
     no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
     standard = table.drop(columns=no_settings)
+    standard, cell_columns = _rename_reserved(standard, cell_columns)
     if cell_columns is None:
         cell_columns = find_cell_columns(standard.assign(**{REPLICATE: 0}))
     standard, pair_notes = pair_replicates(standard, cell_columns, options.is_paired_by_order)
@@ -107,9 +118,7 @@ def _rename_known_columns(
 ) -> tuple[pd.DataFrame, list[str] | None]:
     """Rename the columns of T and of the student's width; return the columns that name a cell by their new names."""
     new_names = {}
-    temperature = find_temperature(table.columns)
-    if temperature is None:
-        refuse_missing_temperature(table.columns)
+    temperature = _choose_temperature(table, options)
     notes.append(f"The temperature is the column {options.column_map.get(TEMP, temperature)}.")
     if temperature != TEMP:
         new_names[temperature] = TEMP
@@ -121,6 +130,32 @@ def _rename_known_columns(
     return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
 
 
+def _rename_reserved(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str] | None]:
+    """Rename the settings that are called as a sweep calls something else, such as ``device``."""
+    new_names = {name: f"{name}{SETTING_SUFFIX}" for name in table.columns if name in RUN_COLUMNS and name != STATUS}
+    cell = None if cell_columns is None else [new_names.get(name, name) for name in cell_columns]
+    return table.rename(columns=new_names), cell
+
+
+def _choose_temperature(table: pd.DataFrame, options: ReadingOptions) -> str:
+    """Return the column of the temperature: the one that the user maps, else the only one so called that varies.
+
+    Raises
+    ------
+    RequestError
+        If there is none, or more than one.
+    """
+    if TEMP in options.column_map:
+        return TEMP
+    candidates = find_temperature(table.columns)
+    if not candidates:
+        refuse_missing_temperature(table.columns)
+    varying = [name for name in candidates if table[name].nunique() > 1] or candidates
+    if len(varying) > 1:
+        refuse_several_temperatures(varying)
+    return varying[0]
+
+
 def _refuse_unknown_measure(own_columns: list[str], options: ReadingOptions) -> None:
     """Raise RequestError if the measure that the user names is no column, or has another meaning by its name."""
     name = options.measure
@@ -129,7 +164,7 @@ def _refuse_unknown_measure(own_columns: list[str], options: ReadingOptions) -> 
     if name not in own_columns:
         raise RequestError(f"--measure: there is no column {name!r}; {suggest_nearest(name, own_columns)}")
     meanings: dict[str, list[str | None]] = {
-        "the temperature": [find_temperature(own_columns)],
+        "the temperature": [*find_temperature(own_columns)],
         "the replicate": [*find_seeds(own_columns)],
         "the student's width": [find_width(own_columns)],
         "a state or a role": [MODEL, STATUS],
@@ -155,11 +190,11 @@ def _refuse_doubtful_copies(table: pd.DataFrame, own_columns: list[str], options
         name = _COPY.sub("", copy)
         if name == copy or copy in mapped or name in mapped or name not in own_columns:
             continue
-        names = find_temperature([name]), *find_seeds([name])
-        if name in names or name in (MODEL, STATUS, *RESULT_COLUMNS) or is_measure_name(name):
+        is_temperature = bool(find_temperature([name]))
+        if is_temperature or find_seeds([name]) or name in (MODEL, STATUS, *RESULT_COLUMNS) or is_measure_name(name):
             raise RequestError(
                 f"the table has two columns {name} with different values; leave one out, or say which is meant, "
-                f"as in --map {TEMP if name == names[0] else name}={shlex.quote(copy)}"
+                f"as in --map {TEMP if is_temperature else name}={shlex.quote(copy)}"
             )
 
 
