@@ -39,10 +39,19 @@ def test_seeds_name_the_replicate_and_that_is_said(name):
 
 
 def test_two_columns_that_may_be_the_temperature_are_asked_for():
-    runs = make_runs().assign(tau=3.0)
-    assert find_best(runs) == BEST  # an exact name goes first
-    with pytest.raises(RequestError, match="2 columns may be the temperature: T, tau.*--map temp="):
-        kdtune.analyze(runs.rename(columns={"temp": "T"}))
+    runs = make_runs()
+    assert find_best(runs.assign(tau=3.0)) == BEST  # the one that varies
+    for name in ("temp", "T"):
+        two = runs.rename(columns={"temp": name}).assign(tau=runs["temp"] * 2)
+        with pytest.raises(RequestError, match=f"2 columns may be the temperature: {name}, tau.*--map temp="):
+            kdtune.analyze(two)
+        assert find_best(two, map={"temp": name}) == BEST
+
+
+@pytest.mark.parametrize("name", ["inv_T", "1/T", "log2_T", "log_temperature"])
+def test_a_transform_of_the_temperature_is_none(name):
+    with pytest.raises(RequestError, match="transform"):
+        kdtune.analyze(make_runs().rename(columns={"temp": name}))
 
 
 def test_the_temperature_of_a_gpu_is_none():

@@ -46,9 +46,12 @@ class ColumnNotes:
         for word, counts in self._null_counts.items():
             columns = join_names([f"{name} ({pluralize(n, 'row')})" for name, n in counts.items()], "and", _MAX_NAMES)
             sentences.append(f"{word!r} is read as a missing value in {columns}.")
-        for name, example in self._doubts.items():
-            sentences.append(
-                f"{name} is left as text: in {example!r} decimals or thousands may follow the mark; to have its "
-                f"numbers read, write thousands without marks (1234), or decimals with a zero more (1.2340)."
-            )
-        return sentences
+        return [*sentences, *self.list_doubts().values()]
+
+    def list_doubts(self) -> dict[str, str]:
+        """Return a sentence for each column whose numbers can be read in two ways, by its name."""
+        return {
+            name: f"{name} is left as text: in {example!r} decimals or thousands may follow the mark; to have its "
+            f"numbers read, write thousands without marks (1234), or decimals with a zero more (1.2340)."
+            for name, example in self._doubts.items()
+        }

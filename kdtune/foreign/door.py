@@ -67,27 +67,32 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
     RequestError
         If there is no table, or it cannot be understood.
     """
-    frame, notes = read_plain_table(source)
+    frame, notes, doubts = _read_plain_columns(source)
     if options.where:
         n_rows = len(frame)
         frame = select_rows(frame, options.where).reset_index(drop=True)
         if frame.empty:
             raise RequestError(f"--where {options.where}: no row of {n_rows:,} matches")
         notes.append(f"{len(frame):,} of {n_rows:,} rows match --where {options.where}.")
-    return standardize_table(frame, options, notes)
+    return standardize_table(frame, replace(options, doubts=doubts), notes)
 
 
 def read_plain_table(source: Any) -> tuple[pd.DataFrame, list[str]]:
     """Return the plain columns of a table as they are called there, and notes on how it was read."""
-    if is_table(source):
-        plain = to_plain_table(source)
-        return plain.frame, list(plain.notes)
-    if not isinstance(source, (str, Path)):
-        plain = to_plain_table(source)  # raises, and says what is a table
-        return plain.frame, list(plain.notes)
+    frame, notes, _ = _read_plain_columns(source)
+    return frame, notes
+
+
+def _read_plain_columns(source: Any) -> tuple[pd.DataFrame, list[str], Mapping[str, str]]:
+    """Return plain columns, notes, and a sentence for each column whose numbers can be read in two ways."""
+    if is_table(source) or not isinstance(source, (str, Path)):
+        plain = to_plain_table(source)  # raises, and says what is a table, if it is none
+        return plain.frame, list(plain.notes), {}
     content = read_file(locate_table(str(source)))
+    if content.is_plain:
+        return content.frame, list(content.notes), content.doubts
     plain = to_plain_table(content.frame)
-    return plain.frame, [*content.notes, *plain.notes]
+    return plain.frame, [*content.notes, *plain.notes], content.doubts
 
 
 def is_sweep_table(frame: pd.DataFrame) -> bool:

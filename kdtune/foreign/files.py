@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -35,6 +37,8 @@ class FileTable(NamedTuple):
 
     frame: pd.DataFrame  # as the file has it; the names of columns are text, and unique
     notes: list[str]  # what was understood, each a sentence
+    is_plain: bool = False  # whether the columns are plain already
+    doubts: Mapping[str, str] = MappingProxyType({})  # columns whose numbers can be read in two ways, with a sentence
 
 
 def read_file(path: Path) -> FileTable:
@@ -107,4 +111,4 @@ def _read_text(path: Path, content: bytes) -> FileTable:
         table = read_json(path, text.decode())
         return FileTable(table.frame, [*notes, "The file is JSON.", *table.notes])
     delimited = read_delimited_text(path, text)
-    return FileTable(delimited.frame, [*notes, *delimited.notes])
+    return FileTable(delimited.frame, [*notes, *delimited.notes], True, delimited.doubts)

@@ -62,6 +62,7 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
     for target, accuracy, is_validation in ((VAL_NUM_ERROR, VAL_ACCURACY, True), (NUM_ERROR, ACCURACY, False)):
         if target in table.columns:
             table = _to_error_rate_if_percent(table, target, notes)
+            refuse_thousands(options.column_map.get(target, target), table[target])
             continue
         errors = _find_measure(table, _ERROR_WORDS, is_validation)
         accuracies = [accuracy] if accuracy in table.columns else _find_measure(table, _ACCURACY_WORDS, is_validation)
@@ -180,6 +181,23 @@ def _to_error_rate(
     if own_name != accuracy:
         table = table.drop(columns=own_name)
     return table.assign(**{accuracy: fraction, target: rate})
+
+
+def refuse_thousands(name: str, column: pd.Series) -> None:
+    """Raise RequestError if whole numbers of three digits stand beside numbers such as 1.02, which may mean 1,020."""
+    if column.dtype.kind not in "fO":
+        return
+    numbers = _strip_percent(column.dropna()).dropna().astype(np.float64)
+    is_whole = numbers % 1 == 0
+    fractions, wholes = numbers[~is_whole], numbers[is_whole]
+    if fractions.empty or not ((wholes >= 100) & (wholes < 1000)).any():
+        return
+    has_three_decimals = bool((abs(fractions * 1000 - (fractions * 1000).round()) < 1e-6).all())
+    if has_three_decimals and fractions.between(1, 999).all() and ((wholes >= 100) | (wholes < 10)).all():
+        raise RequestError(
+            f"{name}: {fractions.iloc[0]:g} beside {wholes[wholes >= 100].iloc[0]:g} looks like a number with a point "
+            f"between thousands ({fractions.iloc[0] * 1000:g}); write thousands without marks, as in 1234"
+        )
 
 
 def _refuse_mapped_accuracy(table: pd.DataFrame, options: ReadingOptions) -> None:

@@ -77,6 +77,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     """
     notes = list(notes)
     own_columns = list(table.columns)
+    _refuse_doubtful_numbers(table, options)
     if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
         table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
     _refuse_unknown_measure(own_columns, options)
@@ -128,6 +129,19 @@ def _rename_known_columns(
         notes.append(f"The student's width is the column {width}.")
     cell = options.cell
     return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
+
+
+def _refuse_doubtful_numbers(table: pd.DataFrame, options: ReadingOptions) -> None:
+    """Raise RequestError if T, the width or a measure is written so that its numbers can be read in two ways."""
+    needed = {
+        *find_temperature(table.columns),
+        find_width(table.columns),
+        options.measure,
+        *options.column_map.values(),
+    }
+    for name, reason in options.doubts.items():
+        if name in needed or name in RESULT_COLUMNS or is_measure_name(name):
+            raise RequestError(reason)
 
 
 def _rename_reserved(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str] | None]:

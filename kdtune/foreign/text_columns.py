@@ -36,6 +36,7 @@ class ReadColumns(NamedTuple):
 
     columns: list[pd.Series]
     notes: list[str]  # how numbers are written, where it is not plainly; each a sentence
+    doubts: dict[str, str]  # the columns whose numbers can be read in two ways, each with a sentence
 
 
 class _Words(NamedTuple):
@@ -91,7 +92,7 @@ def read_columns(names: Sequence[str], columns: Sequence[Any], is_european: bool
             values.append(_to_series(column.texts))
         else:
             values.append(_to_series(column.numbers))
-    return ReadColumns(values, notes.list_sentences())
+    return ReadColumns(values, notes.list_sentences(), notes.list_doubts())
 
 
 def _find_decimal_marks(columns: Sequence[_Column], is_european: bool) -> set[str]:

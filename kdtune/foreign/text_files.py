@@ -27,6 +27,7 @@ class TextTable(NamedTuple):
 
     frame: pd.DataFrame  # plain columns with unique names
     notes: list[str]  # what was understood, each a sentence
+    doubts: dict[str, str]  # the columns whose numbers can be read in two ways, each with a sentence
 
 
 def read_delimited_text(path: Path, content: bytes) -> TextTable:
@@ -55,14 +56,14 @@ def read_delimited_text(path: Path, content: bytes) -> TextTable:
     is_large = len(content) > _LARGE and not is_european
     table = clean_rows(path, header, read_rows(path, content, start, header, is_large))
     try:
-        values, value_notes = read_columns(table.names, table.columns, is_european)
+        values, value_notes, doubts = read_columns(table.names, table.columns, is_european)
     except NeedsTextError:
         table = clean_rows(path, header, read_rows(path, content, start, header))
-        values, value_notes = read_columns(table.names, table.columns, is_european)
+        values, value_notes, doubts = read_columns(table.names, table.columns, is_european)
     _keep_ids_as_text(table.names, table.columns, values)
     columns, name_notes = name_columns(table.names, values)
     notes = [*describe_separator(header.dialect.separator), *describe_titles(header)]
-    return TextTable(pd.DataFrame(columns, copy=False), [*notes, *table.notes, *name_notes, *value_notes])
+    return TextTable(pd.DataFrame(columns, copy=False), [*notes, *table.notes, *name_notes, *value_notes], doubts)
 
 
 def _find_line(content: bytes, n_lines: int) -> int:
