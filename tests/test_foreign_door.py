@@ -169,7 +169,7 @@ def test_the_states_of_a_country_are_no_states_of_runs():
 
 def test_a_state_that_is_not_known_is_asked_for():
     runs = make_runs().assign(state=["finished"] * 40 + ["in limbo"] * 10)
-    with pytest.raises(RequestError, match="'in limbo' is no known state.*--where"):
+    with pytest.raises(RequestError, match=r"'in limbo' is no known state.*--where"):
         kdtune.analyze(runs)
     assert kdtune.analyze(runs, where="state == 'finished'").t_opt is not None
 
@@ -186,7 +186,7 @@ def test_a_row_for_each_epoch_is_refused_with_the_remedy():
     runs = make_runs().assign(trial_id=[f"t{i}" for i in range(50)])
     epochs = pd.concat([runs.assign(epoch=epoch) for epoch in range(1, 4)])
     for table in (epochs, epochs.drop(columns="trial_id"), epochs.drop(columns=["trial_id", "replicate"])):
-        with pytest.raises(RequestError, match='one for each epoch .* --where "epoch == 3"'):
+        with pytest.raises(RequestError, match=r'one for each epoch .* --where "epoch == 3"'):
             kdtune.analyze(table)
     assert find_best(epochs, where="epoch == 3") == BEST
 
@@ -195,7 +195,7 @@ def test_two_runs_of_one_setting_and_replicate_are_refused_with_what_tells_them_
     twice = pd.concat([make_runs().assign(comment2="a"), make_runs(seed=1).assign(comment2="a")])
     twice["mixup"] = np.where(np.arange(100) % 7 == 0, "on", None)
     twice.loc[twice.index[50:], "comment2"] = "b"
-    with pytest.raises(RequestError, match="share T, replicate and setting.*--cell"):
+    with pytest.raises(RequestError, match=r"share T, replicate and setting.*--cell"):
         kdtune.analyze(twice, cell=["width"])
 
 

@@ -35,10 +35,12 @@ def test_accuracies_are_read_as_they_are(name, unit):
 
 
 @pytest.mark.parametrize("unit", ["fraction", "percent", "sign"])
-@pytest.mark.parametrize(("name", "target"), [("test_acc", "num_error"), ("score", "num_error"), ("r", "val_num_error")])
+@pytest.mark.parametrize(
+    ("name", "target"), [("test_acc", "num_error"), ("score", "num_error"), ("r", "val_num_error")]
+)
 def test_an_accuracy_that_is_mapped_to_errors_is_refused(name, target, unit):
     runs = with_accuracy(name, unit)
-    with pytest.raises(RequestError, match="more is better.*--lower-is-better"):
+    with pytest.raises(RequestError, match=r"more is better.*--lower-is-better"):
         kdtune.analyze(runs, map={target: name})
     target = {"num_error": "accuracy", "val_num_error": "val_accuracy"}[target]
     assert find_best(runs, map={target: name}) == BEST
@@ -99,7 +101,7 @@ def test_a_measure_without_a_direction_is_refused():
 
 def test_a_table_without_errors_says_how_to_name_them():
     runs = make_runs().drop(columns=["num_error", "val_num_error"]).assign(value=range(50))
-    with pytest.raises(RequestError, match="--measure NAME with --higher-is-better.*value"):
+    with pytest.raises(RequestError, match=r"--measure NAME with --higher-is-better.*value"):
         kdtune.analyze(runs)
 
 

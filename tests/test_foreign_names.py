@@ -1,4 +1,4 @@
-"""Columns whose names mislead: errors that are none, roles, truths, transforms of T, steps, settings like bookkeeping."""
+"""Columns whose names mislead: errors that are none, roles, truths, steps, settings that look like bookkeeping."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def test_an_accuracy_of_something_else_is_none(name):
 
 def test_percent_signs_in_some_rows_only_are_refused():
     runs = with_accuracy()
-    accuracy = [f"{a:.4f}" if T >= 8 else f"{100 * a:.2f}%" for a, T in zip(runs["test_acc"], runs["temp"], strict=True)]
+    accuracy = [
+        f"{a:.4f}" if T >= 8 else f"{100 * a:.2f}%" for a, T in zip(runs["test_acc"], runs["temp"], strict=True)
+    ]
     with pytest.raises(RequestError, match="some accuracies have a percent sign and some are fractions"):
         kdtune.analyze(runs.assign(test_acc=accuracy))
 
@@ -68,7 +70,9 @@ def test_a_method_with_the_names_of_roles_is_the_role():
     assert "method says which rows are" in " ".join(answer.reading_notes)
 
 
-@pytest.mark.parametrize(("name", "is_failure"), [("failed", True), ("diverged", True), ("success", False), ("done", False)])
+@pytest.mark.parametrize(
+    ("name", "is_failure"), [("failed", True), ("diverged", True), ("success", False), ("done", False)]
+)
 @pytest.mark.parametrize("kind", [bool, int, str])
 def test_truths_about_the_end_of_a_run_count(name, is_failure, kind):
     runs = make_runs()
@@ -133,7 +137,7 @@ def test_the_remedy_for_blank_seeds_works(tmp_path):
     for source in (runs, tmp_path / "runs.csv"):
         if source is not runs:
             runs.to_csv(source, index=False)
-        with pytest.raises(RequestError, match='1 row of distilled students have none.*--where "(.*)"') as refusal:
+        with pytest.raises(RequestError, match=r'1 row of distilled students have none.*--where "(.*)"') as refusal:
             kdtune.analyze(source)
         where = str(refusal.value).split('--where "')[1].rstrip('"')
         assert find_best(source, where=where) == BEST

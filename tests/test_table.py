@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from kdtune.analysis.answer import analyze_table
-from kdtune.analysis.selection_measure import has_students
 from kdtune.analysis.cells import find_cell_columns
 from kdtune.analysis.printed_tables import summarize_errors
+from kdtune.analysis.selection_measure import has_students
 from kdtune.columns import (
     ACCURACY,
     BASELINE,

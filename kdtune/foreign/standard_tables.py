@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-
 import pandas as pd
 
 from kdtune.analysis.cells import find_cell_columns
@@ -14,41 +11,39 @@ from kdtune.columns import (
     ID,
     LOSS,
     MODEL,
-    NUM_ERROR,
     REPLICATE,
     RESULT_COLUMNS,
     RUN_COLUMNS,
     SCORE,
-    SHIFT_COLUMNS,
     STATUS,
     STUDENT,
     TEACHER_ID,
     TEMP,
-    VAL_NUM_ERROR,
     WIDTH,
 )
 from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.column_names import (
-    find_seeds,
-    find_temperature,
     find_width,
-    refuse_missing_temperature,
-    refuse_several_temperatures,
 )
-from kdtune.foreign.measures import is_measure_name, read_measures
+from kdtune.foreign.measures import read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
+from kdtune.foreign.reading_notes import describe_errors, describe_infinite_values, describe_others, describe_settings
 from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import name_replicates, pair_replicates
 from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
 from kdtune.foreign.single_runs import refuse_epochs, refuse_shared_replicates, refuse_splits
 from kdtune.foreign.temperatures import join_close_numbers, read_temperatures
-from kdtune.text import pluralize, suggest_nearest
-
-_KNOWN_COLUMNS = {MODEL, TEMP, REPLICATE, STATUS, SCORE, TEACHER_ID, *RESULT_COLUMNS, *SHIFT_COLUMNS}
-_COPY = re.compile(r"( \(\d+\)|\.\d+)$")  # what the second of two columns of one name gets
-_SHOWN_VALUES = 6  # of a setting in a note
+from kdtune.foreign.unclear_columns import (
+    KNOWN_COLUMNS,
+    choose_temperature,
+    refuse_doubtful_copies,
+    refuse_doubtful_numbers,
+    refuse_unknown_measure,
+    refuse_used_cell_columns,
+)
+from kdtune.text import pluralize
 
 
 def standardize_sweep_table(table: pd.DataFrame, options: ReadingOptions, notes: list[str]) -> ReadTable:
@@ -77,21 +72,21 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     """
     notes = list(notes)
     own_columns = list(table.columns)
-    _refuse_doubtful_numbers(table, options)
+    refuse_doubtful_numbers(table, options)
     if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
         table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
-    _refuse_unknown_measure(own_columns, options)
+    refuse_unknown_measure(own_columns, options)
     table, cell_columns = _rename_known_columns(table, options, notes)
     for read_step in (name_roles, read_states, name_replicates):
         table, step_notes = read_step(table)
         notes += step_notes
     cell_columns = _rename_model(table, cell_columns)
     measured = read_measures(table, options)
-    notes += [*_describe_errors(table, options), *measured.notes]
+    notes += [*describe_errors(table, options), *measured.notes]
     table, step_notes = read_temperatures(_add_status(measured.table, notes))
     notes += step_notes
-    _refuse_used_cell_columns(table, cell_columns, options)
-    _refuse_doubtful_copies(table, own_columns, options)
+    refuse_used_cell_columns(table, cell_columns, options)
+    refuse_doubtful_copies(table, own_columns, options)
 
     refuse_splits(table, options.cell)
     others = _classify(table, cell_columns or [])
@@ -110,7 +105,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     standard, pair_notes = pair_replicates(standard, cell_columns, options.is_paired_by_order)
     if not has_single_runs or options.cell is not None:
         refuse_shared_replicates(standard, table, cell_columns)
-    notes += [*_describe_settings(standard, cell_columns), *_describe_others(others), *pair_notes]
+    notes += [*describe_settings(standard, cell_columns), *describe_others(others), *pair_notes]
     return ReadTable(standard, cell_columns, notes, measured.measure)
 
 
@@ -119,7 +114,7 @@ def _rename_known_columns(
 ) -> tuple[pd.DataFrame, list[str] | None]:
     """Rename the columns of T and of the student's width; return the columns that name a cell by their new names."""
     new_names = {}
-    temperature = _choose_temperature(table, options)
+    temperature = choose_temperature(table, options)
     notes.append(f"The temperature is the column {options.column_map.get(TEMP, temperature)}.")
     if temperature != TEMP:
         new_names[temperature] = TEMP
@@ -131,85 +126,11 @@ def _rename_known_columns(
     return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
 
 
-def _refuse_doubtful_numbers(table: pd.DataFrame, options: ReadingOptions) -> None:
-    """Raise RequestError if T, the width or a measure is written so that its numbers can be read in two ways."""
-    needed = {
-        *find_temperature(table.columns),
-        find_width(table.columns),
-        options.measure,
-        *options.column_map.values(),
-    }
-    for name, reason in options.doubts.items():
-        if name in needed or name in RESULT_COLUMNS or is_measure_name(name):
-            raise RequestError(reason)
-
-
 def _rename_reserved(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str] | None]:
     """Rename the settings that are called as a sweep calls something else, such as ``device``."""
     new_names = {name: f"{name}{SETTING_SUFFIX}" for name in table.columns if name in RUN_COLUMNS and name != STATUS}
     cell = None if cell_columns is None else [new_names.get(name, name) for name in cell_columns]
     return table.rename(columns=new_names), cell
-
-
-def _choose_temperature(table: pd.DataFrame, options: ReadingOptions) -> str:
-    """Return the column of the temperature: the one that the user maps, else the only one so called that varies.
-
-    Raises
-    ------
-    RequestError
-        If there is none, or more than one.
-    """
-    if TEMP in options.column_map:
-        return TEMP
-    candidates = find_temperature(table.columns)
-    if not candidates:
-        refuse_missing_temperature(table.columns)
-    varying = [name for name in candidates if table[name].nunique() > 1] or candidates
-    if len(varying) > 1:
-        refuse_several_temperatures(varying)
-    return varying[0]
-
-
-def _refuse_unknown_measure(own_columns: list[str], options: ReadingOptions) -> None:
-    """Raise RequestError if the measure that the user names is no column, or has another meaning by its name."""
-    name = options.measure
-    if name is None:
-        return
-    if name not in own_columns:
-        raise RequestError(f"--measure: there is no column {name!r}; {suggest_nearest(name, own_columns)}")
-    meanings: dict[str, list[str | None]] = {
-        "the temperature": [*find_temperature(own_columns)],
-        "the replicate": [*find_seeds(own_columns)],
-        "the student's width": [find_width(own_columns)],
-        "a state or a role": [MODEL, STATUS],
-    }
-    for meaning, names in meanings.items():
-        if name in names:
-            raise RequestError(f"--measure: {name} cannot be the measure that T is chosen by: it is {meaning}")
-
-
-def _refuse_used_cell_columns(table: pd.DataFrame, cell_columns: list[str] | None, options: ReadingOptions) -> None:
-    """Raise RequestError if a column that the user names a setting has another meaning."""
-    for name in cell_columns or []:
-        if name == options.measure or name not in table.columns or name in _KNOWN_COLUMNS:
-            raise RequestError(
-                f"--cell: {name} cannot name a setting: it is read as the replicate, the state of a run, or a measure"
-            )
-
-
-def _refuse_doubtful_copies(table: pd.DataFrame, own_columns: list[str], options: ReadingOptions) -> None:
-    """Raise RequestError if the table has T, the replicate or a measure in two columns of one name."""
-    mapped = set(options.column_map.values())
-    for copy in own_columns:
-        name = _COPY.sub("", copy)
-        if name == copy or copy in mapped or name in mapped or name not in own_columns:
-            continue
-        is_temperature = bool(find_temperature([name]))
-        if is_temperature or find_seeds([name]) or name in (MODEL, STATUS, *RESULT_COLUMNS) or is_measure_name(name):
-            raise RequestError(
-                f"the table has two columns {name} with different values; leave one out, or say which is meant, "
-                f"as in --map {TEMP if is_temperature else name}={shlex.quote(copy)}"
-            )
 
 
 def _rename_model(table: pd.DataFrame, cell_columns: list[str] | None) -> list[str] | None:
@@ -222,21 +143,10 @@ def _rename_model(table: pd.DataFrame, cell_columns: list[str] | None) -> list[s
     return [setting if name == MODEL else name for name in cell_columns]
 
 
-def _describe_errors(table: pd.DataFrame, options: ReadingOptions) -> list[str]:
-    """Say which columns have errors, if they are called so or the user says so."""
-    splits = {VAL_NUM_ERROR: "validation", NUM_ERROR: "test"}
-    texts = [
-        f"{options.column_map.get(name, name)} has the errors on the {split} split"
-        for name, split in splits.items()
-        if name in table.columns and options.measure is None
-    ]
-    return [f"{'; '.join(texts)}."] if texts else []
-
-
 def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Mark the rows without any result as failed; without a column of states, all others are done."""
     measures = [name for name in (*RESULT_COLUMNS, SCORE) if name in table.columns]
-    _describe_infinite_values(table, measures, notes)
+    describe_infinite_values(table, measures, notes)
     has_results = table[measures].notna().any(axis=1)
     status = (
         table[STATUS].where(has_results, FAILED)
@@ -255,25 +165,11 @@ def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table[(table[STATUS] == DONE) | is_placed].reset_index(drop=True)
 
 
-def _describe_infinite_values(table: pd.DataFrame, measures: list[str], notes: list[str]) -> None:
-    """Say which runs have an infinite measure, as those that diverged: such a value counts as missing."""
-    for name in measures:
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        is_infinite = numbers.abs() == float("inf")
-        if is_infinite.any():
-            counts = table.loc[is_infinite, TEMP].value_counts().sort_index()
-            places = ", ".join(f"{count} at T {T}" for T, count in counts.items())
-            notes.append(
-                f"{name} is infinite in {pluralize(int(is_infinite.sum()), 'row')} ({places}): runs that diverged, "
-                f"say. They count as missing, so that a T at which runs diverge looks better than it is."
-            )
-
-
 def _classify(table: pd.DataFrame, cell_columns: list[str]) -> OtherColumns:
     """Tell bookkeeping and other measures from settings; what the user names a setting is one."""
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
     has_ids = ID in table.columns and TEACHER_ID in table.columns
-    kept = {*_KNOWN_COLUMNS, *cell_columns, *([ID] if has_ids else [])}
+    kept = {*KNOWN_COLUMNS, *cell_columns, *([ID] if has_ids else [])}
     others = classify_columns(students, [name for name in table.columns if name not in kept])
     if REPLICATE in students.columns:
         settings = [name for name in table.columns if name not in {*kept, *others.all_names}]
@@ -294,7 +190,7 @@ def _list_run_columns(table: pd.DataFrame, others: OtherColumns, cell_columns: l
 
 def _list_real_settings(table: pd.DataFrame, others: OtherColumns) -> list[str]:
     """Return the settings that are real numbers."""
-    no_settings = {*_KNOWN_COLUMNS, *others.all_names}
+    no_settings = {*KNOWN_COLUMNS, *others.all_names}
     return [name for name in table.columns if name not in no_settings and table[name].dtype.kind == "f"]
 
 
@@ -321,31 +217,3 @@ def _drop_repeats(
     )
     notes += repeats.notes
     return repeats.table.reset_index(drop=True)
-
-
-def _describe_settings(table: pd.DataFrame, cell_columns: list[str]) -> list[str]:
-    """Say which columns name the settings, with their values."""
-    students = table[table[MODEL] == STUDENT]
-    if not cell_columns:
-        return ["No column but T and the replicate varies: all rows are one setting."]
-    texts = []
-    for name in cell_columns:
-        values = sorted(students[name].dropna().unique(), key=lambda value: (str(type(value)), value))
-        listed = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:_SHOWN_VALUES])
-        more = f" and {len(values) - _SHOWN_VALUES} more" if len(values) > _SHOWN_VALUES else ""
-        texts.append(f"{name} ({listed}{more})")
-    return [f"Settings: {', '.join(texts)}."]
-
-
-def _describe_others(others: OtherColumns) -> list[str]:
-    """Say which columns are no settings, and why."""
-    reasons = {
-        "bookkeeping": others.bookkeeping,
-        "other measures": others.measures,
-        "a value of its own in nearly every row": others.unique,
-        "values that change from run to run of one replicate": others.changing,
-    }
-    texts = [f"{', '.join(names)} ({reason})" for reason, names in reasons.items() if names]
-    if not texts:
-        return []
-    return [f"Not settings: {'; '.join(texts)}. If one of them is a setting, name all settings with --cell."]
