@@ -24,7 +24,7 @@ from kdtune.plots.report import write_report
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
 TEMPERATURES = (1, 2, 4, 8, 16)
-# The settings of shared/cases/confounded.csv.
+# Settings that change together.
 CONFOUNDED = [
     {"width": 10, "dataset": "cifar10", "teacher_width": 100, "lr": 0.1, "n_train": 50_000},
     {"width": 40, "dataset": "mnist", "teacher_width": 400, "lr": 0.01, "n_train": 60_000},

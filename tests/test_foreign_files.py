@@ -7,7 +7,6 @@ import gzip
 import io
 import zipfile
 from contextlib import suppress
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -21,7 +20,6 @@ from kdtune.errors import RequestError
 from kdtune.foreign import text_files, text_rows
 from kdtune.foreign.files import read_file
 
-CASES = Path(__file__).parents[2] / "shared/cases"
 TABLE = "temp,width,seed,num_error\n1,10,0,178\n2.5,10,1,149\n4,20,0,150\n"
 FRAME = pd.DataFrame({"temp": [1, 2.5, 4], "width": [10, 10, 20], "seed": [0, 1, 0], "num_error": [178, 149, 150]})
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -449,13 +447,3 @@ def test_a_late_row_is_looked_at_as_an_early_one(read, late):
         assert len(read(text).frame) == 9001
     else:
         assert refuse(read, text).startswith("own.csv:9,002: ")
-
-
-@pytest.mark.skipif(not CASES.is_dir(), reason="the small tables of the issue are not here")
-@pytest.mark.parametrize("path", sorted(CASES.glob("*.csv")), ids=lambda path: path.name)
-def test_the_tables_of_the_issue_are_read_as_pandas_reads_them(path):
-    table = read_file(path)
-    is_european = path.name.startswith("semicolon")
-    expected = pd.read_csv(path, sep=";", decimal=",") if is_european else pd.read_csv(path, dtype={"logdir": str})
-    expected = expected.dropna(how="all")
-    pd.testing.assert_frame_equal(table.frame, expected, check_dtype=False)

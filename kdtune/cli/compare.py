@@ -46,6 +46,7 @@ def compare(results: str, reference: str, output: Path | None, **options: Any) -
     )
     from kdtune.analysis.published_files import read_published
     from kdtune.analysis.published_matches import match_networks
+
     published = read_published(reference)
     refuse_table_itself(results, output)
     warn_of_stale_table(results)
