@@ -73,7 +73,7 @@ def test_a_method_with_the_names_of_roles_is_the_role():
 @pytest.mark.parametrize(
     ("name", "is_failure"), [("failed", True), ("diverged", True), ("success", False), ("done", False)]
 )
-@pytest.mark.parametrize("kind", [bool, int, str])
+@pytest.mark.parametrize("kind", [bool, int, float, str])
 def test_truths_about_the_end_of_a_run_count(name, is_failure, kind):
     runs = make_runs()
     is_bad = np.isin(np.arange(50), [3, 17, 30])

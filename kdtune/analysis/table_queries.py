@@ -32,6 +32,7 @@ from kdtune.columns import (
 from kdtune.errors import RequestError
 from kdtune.text import suggest_nearest
 
+_LISTED_COLUMNS = 12  # in a message
 _MAIN_SETTINGS = (CLASS_SEP, P_INFORMATIVE, TRANSFER, WIDTH, TEMP, HARD_WEIGHT, "bias_start", "bias_shift")
 _RESULTS = (NUM_ERROR, ACCURACY, VAL_NUM_ERROR, STATUS)
 _RESULTS_BY_CLASS = (LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN)
@@ -77,11 +78,15 @@ def select_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
         is_selected = table.eval(where, engine="python", local_dict={}, global_dict={})
     except Exception as error:  # The expression is the user's and may raise anything.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RequestError(f"--where {where}: {reason}") from None
+        hint = "write names with blanks or other marks between backquotes (`my width`), and == for equal"
+        listed = ", ".join(map(str, table.columns[:_LISTED_COLUMNS]))
+        raise RequestError(f"--where {where}: {reason}; the columns are {listed}; {hint}") from None
     if isinstance(is_selected, pd.Series) and is_selected.dtype == "boolean":
         is_selected = is_selected.fillna(False).astype(bool)  # a comparison with a missing value holds for no row
     if not isinstance(is_selected, pd.Series) or is_selected.dtype != bool:
-        raise RequestError(f"--where {where}: this is not a condition; compare a column with a value")
+        raise RequestError(
+            f"--where {where}: this is not a condition; compare a column with a value, as in \"width == 10\""
+        )
     return table[is_selected]
 
 

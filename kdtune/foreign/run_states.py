@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from kdtune.columns import DONE, FAILED, SKIPPED, STATUS
@@ -24,7 +26,7 @@ _FAILURE_NAMES = {"failed", "is failed", "has failed", "diverged", "has diverged
                   "is pruned", "has nan", "is nan", "killed", "aborted", "failure"}  # fmt: skip
 _SUCCESS_NAMES = {"done", "success", "succeeded", "successful", "finished", "is finished", "completed", "is complete",
                   "is done", "complete", "ok"}  # fmt: skip
-_TRUTHS = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
+_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _OPTUNA_STATES = {"0": "running", "1": "complete", "2": "pruned", "3": "fail", "4": "waiting"}
 
 
@@ -72,8 +74,8 @@ def read_states(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _normalize(column: pd.Series) -> pd.Series:
     """Return states in lower case, without what an enumeration puts in front ("TrialState.COMPLETE")."""
-    values = {value: str(value).strip().rsplit(".", 1)[-1].lower() for value in column.dropna().unique()}
-    return column.map(values)
+    texts = {value: str(value).strip().lower() for value in column.dropna().unique()}
+    return column.map({value: re.sub(r"^[a-z_]+[.]|(?<=\d)[.]0$", "", text) for value, text in texts.items()})
 
 
 def _mark(table: pd.DataFrame, name: str, states: pd.Series) -> tuple[pd.DataFrame, list[str]]:
