@@ -285,7 +285,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-@settings(ANY_FOLDER, max_examples=300)
+@settings(ANY_FOLDER, max_examples=100)
 def test_any_json_is_read_or_refused(tmp_path, value):
     path = tmp_path / "any.json"
     path.write_text(json.dumps(value))

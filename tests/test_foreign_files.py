@@ -138,7 +138,7 @@ def expect_frame(rows):
 
 
 @given(rows=_TABLES, dress=dresses())
-@settings(ANY_FOLDER, max_examples=400)
+@settings(ANY_FOLDER, max_examples=120)
 def test_the_same_table_comes_back_whatever_its_dress(tmp_path, rows, dress):
     path = tmp_path / dress["name"]
     path.write_bytes(write_text(rows, dress))
@@ -177,7 +177,7 @@ def test_numbers_come_back_to_the_last_bit(tmp_path, floats, integers):
     | st.text(max_size=80).map(str.encode)
     | st.text('ab1.,;\t|"\n #-[]{}:', max_size=80).map(str.encode)
 )
-@settings(ANY_FOLDER, max_examples=500)
+@settings(ANY_FOLDER, max_examples=150)
 def test_any_file_is_read_or_refused(tmp_path, content):
     path = tmp_path / "own.csv"
     path.write_bytes(content)

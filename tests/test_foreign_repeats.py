@@ -78,7 +78,7 @@ def test_doubling_changes_nothing_in_any_order(seed, times, is_coarse, random):
     st.booleans(),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_dropping_depends_on_no_order_and_happens_once(rows, has_id, random):
     table = pd.DataFrame(rows, columns=[TEMP, NUM_ERROR, LOSS, "id"]).astype({LOSS: float})
     if not has_id:
