@@ -113,8 +113,7 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
         ([], "no column 'temp'; name the one with the temperatures: --map temp=NAME; it has class_sep, "),
         (
             ["--map", "temp=strength", "--cell", "width"],
-            'Setting "width -1" has two networks with the same T and replicate. '
-            "Use --cell to name the column that distinguishes them.",
+            "720 rows share T, replicate and setting, as at width -1, T 1, replicate 0; they differ in class_sep, ",
         ),
         (["--map", "temp=width"], "must be a positive number"),
     ],

@@ -300,7 +300,7 @@ def test_read_table_answers_as_the_command_does(folder, rising):
         kdtune.read_table(folder / "own.csv")
 
 
-@pytest.mark.parametrize("margin", [-1, -1e-9, float("nan"), float("inf"), "0.05", [], True])
+@pytest.mark.parametrize("margin", [-1, -1e-9, float("nan"), float("inf"), "0.05", True])
 @pytest.mark.parametrize("name", ["margin", "effect_margin"])
 def test_a_margin_that_is_no_margin_is_refused(rising, name, margin):
     with pytest.raises(RequestError, match=f"^{name}: must be a finite number, 0 or more, not {margin!r}$"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from kdtune.analysis.cells import is_known_setting
 from kdtune.columns import REPLICATE, TEMP
 from kdtune.foreign.column_names import is_epoch_name, is_planned_name, split_words
 from kdtune.foreign.measures import is_measure_name
@@ -28,8 +29,8 @@ _BOOKKEEPING_NAMES = {
 }  # fmt: skip
 # Words that say so unless the values are laid out like a setting's: as many runs for each T.
 _DOUBTFUL_WORDS = {
-    "id", "name", "path", "dir", "directory", "folder", "file", "filename", "version", "index", "time", "start", "end",
-    "started", "ended", "finished", "step", "steps", "epoch", "iteration", "iter", "tag", "tags", "notes", "note",
+    "id", "name", "path", "dir", "directory", "folder", "file", "filename", "version", "index", "time",
+    "started", "ended", "step", "steps", "epoch", "iteration", "iter", "tag", "tags", "notes", "note",
     "comment", "log", "user", "author", "gpu", "gpus", "device", "cuda", "cpu", "memory", "mem", "job", "worker",
     "machine", "node", "cluster", "rank", "slot", "port", "queue", "partition", "server", "run", "trial", "number",
     "experiment", "git", "branch", "best", "stderr", "sem", "line", "row", "group", "sweep",
@@ -80,7 +81,7 @@ def classify_columns(students: pd.DataFrame, candidates: list[str]) -> OtherColu
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
-        elif is_planned_name(name) or _is_laid_out(students, name):
+        elif is_known_setting(name) or is_planned_name(name) or _is_laid_out(students, name):
             continue
         elif _DOUBTFUL_WORDS & set(words):
             found.bookkeeping.append(name)
@@ -103,7 +104,7 @@ def find_changing_columns(students: pd.DataFrame, settings: list[str]) -> list[s
     changing: list[str] = []
     for name in settings:
         others = [other for other in settings if other != name and other not in changing]
-        if students[name].nunique(dropna=False) == 1 or _is_laid_out(students, name):
+        if students[name].nunique(dropna=False) == 1 or is_known_setting(name) or _is_laid_out(students, name):
             continue
         if students.duplicated([*others, TEMP, REPLICATE]).any():
             continue
