@@ -9,6 +9,7 @@ from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_model
 
 SETTING_SUFFIX = " (setting)"  # of a setting that is called as something else is called here
+_FIRST_ROWS = 100
 _ROLES = {
     TEACHER: TEACHER, "teachers": TEACHER,
     BASELINE: BASELINE, "baseline": BASELINE, "scratch": BASELINE, "vanilla": BASELINE, "student baseline": BASELINE,
@@ -67,7 +68,10 @@ def _find_roles(table: pd.DataFrame) -> str | None:
     """Return the only column whose values are all roles, distilled students and others; None if there is none."""
     found = []
     for name in table.columns:
-        if table[name].dtype.kind != "O" or table[name].nunique() > len(_ROLES):
+        if table[name].dtype.kind != "O":
+            continue
+        first_values = table[name].dropna().head(_FIRST_ROWS).unique()  # Most columns are told from them.
+        if not all(_normalize(value) in _ROLES for value in first_values):
             continue
         texts = {_normalize(value) for value in table[name].dropna().unique()}
         roles = {_ROLES.get(text) for text in texts}
