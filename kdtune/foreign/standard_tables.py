@@ -23,9 +23,7 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
-from kdtune.foreign.column_names import (
-    find_width,
-)
+from kdtune.foreign.column_names import find_width
 from kdtune.foreign.measures import read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.reading_notes import describe_errors, describe_infinite_values, describe_others, describe_settings
