@@ -85,7 +85,7 @@ def select_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
         is_selected = is_selected.fillna(False).astype(bool)  # a comparison with a missing value holds for no row
     if not isinstance(is_selected, pd.Series) or is_selected.dtype != bool:
         raise RequestError(
-            f"--where {where}: this is not a condition; compare a column with a value, as in \"width == 10\""
+            f'--where {where}: this is not a condition; compare a column with a value, as in "width == 10"'
         )
     return table[is_selected]
 
