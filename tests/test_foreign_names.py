@@ -154,6 +154,14 @@ def test_points_between_thousands_are_never_decimals(separator, tmp_path):
             kdtune.analyze(source)
 
 
+def test_errors_with_three_decimals_are_no_thousands():
+    random = np.random.default_rng(0)
+    runs = make_runs()
+    runs["val_num_error"] = (runs["val_num_error"] + random.random(50)).round(3)
+    runs.loc[::7, "val_num_error"] = runs.loc[::7, "val_num_error"].round()
+    assert find_best(runs) == BEST
+
+
 def test_infinite_errors_are_said():
     runs = make_runs()
     spoiled = runs.assign(val_num_error=runs["val_num_error"].where(runs.index != 7, np.inf))

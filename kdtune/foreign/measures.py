@@ -193,7 +193,9 @@ def refuse_thousands(name: str, column: pd.Series) -> None:
     if fractions.empty or not ((wholes >= 100) & (wholes < 1000)).any():
         return
     has_three_decimals = bool((abs(fractions * 1000 - (fractions * 1000).round()) < 1e-6).all())
-    if has_three_decimals and fractions.between(1, 999).all() and ((wholes >= 100) | (wholes < 10)).all():
+    # Decimals would lie among the whole numbers; thousands that are read as decimals lie far below them.
+    is_far_below = fractions.max() < wholes[wholes >= 100].min() / 2
+    if has_three_decimals and is_far_below and (fractions >= 1).all() and ((wholes >= 100) | (wholes < 10)).all():
         raise RequestError(
             f"{name}: {fractions.iloc[0]:g} beside {wholes[wholes >= 100].iloc[0]:g} looks like a number with a point "
             f"between thousands ({fractions.iloc[0] * 1000:g}); write thousands without marks, as in 1234"
