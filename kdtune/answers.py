@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kdtune.analysis.answer import Answer, Margins, analyze_table
+from kdtune.analysis.file_problems import SWEEP_FILE, TABLE_FILE
 from kdtune.analysis.power import count_replicates
 from kdtune.analysis.representatives import choose_networks
 from kdtune.analysis.selection_measure import has_students
@@ -19,15 +20,13 @@ from kdtune.columns import ID, N_TRAIN, RESULT_COLUMNS, TEACHER_ID, VAL_NUM_ERRO
 from kdtune.errors import RequestError
 from kdtune.foreign.door import read_table
 from kdtune.foreign.options import ReadingOptions
+from kdtune.plots.figure_names import FIGURES
 from kdtune.table import read_versions
 
 if TYPE_CHECKING:
     from kdtune.plots.drawing import ChosenNetworks
 
 ERROR_MARGIN, EFFECT_MARGIN = 0.05, 0.1
-SWEEP_TABLE, SWEEP_FILE = "table.parquet", "sweep.yaml"
-FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain", "networks",
-           "per_class", "confusion", "learning")  # fmt: skip
 DIFFERENCES = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of the fewest errors, for which replicates are counted
 
 
@@ -43,7 +42,7 @@ class AnsweredTable:
     @property
     def is_sweep(self) -> bool:
         """Whether the table lies in the folder of a sweep."""
-        return self.path is not None and self.path.name == SWEEP_TABLE and (self.path.parent / SWEEP_FILE).is_file()
+        return self.path is not None and self.path.name == TABLE_FILE and (self.path.parent / SWEEP_FILE).is_file()
 
     def name_output(self, name: str, argument: str = "output") -> Path:
         """Return where an output lies by default: in the sweep's folder, else beside the table and named after it.
@@ -55,7 +54,7 @@ class AnsweredTable:
         """
         if self.path is None:
             raise RequestError(f"{argument}: a frame lies in no folder; say where to write, as in {argument}={name!r}")
-        return self.path.with_name(name if self.path.name == SWEEP_TABLE else f"{self.path.name}-{name}")
+        return self.path.with_name(name if self.path.name == TABLE_FILE else f"{self.path.name}-{name}")
 
 
 def read_and_answer(
@@ -99,7 +98,7 @@ def choose_shown_networks(answered: AnsweredTable) -> ChosenNetworks | None:
     from kdtune.plots.drawing import ChosenNetworks
 
     path, table = answered.path, answered.table
-    is_own = path is not None and path.name == SWEEP_TABLE
+    is_own = path is not None and path.name == TABLE_FILE
     if not is_own or not {ID, TEACHER_ID, VAL_NUM_ERROR, N_TRAIN} <= set(table.columns):
         return None
     networks, n_left_out = choose_networks(table)

@@ -184,8 +184,9 @@ def plot(
     RequestError
         As for ``analyze``, and if the table lacks what a figure shows.
     """
-    from kdtune.answers import FIGURES, choose_shown_networks, draw_chosen_figures
+    from kdtune.answers import choose_shown_networks, draw_chosen_figures
     from kdtune.errors import RequestError
+    from kdtune.plots.figure_names import FIGURES
     from kdtune.text import suggest_nearest
 
     figures = _check_names("figures", figures) or []

@@ -18,7 +18,7 @@ EXTERNAL_TABLES = (
     "`kdtune analyze` reads tables from elsewhere: CSV, TSV, JSON, Feather and Parquet files with one row per network"
 )
 PARQUET, ARROW = "Parquet", "Arrow (Feather)"
-_SWEEP_FILE = "sweep.yaml"  # the copy of the sweep file in the folder of its results
+SWEEP_FILE = "sweep.yaml"  # the copy of the sweep file in the folder of its results
 _MAX_SUGGESTIONS = 3  # folders that are suggested; more would hide the message
 
 
@@ -31,7 +31,7 @@ def describe_missing_table(results: str, folders: list[Path]) -> str:
     folders : The existing folders that it may mean.
     """
     for folder in folders:
-        if (folder / "parts").is_dir() and (folder / _SWEEP_FILE).is_file():
+        if (folder / "parts").is_dir() and (folder / SWEEP_FILE).is_file():
             return (
                 f"the sweep has not written its table yet; "
                 f"wait for it, or run it again: `{_make_sweep_command(folder)}`"
@@ -107,7 +107,7 @@ def is_readable_parquet(path: Path) -> bool:
 
 def _is_written_by_sweep(path: Path) -> bool:
     """Return whether a file is one that a sweep writes, in the folder of a sweep."""
-    return path.name in (TABLE_FILE, *DETAIL_FILES) and (path.parent / _SWEEP_FILE).is_file()
+    return path.name in (TABLE_FILE, *DETAIL_FILES) and (path.parent / SWEEP_FILE).is_file()
 
 
 def _suggest_sweep(path: Path) -> str:
@@ -117,7 +117,7 @@ def _suggest_sweep(path: Path) -> str:
 
 def _make_sweep_command(folder: Path) -> str:
     """Return the command that continues the sweep of a results folder, quoted for a shell."""
-    command = ["kdtune", "sweep", str(folder / _SWEEP_FILE)]
+    command = ["kdtune", "sweep", str(folder / SWEEP_FILE)]
     results = os.path.normpath(folder / "..")  # Path(".").parent would be the folder itself.
     if results != "results":
         command += ["--results", results]

@@ -13,13 +13,11 @@ from kdtune.cli.group import main
 from kdtune.cli.printing import print_notes, warn_of_stale_table
 from kdtune.cli.table_options import add_margin_options, add_table_options, check_finite, take_reading_options
 from kdtune.errors import RequestError, StorageError
+from kdtune.plots.figure_names import FIGURES
 from kdtune.text import pluralize
 
 if TYPE_CHECKING:
     from kdtune.answers import AnsweredTable
-
-FIGURES = ("softmax", "accuracy", "num_error", "excess", "t_opt", "t_opt_map", "regret", "gain", "networks",
-           "per_class", "confusion", "learning")  # fmt: skip
 
 
 @main.command()

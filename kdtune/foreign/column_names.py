@@ -62,7 +62,7 @@ def strip_prefix(name: str) -> str:
         stripped = shorter
 
 
-def find_temperature(names: Iterable[str]) -> list[str]:
+def find_temperatures(names: Iterable[str]) -> list[str]:
     """Return the columns that may be the distillation temperature by their names."""
     candidates = []
     for name in names:

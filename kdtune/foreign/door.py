@@ -37,6 +37,7 @@ from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.plain_tables import is_table, to_plain_table
 from kdtune.foreign.roles import SETTING_SUFFIX
 from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
+from kdtune.foreign.unclear_columns import refuse_doubtful_numbers
 from kdtune.text import suggest_nearest
 
 # The column names of an answer's frames and printed tables: a setting must have another name.
@@ -74,7 +75,8 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
         if frame.empty:
             raise RequestError(f"--where {options.where}: no row of {n_rows:,} matches")
         notes.append(f"{len(frame):,} of {n_rows:,} rows match --where {options.where}.")
-    return standardize_table(frame, replace(options, doubts=doubts), notes)
+    refuse_doubtful_numbers(frame.columns, doubts, options)
+    return standardize_table(frame, options, notes)
 
 
 def read_plain_table(source: Any) -> tuple[pd.DataFrame, list[str]]:

@@ -31,7 +31,6 @@ class ReadingOptions:
     is_paired_by_order: bool = False  # whether the n-th runs of all T belong together
     measure: str | None = None  # the column that T is chosen by, if it is not an error or an accuracy
     is_higher_better: bool | None = None  # the direction of the measure; None if the user does not say
-    doubts: Mapping[str, str] = field(default_factory=dict)  # columns that reading left as text, each with the reason
 
     def __post_init__(self) -> None:
         is_map = isinstance(self.column_map, Mapping)

@@ -30,10 +30,10 @@ def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str]
     for name in epochs:
         if students[name].nunique() < 2:
             continue
-        for keys in ([id_column] for id_column in id_columns):
-            ids = students[keys[0]]
-            if ids.notna().all() and not ids.is_unique and not students.duplicated([*keys, name]).any():
-                _refuse_epochs(students, keys, name)
+        for id_column in id_columns:
+            ids = students[id_column]
+            if ids.notna().all() and not ids.is_unique and not students.duplicated([id_column, name]).any():
+                _refuse_epochs(students, [id_column], name)
         # Every run, or every group of runs without names, has each epoch equally often.
         rows = students.groupby([*columns, name], dropna=False).size()
         is_even = bool((rows.groupby(level=list(range(len(columns))), dropna=False).nunique() == 1).all())

@@ -37,7 +37,6 @@ from kdtune.foreign.unclear_columns import (
     KNOWN_COLUMNS,
     choose_temperature,
     refuse_doubtful_copies,
-    refuse_doubtful_numbers,
     refuse_unknown_measure,
     refuse_used_cell_columns,
 )
@@ -70,7 +69,6 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     """
     notes = list(notes)
     own_columns = list(table.columns)
-    refuse_doubtful_numbers(table, options)
     if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
         table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
     refuse_unknown_measure(own_columns, options)

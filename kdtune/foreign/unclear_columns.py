@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from kdtune.columns import MODEL, REPLICATE, RESULT_COLUMNS, SCORE, SHIFT_COLUMN
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import (
     find_seeds,
-    find_temperature,
+    find_temperatures,
     find_width,
     refuse_missing_temperature,
     refuse_several_temperatures,
@@ -34,7 +35,7 @@ def choose_temperature(table: pd.DataFrame, options: ReadingOptions) -> str:
     """
     if TEMP in options.column_map:
         return TEMP
-    candidates = find_temperature(table.columns)
+    candidates = find_temperatures(table.columns)
     if not candidates:
         refuse_missing_temperature(table.columns)
     varying = [name for name in candidates if table[name].nunique() > 1] or candidates
@@ -51,7 +52,7 @@ def refuse_unknown_measure(own_columns: list[str], options: ReadingOptions) -> N
     if name not in own_columns:
         raise RequestError(f"--measure: there is no column {name!r}; {suggest_nearest(name, own_columns)}")
     meanings: dict[str, list[str | None]] = {
-        "the temperature": [*find_temperature(own_columns)],
+        "the temperature": [*find_temperatures(own_columns)],
         "the replicate": [*find_seeds(own_columns)],
         "the student's width": [find_width(own_columns)],
         "a state or a role": [MODEL, STATUS],
@@ -77,7 +78,7 @@ def refuse_doubtful_copies(table: pd.DataFrame, own_columns: list[str], options:
         name = _COPY.sub("", copy)
         if name == copy or copy in mapped or name in mapped or name not in own_columns:
             continue
-        is_temperature = bool(find_temperature([name]))
+        is_temperature = bool(find_temperatures([name]))
         if is_temperature or find_seeds([name]) or name in (MODEL, STATUS, *RESULT_COLUMNS) or is_measure_name(name):
             raise RequestError(
                 f"the table has two columns {name} with different values; leave one out, or say which is meant, "
@@ -85,14 +86,17 @@ def refuse_doubtful_copies(table: pd.DataFrame, own_columns: list[str], options:
             )
 
 
-def refuse_doubtful_numbers(table: pd.DataFrame, options: ReadingOptions) -> None:
-    """Raise RequestError if T, the width or a measure is written so that its numbers can be read in two ways."""
-    needed = {
-        *find_temperature(table.columns),
-        find_width(table.columns),
-        options.measure,
-        *options.column_map.values(),
-    }
-    for name, reason in options.doubts.items():
+def refuse_doubtful_numbers(names: Iterable[str], doubts: Mapping[str, str], options: ReadingOptions) -> None:
+    """Raise RequestError if T, the width or a measure is written so that its numbers can be read in two ways.
+
+    Parameters
+    ----------
+    names : The columns, by their own names.
+    doubts : The columns whose numbers can be read in two ways, each with a sentence.
+    options : What the user says about the table.
+    """
+    names = list(names)
+    needed = {*find_temperatures(names), find_width(names), options.measure, *options.column_map.values()}
+    for name, reason in doubts.items():
         if name in needed or name in RESULT_COLUMNS or is_measure_name(name):
             raise RequestError(reason)
