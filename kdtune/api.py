@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from kdtune.answers import AnsweredTable
     from kdtune.data.splits import Data
     from kdtune.foreign.options import ReadingOptions
+
+
+class ReadingArguments(TypedDict, total=False):
+    """What a caller says about a table: see ``analyze``."""
+
+    cell: Sequence[str] | None
+    map: Mapping[str, str] | None
+    where: str | None
+    repeats: Literal["once", "keep"] | None
+    paired_by_order: bool
+    measure: str | None
+    higher_is_better: bool | None
 
 
 def sweep(
@@ -160,15 +172,9 @@ def plot(
     *,
     output: str | Path | None = None,
     figures: Sequence[str] = (),
-    cell: Sequence[str] | None = None,
-    map: Mapping[str, str] | None = None,
-    where: str | None = None,
-    repeats: Literal["once", "keep"] | None = None,
-    paired_by_order: bool = False,
-    measure: str | None = None,
-    higher_is_better: bool | None = None,
     margin: float | None = None,
     effect_margin: float = 0.1,
+    **reading: Unpack[ReadingArguments],
 ) -> list[Path]:
     """Draw the figures of a table as PNG and SVG, and return the files.
 
@@ -177,7 +183,8 @@ def plot(
     output : the folder for the files; by default figures/ of the sweep, or beside another table and named after it.
         It must be given for a frame.
     figures : the figures to draw, as in ``["t_opt"]``; by default all that the table has.
-    results, cell, ... : as for ``analyze``.
+    results, margin, effect_margin, reading : as for ``analyze``; ``reading`` is its arguments ``cell`` to
+        ``higher_is_better``.
 
     Raises
     ------
@@ -193,7 +200,7 @@ def plot(
     for name in figures:
         if name not in FIGURES:
             raise RequestError(f"figures: there is no figure {name!r}; {suggest_nearest(str(name), FIGURES)}")
-    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    options = _make_reading_options(**reading)
     answered = _answer(results, options, margin, effect_margin, needs_students=False)
     folder = answered.name_output("figures") if output is None else _to_path("output", output)
     return list(draw_chosen_figures(answered, choose_shown_networks(answered), folder, figures))
@@ -203,15 +210,9 @@ def report(
     results: Any,
     *,
     output: str | Path | None = None,
-    cell: Sequence[str] | None = None,
-    map: Mapping[str, str] | None = None,
-    where: str | None = None,
-    repeats: Literal["once", "keep"] | None = None,
-    paired_by_order: bool = False,
-    measure: str | None = None,
-    higher_is_better: bool | None = None,
     margin: float | None = None,
     effect_margin: float = 0.1,
+    **reading: Unpack[ReadingArguments],
 ) -> Path:
     """Write the whole answer as one page, and return its file.
 
@@ -219,7 +220,8 @@ def report(
     ----------
     output : the page; by default report.html of the sweep, or beside another table and named after it. It must be
         given for a frame.
-    results, cell, ... : as for ``analyze``.
+    results, margin, effect_margin, reading : as for ``analyze``; ``reading`` is its arguments ``cell`` to
+        ``higher_is_better``.
 
     Raises
     ------
@@ -228,7 +230,7 @@ def report(
     """
     from kdtune.answers import write_page
 
-    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    options = _make_reading_options(**reading)
     answered = _answer(results, options, margin, effect_margin)
     page = answered.name_output("report.html") if output is None else _to_path("output", output)
     write_page(answered, page)
@@ -240,13 +242,7 @@ def power(
     *,
     differences: Sequence[float] = (),
     errors: Sequence[float] = (),
-    cell: Sequence[str] | None = None,
-    map: Mapping[str, str] | None = None,
-    where: str | None = None,
-    repeats: Literal["once", "keep"] | None = None,
-    paired_by_order: bool = False,
-    measure: str | None = None,
-    higher_is_better: bool | None = None,
+    **reading: Unpack[ReadingArguments],
 ) -> pd.DataFrame:
     """Count the replicates that it takes to find a difference between two temperatures, from the noise in a table.
 
@@ -254,7 +250,7 @@ def power(
     ----------
     differences : differences as shares of the best temperature's errors; by default 0.01, 0.02, 0.05, 0.1 and 0.2.
     errors : differences as numbers of errors, or in the units of ``measure``.
-    results, cell, ... : as for ``analyze``.
+    results, reading : as for ``plot``.
 
     Returns
     -------
@@ -269,7 +265,7 @@ def power(
 
     for argument, numbers in (("differences", differences), ("errors", errors)):
         _check_differences(argument, numbers)
-    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    options = _make_reading_options(**reading)
     return count_needed_replicates(_answer(results, options), differences, errors)
 
 
@@ -316,7 +312,13 @@ def _check_differences(argument: str, numbers: Any) -> None:
 
 
 def _make_reading_options(
-    cell: Any, map: Any, where: Any, repeats: Any, paired_by_order: bool, measure: Any, higher_is_better: bool | None
+    cell: Any = None,
+    map: Any = None,
+    where: Any = None,
+    repeats: Any = None,
+    paired_by_order: bool = False,
+    measure: Any = None,
+    higher_is_better: bool | None = None,
 ) -> ReadingOptions:
     """Return what a caller says about a table."""
     from kdtune.foreign.options import ReadingOptions
