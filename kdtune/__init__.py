@@ -8,7 +8,8 @@ student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Mo
 
 from __future__ import annotations
 
-from kdtune.api import analyze, load, load_data, plot, power, read_table, report, show, sweep
+from kdtune.api.sweeps import load, load_data, read_table, sweep
+from kdtune.api.tables import analyze, plot, power, report, show
 from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
 from kdtune.versions import __version__
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from kdtune.analysis.answer import Answer, Margins, analyze_table
@@ -16,7 +17,16 @@ from kdtune.analysis.power import count_replicates
 from kdtune.analysis.representatives import choose_networks
 from kdtune.analysis.selection_measure import has_students
 from kdtune.analysis.table_files import locate_table, read_details
-from kdtune.columns import ID, N_TRAIN, RESULT_COLUMNS, TEACHER_ID, VAL_NUM_ERROR
+from kdtune.columns import (
+    ACCURACY,
+    ID,
+    N_TRAIN,
+    NUM_ERROR,
+    RESULT_COLUMNS,
+    TEACHER_ID,
+    VAL_ACCURACY,
+    VAL_NUM_ERROR,
+)
 from kdtune.errors import RequestError
 from kdtune.foreign.door import read_table
 from kdtune.foreign.options import ReadingOptions
@@ -43,6 +53,16 @@ class AnsweredTable:
     def is_sweep(self) -> bool:
         """Whether the table lies in the folder of a sweep."""
         return self.path is not None and self.path.name == TABLE_FILE and (self.path.parent / SWEEP_FILE).is_file()
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether the errors that T is chosen by are in percent: 100 minus the accuracy."""
+        measure = self.answer.selection_measure if self.answer else ""
+        accuracy = {NUM_ERROR: ACCURACY, VAL_NUM_ERROR: VAL_ACCURACY}.get(measure)
+        if accuracy not in self.table.columns:
+            return False
+        errors, accuracies = (self.table[name].to_numpy(float, na_value=np.nan) for name in (measure, accuracy))
+        return bool(np.allclose(errors, 100 * (1 - accuracies), equal_nan=True))
 
     def name_output(self, name: str, argument: str = "output") -> Path:
         """Return where an output lies by default: in the sweep's folder, else beside the table and named after it.
@@ -156,11 +176,12 @@ def count_needed_replicates(
     assert answer is not None
     if answer.measure is not None and (differences or not errors):
         raise RequestError(
-            f"a difference of {answer.measure.name} is not a share: say it in its own units, as in --errors 0.5"
+            f"{answer.measure.name} is no number of errors, so a difference cannot be a share of them. "
+            f"Say the difference in units of {answer.measure.name}: --errors 0.01"
         )
     if not differences and not errors:
         differences = DIFFERENCES
-    return count_replicates(answer.cells, answer.selection_measure, differences, errors)
+    return count_replicates(answer.cells, answer.selection_measure, differences, errors, answered.is_sweep)
 
 
 def write_page(answered: AnsweredTable, page: Path, name: str | None = None) -> None:

@@ -1,11 +1,13 @@
-"""Words for messages: counts with their nouns, and the name that a user probably meant."""
+"""Words for messages: counts with their nouns, values in brief, and the name that a user probably meant."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 NOTHING = "-"  # What a printed table shows where there is no value.
+_MAX_VALUE_LENGTH = 60  # characters of a value in a message
 
 
 def pluralize(count: int, word: str) -> str:
@@ -41,3 +43,20 @@ def find_nearest(word: str, valid_words: Iterable[str]) -> str | None:
             return valid_word
     similar_words = difflib.get_close_matches(word, choice, n=1, cutoff=0.6)
     return similar_words[0] if similar_words else None
+
+
+def describe_value(value: Any) -> str:
+    """Return a value as Python writes it, or its type and shape if that is long or the class is not Python's own."""
+    if type(value).__module__ == "builtins" and len(repr(value)) <= _MAX_VALUE_LENGTH:
+        return repr(value)
+    return f"of type {describe_type(value)}"
+
+
+def describe_type(value: Any) -> str:
+    """Return the type of a value with its shape or length, as in ``numpy.ndarray of shape (100, 3)``."""
+    kind = type(value)
+    is_builtin = kind.__module__ == "builtins"
+    name = kind.__qualname__ if is_builtin else f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
+    if isinstance(getattr(value, "shape", None), tuple):
+        return f"{name} of shape {tuple(value.shape)}"
+    return f"{name} of length {len(value):,}" if isinstance(value, list | tuple | dict | str | bytes) else name

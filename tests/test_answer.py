@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -272,12 +273,17 @@ def test_the_headline_gives_the_recommendation_and_then_the_evidence():
 def test_the_headline_says_where_nothing_is_excluded():
     flat = {"shape": lambda x, cell: 150 + 0 * x, "seps": (1.0,), "informative": (1.0,), "replicates": 1}
     headline = write_headline(analyze_table(planted.table(**flat, widths=(50,))))
-    assert ", but the 95 % interval is unbounded; the smoothed curve is lowest at T = " in headline
-    assert headline.endswith(". All other temperatures are statistically tied with it.")
+    assert re.fullmatch(
+        r"Lowest mean errors at T = [\d.]+, but no best temperature can be told: the 95 % interval excludes no T. "
+        "All other temperatures are statistically tied with it.",
+        headline,
+    )
     headline = write_headline(analyze_table(planted.table(**flat, widths=(20, 50))))
-    assert headline.endswith(
-        "it could be bounded in 0 of 2 settings (95 % confidence). "
-        "Whether the best T depends on the student's width cannot be told."
+    assert re.fullmatch(
+        "No best temperature can be told: in both settings the 95 % interval excludes no T. "
+        r"\(Lowest mean errors at T = [\d.]+ to [\d.]+, depending on the setting.\) "
+        "Whether the best T depends on the student's width cannot be told.",
+        headline,
     )
 
 
@@ -390,26 +396,35 @@ def test_a_setting_may_be_called_what_the_answer_calls_its_figures(rising):
 
 
 @pytest.mark.parametrize(("numbers", "sentence"), [
-    ({}, "The best T rises with the student's width: log2 T changes by +1.7 per doubling (95 % interval +0.5 to +1.9, "
-         "Holm-corrected p = 0.03), based on 9 settings with 5 replicates each; a second method gives +0.55 (+0.47 to "
-         "+0.63)."),
-    ({"factor": "size, units."}, "The best T rises with size, units.: log2 T changes by +1.7 per doubling"),
-    ({"factor": TEACHER_ERROR}, "+0.63). This result uses the same data sets as the effects above, so it is not "
+    ({}, "The best T rises with the student's width: per doubling of the student's width the best T is 3.25 times as "
+         "high (95 % interval 1.41 to 3.73; p = 0.03, corrected for the number of factors), based on 9 settings with 5 "
+         "replicates each. A second method, from each replicate's own best T, gives 1.46 times (1.39 to 1.55)."),
+    ({"factor": "size, units."}, "The best T rises with size, units.: per doubling of size, units. the best T is 3.25"),
+    ({"is_paired": False},
+        "based on 9 settings with 5 runs of each T. A second method gives 1.46 times (1.39 to 1.55)."),
+    ({"effect": -1.0, "low": -2.0, "high": -0.5, "check": -1.0},
+        "The best T falls with the student's width: per doubling of the student's width the best T is 0.5 times as "
+        "high (95 % interval 0.25 to 0.707; "),
+    ({"low": 0.001}, "(95 % interval 1.00069 to 3.73; "),  # An interval that excludes 1 does not begin with 1.
+    ({"effect": 1386.0, "low": 400.0, "high": math.inf}, "is 2^1.39e+03 times as high (95 % interval at least 2^400; "),
+    ({"factor": TEACHER_ERROR}, "1.55). This result uses the same data sets as the effects above, so it is not "
                                 "independent evidence."),
-    ({"check_low": -0.1}, "a second method gives +0.55 (-0.1 to +0.63), which is inconclusive."),
+    ({"check_low": -0.1}, "own best T, gives 1.46 times (0.933 to 1.55), which is inconclusive."),
     ({"check": NAN, "check_low": NAN, "check_high": NAN}, "based on 9 settings with 5 replicates each."),
-    ({"low": -1.0}, "; the Holm-corrected p-value is below 0.05, but the interval includes zero."),
+    ({"low": -1.0}, "; the corrected p-value is below 0.05, but the interval includes 1, which is no "
+                    "change."),
     ({"low": -1.0, "p_holm": 0.2},
-        "Cannot tell whether the best T depends on the student's width: log2 T changes by +1.7 per doubling (95 % "
-        "interval -1 to +1.9, Holm-corrected p = 0.2), based on 9 settings with 5 replicates each."),
-    ({"low": -math.inf, "p_holm": 0.2}, "(95 % interval at most +1.9, Holm-corrected p = 0.2)"),
-    ({"high": math.inf}, "(95 % interval at least +0.5, Holm-corrected p = 0.03)"),
+        "Cannot tell whether the best T depends on the student's width: per doubling of the student's width the best T "
+        "is 3.25 times as high (95 % interval 0.5 to 3.73; p = 0.2, corrected for the number of factors), based on 9 "
+        "settings with 5 replicates each."),
+    ({"low": -math.inf, "p_holm": 0.2}, "(95 % interval at most 3.73; p = 0.2, corrected"),
+    ({"high": math.inf}, "(95 % interval at least 1.41; p = 0.03, corrected"),
     ({"low": -math.inf, "high": math.inf}, "the student's width: the confidence interval is unbounded."),
-    ({"p_holm": 1e-12}, "(95 % interval +0.5 to +1.9, Holm-corrected p < 0.0001)"),
+    ({"p_holm": 1e-12}, "(95 % interval 1.41 to 3.73; p < 0.0001, corrected for the number of factors)"),
     ({"used_cells": 4, "independent_sets": 2},
-        "based on 4 of 9 settings, in 2 independent groups of data sets, with 5 replicates each; a second method"),
+        "based on 4 of 9 settings, in 2 independent groups of data sets, with 5 replicates each. A second method"),
     ({"low": 0.0}, "Cannot tell"),
-    ({"p_holm": 0.2}, "; the interval excludes zero, but the Holm-corrected p-value is not below 0.05."),
+    ({"p_holm": 0.2}, "; the interval excludes 1, which is no change, but the corrected p-value is not below 0.05."),
     ({"low": -0.05, "high": 0.05},
         "The best T changes by at most 0.1 doublings per doubling of the student's width (95 % interval -0.05 to "
         "+0.05; based on 9 settings with 5 replicates each)."),

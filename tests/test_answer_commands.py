@@ -113,7 +113,7 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
         ([], "no column 'temp'; name the one with the temperatures: --map temp=NAME; it has class_sep, "),
         (
             ["--map", "temp=strength", "--cell", "width"],
-            "720 rows share T, replicate and setting, as at width -1, T 1, replicate 0; they differ in class_sep, ",
+            "720 rows have the same strength, replicate and setting, but differ in class_sep, ",
         ),
         (["--map", "temp=width"], "must be a positive number"),
     ],
@@ -380,7 +380,7 @@ def test_power_needs_replicates(call, written):
 def test_a_model_of_another_name_is_told_what_is_read(call, written, rising):
     run = call("analyze", written(rising.assign(**{MODEL: rising[MODEL].replace(STUDENT, "kd")})))
     assert run.exit_code == 2
-    assert "model has kd, student, teacher, where kdtune reads distilled_student, student, teacher" in run.output
+    assert "the roles of its networks are kd, student and teacher, where kdtune reads distilled_student, " in run.output
 
 
 def test_figures_that_are_no_numbers_get_one_message(call, tmp_path, rising):
@@ -389,4 +389,4 @@ def test_figures_that_are_no_numbers_get_one_message(call, tmp_path, rising):
     spoiled.to_csv(tmp_path / "own.csv", index=False)
     run = call("analyze", tmp_path / "own.csv")
     assert run.exit_code == 2
-    assert "num_error: must be a number, not 'many' (1 row)" in run.output
+    assert "num_error: must be a number, not 'many' (1 row). Write a number, or leave the cell empty" in run.output

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import kdtune
 
@@ -81,6 +84,35 @@ def test_results_that_are_no_path_are_refused(results):
                  lambda place: kdtune.load_data(place, "a")):  # fmt: skip
         with pytest.raises(kdtune.RequestError, match="results: must be a path"):
             read(results)
+
+
+@pytest.mark.parametrize(
+    ("results", "kind"),
+    [
+        (np.zeros((1000, 3)), "numpy.ndarray of shape (1000, 3); an array becomes a table with pandas.DataFrame(array"),
+        (torch.zeros(2, 3), "torch.Tensor of shape (2, 3); an array becomes a table"),
+        ([0.5] * 1000, "list of length 1,000"),
+        (pd.Series([0.5] * 100), "pandas.Series of shape (100,); a single column becomes a table with .to_frame()"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_object_that_is_no_table_is_named_by_type_and_shape(results, kind):
+    for read in (kdtune.analyze, kdtune.show, kdtune.power):
+        with pytest.raises(kdtune.RequestError, match="results: must be a path") as error:
+            read(results)
+        assert f"not of type {kind}" in str(error.value)
+    with pytest.raises(kdtune.RequestError) as error:
+        kdtune.read_table(results)
+    assert str(error.value).endswith(f"not of type {kind.split(';')[0]}")
+
+
+def test_a_long_argument_is_named_by_type_and_shape(rising):
+    rows = pd.Series([True] * 100)
+    for arguments in ({"where": rows}, {"cell": list(range(100))}, {"margin": rows}):
+        with pytest.raises(
+            kdtune.RequestError, match=r"not of type (pandas.Series of shape \(100,\)|list of length 100)$"
+        ):
+            kdtune.analyze(rising, **arguments)
 
 
 @pytest.mark.parametrize("identity", [None, 3, ""])

@@ -152,6 +152,16 @@ def test_show_picks_filters_sorts_and_exports(call, folder):
     rows = json.loads(call("show", folder, "-c", "all", "-f", "json").output)
     assert rows[0]["id"] == everything.id[0]
     assert call("show", folder, "-o", "out.parquet", "-c", "all").exit_code == 0
+    for name in ("out.xlsx", "out", "out.parquet.bak"):
+        run = call("show", folder, "-o", name)
+        assert run.exit_code == 2
+        assert run.output == f"{name}: the file's name must end in .csv, .json, .parquet or .txt\n"
+        assert not Path(name).exists()
+    assert call("show", folder, "-o", "OUT.CSV", "-c", "temp").exit_code == 0
+    assert list(pd.read_csv("OUT.CSV").columns) == ["temp"]
+    assert call("show", folder, "-o", "out.tab", "-f", "csv", "-c", "temp").exit_code == 0
+    assert call("show", folder, "-o", "out.txt").exit_code == 0
+    assert Path("out.txt").read_text().splitlines()[0].split()[0] == "model"
     pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), everything, check_dtype=False)
     assert list(pd.read_csv(io.StringIO(call("show", folder, "-c", "temp,temp", "-f", "csv").output)).columns) == [
         "temp"

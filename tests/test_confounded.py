@@ -61,9 +61,11 @@ def find_twins_of(cells: list[dict], columns: list[str], factor: str) -> Twins:
 def test_the_settings_that_change_with_the_width_are_named_everywhere(tmp_path):
     table = make_table(CONFOUNDED)
     answer = analyze_table(table)
-    name = f"the student's width, together with {TWINS} (which of them it is cannot be told)"
+    name = f"the student's width (which changes together with {TWINS}, so which of them matters cannot be told)"
     assert write_headline(answer).endswith(f"The best T rises with {name}.")
-    assert list_findings(answer)[0].startswith(f"The best T rises with {name}: log2 T changes by +")
+    assert list_findings(answer)[0].startswith(
+        f"The best T rises with {name}: per doubling of the student's width the best T is "
+    )
     assert list(answer.effects["together_with"]) == ["dataset, lr, n_train, teacher_width"]
     assert list(format_effects(answer)["together_with"]) == ["dataset, lr, n_train, teacher_width"]
     write_answer(answer, tmp_path)
@@ -85,10 +87,13 @@ def test_twins_that_name_cells_are_named_where_no_two_cells_differ_in_the_factor
     assert "dataset (which changes together with lr, teacher_width and width)" in sentences["dataset"]
 
 
-def test_a_finding_of_no_effect_says_that_effects_may_cancel():
+def test_a_finding_of_no_effect_says_that_effects_may_hide_each_other():
     table = make_table([{"width": width, "lr": width / 100} for width in (10, 20, 40)], 20, slope=0)
     answer = analyze_table(table)
-    assert "per doubling of the student's width, together with lr (their effects may cancel)" in write_headline(answer)
+    assert (
+        "the student's width (which changes together with lr, so opposite effects may hide each other)."
+        in write_headline(answer)
+    )
 
 
 def test_a_text_is_named_with_its_twins():
@@ -113,11 +118,14 @@ def test_a_twin_within_each_block_is_found():
 def test_a_column_that_changes_between_some_of_the_compared_cells_is_a_twin_in_part():
     cells = [{"width": 10, "n_train": 50_000}, {"width": 20, "n_train": 50_000}, {"width": 40, "n_train": 10_000}]
     answer = analyze_table(make_table(cells))
-    assert "width, in part together with n_train (which of them it is cannot be told)" in write_headline(answer)
+    assert (
+        "width (which changes in part together with n_train, so which of them matters cannot be told)"
+        in write_headline(answer)
+    )
     assert list(answer.effects["together_with"]) == ["n_train (in part)"]
     with_both = [{**cell, "epochs": cell["width"]} for cell in cells]
     sentence = read_sentences(analyze_table(make_table(with_both)))["width"]
-    assert "width, together with epochs and, in part, with n_train (which" in sentence
+    assert "width (which changes together with epochs and, in part, with n_train, so which" in sentence
 
 
 def test_a_latin_square_names_what_changes_in_part():
@@ -147,7 +155,7 @@ def test_many_twins_are_counted_in_sentences_and_listed_in_the_frame():
     names = [f"option_{i:02}" for i in range(12)]
     cells = [{"width": width, **dict.fromkeys(names, width)} for width in (10, 40)]
     answer = analyze_table(make_table(cells))
-    assert "option_06, option_07 and 4 more (which of them" in write_headline(answer)
+    assert "option_06, option_07 and 4 more, so which of them" in write_headline(answer)
     assert list(answer.effects["together_with"]) == [", ".join(names)]
 
 

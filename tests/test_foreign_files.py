@@ -409,7 +409,7 @@ def test_dashes_among_numbers_are_missing_values_and_said(read):
     assert "'-' is read as a missing value in x (1 row)." in notes
 
 
-def test_truths_and_text(read):
+def test_true_and_false_become_truths_and_yes_and_no_stay_text(read):
     table = read("a,b,c,d\ntrue,TRUE,yes,NA\nfalse,,no,x\n").frame
     assert table["a"].tolist() == [True, False]
     assert table["b"].tolist() == [True, None]

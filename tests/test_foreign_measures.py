@@ -40,7 +40,7 @@ def test_accuracies_are_read_as_they_are(name, unit):
 )
 def test_an_accuracy_that_is_mapped_to_errors_is_refused(name, target, unit):
     runs = with_accuracy(name, unit)
-    with pytest.raises(RequestError, match=r"more is better.*--lower-is-better"):
+    with pytest.raises(RequestError, match=r"more is better.*higher_is_better=False"):
         kdtune.analyze(runs, map={target: name})
     target = {"num_error": "accuracy", "val_num_error": "val_accuracy"}[target]
     assert find_best(runs, map={target: name}) == BEST
@@ -60,7 +60,7 @@ def test_errors_in_percent_are_not_taken_for_accuracies():
 def test_fractions_beside_percents_are_refused():
     runs = with_accuracy("accuracy", "percent")
     runs.loc[:4, "accuracy"] /= 100
-    with pytest.raises(RequestError, match="some accuracies are fractions"):
+    with pytest.raises(RequestError, match="some values are fractions"):
         kdtune.analyze(runs)
 
 
@@ -91,7 +91,7 @@ def test_any_other_measure_goes_in_the_direction_that_the_user_says(is_higher_be
 
 def test_a_measure_without_a_direction_is_refused():
     runs = make_runs().assign(f1=0.5)
-    with pytest.raises(RequestError, match="--higher-is-better or --lower-is-better"):
+    with pytest.raises(RequestError, match="higher_is_better=True or higher_is_better=False"):
         kdtune.analyze(runs, measure="f1")
     with pytest.raises(RequestError, match="needs the name of the measure"):
         kdtune.analyze(runs, higher_is_better=True)
@@ -101,7 +101,7 @@ def test_a_measure_without_a_direction_is_refused():
 
 def test_a_table_without_errors_says_how_to_name_them():
     runs = make_runs().drop(columns=["num_error", "val_num_error"]).assign(value=range(50))
-    with pytest.raises(RequestError, match=r"--measure NAME with --higher-is-better.*value"):
+    with pytest.raises(RequestError, match=r'measure="NAME" with higher_is_better=True.*value'):
         kdtune.analyze(runs)
 
 

@@ -263,7 +263,7 @@ def test_an_accuracy_has_no_finer_step_than_one_example(examples, seed, unit, is
         ([5, 5, np.nan], 0),
     ],
 )
-def test_the_step_between_values(values, step):
+def test_the_finest_step_between_values_is_found(values, step):
     assert find_step(np.array(values, float)) == pytest.approx(step)
 
 

@@ -42,7 +42,7 @@ def test_numbers_that_agree_to_six_digits_are_one(values, joined, count):
 
 
 @pytest.mark.parametrize("values", [[1_000_001, 1_000_002], ["0.3", "0.30000000000000004"], [True, False]])
-def test_other_values_stay(values):
+def test_values_that_differ_by_more_or_are_no_numbers_stay(values):
     column = pd.Series(values)
     result, count = join_close_numbers(column)
     assert result is column

@@ -260,19 +260,30 @@ def test_an_empty_text_for_a_cell_is_not_suggested_as_a_name(rising):
         kdtune.analyze(rising, cell="")
 
 
-def test_power_from_one_replicate_names_the_remedy(call, folder, rising):
-    rising[rising[REPLICATE] == 0].to_parquet(folder / "single.parquet")
-    run = call("power", folder / "single.parquet")
+@pytest.mark.parametrize("is_sweep", [True, False])
+def test_power_from_one_replicate_names_the_remedy(call, folder, rising, is_sweep):
+    path = folder / ("table.parquet" if is_sweep else "single.parquet")
+    (folder / "sweep.yaml").write_text("name: x\n")
+    rising[rising[REPLICATE] == 0].to_parquet(path)
+    run = call("power", path)
     assert run.exit_code == 2
-    assert "train more replicates: `replicates: 3` in the sweep file, or more runs in the table" in run.output
+    remedy = "Train more replicates: `replicates: 3` in the sweep file." if is_sweep else "Add runs with another seed"
+    assert remedy in run.output
+    assert ("sweep file" in run.output) == is_sweep
 
 
-def test_power_from_one_temperature_names_the_remedy(call, folder, rising):
-    rising[rising[TEMP].isna() | (rising[TEMP] == 4)].to_parquet(folder / "single.parquet")
-    run = call("power", folder / "single.parquet")
+@pytest.mark.parametrize("is_sweep", [True, False])
+def test_power_from_one_temperature_names_the_remedy(call, folder, rising, is_sweep):
+    path = folder / ("table.parquet" if is_sweep else "single.parquet")
+    (folder / "sweep.yaml").write_text("name: x\n")
+    rising[rising[TEMP].isna() | (rising[TEMP] == 4)].to_parquet(path)
+    run = call("power", path)
     assert run.exit_code == 2
-    assert "train more temperatures: `distill: {T: {grid_search: [1, 2, 4]}}` in the sweep file" in run.output
-    assert "train more replicates" not in run.output
+    if is_sweep:
+        assert "Train more temperatures: `distill: {T: {grid_search: [1, 2, 4]}}` in the sweep file." in run.output
+    else:
+        assert run.output.rstrip().endswith("Add runs at a second temperature to the table.")
+    assert "replicates: 3" not in run.output
 
 
 def test_a_folder_without_a_table_is_answered_with_what_to_do(call, tmp_path):
@@ -292,6 +303,39 @@ def test_a_table_that_does_not_exist_is_answered_with_those_that_do(call, tmp_pa
     run = call("show", "results/sturdy")
     assert run.exit_code == 2
     assert "there is no such file, folder or sweep under results/; did you mean 'results/study'?" in run.output
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("rusn.csv", "there is no such file; did you mean 'runs.csv'?"),
+        ("other.json", "there is no such file; did you mean runs.csv or runs.tsv?"),
+        ("tables/rusn.csv", "there is no such file; did you mean 'tables/runs.csv'?"),
+        ("tables/rusn", "there is no such file; did you mean 'tables/runs.csv'?"),
+        ("nowhere/runs.csv", "there is no such file; the folder 'nowhere' does not exist"),
+        ("runs", "there is no such file, folder or sweep under results/; did you mean 'runs.tsv'?"),
+        (".", "the folder has no table.parquet; name the file of the table: did you mean runs.csv or runs.tsv?"),
+        ("tables", "the folder has no table.parquet; name the file of the table: did you mean tables/runs.csv?"),
+        ("empty", "the folder has no table.parquet; name the file of a table, or the folder of a sweep"),
+        ("empty/a.csv", "there is no such file; name a file, with its folder"),
+    ],
+)
+def test_a_mistyped_file_is_answered_with_the_nearest_one(call, tmp_path, name, message):
+    here = tmp_path / "here"
+    for folder in ("tables", "empty"):
+        (here / folder).mkdir()
+    for file in ("runs.csv", "runs.tsv", "notes.md", ".hidden.csv", "tables/runs.csv"):
+        (here / file).touch()
+    for command in ("show", "analyze"):
+        run = call(command, name)
+        assert run.exit_code == 2
+        assert run.output == f"{name}: {message}\n"
+
+
+@pytest.mark.parametrize("name", ["fakeset", "results/fakeset"])
+def test_a_mistyped_sweep_is_answered_with_how_to_make_it(call, name):
+    run = call("analyze", name)
+    assert run.output.endswith("there is no such file, folder or sweep under results/; `kdtune sweep` makes a table\n")
 
 
 def test_read_table_answers_as_the_command_does(folder, rising):

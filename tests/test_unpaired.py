@@ -380,11 +380,11 @@ def test_what_is_printed_says_that_runs_are_not_paired(rising, capsys):
     print_power(count_replicates(answer.cells, answer.selection_measure, [0.05]), answer)
     text = capsys.readouterr().out
     assert text.startswith("Runs of each T that it takes to find a difference between two temperatures, ")
-    assert "from the noise in\n12 settings with up to 5 runs of each T, which are not paired." in text
+    assert "from the noise in 12 settings with up to 5 runs of each T, which are not paired." in text
     assert "Two-sample t-test" in text
     assert "replicate" not in text
     print_answer(analyze_table(table.drop(columns=VAL_NUM_ERROR)))
-    assert "which also chose it, so that they are too low:" in capsys.readouterr().out
+    assert "T was chosen on the same split, so these errors tend to be a little too low.\n" in capsys.readouterr().out
 
 
 def test_the_page_says_that_runs_are_not_paired(rising, tmp_path):
@@ -396,6 +396,6 @@ def test_the_page_says_that_runs_are_not_paired(rising, tmp_path):
     for words in ("Runs are not paired", "Differences in errors</h3>", "differences of means."):
         assert words in texts[1]
     assert "Runs are not paired" not in texts[0]
-    for words in ("Paired differences", "Cross-fitted:", "paired differences."):
+    for words in ("Paired differences", "cross-fitted:", "paired differences."):
         assert words in texts[0]
         assert words not in texts[1]

@@ -23,6 +23,7 @@ from kdtune.analysis.incomplete_cells import describe_incomplete_cells
 from kdtune.analysis.optimum import FLAT, CellOptimum, describe_optimum, find_lowest_mean
 from kdtune.analysis.result_columns import to_columns
 from kdtune.analysis.selection_measure import Measure, choose_selection_measure
+from kdtune.analysis.single_replicates import describe_single_replicates
 from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame
 from kdtune.analysis.test_split import ChoiceResult, evaluate_choice
 from kdtune.analysis.twins import SideSettings, find_side_settings
@@ -37,6 +38,7 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
+from kdtune.text import describe_value
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Margins:
         for argument, margin in (("margin", self.error), ("effect_margin", self.effect)):
             is_unknown = argument == "margin" and margin is None
             if not is_unknown and not _is_margin(margin):
-                raise RequestError(f"{argument}: must be a finite number, 0 or more, not {margin!r}")
+                raise RequestError(f"{argument}: must be a finite number, 0 or more, not {describe_value(margin)}")
 
 
 def _is_margin(value: Any) -> bool:
@@ -173,11 +175,12 @@ def analyze_table(
     RequestError
         If the table has no distilled student with results, or no measure of errors.
     """
-    measure_column = choose_selection_measure(table)
+    measure_column = choose_selection_measure(table, reading_notes)
     cell_columns = find_cell_columns(table) if columns is None else list(columns)
     all_cells, matching_notes = split_into_cells(table, cell_columns, measure_column)
     cells = [cell for cell in all_cells if cell.replicates]
     reserve = describe_incomplete_cells(table, cell_columns, all_cells)
+    reserve = reserve or describe_single_replicates(table, cell_columns, all_cells)
     if not cells:
         raise RequestError(reserve or f"no distilled student has a number in {measure_column}")
     with threadpool_limits(1):  # The matrix products are small: several threads would wait for each other.

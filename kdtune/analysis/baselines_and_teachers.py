@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.cells import varies
-from kdtune.analysis.match_keys import Integers, list_descriptions, names_teacher
+from kdtune.analysis.column_values import varies
+from kdtune.analysis.match_keys import list_descriptions, names_teacher
 from kdtune.analysis.network_matches import CELL, Matches, match_by_settings, match_nothing
+from kdtune.analysis.value_spellings import Integers
 from kdtune.columns import BASELINE, ID, MODEL, REPLICATE, STUDENT, TEACHER, TEACHER_ID
 from kdtune.statistics.standard_errors import Array
 from kdtune.text import pluralize

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from kdtune.analysis.column_values import varies
+from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
     CLASS_SEP,
     DATASET,
@@ -51,22 +53,29 @@ def select_done(table: pd.DataFrame) -> pd.DataFrame:
     return table if is_done.all() else table[is_done]
 
 
-def find_cell_columns(table: pd.DataFrame) -> list[str]:
+def find_cell_columns(table: pd.DataFrame, rows: RowNumbers | None = None) -> list[str]:
     """Return the columns that name a cell: the settings that vary over the distilled students, except T.
 
     Data quality and width are among them wherever they apply.
+
+    Parameters
+    ----------
+    table : The table, with ``MODEL``.
+    rows : The numbers of its rows, if they are there already.
     """
-    is_student = table[MODEL] == STUDENT
+    rows = RowNumbers(table) if rows is None else rows
+    is_student = rows.find_rows(MODEL, STUDENT)
+    students = table if is_student.all() else table[is_student]
     settings = list_settings(table)
-    varying_columns = [name for name in settings if varies(table[name]) and varies(table[name][is_student])]
+    varying_columns = [name for name in settings if varies(table[name]) and varies(students[name])]
     # A table from elsewhere may have an index, which is no setting.
-    varying_columns = [name for name in varying_columns if not table[name].is_unique]
-    main_columns = [name for name in _MAIN_COLUMNS if name in table.columns and table[name][is_student].notna().any()]
+    varying_columns = [name for name in varying_columns if rows.count_values(name) < len(table)]
+    main_columns = [name for name in _MAIN_COLUMNS if name in table.columns and students[name].notna().any()]
     free_columns = [name for name in varying_columns if name not in (*main_columns, *_DERIVED_COLUMNS)]
     derived_columns = [name for name in _DERIVED_COLUMNS if name in varying_columns]
     if not free_columns and not derived_columns:
         return main_columns
-    combinations = table.loc[is_student, main_columns + free_columns + derived_columns].drop_duplicates()
+    combinations = rows.select_first(main_columns + free_columns + derived_columns, is_student)
     columns = main_columns + _drop_equivalent(combinations, main_columns, free_columns)
     for name in derived_columns:
         if not columns or _count_combinations(combinations, [*columns, name]) > _count_combinations(
@@ -119,13 +128,6 @@ def _drop_equivalent(combinations: pd.DataFrame, main_columns: list[str], candid
         if not is_equivalent:
             selected_columns.append(name)
     return [name for name in candidates if name in selected_columns]
-
-
-def varies(column: pd.Series) -> bool:
-    """Return whether a column has more than one value; null counts as a value."""
-    if column.empty or pd.isna(column.iloc[0]):
-        return bool(column.notna().any())
-    return not bool((column == column.iloc[0]).fillna(False).all())
 
 
 def is_distillation_setting(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,13 @@ from kdtune.errors import RequestError
 from kdtune.text import pluralize
 
 
-def to_numbers(column: pd.Series) -> pd.Series:
+def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
     """Return a measure as numbers; NaN, which counts as missing, where it is not finite.
+
+    Parameters
+    ----------
+    column : The measure.
+    own_name : What messages call it; None for the column's name.
 
     Raises
     ------
@@ -21,19 +27,40 @@ def to_numbers(column: pd.Series) -> pd.Series:
         If a value is not a number, or a number of errors is negative.
     """
     if column.dtype.kind == "b":
-        raise RequestError(f"{column.name}: must be a number, not {column.iloc[0]}")
+        raise RequestError(f"{own_name or column.name}: must be a number, not {column.iloc[0]}")
+    if column.dtype.kind in "iu" and column.min() >= 0:  # as most numbers of errors are
+        return column
     numbers = pd.to_numeric(column, errors="coerce")
     wrong_values = column[numbers.isna() & column.notna()]
     if len(wrong_values):
         raise RequestError(
-            f"{column.name}: must be a number, not {wrong_values.iloc[0]!r} ({pluralize(len(wrong_values), 'row')})"
+            f"{own_name or column.name}: must be a number, not {wrong_values.iloc[0]!r} "
+            f"({pluralize(len(wrong_values), 'row')}). Write a number, or leave the cell empty if the run has no "
+            f"result."
         )
     is_negative = (numbers < 0) & np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan))
     if is_negative.any() and column.name in (NUM_ERROR, VAL_NUM_ERROR):
-        raise RequestError(f"{column.name}: must not be negative, as in {pluralize(int(is_negative.sum()), 'row')}")
+        raise RequestError(
+            f"{own_name or column.name}: errors are not negative, but {numbers[is_negative].iloc[0]:g} is "
+            f"({pluralize(int(is_negative.sum()), 'row')}). For another measure, such as a negative loss, say "
+            f"--measure {shlex.quote(own_name or str(column.name))} --lower-is-better (or --higher-is-better)"
+        )
     if numbers.dtype.kind != "f":
         return numbers
     return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
+
+
+def has_several_values(column: pd.Series) -> bool:
+    """Return whether a column has two different values, of which null is none. Counting them would take longer."""
+    values = column if column.notna().all() else column.dropna()
+    return not values.empty and not bool((values == values.iloc[0]).all())
+
+
+def varies(column: pd.Series) -> bool:
+    """Return whether a column has more than one value; null counts as a value."""
+    if column.empty or pd.isna(column.iloc[0]):
+        return bool(column.notna().any())
+    return not bool((column == column.iloc[0]).fillna(False).all())
 
 
 def to_text_id(value: Any) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from kdtune.columns import DETAIL_FILES
 from kdtune.errors import RequestError
-from kdtune.text import suggest_nearest
+from kdtune.text import find_nearest, join_names, suggest_nearest
 
 TABLE_FILE = "table.parquet"
 EXTERNAL_TABLES = (
@@ -19,7 +20,9 @@ EXTERNAL_TABLES = (
 )
 PARQUET, ARROW = "Parquet", "Arrow (Feather)"
 SWEEP_FILE = "sweep.yaml"  # the copy of the sweep file in the folder of its results
-_MAX_SUGGESTIONS = 3  # folders that are suggested; more would hide the message
+_MAX_SUGGESTIONS = 3  # folders or files that are suggested; more would hide the message
+_MAX_LISTED_FILES = 10_000  # of a folder, among which the nearest name is found in a second
+_TABLE_ENDINGS = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".feather", ".arrow"}
 
 
 def describe_missing_table(results: str, folders: list[Path]) -> str:
@@ -39,24 +42,63 @@ def describe_missing_table(results: str, folders: list[Path]) -> str:
     for folder in folders:
         sweep_folders = sorted(table.parent for table in folder.glob(f"*/{TABLE_FILE}"))
         if sweep_folders:
-            return f"the folder has no {TABLE_FILE}, but sweeps in it have; {_suggest_folders(sweep_folders)}"
+            return f"the folder has no {TABLE_FILE}, but sweeps in it have; {_suggest_paths(sweep_folders)}"
     if not folders and Path(results).exists():
         return "this is not a regular file; name a sweep's folder, or save the table to a file first"
     known_sweeps = sorted(str(path.parent) for path in Path("results").glob(f"*/{TABLE_FILE}"))
-    problem = f"the folder has no {TABLE_FILE}" if folders else "there is no such file, folder or sweep under results/"
-    if not known_sweeps:
-        return f"{problem}; `kdtune sweep` makes a table"
-    return f"{problem}; {suggest_nearest(results, known_sweeps)}"
+    if folders:
+        return f"the folder has no {TABLE_FILE}; {_suggest_in_folders(folders, known_sweeps)}"
+    path = Path(results)
+    if path.suffix or path.parent not in (Path(), Path("results")):
+        return f"there is no such file; {_suggest_files(path)}"
+    nearest = find_nearest(results, [*known_sweeps, *_list_files(path.parent)])
+    remedy = f"did you mean {nearest!r}?" if nearest else _suggest_sweeps(results, known_sweeps)
+    return f"there is no such file, folder or sweep under results/; {remedy}"
 
 
-def _suggest_folders(folders: list[Path]) -> str:
-    """Return ``did you mean r/a, r/b or r/c?``, with the number of folders if some are not listed."""
-    choices = [shlex.quote(str(folder)) for folder in folders[:_MAX_SUGGESTIONS]]
-    if len(folders) > len(choices):
-        choices.append(f"another of {len(folders):,}")
-    if len(choices) == 1:
-        return f"did you mean {choices[0]}?"
-    return f"did you mean {', '.join(choices[:-1])} or {choices[-1]}?"
+def _suggest_in_folders(folders: list[Path], known_sweeps: list[str]) -> str:
+    """Say what to name instead of a folder that is none of a sweep."""
+    files = [Path(name) for folder in folders for name in _list_files(folder) if _is_named_like_table(name)]
+    if files:
+        return f"name the file of the table: {_suggest_paths(files)}"
+    if known_sweeps or any(folder.parent == Path("results") for folder in folders):
+        return _suggest_sweeps(str(folders[0]), known_sweeps)
+    return "name the file of a table, or the folder of a sweep"
+
+
+def _suggest_sweeps(results: str, known_sweeps: list[str]) -> str:
+    return suggest_nearest(results, known_sweeps) if known_sweeps else "`kdtune sweep` makes a table"
+
+
+def _suggest_files(path: Path) -> str:
+    """Say which files a mistyped name of a file may mean."""
+    if not path.parent.is_dir():
+        return f"the folder {str(path.parent)!r} does not exist"
+    names = _list_files(path.parent)
+    nearest = find_nearest(str(path), names)
+    if nearest is not None:
+        return f"did you mean {nearest!r}?"
+    tables = [Path(name) for name in names if _is_named_like_table(name)]
+    return _suggest_paths(tables) if tables else "name a file, with its folder"
+
+
+def _list_files(folder: Path) -> list[str]:
+    """Return the files of a folder, without hidden ones."""
+    paths = islice(folder.glob("[!.]*"), _MAX_LISTED_FILES) if folder.is_dir() else ()
+    return sorted(str(path) for path in paths if path.is_file())
+
+
+def _is_named_like_table(name: str) -> bool:
+    """Return whether a file's name ends as that of a table does, compressed or not."""
+    return any(suffix.lower() in _TABLE_ENDINGS for suffix in Path(name).suffixes[-2:])
+
+
+def _suggest_paths(paths: list[Path]) -> str:
+    """Return ``did you mean r/a, r/b or r/c?``, with the number of paths if some are not listed."""
+    choices = [shlex.quote(str(path)) for path in paths[:_MAX_SUGGESTIONS]]
+    if len(paths) > len(choices):
+        choices.append(f"another of {len(paths):,}")
+    return f"did you mean {join_names(choices, 'or')}?"
 
 
 def make_empty_error(path: Path) -> RequestError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.factor_effects import UNKNOWN
 from kdtune.analysis.sentences import name_with_twins, write_verdict
@@ -50,14 +52,34 @@ def _describe_one_cell(answer: Answer) -> str:
     grid = answer.cells[0].temperatures.tolist()
     low, high = optimum["T_opt_low"], optimum["T_opt_high"]
     best_T = format_temperature(optimum["T_opt"], grid)
-    smooth_T = format_estimate(optimum["T_opt_continuous"], low, high, grid)
-    smooth_curve = f"the smoothed curve is lowest at T = {smooth_T}"
+    ties = _describe_ties(optimum["T_opt"], list(optimum["tied"]), grid)
     if is_unbounded(low, high):
-        recommendation = f"Best temperature: {best_T}, but the 95 % interval is unbounded; {smooth_curve}."
-    else:
-        interval = format_interval(low, high, grid)
-        recommendation = f"Best temperature: {best_T} (95 % interval {interval}; {smooth_curve})."
-    return f"{recommendation} {_describe_ties(optimum['T_opt'], list(optimum['tied']), grid)}"
+        doubt = "" if _has_single_winner(answer) else "no best temperature can be told: "
+        return f"{_name_extreme(answer)} at T = {best_T}, but {doubt}the 95 % interval excludes no T. {ties}"
+    smooth_T = format_estimate(optimum["T_opt_continuous"], low, high, grid)
+    evidence = (
+        f"95 % interval {format_interval(low, high, grid)}; the smoothed curve is {_lowest(answer)} at T = {smooth_T}"
+    )
+    return f"Best temperature: {best_T} ({evidence}). {ties}"
+
+
+def _name_extreme(answer: Answer) -> str:
+    """Return what the temperature has that the table shows as the best, as a sentence begins with it."""
+    measure = "errors" if answer.measure is None else answer.measure.name
+    return f"{_lowest(answer).capitalize()} mean {measure}"
+
+
+def _lowest(answer: Answer) -> str:
+    """Return where a curve is best: lowest, or highest if more of the measure is better."""
+    return "highest" if answer.extremum == "maximum" else "lowest"
+
+
+def _has_single_winner(answer: Answer) -> bool:
+    """Return whether a best temperature that nothing bounds is better, by another test, than all others of its cell.
+
+    Two replicates at three temperatures can show that: the test pools their noise, and the interval does not.
+    """
+    return bool(((answer.t_opt["tied"].map(len) == 1) & (answer.t_opt["temperatures"] > 1)).any())
 
 
 def _describe_ties(best_T: float, tied_temperatures: Sequence[float], grid: Sequence[float]) -> str:
@@ -71,24 +93,38 @@ def _describe_ties(best_T: float, tied_temperatures: Sequence[float], grid: Sequ
 
 
 def _describe_cells(answer: Answer) -> str:
-    """Write between which temperatures the best ones of several cells lie, and in how many cells one is bounded."""
+    """Write between which temperatures the best ones of several cells lie, and in how many cells one is bounded.
+
+    The lowest means of cells in which nothing bounds it are noise: they are no best temperatures.
+    """
     optima = answer.t_opt
     n_cells = len(optima)
     all_settings = "both settings" if n_cells == 2 else f"all {n_cells} settings"
-    grid = answer.curves["T"].unique().tolist()
-    lowest_T = format_temperature(optima["T_opt"].min(), grid)
-    highest_T = format_temperature(optima["T_opt"].max(), grid)
-    if lowest_T == highest_T:
-        recommendation = f"{lowest_T} in {all_settings}"
-    else:
-        recommendation = f"{lowest_T} to {highest_T}, depending on the setting"
     bounds = zip(optima["T_opt_low"], optima["T_opt_high"], strict=True)
-    n_bounded = sum(not is_unbounded(low, high) for low, high in bounds)
-    if n_bounded == n_cells:
-        evidence = f"it could be bounded in {all_settings} (95 % confidence)"
-    else:
-        evidence = f"it could be bounded in {n_bounded} of {n_cells} settings (95 % confidence)"
-    return f"Best temperature: {recommendation}; {evidence}."
+    bounded = optima[[not is_unbounded(low, high) for low, high in bounds]]
+    n_others = n_cells - len(bounded)
+    grid = answer.curves["T"].unique().tolist()
+    temperatures = _write_range(bounded["T_opt"] if len(bounded) else optima["T_opt"], grid)
+    dependence = ", depending on the setting" if " to " in temperatures else f" in {all_settings}"
+    if n_others == n_cells:
+        lowest = f"{_name_extreme(answer)} at T = {temperatures}{dependence}"
+        evidence = f"in {all_settings} the 95 % interval excludes no T"
+        if _has_single_winner(answer):
+            return f"{lowest}, but {evidence}."
+        return f"No best temperature can be told: {evidence}. ({lowest}.)"
+    if n_others == 0:
+        return f"Best temperature: {temperatures}{dependence}; a 95 % interval limits it in each."
+    others = "the other" if n_others == 1 else f"the other {n_others}"
+    return (
+        f"Best temperature: {temperatures} in the {len(bounded)} of {n_cells} settings where the 95 % interval limits "
+        f"it. In {others} it excludes no T."
+    )
+
+
+def _write_range(temperatures: pd.Series, grid: Sequence[float]) -> str:
+    """Write the lowest and the highest of temperatures, as in "2 to 8", or the only one."""
+    texts = [format_temperature(T, grid) for T in (temperatures.min(), temperatures.max())]
+    return texts[0] if texts[0] == texts[1] else " to ".join(texts)
 
 
 def _describe_factors(answer: Answer) -> list[str]:

@@ -8,7 +8,6 @@ same T and replicate, as they would have without a real setting.
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,6 +18,7 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import group_rows, is_known_setting, is_main_column
+from kdtune.analysis.suggestions import suggest_cell
 from kdtune.columns import DATA_SEED, DONE, ID, MODEL, REPLICATE, STATUS, STUDENT, STUDENT_SEED, TEACHER_ID, TEMP
 from kdtune.text import join_names, pluralize
 
@@ -190,6 +190,5 @@ def _describe_remedy(split: _Split) -> str:
     """Say what to type if the columns that split cells are no settings."""
     is_single = len(split.splitting_columns) == 1
     condition = "If it is no setting" if is_single else "If they are no settings"
-    if split.remaining_columns:
-        return f"{condition}, name those that are: --cell {shlex.quote(','.join(split.remaining_columns))}."
-    return f"{condition}, all runs have the same settings: --cell none."
+    remedy = "name those that are" if split.remaining_columns else "all runs have the same settings"
+    return f"{condition}, {remedy}: {suggest_cell(split.remaining_columns)}."

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from kdtune.analysis.value_spellings import BLANK, Integers, encode_values
 from kdtune.columns import (
     BASELINE,
     BIAS_SHIFT,
@@ -28,9 +27,6 @@ from kdtune.columns import (
     TRAINING_COLUMNS,
     WIDTH,
 )
-
-Integers = npt.NDArray[np.intp]
-BLANK = -1  # the number of a value that a row leaves blank
 
 # Settings of the loss and of the biases, which neither a baseline nor a teacher has.
 _LOSS_SETTINGS = {HARD_WEIGHT, SCALE_T2.lower(), BIAS_START, BIAS_SHIFT, "alpha", "kd_weight", "soft_weight"}
@@ -74,10 +70,10 @@ def _is_key(cells: pd.DataFrame, network_values: pd.Series, name: str, role: str
     """Return whether a student and its baseline or teacher must have the same value of a column."""
     if role != BASELINE and f"teacher_{name}" in cells.columns:
         return False  # The students have a column about their teacher, so this one is about themselves.
-    cell_numbers, row_numbers = _encode_values(cells[name], network_values)
+    cell_numbers, row_numbers = encode_values(cells[name], network_values)
     values = np.unique(cell_numbers[cell_numbers != BLANK])
     is_shared = np.isin(values, row_numbers)
-    if is_loss_setting(name, role) or (role != BASELINE and _is_network_setting(name)):
+    if is_loss_setting(name, role) or (role != BASELINE and is_network_setting(name)):
         return len(values) > 1 and bool(is_shared.all())
     if is_shared.any() or _simplify_name(name) in TRAINING_COLUMNS:
         return bool(is_shared.any())
@@ -96,7 +92,8 @@ def names_teacher(name: str) -> bool:
     return plain_name.startswith("teacher") and plain_name not in _LOSS_SETTINGS and name not in _RUN_COLUMNS
 
 
-def _is_network_setting(name: str) -> bool:
+def is_network_setting(name: str) -> bool:
+    """Return whether a column describes a network or its training, in which teachers mostly differ from students."""
     return _simplify_name(name) in _NETWORK_SETTINGS
 
 
@@ -120,33 +117,11 @@ def encode_keys(cells: pd.DataFrame, networks: pd.DataFrame, keys: list[str]) ->
     cell_numbers = np.empty((len(cells), len(keys)), np.intp)
     row_numbers = np.empty((len(networks), len(keys)), np.intp)
     for i, name in enumerate(keys):
-        of_cells, of_rows = _encode_values(cells[name], networks[name])
+        of_cells, of_rows = encode_values(cells[name], networks[name])
         if (of_cells == BLANK).any():
             of_cells, of_rows = of_cells + 1, of_rows + 1
         cell_numbers[:, i], row_numbers[:, i] = of_cells, of_rows
     return NumberedValues(cell_numbers, row_numbers)
-
-
-def _encode_values(cell_values: pd.Series, network_values: pd.Series) -> tuple[Integers, Integers]:
-    """Encode the values of a column as numbers that cells and networks share. Text for a number is that number."""
-    numbers, values = pd.factorize(pd.concat([cell_values, network_values], ignore_index=True))
-    if not pd.api.types.is_numeric_dtype(values):
-        plain_numbers = pd.factorize(np.array([_simplify_value(value) for value in values], object))[0]
-        joined_numbers = np.where(numbers == BLANK, BLANK, plain_numbers[numbers]) if len(values) else numbers
-        n_cells = len(cell_values)
-        if len(np.unique(joined_numbers[:n_cells])) == len(np.unique(numbers[:n_cells])):  # No cells become one.
-            numbers = joined_numbers
-    return numbers[: len(cell_values)], numbers[len(cell_values) :]
-
-
-def _simplify_value(value: Any) -> Any:
-    """Return the number that a text stands for; any other value as text."""
-    text = str(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) and "_" not in text else text
 
 
 def encode_rows(values: Integers) -> Integers:

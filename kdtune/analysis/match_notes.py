@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.match_gaps import describe_gaps, describe_several
-from kdtune.analysis.match_keys import Integers, encode_rows, is_loss_setting
+from kdtune.analysis.match_keys import encode_rows, is_loss_setting
 from kdtune.analysis.match_texts import list_values, name_pools, name_role
 from kdtune.analysis.pool_matches import PoolMatches
+from kdtune.analysis.value_spellings import Integers
 from kdtune.columns import REPLICATE
 from kdtune.text import join_names, pluralize
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cells import format_setting
-from kdtune.analysis.match_keys import Integers
 from kdtune.analysis.network_pools import Booleans
 from kdtune.analysis.pool_matches import PoolMatches
+from kdtune.analysis.suggestions import suggest_rows
+from kdtune.analysis.value_spellings import Integers
 from kdtune.columns import BASELINE
 from kdtune.text import join_names, pluralize
 
@@ -69,11 +70,7 @@ def write_selection(matches: PoolMatches, name: str, values: Iterable[Any]) -> s
     student_values = set(matches.cells[name].dropna()) if name in matches.cells else set()
     distinct_values.sort(key=lambda value: value not in student_values)  # The first one stays.
     left_out = distinct_values[1:] or distinct_values
-    column = name if name.isidentifier() else f"`{name}`"
-    literals = [repr(value.item() if isinstance(value, np.generic) else value) for value in left_out]
-    if len(literals) == 1:
-        return f'--where "{column} != {literals[0]}"'
-    return f'--where "{column} not in [{", ".join(literals)}]"'
+    return suggest_rows(name, left_out, are_left_out=True)
 
 
 def count_rows(matches: PoolMatches, count: int) -> str:

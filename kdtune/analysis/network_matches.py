@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.match_keys import Integers, encode_keys, encode_rows, names_teacher, select_keys
+from kdtune.analysis.match_keys import encode_keys, encode_rows, names_teacher, select_keys
 from kdtune.analysis.match_notes import describe_matches
 from kdtune.analysis.network_pools import Booleans, compare_replicates, find_differences, make_pools
 from kdtune.analysis.pool_matches import PoolMatches
+from kdtune.analysis.value_spellings import Integers
 from kdtune.columns import BASELINE, DATA_SEED, ID, REPLICATE, TEACHER_ID
 from kdtune.statistics.standard_errors import Array
 

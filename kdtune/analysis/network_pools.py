@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kdtune.analysis.match_keys import BLANK, Integers, NumberedValues, encode_rows, list_descriptions
+from kdtune.analysis.match_keys import NumberedValues, encode_rows, list_descriptions
+from kdtune.analysis.value_spellings import BLANK, Integers
 from kdtune.columns import REPLICATE
 
 Booleans = npt.NDArray[np.bool_]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.match_keys import BLANK, Integers, encode_rows, list_labels
+from kdtune.analysis.match_keys import encode_rows, list_labels
 from kdtune.analysis.network_pools import NO_POOL, Booleans, Pools, Replicates
+from kdtune.analysis.value_spellings import BLANK, Integers
 from kdtune.columns import REPLICATE
 from kdtune.statistics.standard_errors import Array
 

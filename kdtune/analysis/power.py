@@ -34,7 +34,11 @@ class ReplicateCounts:
 
 
 def count_replicates(
-    cells: Sequence[Cell], measure: str, shares: Sequence[float], errors: Sequence[float] = ()
+    cells: Sequence[Cell],
+    measure: str,
+    shares: Sequence[float],
+    errors: Sequence[float] = (),
+    is_sweep: bool = False,
 ) -> pd.DataFrame:
     """Count the replicates that are needed to detect differences and to bound them.
 
@@ -44,6 +48,7 @@ def count_replicates(
     measure : The measure that T is chosen by.
     shares : The differences that are given as shares of a cell's lowest mean errors.
     errors : The differences that are given in errors.
+    is_sweep : Whether a sweep file says what is trained, so that a message may name its lines.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def count_replicates(
     """
     usable_cells = [cell for cell in cells if has_comparison(cell, measure)]
     if not usable_cells:
-        raise RequestError(_describe_missing_noise(cells, measure))
+        raise RequestError(_describe_missing_noise(cells, measure, is_sweep))
     deviations = estimate_noise(usable_cells, measure)
     if not deviations.any():
         raise RequestError(COPIES)
@@ -73,22 +78,25 @@ def count_replicates(
     return pd.DataFrame(counts)
 
 
-def _describe_missing_noise(cells: Sequence[Cell], measure: str) -> str:
+def _describe_missing_noise(cells: Sequence[Cell], measure: str, is_sweep: bool) -> str:
     """Say what no cell has enough of to estimate the noise, and how to get it."""
     if any(has_copies(cell, measure) for cell in cells):
         return COPIES
     if cells and not cells[0].is_paired:
-        problem = "two temperatures, one of them with two runs, are needed in some setting to estimate the noise"
+        problem = "To estimate the noise, some setting must have two temperatures, one of them with two runs."
+        more_runs = "Add more runs of each temperature to the table."
     else:
-        problem = "at least two replicates of two temperatures are needed in some setting to estimate the noise"
+        problem = "To estimate the noise, some setting must have at least two replicates of two temperatures."
+        more_runs = "Add runs with another seed to the table, at the same temperatures."
     has_temperatures = any(cell.student_measures[measure].shape[1] > 1 for cell in cells)
     has_replicates = any(cell.student_measures[measure].shape[0] > 1 for cell in cells)
     remedies = []
     if not has_replicates or has_temperatures:
-        remedies.append("train more replicates: `replicates: 3` in the sweep file, or more runs in the table")
+        remedies.append("Train more replicates: `replicates: 3` in the sweep file." if is_sweep else more_runs)
     if not has_temperatures:
-        remedies.append("train more temperatures: `distill: {T: {grid_search: [1, 2, 4]}}` in the sweep file")
-    return "; ".join([problem, *remedies])
+        more_temperatures = "Train more temperatures: `distill: {T: {grid_search: [1, 2, 4]}}` in the sweep file."
+        remedies.append(more_temperatures if is_sweep else "Add runs at a second temperature to the table.")
+    return " ".join([problem, *remedies])
 
 
 def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.optimum import INCOMPLETE
 from kdtune.analysis.temperature_texts import format_interval, format_temperatures
-from kdtune.columns import ECE, NLL
+from kdtune.columns import ECE, NLL, NUM_ERROR
 from kdtune.text import NOTHING, pluralize
 
 _TEST_ERRORS = {
@@ -35,7 +36,7 @@ def format_optima(answer: Answer) -> pd.DataFrame:
     optima = answer.t_opt
     grids = [cell.temperatures.tolist() for cell in answer.cells]
     table = optima[answer.cell_columns].copy()
-    table["T_opt"] = optima["T_opt"]
+    table["best T"] = optima["T_opt"]
     bounds = zip(optima["T_opt_low"], optima["T_opt_high"], grids, strict=True)
     table["interval"] = [format_interval(low, high, grid) for low, high, grid in bounds]
     titles = {
@@ -54,8 +55,8 @@ def format_optima(answer: Answer) -> pd.DataFrame:
 
 
 def _format_flags(flags: list[str], left_out: list[str]) -> str:
-    text = ", ".join(flags)
-    return f"{text} (without {', '.join(left_out)})" if left_out else text
+    remarks = {INCOMPLETE: f" (without {', '.join(left_out)})"}
+    return ", ".join(flag + remarks.get(flag, "") for flag in flags)
 
 
 def format_test_errors(answer: Answer) -> pd.DataFrame:
@@ -63,7 +64,8 @@ def format_test_errors(answer: Answer) -> pd.DataFrame:
     test = answer.test
     table = test[[*answer.cell_columns, "T"]].copy()
     for name, title in _TEST_ERRORS.items():
-        if test[name].notna().any():
+        is_student = name == "chosen_on_test" and answer.selection_measure == NUM_ERROR  # T was chosen so.
+        if test[name].notna().any() and not is_student:
             table[title] = _format_numbers(test[name], _count_digits(test[name]))
     if test["gap_closed"].notna().any():
         rows = zip(test["gap_closed"], test["gap_low"], test["gap_high"], strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,17 +10,16 @@ import pandas as pd
 from kdtune.columns import (
     BASELINE,
     DONE,
-    FAILED,
     MODEL,
     NUM_ERROR,
     SCORE,
-    SKIPPED,
     STATUS,
     STUDENT,
     TEACHER,
     VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
+from kdtune.text import join_names, pluralize
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,13 @@ class Measure:
         return "the highest" if self.is_higher_better else "the lowest"
 
 
-def choose_selection_measure(table: pd.DataFrame) -> str:
+def choose_selection_measure(table: pd.DataFrame, reading_notes: Sequence[str] = ()) -> str:
     """Return the column that T is chosen by: ``SCORE``, else validation errors, else test errors.
+
+    Parameters
+    ----------
+    table : One row per network.
+    reading_notes : How the table was understood; they say which rows were left out.
 
     Raises
     ------
@@ -54,12 +59,12 @@ def choose_selection_measure(table: pd.DataFrame) -> str:
             f"the table has no errors: it needs the column {VAL_NUM_ERROR}, or {NUM_ERROR} (--map num_error=NAME); "
             f"it has {', '.join(map(str, table.columns[:12]))}"
         )
-    students = table[MODEL] == STUDENT
+    students = table[table[MODEL] == STUDENT]
     if has_students(table):
         for measure in measures:
-            if table.loc[students, measure].notna().any():
+            if students[measure].notna().any():
                 return measure
-    raise RequestError(f"the table has no distilled student with results{_describe_unknown_values(table)}")
+    raise RequestError(_describe_missing_results(table, students, measures, reading_notes))
 
 
 def has_students(table: pd.DataFrame) -> bool:
@@ -67,14 +72,23 @@ def has_students(table: pd.DataFrame) -> bool:
     return bool(((table[MODEL] == STUDENT) & (table[STATUS] == DONE)).any())
 
 
-def _describe_unknown_values(table: pd.DataFrame) -> str:
-    """Describe a model or status column that has none of the values that kdtune reads; empty if both have one."""
-    for column, required, valid_values in (
-        (MODEL, STUDENT, {TEACHER, BASELINE, STUDENT}),
-        (STATUS, DONE, {DONE, FAILED, SKIPPED}),
-    ):
-        values = sorted({str(value) for value in table[column].dropna()})
-        if required not in values:
-            listed_values = ", ".join(values[:5]) or "nothing"
-            return f"; its column {column} has {listed_values}, where kdtune reads {', '.join(sorted(valid_values))}"
-    return ""
+def _describe_missing_results(
+    table: pd.DataFrame, students: pd.DataFrame, measures: Sequence[str], reading_notes: Sequence[str]
+) -> str:
+    """Say why no distilled student has a result: none is there, their measures are empty, or none finished."""
+    if students.empty:
+        roles = sorted({str(value) for value in table[MODEL].dropna()})
+        return (
+            f"the table has no distilled student: the roles of its networks are "
+            f"{join_names(roles, max_names=5) or 'empty'}, where kdtune reads {STUDENT}, {BASELINE} (a baseline) and "
+            f"{TEACHER}"
+        )
+    if students[list(measures)].isna().all(axis=None):
+        names = ["the measure" if name == SCORE else name for name in measures]
+        verb = "is" if len(names) == 1 else "are"
+        return f"no distilled student has a result: {join_names(names)} {verb} empty in their rows"
+    left_out = " ".join(note for note in reading_notes if note.startswith("Left out: "))
+    if left_out:
+        return f"no distilled student has a result. {left_out}"
+    counts = [f"{count:,} {state}" for state, count in students[STATUS].value_counts().items()]
+    return f"no distilled student has a result: of {pluralize(len(students), 'row')}, {join_names(counts)}"

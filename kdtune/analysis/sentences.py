@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from kdtune.analysis.factor_effects import SIGNIFICANCE_LEVEL, STAYS, TEACHER_ERROR, UNKNOWN, FactorEffect
 from kdtune.analysis.twins import Twins
@@ -10,6 +11,7 @@ from kdtune.text import join_names, pluralize
 
 FACTOR_NAMES = {"width": "the student's width", TEACHER_ERROR: "the teacher's errors"}
 MAX_TWINS = 8  # that a sentence names; the frame of effects has all
+MAX_DOUBLINGS = 20  # A larger factor is written as a power of 2: so steep a line of T is no count of times.
 SMALLEST_P = 1e-4  # A smaller p-value is written as "p < 0.0001": no real noise is that close to normal.
 
 
@@ -26,8 +28,8 @@ def write_effect_sentence(effect: FactorEffect, margin: float) -> str:
         return f"{finding}: {_explain_doubt(effect)}."
     basis = _describe_basis(effect)
     if effect.verdict == STAYS:
-        return f"{finding} (95 % interval {_format_change_interval(effect.low, effect.high)}; {basis})."
-    sentence = f"{finding}: {_describe_change(effect)}, {basis}{_describe_second_method(effect)}."
+        return f"{finding} (95 % interval {_format_interval(effect.low, effect.high, format_change)}; {basis})."
+    sentence = f"{finding}: {_describe_change(effect)}, {basis}.{_describe_second_method(effect)}"
     if effect.factor == TEACHER_ERROR:
         sentence += " This result uses the same data sets as the effects above, so it is not independent evidence."
     return sentence
@@ -56,15 +58,16 @@ def list_twins(effect: FactorEffect) -> str:
 def name_with_twins(effect: FactorEffect) -> str:
     """Return what sentences call a factor, with the settings that change together with it.
 
-    An example is "optimizer (which changes together with lr and, in part, with momentum)".
+    An example is "optimizer (which changes together with lr and, in part, with momentum)". Of a finding it says what
+    these settings make doubtful.
     """
     name, twins = name_factor(effect.factor), _join_twins(effect.twins)
     if not twins:
         return name
-    if effect.verdict == UNKNOWN:
-        return f"{name} (which changes {twins})"
-    consequence = "their effects may cancel" if effect.verdict == STAYS else "which of them it is cannot be told"
-    return f"{name}, {twins} ({consequence})"
+    doubt = ", so which of them matters cannot be told"
+    if effect.verdict in (STAYS, UNKNOWN):
+        doubt = ", so opposite effects may hide each other" if effect.verdict == STAYS else ""
+    return f"{name} (which changes {twins}{doubt})"
 
 
 def _join_twins(twins: Twins) -> str:
@@ -105,27 +108,32 @@ def _explain_doubt(effect: FactorEffect) -> str:
         return "the confidence interval is unbounded"
     numbers = f"{_describe_change(effect)}, {_describe_basis(effect)}"
     if effect.excludes_zero:
-        return f"{numbers}; the interval excludes zero, but the Holm-corrected p-value is not below 0.05"
+        return f"{numbers}; the interval excludes 1, which is no change, but the corrected p-value is not below 0.05"
     if effect.p_holm < SIGNIFICANCE_LEVEL:
-        return f"{numbers}; the Holm-corrected p-value is below 0.05, but the interval includes zero"
+        return f"{numbers}; the corrected p-value is below 0.05, but the interval includes 1, which is no change"
     return numbers
 
 
 def _describe_change(effect: FactorEffect) -> str:
     """Return the estimated change with its interval and its p-value."""
-    interval = f"95 % interval {_format_change_interval(effect.low, effect.high)}"
+    interval = f"95 % interval {_format_interval(effect.low, effect.high, _format_factor)}"
     p_value = f"p = {effect.p_holm:.2g}" if effect.p_holm >= SMALLEST_P else f"p < {SMALLEST_P:g}"
-    return f"log2 T changes by {format_change(effect.effect)} per doubling ({interval}, Holm-corrected {p_value})"
+    return (
+        f"per doubling of {name_factor(effect.factor)} the best T is {_format_factor(effect.effect)} times as high "
+        f"({interval}; {p_value}, corrected for the number of factors)"
+    )
 
 
 def _describe_second_method(effect: FactorEffect) -> str:
-    """Return what a second method gives, as the end of a sentence; empty if it gives nothing."""
+    """Return what a second method gives, as a sentence that follows another; empty if it gives nothing."""
     if math.isnan(effect.check):
         return ""
-    estimate = f"{format_change(effect.check)} ({_format_change_interval(effect.check_low, effect.check_high)})"
+    method = "A second method, from each replicate's own best T," if effect.is_paired else "A second method"
+    interval = _format_interval(effect.check_low, effect.check_high, _format_factor)
+    sentence = f" {method} gives {_format_factor(effect.check)} times ({interval})"
     if effect.check_low <= 0 <= effect.check_high:
-        return f"; a second method gives {estimate}, which is inconclusive"
-    return f"; a second method gives {estimate}"
+        return f"{sentence}, which is inconclusive."
+    return f"{sentence}."
 
 
 def _describe_basis(effect: FactorEffect) -> str:
@@ -141,17 +149,25 @@ def _describe_basis(effect: FactorEffect) -> str:
     return f"{basis} with {pluralize(effect.replicates, 'replicate')} each"
 
 
-def _format_change_interval(low: float, high: float) -> str:
+def _format_interval(low: float, high: float, write: Callable[[float], str]) -> str:
     """Write an interval of changes, as in "+0.5 to +1.9", "at most +0.2", "at least +0.1" or "unbounded"."""
     if math.isinf(low) and math.isinf(high):
         return "unbounded"
     if math.isinf(low):
-        return f"at most {format_change(high)}"
+        return f"at most {write(high)}"
     if math.isinf(high):
-        return f"at least {format_change(low)}"
-    return f"{format_change(low)} to {format_change(high)}"
+        return f"at least {write(low)}"
+    return f"{write(low)} to {write(high)}"
 
 
 def format_change(value: float) -> str:
-    """Write a finite change with its sign and two significant digits."""
+    """Write a finite change of log2 T with its sign and two significant digits."""
     return f"{value:+.2g}"
+
+
+def _format_factor(change: float) -> str:
+    """Write a finite change of log2 T as the factor that T changes by. No small change is written as 1."""
+    if abs(change) > MAX_DOUBLINGS:
+        return f"2^{change:.3g}"
+    text = f"{2**change:.3g}"
+    return text if text != "1" else f"{2**change:.6g}"

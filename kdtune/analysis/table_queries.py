@@ -78,7 +78,10 @@ def select_rows(table: pd.DataFrame, where: str) -> pd.DataFrame:
         is_selected = table.eval(where, engine="python", local_dict={}, global_dict={})
     except Exception as error:  # The expression is the user's and may raise anything.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        hint = "write names with blanks or other marks between backquotes (`my width`), and == for equal"
+        hint = (
+            "write == for equal, put names with blanks or other marks between backquotes, and the whole condition "
+            "between single quotes, as in --where '`my width` == 10'"
+        )
         listed = ", ".join(map(str, table.columns[:_LISTED_COLUMNS]))
         raise RequestError(f"--where {where}: {reason}; the columns are {listed}; {hint}") from None
     if isinstance(is_selected, pd.Series) and is_selected.dtype == "boolean":

@@ -31,6 +31,7 @@ from kdtune.statistics.standard_errors import Array, residual_variance
 STEPS_ROUGHER = 4
 MIN_RELATIVE_NOISE = 0.1  # of the median noise: a cell that happens to show less noise would outweigh all others
 MIN_TEACHER_DOUBLINGS = 0.5  # of the teacher's errors: over a smaller range, noise in them looks like a steep effect
+COMPARE_SETTINGS = "compare its settings in the table of the best T"
 _NO_EFFECT = Effect(Minimum(math.nan, -math.inf, math.inf), math.nan, math.nan, math.nan, math.nan)
 
 
@@ -137,11 +138,12 @@ def _find_obstacle(factor: str, values: Sequence[Any], usable_cells: Sequence[Ce
         return f"no setting has the {MIN_SPLINE_POINTS} temperatures that a smooth curve needs"
     if len(usable_cells[0].replicates) > 1 and np.median(noise) == 0:
         return "the replicates of most settings are copies of each other, so the noise cannot be estimated"
+    if any(isinstance(value, str) for value in values):
+        return f"it is text, so no trend can be computed; {COMPARE_SETTINGS}"
     if not all(_is_positive_number(value) for value in values):
-        return (
-            "it is not a number above 0 in every setting, so a change per doubling is undefined; "
-            "compare the settings in the table"
-        )
+        if factor == TEACHER_ERROR:
+            return "they are not known, or not above 0, in every setting"
+        return f"it is not a number above 0 in every setting, so a change per doubling is undefined; {COMPARE_SETTINGS}"
     lowest_value, highest_value = min(values), max(values)
     if factor == TEACHER_ERROR and highest_value / lowest_value < 2**MIN_TEACHER_DOUBLINGS:
         return (

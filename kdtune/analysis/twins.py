@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.analysis.cells import list_settings, varies
+from kdtune.analysis.cells import list_settings
+from kdtune.analysis.column_values import varies
 from kdtune.columns import (
     DATASET,
     DONE,

@@ -111,7 +111,7 @@ def power(results: str, differences: tuple[float, ...], errors: tuple[float, ...
     counts = count_needed_replicates(answered, differences, errors)
     _print_reading(answered)
     assert answered.answer is not None
-    print_power(counts, answered.answer)
+    print_power(counts, answered.answer, answered.is_percent)
 
 
 def _read_and_answer(results: str, options: dict[str, Any], needs_students: bool = True) -> AnsweredTable:

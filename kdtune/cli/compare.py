@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kdtune.cli.export import export_table, refuse_table_itself
+from kdtune.cli.export import choose_format, export_table, refuse_table_itself
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_notes, print_table, warn_of_stale_table
-from kdtune.cli.show import FILE_FORMATS
 from kdtune.cli.table_options import add_table_options, take_reading_options
 from kdtune.errors import RequestError
 from kdtune.text import NOTHING
@@ -31,7 +30,7 @@ The intervals hold for all pairs of a part together with 95 % confidence:"""
               help="The published figures: those of the 2018 Harvard tutorial and of the paper, or a CSV file "
                    "(see docs/reproduction.md).")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              help="Write all columns to a file: .csv, .json or .parquet.")  # fmt: skip
+              help="Write all columns to a file: .csv, .json, .parquet, or .txt for plain text.")  # fmt: skip
 def compare(results: str, reference: str, output: Path | None, **options: Any) -> None:
     """Compare errors with published ones, and say which lie within the range of the replicates.
 
@@ -59,9 +58,7 @@ def compare(results: str, reference: str, output: Path | None, **options: Any) -
     if comparison.empty:
         raise RequestError(f"{results}: none of its networks has a published figure in {reference}")
     if output:
-        if output.suffix[1:] not in FILE_FORMATS:
-            raise RequestError(f"{output}: the file's name must end in .csv, .json or .parquet")
-        export_table(comparison, output.suffix[1:], output)
+        export_table(comparison, choose_format(output), output)
     notes = [note for note in dict.fromkeys(comparison["note"]) if note]
     redrawn = _describe_redrawn(find_redrawn_parts(table))
     click.echo(f"Errors on the test split. Here: the mean over replicates{redrawn},\n"
@@ -84,7 +81,8 @@ def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame,
     Raises
     ------
     RequestError
-        If the table lacks the number of test examples, without which errors cannot be compared.
+        If the table lacks the number of test examples, without which errors cannot be compared, or its errors are
+        rates.
     """
     from kdtune.analysis.table_files import locate_table, read_details
     from kdtune.columns import ID, N_TEST, NUM_ERROR, REPLICATE
@@ -98,12 +96,29 @@ def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame,
             f"{results}: published figures are numbers of errors of a number of test examples, and the table lacks "
             f"{' and '.join(missing)}; name them: {' '.join(f'--map {name}=NAME' for name in missing)}"
         )
+    _refuse_rates(results, table)
     if read.notes:
         print_notes(read.notes, err=True)
     if table[REPLICATE].isna().all():
         table = table.assign(**{REPLICATE: range(len(table))})
     is_sweep = locate_table(results).name == "table.parquet" and ID in table.columns
     return table, read_details(results, "per_class.parquet") if is_sweep else None
+
+
+def _refuse_rates(results: str, table: pd.DataFrame) -> None:
+    """Raise RequestError if errors are rates, as those that reading makes of accuracies."""
+    from kdtune.columns import ACCURACY, N_TEST, NUM_ERROR
+
+    errors = table[NUM_ERROR].dropna()
+    rates = errors[errors % 1 != 0]
+    if rates.empty and ACCURACY in table.columns:
+        is_percent = (errors - 100 * (1 - table[ACCURACY])).abs() < 1e-6
+        rates = errors[is_percent & (errors > 0) & (table[N_TEST] != 100)]  # of 100 examples, the two are the same
+    if len(rates):
+        raise RequestError(
+            f"{results}: its errors seem to be rates ({rates.iloc[0]:g}), and published figures are numbers of errors; "
+            f"add a column {NUM_ERROR} with whole numbers of errors"
+        )
 
 
 def _describe_redrawn(parts: list[str]) -> str:

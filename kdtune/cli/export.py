@@ -7,9 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdtune.errors import RequestError
+from kdtune.text import join_names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "table"}  # by the ending of a file's name
+
+
+def choose_format(output: Path) -> str:
+    """Return the file format that a file's name ends in; raise RequestError if it is none that kdtune writes."""
+    file_format = _FORMATS.get(output.suffix.lower())
+    if file_format is None:
+        raise RequestError(f"{output}: the file's name must end in {join_names(list(_FORMATS), 'or')}")
+    return file_format
 
 
 def export_table(table: pd.DataFrame, file_format: str, output: Path | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from kdtune.cli.folding import print_folded
 from kdtune.errors import KdtuneError, StorageError
 from kdtune.versions import __version__
 
@@ -38,7 +39,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except KdtuneError as error:
-            click.echo(str(error), err=True)
+            is_list = "\n" in str(error)  # of mistakes, of which each begins at the margin
+            print_folded(str(error), hanging_indent="  " if is_list else "", err=True)
             raise SystemExit(error.exit_code) from None
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)

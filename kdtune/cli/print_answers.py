@@ -19,6 +19,8 @@ from kdtune.analysis.printed_tables import (
     format_test_errors,
     list_findings,
 )
+from kdtune.analysis.table_terms import UNPAIRED, explain_optima, explain_test_errors, judge_test_errors
+from kdtune.cli.folding import print_folded
 from kdtune.cli.printing import MAX_SETTINGS, print_notes, print_table
 from kdtune.text import pluralize
 
@@ -27,52 +29,53 @@ _CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error
 
 def print_answer(answer: Answer) -> None:
     """Print the best temperature of each setting, its worth on the test split, and which factors it depends on."""
-    click.echo(write_headline(answer) + "\n")
+    print_folded(write_headline(answer) + "\n")
     notes = [*answer.reading_notes, *answer.matching_notes]
     if notes:
         print_notes(notes)
         click.echo()
-    click.echo(f"Best T: {answer.criterion}, {_describe_replicates(answer)}.\n"
-               f"The 95 % confidence interval is that of the {answer.extremum} of the mean curve:")  # fmt: skip
+    print_folded(f"Best T: {answer.criterion}, {_describe_replicates(answer)}.")
+    if not answer.is_paired:
+        print_folded(UNPAIRED)
+    print_folded(f"The 95 % confidence interval is that of the {answer.extremum} of the mean curve:")
     _print_settings(answer, format_optima)
+    for term in explain_optima(answer.limit_cells(MAX_SETTINGS)):
+        print_folded(term, hanging_indent="  ")
     if "student" in answer.test:
         _print_test_split(answer)
     for cell in answer.cells_without_results:
         reason = "no T has results in any replicate" if answer.is_paired else "no run has results"
-        click.echo(f"\nLeft out, because {reason}: {cell}")
+        print_folded(f"\nLeft out, because {reason}: {cell}")
     click.echo("")
     for sentence in list_findings(answer):
-        click.echo(sentence)
+        print_folded(sentence, hanging_indent="  ")
 
 
 def _print_test_split(answer: Answer) -> None:
     """Print errors, differences, the cost of one T for all settings, and calibration on the test split."""
-    if answer.selection_split == "validation":
-        fairness = "which had no part in choosing it (though the networks are the same)"
-    else:
-        fairness = "which also chose it, so that they are too low"
-        if answer.is_paired:
-            fairness += "; the cross-fitted errors are fair"
-    click.echo(f"\nErrors at that T on the test split, {fairness}:")
+    print_folded(f"\nErrors at that T on the test split. {judge_test_errors(answer)}")
     _print_settings(answer, format_test_errors)
+    terms = explain_test_errors(answer.limit_cells(MAX_SETTINGS))
+    if terms:
+        print_folded(" ".join(terms))
     has_differences = len(format_differences(answer.limit_cells(MAX_SETTINGS)).columns) > len(answer.cell_columns) + 1
     if has_differences and (answer.curves["replicates"] > 1).any():
         if answer.is_paired:
             title = "Paired differences in errors with 95 % confidence intervals, over replicates that have both"
         else:
             title = "Differences in mean errors with 95 % confidence intervals (Welch's, since runs are not paired)"
-        click.echo(f"\n{title}:\nthe student at that T minus another network:")
+        print_folded(f"\n{title}:\nthe student at that T minus another network:")
         _print_settings(answer, format_differences)
     fixed = format_fixed_temperatures(answer)
     if len(fixed):
-        click.echo(
+        print_folded(
             "\nThe cost of one T for all settings: errors on the test split above those at each setting's own T:"
         )
         print_table(fixed)
     titles = list(format_calibration(answer.limit_cells(MAX_SETTINGS)).columns)
     if len(titles) > len(answer.cell_columns) + 1:
         measures = [name for prefix, name in _CALIBRATION.items() if any(title.startswith(prefix) for title in titles)]
-        click.echo(f"\nCalibration at T = 1 on the test split, {' and '.join(measures)}:")
+        print_folded(f"\nCalibration at T = 1 on the test split, {' and '.join(measures)}:")
         _print_settings(answer, format_calibration)
 
 
@@ -88,10 +91,7 @@ def _print_settings(answer: Answer, format_table: Callable[[Answer], pd.DataFram
 def _describe_replicates(answer: Answer) -> str:
     """Return how many replicates the settings have, or how many unpaired runs each T has, as text."""
     if not answer.is_paired:
-        return (
-            f"{_format_range(answer.curves['replicates'], 'run')} of each T.\nRuns are not paired: no two "
-            "runs of different T are known to share data and seed, so a difference has the noise of both"
-        )
+        return f"{_format_range(answer.curves['replicates'], 'run')} of each T"
     redrawn = f" (each with another {', '.join(answer.redrawn_parts)})" if answer.redrawn_parts else ""
     return _format_range(answer.t_opt["replicates"], "replicate") + redrawn
 
@@ -103,8 +103,15 @@ def _format_range(counts: pd.Series, word: str) -> str:
     return f"{counts.min():,} to {counts.max():,} {word}s"
 
 
-def print_power(frame: pd.DataFrame, answer: Answer) -> None:
-    """Print how many replicates it takes to find differences of several sizes."""
+def print_power(frame: pd.DataFrame, answer: Answer, is_percent: bool = False) -> None:
+    """Print how many replicates it takes to find differences of several sizes.
+
+    Parameters
+    ----------
+    frame : What ``count_replicates`` returns.
+    answer : The answer that it comes from.
+    is_percent : Whether errors are in percent of the examples.
+    """
     n_usable = sum(has_comparison(cell, answer.selection_measure) for cell in answer.cells)
     max_count = int(answer.curves["replicates"].max())
     if answer.is_paired:
@@ -117,25 +124,25 @@ def print_power(frame: pd.DataFrame, answer: Answer) -> None:
         method = "Two-sample t-test, two-sided at 5 %; 95 % confidence interval of the difference of the means."
     if answer.measure is None:
         units = "A difference is a share of a setting's fewest errors; in errors, that is for the median setting:"
-        columns = {"difference": "difference", "errors": "errors"}
+        columns = {"difference": "difference", "errors": "errors, %" if is_percent else "errors"}
     else:
         units = f"A difference is one of {answer.measure.name}, in its own units:"
         columns = {"errors": "difference"}
-    click.echo(
-        f"{subject} to find a difference between two temperatures, from {source}\n"
+    print_folded(
+        f"{subject} to find a difference between two temperatures, from {source} "
         f"{pluralize(n_usable, 'setting')} with up to {pluralize(max_count, word)}{remark}.\n"
         f"{units}"
     )
     text_table = pd.DataFrame({title: frame[name].map("{:.3g}".format) for name, title in columns.items()})
     titles = {
-        "to_tell": "to find it in 4 of 5 sweeps",
+        "to_tell": "found with 80 % probability",
         "to_tell_most": "... in 9 of 10 settings",
         "to_bound": "for an interval as wide", "to_bound_most": "... as wide in 9 of 10 settings",
     }  # fmt: skip
     for name, title in titles.items():
         text_table[title] = [_format_count(count) for count in frame[name]]
-    print_table(text_table)
-    click.echo(f"{method} The noise is\nitself an estimate from these {word}s.")
+    print_table(text_table, len(columns))
+    print_folded(f"{method} The noise is itself an estimate from these {word}s.")
 
 
 def _format_count(count: Any) -> str:

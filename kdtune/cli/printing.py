@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from textwrap import fill
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kdtune.cli.folding import print_folded
 from kdtune.text import NOTHING, pluralize
 
 MAX_SETTINGS = 60  # lines of the closing table
@@ -52,10 +52,8 @@ def _format_errors(errors: float, digits: int) -> str:
 def print_notes(notes: Iterable[str], err: bool = False) -> None:
     """Print how a table was understood: one line for each note, folded to the width of the terminal."""
     click.echo("How the table was read:", err=err)
-    stream = sys.stderr if err else sys.stdout
-    width = Console(file=stream).width if stream.isatty() else 10_000
     for note in notes:
-        click.echo(fill(note, width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False), err=err)
+        print_folded(f"- {note}", hanging_indent="  ", err=err)
 
 
 def print_table(frame: Any, n_keys: int = 0) -> None:
@@ -123,4 +121,4 @@ def warn_of_stale_table(results: str) -> None:
 
     warning = describe_stale_table(locate_table(results))
     if warning:
-        click.echo(warning, err=True)
+        print_folded(warning, err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kdtune.cli.export import export_table, refuse_table_itself
+from kdtune.cli.export import choose_format, export_table, refuse_table_itself
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, warn_of_stale_table
 from kdtune.errors import RequestError
@@ -16,8 +16,6 @@ from kdtune.text import pluralize
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FILE_FORMATS = ("csv", "json", "parquet")
 
 
 @main.command()
@@ -37,13 +35,14 @@ FILE_FORMATS = ("csv", "json", "parquet")
     "-f",
     "--format",
     "chosen_format",
-    type=click.Choice(["table", *FILE_FORMATS]),
+    type=click.Choice(["table", "csv", "json", "parquet"]),
     help="[default: by the ending of --output, else table]",
 )
 @click.option(
     "--per-class", is_flag=True, help="Show one row per network and class: the errors on that class of the test set."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write to a file: .csv, .json, .parquet, or .txt for plain text.")  # fmt: skip
 def show(
     results: str,
     columns: str | None,
@@ -62,6 +61,7 @@ def show(
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import is_sweep_table, read_plain_table
 
+    file_format = chosen_format or (choose_format(output) if output else "table")
     warn_of_stale_table(results)
     table, notes = read_plain_table(results)
     for note in notes:
@@ -75,19 +75,12 @@ def show(
     table = query_table(table, columns or (None if is_sweep else "all"), where, sort)
     if table.empty:
         click.echo("No rows match.", err=True)
-    file_format = chosen_format or _guess_format(output)
     if file_format == "table" and output is None:
         _print_rows(table, rows)
     elif file_format == "parquet" and output is None and sys.stdout.isatty():
         raise RequestError("Parquet cannot be printed on a terminal; write it to a file with -o FILE.parquet")
     else:
         export_table(table, file_format, output)
-
-
-def _guess_format(output: Path | None) -> str:
-    """Return the file format that the name of an output file ends in; a plain table otherwise."""
-    ending = output.suffix[1:] if output else ""
-    return ending if ending in FILE_FORMATS else "table"
 
 
 def _join_classes(results: str, table: pd.DataFrame) -> pd.DataFrame:

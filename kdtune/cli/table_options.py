@@ -79,7 +79,10 @@ def _parse_pairs(_context: click.Context, parameter: click.Parameter, value: str
             continue
         our_name, _, their_name = (part.strip() for part in pair.partition("="))
         if not our_name or not their_name:
-            raise click.BadParameter(f"{pair!r} is not OURS=THEIRS", param=parameter)
+            raise click.BadParameter(
+                f"{pair!r} is not OURS=THEIRS; if the name of a column has a comma, rename the column first",
+                param=parameter,
+            )
         if our_name in column_map:
             raise click.BadParameter(f"{our_name} is named twice", param=parameter)
         column_map[our_name] = their_name

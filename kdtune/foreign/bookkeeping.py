@@ -8,9 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from kdtune.analysis.cells import is_known_setting
+from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import REPLICATE, TEMP
 from kdtune.foreign.column_names import is_epoch_name, is_planned_name, split_words
-from kdtune.foreign.measures import is_measure_name
+from kdtune.foreign.measure_names import is_measure_name
 
 # Words that settle it: no setting is called so.
 _BOOKKEEPING_WORDS = {
@@ -30,10 +31,10 @@ _BOOKKEEPING_NAMES = {
 # Words that say so unless the values are laid out like a setting's: as many runs for each T.
 _DOUBTFUL_WORDS = {
     "id", "name", "path", "dir", "directory", "folder", "file", "filename", "version", "index", "time",
-    "started", "ended", "step", "steps", "epoch", "iteration", "iter", "tag", "tags", "notes", "note",
-    "comment", "log", "user", "author", "gpu", "gpus", "device", "cuda", "cpu", "memory", "mem", "job", "worker",
-    "machine", "node", "cluster", "rank", "slot", "port", "queue", "partition", "server", "run", "trial", "number",
-    "experiment", "git", "branch", "best", "stderr", "sem", "line", "row", "group", "sweep",
+    "started", "ended", "step", "steps", "epoch", "iteration", "iterations", "iter", "iters", "tag", "tags",
+    "notes", "note", "comment", "log", "user", "author", "gpu", "gpus", "device", "cuda", "cpu", "memory", "mem", "job",
+    "worker", "machine", "node", "cluster", "rank", "slot", "port", "queue", "partition", "server", "run", "trial",
+    "number", "experiment", "git", "branch", "best", "stderr", "sem", "line", "row", "group", "sweep",
 }  # fmt: skip
 _MEASURE_WORDS = {
     "loss", "losses", "nll", "ece", "f1", "auc", "auroc", "auprc", "recall", "precision", "score", "metric", "mse",
@@ -59,38 +60,72 @@ class OtherColumns(NamedTuple):
         return [*self.bookkeeping, *self.measures, *self.unique, *self.changing]
 
 
-def classify_columns(students: pd.DataFrame, candidates: list[str]) -> OtherColumns:
+def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
     """Return which of the candidates are no settings; all that are left are settings, or do not vary.
 
     Parameters
     ----------
-    students : The rows of distilled students, with ``TEMP``.
+    rows : The rows of distilled students, with ``TEMP``.
     candidates : The columns that have no known meaning.
     """
+    students = rows.table
     found = OtherColumns([], [], [], [])
+    doubtful: list[str] = []  # laid out as settings are, but called as other columns are
     for name in candidates:
         column = students[name]
         words = split_words(name)
         if _is_certain(words):  # asked first: to count the values of a million ids takes long
             found.bookkeeping.append(name)
             continue
-        n_values = column.nunique(dropna=False)
+        n_values = rows.count_values(name)
         if n_values == 1:
             continue
+        kind = _find_kind(name, column, found)
+        is_planned = is_known_setting(name) or is_planned_name(name)
         if _holds_dates(column):
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
-        elif is_known_setting(name) or is_planned_name(name) or _is_laid_out(students, name):
-            continue
-        elif _DOUBTFUL_WORDS & set(words):
-            found.bookkeeping.append(name)
-        elif (_MEASURE_WORDS & set(words) or is_measure_name(name)) and column.dtype.kind in "iuf":
+        elif kind is found.measures and is_known_setting(name):  # such as teacher_acc
             found.measures.append(name)
+        elif kind is not None and (is_planned or _is_laid_out(students, name)):
+            doubtful.append(name)
+        elif kind is not None:
+            kind.append(name)
+    if doubtful and _has_pairs(rows):
+        settings = [name for name in candidates if name not in (*found.all_names, *doubtful)]
+        for name in doubtful:
+            kind = _find_kind(name, students[name], found)
+            if kind is not None and not _distinguishes_runs(rows, name, settings):
+                kind.append(name)
     return found
 
 
-def find_changing_columns(students: pd.DataFrame, settings: list[str]) -> list[str]:
+def _find_kind(name: str, column: pd.Series, found: OtherColumns) -> list[str] | None:
+    """Return the list that a column belongs to by its name, if it is no setting; None if its name says nothing."""
+    words = set(split_words(name))
+    if words & _DOUBTFUL_WORDS:
+        return found.bookkeeping
+    if (words & _MEASURE_WORDS or is_measure_name(name)) and column.dtype.kind in "iuf":
+        return found.measures
+    return None
+
+
+def _has_pairs(rows: RowNumbers) -> bool:
+    """Return whether replicates have several runs each, as those have that are trained with each T."""
+    return REPLICATE in rows.table.columns and rows.count_values(REPLICATE) <= len(rows.table) / 2
+
+
+def _distinguishes_runs(rows: RowNumbers, name: str, settings: list[str]) -> bool:
+    """Return whether a replicate has a run for each of several values of a column, as a setting's.
+
+    Where each replicate has one value of it (the machine that trained all runs of a seed), it tells no runs apart.
+    """
+    keys = [*settings, TEMP, REPLICATE]
+    return rows.count_combinations([*keys, name]) > rows.count_combinations(keys)
+
+
+def find_changing_columns(rows: RowNumbers, settings: list[str]) -> list[str]:
     """Return the columns that differ between the runs of one replicate, though nothing but T should.
 
     The runs of a setting that was planned have it at each T, so that without its column each T would have several runs
@@ -98,15 +133,16 @@ def find_changing_columns(students: pd.DataFrame, settings: list[str]) -> list[s
 
     Parameters
     ----------
-    students : The rows of distilled students, with ``TEMP`` and ``REPLICATE``.
+    rows : The rows of distilled students, with ``TEMP`` and ``REPLICATE``.
     settings : The columns that may name settings.
     """
+    students = rows.table
     changing: list[str] = []
     for name in settings:
         others = [other for other in settings if other != name and other not in changing]
-        if students[name].nunique(dropna=False) == 1 or is_known_setting(name) or _is_laid_out(students, name):
+        if rows.count_values(name) == 1 or is_known_setting(name) or _is_laid_out(students, name):
             continue
-        if students.duplicated([*others, TEMP, REPLICATE]).any():
+        if rows.has_duplicates([*others, TEMP, REPLICATE]):
             continue
         groups = students.groupby([*others, REPLICATE], dropna=False, sort=False)[name]
         if (groups.nunique(dropna=False) > 1).mean() > 0.1:

@@ -61,15 +61,16 @@ def estimate_chance_repeats(
     is_replicate = distinct_settings[first] == distinct_settings[second]
     differences = distinct_values[first] - distinct_values[second]
     others = differences[~is_replicate]
-    replicates = _difference_of_replicates(distinct_values, distinct_settings)
+    replicates = _subtract_replicates(distinct_values, distinct_settings)
     if len(replicates) < _FEW_PAIRS:
         replicates = differences
     steps = [_estimate_step(column, other) for column, other in zip(distinct_values.T, others.T, strict=True)]
-    alone = np.array([_chance_of_zero(column, step) for column, step in zip(replicates.T, steps, strict=True)])
+    alone = np.array([_estimate_chance_of_zero(column, step) for column, step in zip(replicates.T, steps, strict=True)])
     chance = 1.0
     order = np.argsort(alone, kind="stable")  # the finest measure first: the others say less than it
     for place, column in enumerate(order):
-        chance *= _chance_of_zero(_remove_linear(replicates[:, order[:place]], replicates[:, column]), steps[column])
+        unexplained = _remove_linear_part(replicates[:, order[:place]], replicates[:, column])
+        chance *= _estimate_chance_of_zero(unexplained, steps[column])
     # Networks of different settings are no copies either: those that fail have equal results in all settings.
     if len(others):
         chance = max(chance, float(((others == 0) | np.isnan(others)).all(axis=1).mean()))
@@ -87,7 +88,7 @@ def _pair_rows(settings: npt.NDArray[np.uint64]) -> tuple[Indices, Indices]:
     return first, second
 
 
-def _difference_of_replicates(values: Array, settings: npt.NDArray[np.uint64]) -> Array:
+def _subtract_replicates(values: Array, settings: npt.NDArray[np.uint64]) -> Array:
     """Return differences between replicates, (pairs, measures)."""
     order = np.argsort(settings, kind="stable")
     first, second = _pair_rows(settings)
@@ -96,7 +97,7 @@ def _difference_of_replicates(values: Array, settings: npt.NDArray[np.uint64]) -
     return np.asarray(values[first[is_replicate]] - values[second[is_replicate]], np.float64)
 
 
-def _remove_linear(known: Array, differences: Array) -> Array:
+def _remove_linear_part(known: Array, differences: Array) -> Array:
     """Return what is left of the differences in one measure, (pairs,), once those in others are known."""
     complete = np.isfinite(differences) & np.isfinite(known).all(axis=1)
     known, differences = known[complete], differences[complete]
@@ -106,13 +107,13 @@ def _remove_linear(known: Array, differences: Array) -> Array:
     return np.asarray(differences - known @ slopes, np.float64)
 
 
-def _chance_of_zero(differences: Array, step: float) -> float:
+def _estimate_chance_of_zero(differences: Array, step: float) -> float:
     """Estimate the chance that two replicates agree in a measure: its density at no difference, times its step."""
-    density = _density_at_zero(differences, step)
+    density = _estimate_density_at_zero(differences, step)
     return min(1.0, density * step) if np.isfinite(density) else 1.0
 
 
-def _density_at_zero(differences: Array, step: float) -> float:
+def _estimate_density_at_zero(differences: Array, step: float) -> float:
     """Estimate the density of differences at zero from the nearest quarter of them, which outliers do not reach.
 
     It is infinite if there are no differences.
@@ -138,7 +139,7 @@ def _estimate_step(values: Array, differences: Array) -> float:
     """
     step = find_step(values)
     differences = differences[np.isfinite(differences)]
-    density = _density_at_zero(differences[differences != 0], step)
+    density = _estimate_density_at_zero(differences[differences != 0], step)
     if not len(differences) or not np.isfinite(density) or density == 0:
         return step
     n_equal = int((differences == 0).sum())

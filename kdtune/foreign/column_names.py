@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 from typing import NoReturn
 
+from kdtune.analysis.suggestions import suggest_map
 from kdtune.columns import MODEL, REPLICATE, STATUS, TEMP
 from kdtune.errors import RequestError
 
@@ -35,15 +35,20 @@ _STATE_NAMES = {
     "job status",
 }
 _REPLICATE_WORDS = {"replicate", "replicates", "replication", "rep", "repetition", "repeat", "fold", "cv", "replica",
-                    "rng", "attempt", "init"}  # fmt: skip
+                    "rng", "attempt", "init", "kfold", "realization", "realisation"}  # fmt: skip
 _COUNTING_WORDS = {"id", "idx", "index", "number", "no", "n", "i"}
 _WEAK_NAMES = {"run", "run idx", "run index", "run number", "run no", "try", "iter", "iteration", "trial idx"}
-_MACHINE_WORDS = {"gpu", "cpu", "system", "cuda", "device", "sensor", "node"}  # a GPU has a temperature, too
+MACHINE_WORDS = {"gpu", "cpu", "system", "cuda", "device", "sensor", "node"}  # a GPU has a temperature, too
 # What is not T itself, though its name ends in T.
-_TRANSFORM_WORDS = {"inv", "inverse", "reciprocal", "log", "log2", "log10", "ln", "num", "n", "max", "min", "1"}
-_EPOCH_WORDS = {"epoch", "step", "iteration", "iter", "iters", "round", "ep"}
+TRANSFORM_WORDS = {
+    "inv", "inverse", "reciprocal", "over", "log", "log2", "log10", "logarithm", "ln", "exp", "exponent", "sqrt",
+    "root", "square", "squared", "sq", "cube", "cubed", "power", "pow", "num", "n", "max", "min", "1", "2", "10",
+    "idx", "index", "rank", "delta", "diff", "change", "scaled", "normalized", "relative", "rel", "minus", "neg",
+    "negative",
+}  # fmt: skip
+_EPOCH_WORDS = {"epoch", "step", "iteration", "iter", "iters", "round", "ep", "update", "it"}
 _EPOCH_COMPANIONS = {"global", "train", "training", "trainer", "current", "idx", "index", "number", "i", "checkpoint",
-                     "eval", "ckpt"}  # fmt: skip
+                     "eval", "ckpt", "num", "no"}  # fmt: skip
 _WIDTH_NAMES = {"width", "student width"}
 
 
@@ -69,14 +74,14 @@ def find_temperatures(names: Iterable[str]) -> list[str]:
         words = split_words(name)
         is_capital = re.split(r"[/.:_ ]", strip_prefix(name))[-1] == "T"
         phrases = {" ".join(words), " ".join(words[-1:]), " ".join(words[-2:])}
-        if (is_capital or phrases & _TEMPERATURE_NAMES) and not (_MACHINE_WORDS | _TRANSFORM_WORDS) & set(words):
+        if (is_capital or phrases & _TEMPERATURE_NAMES) and not (MACHINE_WORDS | TRANSFORM_WORDS) & set(words):
             candidates.append(name)
     return candidates
 
 
 def refuse_several_temperatures(candidates: list[str]) -> NoReturn:
     """Raise RequestError: the user must say which column is the temperature."""
-    choices = " or ".join(f"--map {TEMP}={shlex.quote(name)}" for name in candidates[:4])
+    choices = " or ".join(suggest_map(TEMP, name) for name in candidates[:4])
     raise RequestError(
         f"{len(candidates)} columns may be the temperature: {', '.join(candidates[:4])}; say which: {choices}"
     )
@@ -87,10 +92,10 @@ def find_seeds(names: Iterable[str]) -> list[str]:
     names = list(names)
     if REPLICATE in names:
         return [REPLICATE]
-    return [name for name in names if _names_replicate(split_words(name))]
+    return [name for name in names if _is_replicate_name(split_words(name))]
 
 
-def _names_replicate(words: list[str]) -> bool:
+def _is_replicate_name(words: list[str]) -> bool:
     if " ".join(words) == "random state" or any(re.fullmatch(r"seeds?[0-9]*", word) for word in words):
         return not {"num", "count"} & set(words)
     return bool(_REPLICATE_WORDS & set(words)) and set(words) <= _REPLICATE_WORDS | _COUNTING_WORDS
@@ -117,28 +122,6 @@ def find_width(names: Iterable[str]) -> str | None:
     """Return the column of the student's width, if exactly one name says so."""
     candidates = [name for name in names if " ".join(split_words(name)) in _WIDTH_NAMES]
     return candidates[0] if len(candidates) == 1 else None
-
-
-def refuse_missing_temperature(names: Iterable[str]) -> NoReturn:
-    """Raise RequestError: no column is called as the temperature is."""
-    names = list(names)
-    numbers = [name for name in names if re.fullmatch(r"(T ?=? ?)?[0-9]+([.][0-9]+)?", name)]
-    transforms = [name for name in names if {"t", "temp", "temperature", "tau"} & set(split_words(name))]
-    if transforms:
-        raise RequestError(
-            f"the table has no column {TEMP!r}; {', '.join(transforms[:4])} may be a transform of it, or of another "
-            f"network: add a column with T itself, or say --map {TEMP}={shlex.quote(transforms[0])} if this is T"
-        )
-    if len(numbers) > 1:
-        raise RequestError(
-            f"the table has no column {TEMP!r}, but columns {describe_columns(numbers, 6)}: if these are temperatures, "
-            f"bring the table into one row per run, as in frame.melt(id_vars=[...], var_name='{TEMP}', "
-            f"value_name='num_error') with pandas"
-        )
-    raise RequestError(
-        f"the table has no column {TEMP!r}; name the one with the temperatures: --map {TEMP}=NAME; "
-        f"it has {describe_columns(names)}"
-    )
 
 
 def is_planned_name(name: str) -> bool:

@@ -34,7 +34,7 @@ from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_width
 from kdtune.foreign.files import read_file
 from kdtune.foreign.options import ReadingOptions, ReadTable
-from kdtune.foreign.plain_tables import is_table, to_plain_table
+from kdtune.foreign.plain_tables import flatten_texts, is_table, to_plain_table
 from kdtune.foreign.roles import SETTING_SUFFIX
 from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
 from kdtune.foreign.unclear_columns import refuse_doubtful_numbers
@@ -92,7 +92,8 @@ def _read_plain_columns(source: Any) -> tuple[pd.DataFrame, list[str], Mapping[s
         return plain.frame, list(plain.notes), {}
     content = read_file(locate_table(str(source)))
     if content.is_plain:
-        return content.frame, list(content.notes), content.doubts
+        plain = flatten_texts(content.frame)
+        return plain.frame, [*content.notes, *plain.notes], content.doubts
     plain = to_plain_table(content.frame)
     return plain.frame, [*content.notes, *plain.notes], content.doubts
 

@@ -51,8 +51,8 @@ def decode_text(path: Path, content: bytes) -> DecodedText:
         if not content.isascii() and not _is_utf8(content):
             encoding = _guess_encoding(content)
     if encoding is not None:
-        content = _convert(path, content, encoding)
-    _check_text(path, content)
+        content = _to_utf8(path, content, encoding)
+    _refuse_binary_data(path, content)
     notes = [] if encoding is None else [f"The text is encoded in {encoding}, not in UTF-8: accents may look wrong."]
     if encoding is not None and encoding.startswith("UTF"):
         notes = [f"The text is encoded in {encoding}."]
@@ -101,7 +101,7 @@ def _guess_encoding(content: bytes) -> str:
     return next(name for name in _OLD_ENCODINGS if name in names)
 
 
-def _convert(path: Path, content: bytes, encoding: str) -> bytes:
+def _to_utf8(path: Path, content: bytes, encoding: str) -> bytes:
     """Return text of another encoding in UTF-8."""
     try:
         text = content.decode(encoding)
@@ -112,7 +112,7 @@ def _convert(path: Path, content: bytes, encoding: str) -> bytes:
     return text.removeprefix("\ufeff").encode("utf-8", errors="replace")
 
 
-def _check_text(path: Path, content: bytes) -> None:
+def _refuse_binary_data(path: Path, content: bytes) -> None:
     """Raise RequestError if the content is not text."""
     position = content.find(b"\0")
     if position < 0:

@@ -73,8 +73,25 @@ _TEXT_KINDS = (
     (r"\s*<", "an XML file", _TABLE),
     (r"(\s*%[^\n]*\n)*\s*\\(documentclass|begin|usepackage)\b", "a LaTeX document", _TABLE),
     (r"(\s*%[^\n]*\n)*\s*@relation\b", "an ARFF file of Weka", _TABLE),
-    (r"(\s*#[^\n]*\n)*\s*\[+[\w.-]+\]+\s*\n", "a file of settings (TOML or INI)", _TABLE),
+    (
+        r"(\s*#[^\n]*\n)*\s*\[+(?!(true|false|null|nan|infinity)\])[\w.-]*[a-z][\w.-]*\]+\s*\n",
+        "a file of settings (TOML or INI)",
+        _TABLE,
+    ),
 )
+# Lines of logs: of Python's logging and others (a time or a level before words), of glog, and of training loops.
+_LOG_LINE = re.compile(
+    r"\s*(\[?\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d(:\d\d)?([.,]\d+)?Z?\]?[\s:-]+[^\s\d,;|:-]"
+    r"|\[?(debug|info|warning|warn|error|critical)\b[\]:\s]|[IWEF]\d{4} \d\d:\d\d:\d\d"
+    r"|(epoch|step|iter|iteration|batch|trial)s?\s*[:#\[]?\s*\[?\d+(\s*[/:\]]|,? *[a-z]))",
+    re.IGNORECASE,
+)
+_NAMED_NUMBER = re.compile(r"[A-Za-z_][\w./-]* *[ =:] *[-+]?\d")  # "acc=0.9", "loss: 0.5", "seed 3"
+_LOG_REMEDY = (
+    "write a table as CSV, with the names of the columns first (temp,seed,num_error) and one row at the end of each "
+    "run, and name that file"
+)
+_SEPARATORS = (",", ";", "\t", "|", None)  # None: blanks
 _YAML_LINE = re.compile(r"^\s*(- +)?[\w./\"'-]+ ?:( |$)|^\s*-( |$)|^---|^\s*#|^\s*$")
 _YAML_SAMPLE = 20  # lines
 _YAML_REMEDY = (
@@ -137,3 +154,21 @@ def refuse_text_kind(path: Path, head: str) -> None:
     has_names = any(":" in line for line in lines)
     if has_names and all(_YAML_LINE.match(line.rstrip("\r")) for line in lines):
         refuse_kind(path, "a YAML file", _YAML_REMEDY)
+    if _is_log(lines):
+        refuse_kind(path, "a log, lines of text without a table", _LOG_REMEDY)
+    if len(lines) > 1 and not re.search(r"[\d,;\t|]", head):
+        refuse_kind(path, "a text without numbers", _LOG_REMEDY)
+
+
+def _is_log(lines: Sequence[str]) -> bool:
+    """Return whether most lines are those of a log, and no line above them names columns of theirs."""
+    is_log_line = [bool(_LOG_LINE.match(line)) or len(_NAMED_NUMBER.findall(line)) > 1 for line in lines]
+    if 2 * sum(is_log_line) <= len(lines):
+        return False
+    first = is_log_line.index(True)
+    sizes = [len(lines[first].split(separator)) for separator in _SEPARATORS]
+    return not any(
+        size == len(line.split(separator)) > 1
+        for line in lines[:first]
+        for separator, size in zip(_SEPARATORS, sizes, strict=True)
+    )

@@ -83,7 +83,7 @@ def _make_header(
     long_rows = [row for row in rows if len(row.fields) == size]
     if size == len(names) + 1 and not any(row.fields[-1] for row in long_rows):
         names = [*names, ""]  # Each row ends with a separator.
-    elif size == len(names) + 1 and _count_up([row.fields[0] for row in long_rows]):
+    elif size == len(names) + 1 and _is_row_numbering([row.fields[0] for row in long_rows]):
         names = ["", *names]  # R and pandas.DataFrame.to_string write row numbers, and no name for them.
         numbers_rows = True
     elif size == len(names) - 1 and not names[-1]:
@@ -94,7 +94,7 @@ def _make_header(
     return Header(dialect, names, record.line, n_lines, titles, n_comments, agreement, rows, numbers_rows)
 
 
-def _count_up(fields: Sequence[str]) -> bool:
+def _is_row_numbering(fields: Sequence[str]) -> bool:
     """Return whether values are 0, 1, 2, ... or 1, 2, 3, ..."""
     return any(fields == [str(number) for number in range(first, first + len(fields))] for first in (0, 1))
 

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_temperatures
 from kdtune.foreign.file_kinds import refuse_kind
+from kdtune.foreign.nested_columns import flatten_records
 from kdtune.foreign.plain_tables import to_plain_table
 from kdtune.text import join_names, pluralize
 
@@ -20,6 +22,9 @@ _FORMS = (
 )
 _LEVELS = "."  # joins the names of values in values, as pandas.json_normalize and W&B do
 _ROW_NUMBERS = "index"  # what pandas calls row numbers in orient="table"
+
+_KINDS = {int: "numbers", float: "numbers", str: "texts", bool: "truths", list: "lists", dict: "objects"}
+_SHOWN_NAMES = 4  # in a message
 
 Record = Mapping[str, Any]
 
@@ -86,8 +91,11 @@ def _parse(path: Path, text: str) -> Any:
             try:
                 records.append(json.loads(line))
             except ValueError as error:
+                reason = str(error)
+                if isinstance(error, json.JSONDecodeError):  # else an integer has thousands of digits
+                    reason = f"{error.msg} (column {error.colno})"
                 raise RequestError(
-                    f"{path}:{number:,}: the line is not valid JSON: {error}; complete or remove it"
+                    f"{path}:{number:,}: the line is not valid JSON: {reason}; complete or remove it"
                 ) from None
     return records
 
@@ -97,7 +105,7 @@ def _find_table(path: Path, value: Any) -> _Table:
     if isinstance(value, list):
         return _read_list(path, value)
     if not isinstance(value, dict):
-        raise _make_form_error(path)
+        raise _make_form_error(path, value)
     if "cells" in value and "nbformat" in value:
         refuse_kind(
             path, "a Jupyter notebook", "write the table in it to a file (frame.to_csv('table.csv')), and name that"
@@ -106,7 +114,11 @@ def _find_table(path: Path, value: Any) -> _Table:
         return _read_table_schema(value)
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
         return _Table(_label_rows(path, value["columns"], value["data"]), [])
-    if value and all(isinstance(item, list) for item in value.values()) and not _has_records(value):
+    if (
+        value
+        and all(isinstance(item, list) for item in value.values())
+        and (not _has_records(value) or _has_columns_of_objects(value))
+    ):
         return _read_columns(path, value)
     if value and all(isinstance(item, dict) for item in value.values()) and set.intersection(*map(set, value.values())):
         return _read_nested(path, value)
@@ -117,22 +129,25 @@ def _find_table(path: Path, value: Any) -> _Table:
         note = f'The table is the list "{name}" in the JSON.'
         if others:
             note += f" Not read: {join_names(others, max_names=8)}."
-        return _Table(_flatten(records), [note])
+        return _Table(flatten_records(records), [note])
     if len(record_lists) > 1:
         raise RequestError(
             f"{path}: the JSON holds several tables ({join_names(list(record_lists))}); save one of them"
         )
     if any(isinstance(item, list) for item in value.values()):
-        raise _make_form_error(path)
-    return _Table(_flatten([value]), [])
+        raise _make_form_error(path, value)
+    records = flatten_records([value])
+    if not find_temperatures(records[0]):  # One run may be logged so; what has no T is something else.
+        raise _make_form_error(path, value)
+    return _Table(records, [])
 
 
 def _read_list(path: Path, items: list[Any]) -> _Table:
     if _is_records(items):
-        return _Table(_flatten(items), [])
+        return _Table(flatten_records(items), [])
     if len(items) > 1 and all(isinstance(item, list) for item in items) and all(isinstance(n, str) for n in items[0]):
         return _Table(_label_rows(path, items[0], items[1:]), ["The first list in the JSON names the columns."])
-    raise _make_form_error(path)
+    raise _make_form_error(path, items)
 
 
 def _read_table_schema(value: Record) -> _Table:
@@ -141,7 +156,7 @@ def _read_table_schema(value: Record) -> _Table:
     numbers = [record.get(_ROW_NUMBERS) for record in records]
     if value["schema"].get("primaryKey") == [_ROW_NUMBERS] and numbers == list(range(len(records))):
         records = [{name: item for name, item in record.items() if name != _ROW_NUMBERS} for record in records]
-    return _Table(_flatten(records), [])
+    return _Table(flatten_records(records), [])
 
 
 def _read_columns(path: Path, columns: Mapping[str, list[Any]]) -> _Table:
@@ -161,10 +176,10 @@ def _read_nested(path: Path, value: Mapping[str, Mapping[str, Any]]) -> _Table:
     if has_numbered_rows:
         raise RequestError(f"{path}: the columns of the table in the JSON have no names; {_FORMS}")
     if all(map(str.isdigit, value)):
-        return _Table(_flatten(list(value.values())), [])
+        return _Table(flatten_records(list(value.values())), [])
     key = "key" if not any("key" in names for names in inner_names) else "key of the row"
     note = f"Each object in the JSON is a row, and its name the value of the column {key}, as in {next(iter(value))!r}."
-    return _Table(_flatten([{key: name, **item} for name, item in value.items()]), [note])
+    return _Table(flatten_records([{key: name, **item} for name, item in value.items()]), [note])
 
 
 def _label_rows(path: Path, names: Sequence[Any], rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -178,20 +193,6 @@ def _label_rows(path: Path, names: Sequence[Any], rows: Sequence[Any]) -> list[d
     return [dict(zip(labels, row, strict=True)) for row in rows]
 
 
-def _flatten(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return records without objects in them: {"config": {"T": 4}} becomes {"config.T": 4}."""
-    return [dict(_iterate_values(record)) for record in records]
-
-
-def _iterate_values(record: Record) -> Any:
-    for name, value in record.items():
-        if isinstance(value, dict) and value:
-            for inner_name, inner_value in _iterate_values(value):
-                yield f"{name}{_LEVELS}{inner_name}", inner_value
-        else:
-            yield name, None if isinstance(value, dict) else value
-
-
 def _is_records(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
@@ -200,5 +201,24 @@ def _has_records(value: Record) -> bool:
     return any(_is_records(item) for item in value.values())
 
 
-def _make_form_error(path: Path) -> RequestError:
-    return RequestError(f"{path}: this JSON is no table; {_FORMS}")
+def _has_columns_of_objects(columns: Mapping[str, list[Any]]) -> bool:
+    """Return whether lists of objects are columns of one table: of one length, and with different names in them."""
+    names = [{name for record in items for name in record} for items in columns.values() if _is_records(items)]
+    has_one_length = len({len(items) for items in columns.values()}) == 1
+    return len(columns) > 1 and has_one_length and len(set().union(*names)) == sum(map(len, names))
+
+
+def _make_form_error(path: Path, value: Any) -> RequestError:
+    return RequestError(f"{path}: this JSON is no table, but {_describe_form(value)}; {_FORMS}")
+
+
+def _describe_form(value: Any) -> str:
+    """Say what a value is that is no table, as in "a list of numbers" and "a single object (a, b)"."""
+    if value in ({}, []):
+        return f"an empty {'list' if isinstance(value, list) else 'object'}"
+    if isinstance(value, dict):
+        return f"a single object ({join_names(list(value), max_names=_SHOWN_NAMES)})"
+    if not isinstance(value, list):
+        return "a single value"
+    kinds = {_KINDS.get(type(item), "null") for item in value}
+    return f"a list of {kinds.pop() if len(kinds) == 1 else 'different values'}"

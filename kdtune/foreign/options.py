@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from kdtune.analysis.selection_measure import Measure
+from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR
 from kdtune.errors import RequestError
+from kdtune.text import describe_value
 
 REPEATS = ("once", "keep")
 
@@ -35,18 +37,23 @@ class ReadingOptions:
     def __post_init__(self) -> None:
         is_map = isinstance(self.column_map, Mapping)
         if not is_map or not all(isinstance(name, str) for pair in self.column_map.items() for name in pair):
-            raise RequestError(f"map: must map names to names, as in map={{'temp': 'tau'}}, not {self.column_map!r}")
+            raise RequestError(
+                f"map: must map names to names, as in map={{'temp': 'tau'}}, not {describe_value(self.column_map)}"
+            )
         object.__setattr__(self, "cell", list_names("cell", self.cell))
         for name, value in (("where", self.where), ("measure", self.measure)):
             if value is not None and (not isinstance(value, str) or not value.strip()):
-                raise RequestError(f"{name}: must be a text, not {value!r}")
+                raise RequestError(f"{name}: must be a text, not {describe_value(value)}")
         for name, flag in (("paired_by_order", self.is_paired_by_order), ("higher_is_better", self.is_higher_better)):
             if flag is not None and not isinstance(flag, bool):
-                raise RequestError(f"{name}: must be True or False, not {flag!r}")
+                raise RequestError(f"{name}: must be True or False, not {describe_value(flag)}")
         if self.repeats not in (None, *REPEATS):
-            raise RequestError(f"repeats: must be 'once' or 'keep', not {self.repeats!r}")
+            raise RequestError(f"repeats: must be 'once' or 'keep', not {describe_value(self.repeats)}")
         if self.is_higher_better and self.measure is None:
             raise RequestError("--higher-is-better needs the name of the measure: --measure NAME --higher-is-better")
+        has_errors = not {NUM_ERROR, VAL_NUM_ERROR}.isdisjoint(self.column_map)  # It insists that these are errors.
+        if self.is_higher_better is False and self.measure is None and not has_errors:
+            raise RequestError("--lower-is-better needs the name of the measure: --measure NAME --lower-is-better")
 
 
 def list_names(argument: str, names: Any) -> list[str] | None:
@@ -64,7 +71,9 @@ def list_names(argument: str, names: Any) -> list[str] | None:
     is_list = isinstance(names, Iterable) and not isinstance(names, (str, bytes, Mapping))
     listed = list(names) if is_list else []
     if not is_list or not all(isinstance(name, str) for name in listed):
-        raise RequestError(f"{argument}: must be a list of names, as in {argument}=['width', 'lr'], not {names!r}")
+        raise RequestError(
+            f"{argument}: must be a list of names, as in {argument}=['width', 'lr'], not {describe_value(names)}"
+        )
     return list(dict.fromkeys(listed))
 
 

@@ -10,11 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kdtune.foreign.plain_arrays import DURATIONS, LONG_INTEGERS, PlainColumn, to_plain_array
+from kdtune.foreign.plain_arrays import DURATIONS, LONG_INTEGERS, PlainColumn, may_have_blanks, to_plain_array
 from kdtune.foreign.plain_values import PlainValue, to_plain_text, to_plain_value
 
 MIXED_VALUES = "values of several kinds (text, numbers, truths) are all read as text"
+STRIPPED_TEXTS = "blanks around texts are left out"
 
+_TEXT_TYPES = {"string", "large_string", "string_view"}
 _PLAIN_DTYPES = (np.dtype("bool"), np.dtype("int64"), np.dtype("float64"))
 # Values of these types are plain already, except that NaN and pandas' NA stand for null.
 _PLAIN_TYPES = {str, int, float, bool, type(None), type(pd.NA)}
@@ -62,6 +64,8 @@ def _convert_array(array: Any, keeps_text: bool) -> PlainColumn:
         return _convert_array(pa.chunked_array(chunks, array.type.value_type), keeps_text)
     if pa.types.is_run_end_encoded(array.type):
         return _convert_array(pc.run_end_decode(array), keeps_text)
+    if str(array.type) in _TEXT_TYPES:
+        return _strip_texts(array, keeps_text)
     plain_column = to_plain_array(array, keeps_text)
     if plain_column is not None:
         return plain_column
@@ -70,6 +74,21 @@ def _convert_array(array: Any, keeps_text: bool) -> PlainColumn:
         if column.dtype.kind == "O" and isinstance(column.dtype, pd.api.extensions.ExtensionDtype):
             return to_plain_column(column, keeps_text)
     return _convert_objects(array.to_pylist(), keeps_text)
+
+
+def _strip_texts(texts: Any, keeps_text: bool) -> PlainColumn:
+    """Convert texts without the blanks around them, as they are read from text files: " a" and "a" are one setting."""
+    if str(texts.type) == "string_view":
+        texts = texts.cast(pa.large_string())
+    stripped = pc.utf8_trim_whitespace(texts) if may_have_blanks(texts) else texts
+    plain_column = to_plain_array(stripped, keeps_text)
+    assert plain_column is not None  # texts always are
+    if stripped is texts:
+        return plain_column
+    is_changed = pc.and_(pc.not_equal(stripped, texts), pc.not_equal(stripped, ""))
+    if pd.api.types.is_numeric_dtype(plain_column.values.dtype) or not pc.any(is_changed).as_py():
+        return plain_column
+    return PlainColumn(plain_column.values, [STRIPPED_TEXTS, *plain_column.changes])
 
 
 def _convert_categories(column: pd.Series, keeps_text: bool) -> PlainColumn:

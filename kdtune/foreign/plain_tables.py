@@ -10,10 +10,12 @@ import pandas as pd
 
 from kdtune.columns import COLUMN_TYPES, ID, TEACHER_ID
 from kdtune.errors import RequestError
+from kdtune.foreign.nested_columns import flatten_columns, read_objects
 from kdtune.foreign.plain_arrays import PlainColumn
 from kdtune.foreign.plain_columns import to_plain_column
-from kdtune.foreign.plain_names import list_names, list_plain_names, name_columns
+from kdtune.foreign.plain_names import LabelledColumns, list_names, list_plain_names, name_columns
 from kdtune.foreign.plain_sources import is_polars, is_rows, list_columns
+from kdtune.text import describe_type
 
 # What libraries offer to let others read their tables; the last ones are those of a DuckDB connection after a query.
 _PROTOCOLS = ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__", "to_arrow_table", "fetch_arrow_table")
@@ -52,12 +54,26 @@ def to_plain_table(source: Any) -> PlainTable:
         If it is none of these, or a column cannot be read.
     """
     if not is_table(source):
-        raise _make_kind_error(source)
-    labels, columns, notes = list_columns(source)
+        raise make_kind_error(source)
+    return _read_columns(list_columns(source))
+
+
+def flatten_texts(frame: pd.DataFrame) -> PlainTable:
+    """Return a plain table whose columns of texts that are objects, as ``{"T": 4}``, are flattened."""
+    if all(read_objects(frame[name]) is None for name in frame.columns):
+        return PlainTable(frame, [])
+    return _read_columns(LabelledColumns(list(frame.columns), [frame[name] for name in frame.columns], []))
+
+
+def _read_columns(table: LabelledColumns) -> PlainTable:
+    """Return plain columns with unique names; those of objects are flattened."""
+    labels, columns, notes = flatten_columns(table)
     names = list_plain_names(labels)
     # In the table of a sweep the types are right: there a shift of the biases of class "3" is text.
     text_names = set(names) if set(COLUMN_TYPES) <= set(names) else _ID_COLUMNS
-    plain_columns = [_convert(name, column, name in text_names) for name, column in zip(names, columns, strict=True)]
+    plain_columns = [
+        _read_column(name, column, name in text_names) for name, column in zip(names, columns, strict=True)
+    ]
     named_columns = name_columns(labels, [column.values for column in plain_columns])
     names_by_change: dict[str, list[str]] = {}
     for name, column in zip(names, plain_columns, strict=True):
@@ -68,7 +84,8 @@ def to_plain_table(source: Any) -> PlainTable:
     return PlainTable(pd.DataFrame(named_columns.columns), notes)
 
 
-def _convert(name: str, column: Any, keeps_text: bool) -> PlainColumn:
+def _read_column(name: str, column: Any, keeps_text: bool) -> PlainColumn:
+    """Return a plain column; raise RequestError, naming the column, if its values cannot be read."""
     try:
         return to_plain_column(column, keeps_text)
     except Exception as error:  # Values of foreign types raise errors of their own.
@@ -82,14 +99,15 @@ def _is_one_column(source: Any) -> bool:
     return hasattr(source, "to_frame")
 
 
-def _make_kind_error(source: Any) -> RequestError:
-    kind = type(source)
-    name = (
-        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
-    )
-    remedy = "; a single column becomes a table with .to_frame()" if _is_one_column(source) else ""
+def make_kind_error(source: Any) -> RequestError:
+    """Return the error for something that is neither a path nor a table; it names the type, and what would be right."""
+    remedy = ""
+    if _is_one_column(source):
+        remedy = "; a single column becomes a table with .to_frame()"
+    elif hasattr(source, "__array__"):
+        remedy = "; an array becomes a table with pandas.DataFrame(array, columns=[...])"
     return RequestError(
-        f"the table must be a path, a pandas or polars DataFrame, an Arrow table, a DuckDB relation, any other object "
-        f"with __arrow_c_stream__ or __dataframe__, a dict of columns, or a list of rows, each a dict; not of type "
-        f"{name}{remedy}"
+        f"results: must be a path, as in results='results/fakeset', or a table: a pandas or polars DataFrame, an "
+        f"Arrow table, a DuckDB relation, any other object with __arrow_c_stream__ or __dataframe__, a dict of "
+        f"columns, or a list of rows, each a dict; not of type {describe_type(source)}{remedy}"
     )

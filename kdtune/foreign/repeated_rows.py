@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from kdtune.columns import MODEL, STUDENT, TEMP
+from kdtune.columns import DONE, MODEL, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
-from kdtune.foreign.row_copies import Copies, find_copies, find_surplus_failures, find_twins
+from kdtune.foreign.own_names import get_own_name
+from kdtune.foreign.rounded_rows import drop_rounded_rows
+from kdtune.foreign.row_copies import Copies, find_copies, find_surplus_failures, find_twins, split_roles
 from kdtune.foreign.row_keys import Indices, Mask, find_equal_rows, hash_rows
 from kdtune.text import pluralize
 
@@ -32,13 +35,15 @@ def drop_repeated_rows(
     labels: Sequence[str],
     replicate: str | None,
     repeats: Literal["once", "keep"] | None,
+    own_names: Mapping[str, str] = MappingProxyType({}),
 ) -> Repeats:
     """Leave out the rows that are copies of others.
 
     Rows that are equal in all columns are copies if all rows of the table stand there equally often; if they share a
     replicate, an id or a time; or if chance does not give so many replicates equal results. Rows that are equal in all
     but labels are refused in the same cases: the user must say what they are. Single replicates with equal results by
-    chance stay, and so do rows without any measure.
+    chance stay, and so do rows without any measure. Before that, the rounded one of each two rows is left out where
+    two exports of the same runs stand in the table and one of them is rounded.
 
     Parameters
     ----------
@@ -47,6 +52,7 @@ def drop_repeated_rows(
     labels : The columns that name or date a run: ids, dates, hosts, run times, numbers of rows.
     replicate : The column that names the replicate; None if there is none.
     repeats : What the user says about rows that are equal in all but labels: each counts "once", or "keep" all.
+    own_names : kdtune's name of a column -> the table's own, where they differ; for messages.
 
     Raises
     ------
@@ -57,16 +63,25 @@ def drop_repeated_rows(
     labels = [name for name in labels if name in table.columns and name not in measures]
     run_columns = [name for name in table.columns if name not in set(labels)]
     is_measured = table[measures].notna().any(axis=1).to_numpy() if measures else np.zeros(len(table), bool)
+    if STATUS in table.columns:  # What failed does not count, however often it stands there.
+        is_measured = is_measured & (table[STATUS] == DONE).to_numpy(bool)
+    notes: list[str] = []
+    if repeats != "keep":
+        is_kept, notes = drop_rounded_rows(
+            table, measures=measures, labels=labels, is_measured=is_measured, is_told=repeats == "once"
+        )
+        if not is_kept.all():
+            table, is_measured = table[is_kept], is_measured[is_kept]
     is_equal = is_measured & find_equal_rows(table, run_columns)
     if not is_equal.any():
-        return Repeats(table, [])
+        return Repeats(table, notes)
     if repeats is not None:
-        return _follow_user(table, run_columns, labels, is_equal, repeats)
+        told = _follow_user(table, run_columns, labels, is_equal, repeats)
+        return Repeats(told.table, [*notes, *told.notes])
 
     keys = hash_rows(table, measures, labels, replicate, is_measured)
     is_kept = np.ones(len(table), bool)
-    notes = []
-    for role, is_role in _split_roles(table):
+    for role, is_role in split_roles(table):
         is_student = role == STUDENT
         copies = find_copies(keys.select(is_role & is_measured), is_student)
         is_kept[copies.positions] = False
@@ -79,21 +94,12 @@ def drop_repeated_rows(
             continue
         differing = _list_differing(table, run_columns, labels, twins)
         if is_student:
-            raise RequestError(_describe_twins(table, run_columns, measures, differing, twins))
+            raise RequestError(_describe_twins(table, run_columns, measures, differing, twins, own_names))
         surplus = twins[table[run_columns].iloc[twins].duplicated().to_numpy()]
         is_kept[surplus] = False
         start = _describe_repeats(len(surplus), f" with {MODEL} {role}", differing)
         notes.append(f"{start}: each counts once; {_KEEP}.")
     return Repeats(table if is_kept.all() else table[is_kept], notes)
-
-
-def _split_roles(table: pd.DataFrame) -> list[tuple[str, Mask]]:
-    """Return the roles of networks and which rows have them; all rows are distilled students without roles."""
-    if MODEL not in table.columns:
-        return [(STUDENT, np.ones(len(table), bool))]
-    roles = table[MODEL].fillna(STUDENT)
-    names = sorted(roles.unique(), key=lambda name: (name != STUDENT, str(name)))
-    return [(name, (roles == name).to_numpy(bool)) for name in names]
 
 
 def _follow_user(
@@ -136,7 +142,12 @@ def _describe_copies(copies: Copies, is_role: Mask, is_kept: Mask, rows_of: str)
 
 
 def _describe_twins(
-    table: pd.DataFrame, run_columns: list[str], measures: list[str], differing: list[str], twins: Indices
+    table: pd.DataFrame,
+    run_columns: list[str],
+    measures: list[str],
+    differing: list[str],
+    twins: Indices,
+    own_names: Mapping[str, str],
 ) -> str:
     """Say which rows are equal in all but labels, and ask the user what they are."""
     rows = table.iloc[twins]
@@ -146,9 +157,12 @@ def _describe_twins(
     for name in run_columns:
         is_same &= ((rows[name] == first[name]) | (rows[name].isna() & pd.isna(first[name]))).to_numpy(bool)
     second = rows[is_same].iloc[1]
-    settings = [name for name in run_columns if name not in (*measures, TEMP) and pd.notna(first[name])]
+    known = (*measures, TEMP, MODEL, STATUS)  # Twins are finished students.
+    settings = [name for name in run_columns if name not in known and pd.notna(first[name])]
     shown = [TEMP, *settings[: _SHOWN_COLUMNS - 2], *[name for name in measures if pd.notna(first[name])][:1]]
-    place = ", ".join(f"{name} {_format(first[name])}" for name in shown if name in table.columns)
+    place = ", ".join(
+        f"{get_own_name(name, own_names)} {_format(first[name])}" for name in shown if name in table.columns
+    )
     label = next(name for name in differing if first[name] != second[name])
     return (
         f"{_describe_repeats(n_repeated, '', differing)}, as at {place}: {label} {_format(first[label])} and "

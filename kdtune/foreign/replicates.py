@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from kdtune.analysis.cells import find_cell_columns
+from kdtune.analysis.column_values import has_several_values
+from kdtune.analysis.row_numbers import Mask, RowNumbers, list_first_of_pairs, number_pairs
+from kdtune.analysis.suggestions import suggest_filled_rows, suggest_map
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_seeds, find_weak_replicates
 from kdtune.text import join_names, pluralize
 
-Indices = npt.NDArray[np.int64]
-
-_HOW_TO_PAIR = (
-    "if runs of different T belong together, name the column that says which: --map replicate=NAME; "
-    "if the n-th run of each T belongs to the n-th of the others, add --paired-by-order"
+_UNNAMED = (
+    "No column says which runs share a seed, so runs are not paired and intervals are wider. If a column says it: "
+    "--map replicate=NAME. If the n-th runs of all T share a seed: --paired-by-order."
 )
+_SINGLE = (
+    "Each setting has one run per T, so nothing shows how much results vary by chance. Train each T with several seeds."
+)
+_PAIRED = "Temperatures are compared within each replicate, so what a seed does to all T alike drops out."
 _MIN_COMPLETE = 0.5  # the share of runs that must have partners at most T; else runs are analyzed as unpaired
 
 
-def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def name_replicates(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
     """Rename the column of seeds to ``REPLICATE``; several that vary name the replicate together.
+
+    Parameters
+    ----------
+    table : The table with ``MODEL`` and ``TEMP``.
+    own_names : kdtune's name of a column -> the table's own, where they differ.
 
     Returns
     -------
@@ -39,9 +47,9 @@ def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     is_student = (table[MODEL] == STUDENT) & (pd.to_numeric(table[TEMP], errors="coerce") > 0)
     if STATUS in table.columns:
         is_student &= table[STATUS] == DONE
-    students = table[is_student]
+    students = table if is_student.all() else table[is_student]
     seeds = find_seeds(table.columns)
-    varying = [name for name in seeds if students[name].nunique() > 1]
+    varying = [name for name in seeds if has_several_values(students[name])]
     if REPLICATE in varying:
         varying = [REPLICATE]
     named = varying or [
@@ -49,21 +57,24 @@ def name_replicates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     ]
     if not named:
         constants = [
-            f"{name} is {students[name].iloc[0]} in all rows" for name in seeds if students[name].notna().any()
+            f"{own_names.get(name, name)} is always {students[name].dropna().iloc[0]}"
+            for name in seeds
+            if students[name].notna().any()
         ]
-        notes = [f"{'; '.join(constants)}: it tells no runs apart."] if constants else []
+        notes = [f"{join_names(constants)}, which tells no runs apart."] if constants else []
         return table.drop(columns=REPLICATE, errors="ignore"), notes
     for name in named:
-        _refuse_blanks(students[name])
+        _refuse_blanks(students[name], own_names.get(name, name))
     if len(named) > 1:
         joined = table[named].astype(str).agg("/".join, axis=1).where(table[named].notna().any(axis=1), None)
         note = (
             f"{join_names(named)} name the replicate together: runs that agree in all of them are one replicate; "
-            f"to choose one, say --map {REPLICATE}={shlex.quote(named[0])}."
+            f"to choose one: {suggest_map(REPLICATE, named[0])}."
         )
         return table.drop(columns=named).assign(**{REPLICATE: joined}), [note]
     table = table.drop(columns=REPLICATE) if named != [REPLICATE] and REPLICATE in table.columns else table
-    return table.rename(columns={named[0]: REPLICATE}), [f"{named[0]} names the replicate."]
+    note = f"Replicates: runs with the same {own_names.get(named[0], named[0])} belong together."
+    return table.rename(columns={named[0]: REPLICATE}), [note]
 
 
 def _goes_through_temperatures(students: pd.DataFrame, name: str) -> bool:
@@ -72,26 +83,26 @@ def _goes_through_temperatures(students: pd.DataFrame, name: str) -> bool:
     return len(temperatures) > 1 and float(temperatures.median()) > max(1, students[TEMP].nunique() / 2)
 
 
-def _refuse_blanks(column: pd.Series) -> None:
+def _refuse_blanks(column: pd.Series, own_name: str) -> None:
     """Raise RequestError if some runs have no replicate though others have one."""
     n_blank = int(column.isna().sum())
     if n_blank:
-        name = str(column.name) if str(column.name).isidentifier() else f"`{column.name}`"
+        verb = "has" if n_blank == 1 else "have"
         raise RequestError(
-            f"{column.name}: it names the replicate, but {pluralize(n_blank, 'row')} of distilled students have none; "
-            f'fill them in, or leave these rows out: --where "{name} == {name}"'
+            f"{own_name}: it names the replicate, but {pluralize(n_blank, 'row')} of distilled students {verb} none; "
+            f"fill them in, or leave these rows out: {suggest_filled_rows(own_name)}"
         )
 
 
 def pair_replicates(
-    table: pd.DataFrame, cell_columns: list[str] | None, is_paired_by_order: bool
+    rows: RowNumbers, cell_columns: list[str], is_paired_by_order: bool
 ) -> tuple[pd.DataFrame, list[str]]:
     """Give each student its replicate, or null to all if the runs of different T do not belong together.
 
     Parameters
     ----------
-    table : The table with ``MODEL``, ``STATUS`` and ``TEMP``; ``REPLICATE`` if a column names it.
-    cell_columns : The columns that name a cell; None for the default.
+    rows : The table with ``MODEL``, ``STATUS`` and ``TEMP``; ``REPLICATE`` if a column names it.
+    cell_columns : The columns that name a cell.
     is_paired_by_order : Whether the n-th runs of all T belong together.
 
     Raises
@@ -99,80 +110,68 @@ def pair_replicates(
     RequestError
         If runs shall be paired by their order, though replicates pair them.
     """
-    is_student = table[MODEL] == STUDENT
-    has_names = REPLICATE in table.columns and table.loc[is_student, REPLICATE].notna().any()
+    table = rows.table
+    is_student = rows.find_rows(MODEL, STUDENT)
+    has_names = REPLICATE in table.columns and bool((is_student & table[REPLICATE].notna()).any())
     notes: list[str] = []
     if has_names:
-        table, notes = _unpair_if_needed(table, cell_columns)
+        table, notes = _unpair_if_needed(rows, cell_columns, is_student & rows.find_rows(STATUS, DONE))
     if is_paired_by_order:
         if has_names and table[REPLICATE].notna().any():
             raise RequestError(
-                "--paired-by-order is for runs that no column pairs, but the replicates do; leave the option out"
+                "--paired-by-order is for runs that no column pairs, but the replicates do; leave it out"
             )
         return _number_by_order(table, cell_columns)
     if not has_names:
         table = table.assign(**{REPLICATE: pd.Series([None] * len(table), index=table.index, dtype=object)})
         if not _has_several_runs(table[is_student], cell_columns):
-            return table, ["Each setting has one run per T: without replicates nothing can be told about noise."]
-        return table, [f"No column names the replicate: the runs of each T are analyzed as unpaired; {_HOW_TO_PAIR}."]
+            return table, [_SINGLE]
+        return table, [_UNNAMED]
     return table, notes
 
 
-def _unpair_if_needed(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str]]:
-    """Remove the replicates' names if they pair (almost) no runs: each run has a seed of its own."""
-    students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
-    columns = find_cell_columns(table) if cell_columns is None else cell_columns
-    if students.empty:
+def _unpair_if_needed(rows: RowNumbers, columns: list[str], is_run: Mask) -> tuple[pd.DataFrame, list[str]]:
+    """Remove the replicates' names if they pair (almost) no runs: each run has a seed of its own.
+
+    Parameters
+    ----------
+    rows : The table, and the numbers of its rows.
+    columns : The columns that name a cell.
+    is_run : Which rows are students that are done.
+    """
+    table = rows.table
+    if not is_run.any():
         return table, []
-    # Integers are combined and counted here, which for a million runs is several times as fast as grouping them.
-    cell: Indices = np.zeros(len(students), np.int64)
-    if columns:
-        cell = np.asarray(students.groupby(columns, dropna=False, sort=False).ngroup(), np.int64)
-    temperature, replicate = (pd.factorize(students[name])[0] for name in (TEMP, REPLICATE))
-    _, cells_of_T = _number_pairs(cell, temperature)
-    group, cells_of_group = _number_pairs(cell, replicate)  # the runs of one cell and replicate
-    _, groups = _number_pairs(group, temperature)
+    cell, temperature, replicate = (rows.number(names)[is_run] for names in (columns, [TEMP], [REPLICATE]))
+    cells_of_T = list_first_of_pairs(cell, temperature)
+    group, cells_of_group = number_pairs(cell, replicate)  # the runs of one cell and replicate
+    groups_of_T = list_first_of_pairs(group, temperature)
     n_all = np.bincount(cells_of_T)[cells_of_group]  # temperatures of the group's cell
-    n_temperatures = np.bincount(groups)  # and of the group itself
-    if n_all.max() < 2 or len(cells_of_T) == len(students):
+    n_temperatures = np.bincount(groups_of_T)  # and of the group itself
+    if n_all.max() < 2 or len(cells_of_T) == len(cell):
         return table, []
-    paired = ["Runs of one replicate are paired: what it does to all T alike cancels."]
     is_alone = bool((n_temperatures == 1).all())
     is_mostly_alone = n_temperatures[n_temperatures > n_all / 2].sum() < _MIN_COMPLETE * n_temperatures.sum()
     if not is_alone and not is_mostly_alone:
-        return table, paired
+        return table, [_PAIRED]
     reason = (
-        "No replicate has two temperatures: each run has a seed (or another name) of its own"
+        "No replicate has two temperatures: each run has a seed (or another name) of its own, so runs are not paired. "
+        "To pair them, give runs of different T the same seed."
         if is_alone
-        else "Most replicates have only a few of the temperatures, so that pairs would leave out most runs"
+        else "Most replicates have only a few of the temperatures. Runs are not paired, since pairs would leave out "
+        "most of them. To pair them, train all T with the same seeds."
     )
     unnamed = pd.Series([None] * len(table), index=table.index, dtype=object)
-    return table.assign(**{REPLICATE: unnamed}), [f"{reason}; they are analyzed as unpaired."]
+    return table.assign(**{REPLICATE: unnamed}), [reason]
 
 
-def _number_pairs(first: Indices, second: Indices) -> tuple[Indices, Indices]:
-    """Give each distinct pair of numbers a number of its own.
-
-    Returns
-    -------
-    The pair of each entry, and the first number of each pair.
-    """
-    n_second = int(second.max()) + 1
-    number, keys = pd.factorize(first.astype(np.int64) * n_second + second)
-    return number, np.asarray(keys) // n_second
-
-
-def _has_several_runs(students: pd.DataFrame, cell_columns: list[str] | None) -> bool:
+def _has_several_runs(students: pd.DataFrame, cell_columns: list[str]) -> bool:
     """Return whether any cell and T has two runs."""
-    columns = find_cell_columns(students.assign(**{REPLICATE: 0})) if cell_columns is None else cell_columns
-    return bool(students.duplicated([*columns, TEMP]).any())
+    return bool(students.duplicated([*cell_columns, TEMP]).any())
 
 
-def _number_by_order(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str]]:
+def _number_by_order(table: pd.DataFrame, cell_columns: list[str]) -> tuple[pd.DataFrame, list[str]]:
     """Give the runs of each cell and T numbers in the order of the rows."""
-    table = table.drop(columns=REPLICATE, errors="ignore")
-    if cell_columns is None:
-        cell_columns = find_cell_columns(table.assign(**{REPLICATE: 0}))
     number = table.groupby([MODEL, TEMP, *cell_columns], dropna=False).cumcount()
     return table.assign(**{REPLICATE: number}), [
         "Runs are paired by the order of the rows: the n-th run of each T is replicate n."

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from kdtune.analysis.suggestions import suggest_rows
 from kdtune.columns import BASELINE, MODEL, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_model
+from kdtune.text import join_names
 
 SETTING_SUFFIX = " (setting)"  # of a setting that is called as something else is called here
 _FIRST_ROWS = 100
@@ -20,10 +24,15 @@ _ROLES = {
 }  # fmt: skip
 
 
-def name_roles(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
     """Give a table the column ``MODEL`` with its three values; without one, all rows are distilled students.
 
     A column called ``model`` with other values (names of architectures) is a setting and gets another name.
+
+    Parameters
+    ----------
+    table : Plain columns.
+    own_names : kdtune's name of a column -> the table's own, where they differ.
 
     Raises
     ------
@@ -40,10 +49,11 @@ def name_roles(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if not known:
         return _take_for_setting(table, name, unknown)
     if unknown:
+        own_name = own_names.get(name, name)
         raise RequestError(
-            f"{name}: {', '.join(map(repr, unknown[:5]))} is none of {TEACHER}, {BASELINE} (trained on labels alone) "
-            f"and {STUDENT}; select the rows that kdtune is to read, as in "
-            f'--where "{name} in {[str(value) for value in known][:3]}"'
+            f"{own_name} has {join_names(list(map(repr, unknown)), max_names=5)}, which kdtune does not know as the "
+            f"role of a network. Write {TEACHER}, {BASELINE} (trained on labels alone) or {STUDENT} instead, or read "
+            f"the other rows only: {suggest_rows(own_name, known)}"
         )
     notes = []
     roles = table[name].map(known)

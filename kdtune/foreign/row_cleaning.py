@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from kdtune.errors import RequestError
 from kdtune.foreign.headers import Header
 from kdtune.foreign.records import COMMENT
-from kdtune.foreign.text_rows import LeftOut, Rows
+from kdtune.foreign.text_rows import LeftOutLines, Rows
 from kdtune.text import join_names, pluralize
 
 _RULE = r":?(-+|=+):?"  # a value of a rule, as in "|---|:--:|"
@@ -56,7 +56,7 @@ def clean_rows(path: Path, header: Header, rows: Rows) -> CleanRows:
     if not len(columns[0]):
         raise RequestError(f"{path}: the table has no rows below the names of its columns")
     if header.numbers_rows:
-        _check_row_numbers(path, columns[0])
+        _refuse_other_than_row_numbers(path, columns[0])
     return _drop_columns(header, columns, _describe_left_out(left_out))
 
 
@@ -120,7 +120,7 @@ def _find_rule(columns: Sequence[Any]) -> Any | None:
     return pa.array(is_rule)
 
 
-def _check_row_numbers(path: Path, column: Any) -> None:
+def _refuse_other_than_row_numbers(path: Path, column: Any) -> None:
     """Raise RequestError if the values of a column that the header does not know do not number the rows."""
     try:
         numbers = column.cast(pa.int64()).to_numpy()
@@ -159,7 +159,7 @@ def _drop_columns(header: Header, columns: list[Any], notes: list[str]) -> Clean
     )
 
 
-def _describe_left_out(left_out: LeftOut) -> list[str]:
+def _describe_left_out(left_out: LeftOutLines) -> list[str]:
     """Say how many lines are left out, and why; nothing on rules, which never are values."""
     reasons = [
         pluralize(left_out.n_blank, "empty row") if left_out.n_blank else "",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from kdtune.columns import MODEL, STUDENT
 from kdtune.foreign.improbable_repeats import find_improbable_repeats
+from kdtune.foreign.repeated_blocks import find_repeated_blocks
 from kdtune.foreign.row_keys import Indices, Mask, RowKeys, count_rows, find_common_factors
 
 
@@ -15,6 +18,15 @@ class Copies(NamedTuple):
 
     positions: Indices  # of those that do not count
     times: int  # how often all rows stand in the table: 2 if an export stands there twice, 1 if only some are repeated
+
+
+def split_roles(table: pd.DataFrame) -> list[tuple[str, Mask]]:
+    """Return the roles of networks and which rows have them; all rows are distilled students without roles."""
+    if MODEL not in table.columns:
+        return [(STUDENT, np.ones(len(table), bool))]
+    roles = table[MODEL].fillna(STUDENT)
+    names = sorted(roles.unique(), key=lambda name: (name != STUDENT, str(name)))
+    return [(name, (roles == name).to_numpy(bool)) for name in names]
 
 
 def find_copies(keys: RowKeys, is_student: bool) -> Copies:
@@ -52,6 +64,10 @@ def find_twins(keys: RowKeys, is_student: bool) -> Indices:
     is_same_run = keys.has_replicate | _shares_id(keys) | _stands_beside_students(counts, is_student)
     if (is_twin & is_same_run).any():
         return keys.positions[is_twin & is_same_run]
+    is_block = is_twin & find_repeated_blocks(keys, keys.run)
+    if is_block.any():
+        is_twin &= np.isin(keys.run, keys.run[is_block])
+        return keys.positions[is_twin]
     return keys.positions[find_improbable_repeats(keys, is_twin)]
 
 
@@ -67,6 +83,8 @@ def _find_surplus(keys: RowKeys, is_student: bool, has_copies: bool) -> tuple[Ma
         return numbers >= counts // times, times
     is_same_run = keys.has_replicate | keys.has_id.any(axis=1) | _stands_beside_students(counts, is_student)
     is_surplus = is_same_run & (numbers > 0)
+    if not is_surplus.any():
+        is_surplus = find_repeated_blocks(keys, keys.whole)
     if not is_surplus.any():
         # Where all rows of a setting stand there equally often, as for the whole table; else each counts once.
         factors = find_common_factors(keys.settings, counts)

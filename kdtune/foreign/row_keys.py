@@ -87,6 +87,11 @@ def hash_rows(
     )
 
 
+def hash_columns(columns: Sequence[pd.Series], n_rows: int = 0) -> Hashes:
+    """Compute a hash of each row of some columns; without columns, all of the ``n_rows`` rows are equal."""
+    return _combine(len(columns[0]) if columns else n_rows, [_hash(column) for column in columns])
+
+
 def count_rows(hashes: Hashes) -> tuple[Indices, Indices]:
     """Return how many rows have the same hash as each row, and how many of them stand above it, both (rows,)."""
     codes, _ = pd.factorize(hashes)

@@ -46,7 +46,7 @@ def find_layout(path: Path, head: str) -> Header:
         if header is not None:
             headers.append(header)
     hint = next((_HINTS[suffix.lower()] for suffix in path.suffixes if suffix.lower() in _HINTS), "")
-    header = max(headers, key=lambda candidate: _rate(candidate, hint), default=None)
+    header = max(headers, key=lambda candidate: _rate_separator(candidate, hint), default=None)
     is_table = header is not None and header.agreement >= _LEAST_AGREEMENT
     # Sentences hold spaces and commas, too. Elsewhere the first row that is wrong is named later.
     if header is None or (not is_table and (header.titles or header.dialect.separator == SPACE)):
@@ -84,7 +84,7 @@ def _try_separator(path: Path, lines: Sequence[str], dialect: Dialect, first_lin
     return None if header is not None and dialect.separator == SPACE and not header.rows else header
 
 
-def _rate(header: Header, hint: str) -> tuple[float, ...]:
+def _rate_separator(header: Header, hint: str) -> tuple[float, ...]:
     """Return how good a separator is: the larger the better, the first number counts most."""
     separator = header.dialect.separator
     return (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from kdtune.analysis.cells import find_cell_columns
+from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
     DONE,
     FAILED,
@@ -19,23 +22,30 @@ from kdtune.columns import (
     STUDENT,
     TEACHER_ID,
     TEMP,
-    WIDTH,
 )
-from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
-from kdtune.foreign.column_names import find_width
+from kdtune.foreign.early_stops import describe_early_stops
+from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
-from kdtune.foreign.reading_notes import describe_errors, describe_infinite_values, describe_others, describe_settings
+from kdtune.foreign.own_names import rename_known_columns, rename_model, rename_replicates, rename_reserved
+from kdtune.foreign.reading_notes import (
+    describe_equivalent_settings,
+    describe_errors,
+    describe_others,
+    describe_settings,
+)
 from kdtune.foreign.repeated_rows import drop_repeated_rows
-from kdtune.foreign.replicates import name_replicates, pair_replicates
+from kdtune.foreign.replicates import pair_replicates
 from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
-from kdtune.foreign.single_runs import refuse_epochs, refuse_shared_replicates, refuse_splits
+from kdtune.foreign.seed_texts import join_seed_texts
+from kdtune.foreign.shared_replicates import refuse_shared_replicates
+from kdtune.foreign.single_runs import refuse_epochs, refuse_splits
+from kdtune.foreign.summary_rows import drop_summary_rows
 from kdtune.foreign.temperatures import join_close_numbers, read_temperatures
 from kdtune.foreign.unclear_columns import (
     KNOWN_COLUMNS,
-    choose_temperature,
     refuse_doubtful_copies,
     refuse_unknown_measure,
     refuse_used_cell_columns,
@@ -48,13 +58,14 @@ def standardize_sweep_table(table: pd.DataFrame, options: ReadingOptions, notes:
     notes = list(notes)
     if table[ID].duplicated().any():
         labels = [ID, *(name for name in RUN_COLUMNS if name in table.columns and name != STATUS)]
-        table = _drop_repeats(table, labels, [], options, notes)
-    table = _join_numbers(table, [TEMP], notes)
+        table = _drop_repeats(table, labels, [], options, options.column_map, notes)
+    table = _join_numbers(RowNumbers(table), [TEMP], notes).table
     measured = read_measures(table, options)
     table = measured.table
     notes += measured.notes
     if options.is_paired_by_order:
-        table, pair_notes = pair_replicates(table, options.cell, True)
+        cell_columns = find_cell_columns(table) if options.cell is None else options.cell
+        table, pair_notes = pair_replicates(RowNumbers(table), cell_columns, True)
         notes += pair_notes
     return ReadTable(table, options.cell, notes, measured.measure)
 
@@ -72,104 +83,82 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
         table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
     refuse_unknown_measure(own_columns, options)
-    table, cell_columns = _rename_known_columns(table, options, notes)
-    for read_step in (name_roles, read_states, name_replicates):
-        table, step_notes = read_step(table)
-        notes += step_notes
-    cell_columns = _rename_model(table, cell_columns)
+    own_names = dict(options.column_map)
+    table, cell_columns = rename_known_columns(table, options, own_names, notes)
+    table, role_notes = name_roles(table, own_names)
+    table, state_notes = read_states(table, own_names, are_rows_selected=options.where is not None)
+    table, summary_notes = drop_summary_rows(table)
+    table, seed_notes = join_seed_texts(table)
+    table, replicate_notes = rename_replicates(table, own_names)
+    notes += [*role_notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
+    cell_columns = rename_model(table, cell_columns)
     measured = read_measures(table, options)
     notes += [*describe_errors(table, options), *measured.notes]
-    table, step_notes = read_temperatures(_add_status(measured.table, notes))
+    table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names)
     notes += step_notes
-    refuse_used_cell_columns(table, cell_columns, options)
+    refuse_used_cell_columns(table, cell_columns, options, own_names)
     refuse_doubtful_copies(table, own_columns, options)
 
     refuse_splits(table, options.cell)
-    others = _classify(table, cell_columns or [])
-    table = _join_numbers(table, [TEMP, *_list_real_settings(table, others)], notes)
+    rows = RowNumbers(table)
+    is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
+    others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [])
+    rows = _join_numbers(rows, [TEMP, *_list_real_settings(table, others)], notes)
+    table = rows.table
     labels = [*others.bookkeeping, *others.unique, *others.changing]
     run_columns = _list_run_columns(table, others, cell_columns)
-    has_single_runs = REPLICATE in table.columns and not table.duplicated(run_columns).any()
+    has_single_runs = REPLICATE in table.columns and not rows.has_duplicates(run_columns)
     if not has_single_runs:
-        refuse_epochs(table, run_columns, others.bookkeeping)
-        table = _drop_repeats(table, labels, others.measures, options, notes)
+        refuse_epochs(table, run_columns, others.bookkeeping, own_names)
+        table = _drop_repeats(table, labels, others.measures, options, own_names, notes)
+    notes += describe_early_stops(table, run_columns)
     no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
     standard = table.drop(columns=no_settings)
-    standard, cell_columns = _rename_reserved(standard, cell_columns)
+    standard, cell_columns = rename_reserved(standard, cell_columns)
+    rows = rows.follow(standard)
     if cell_columns is None:
-        cell_columns = find_cell_columns(standard.assign(**{REPLICATE: 0}))
-    standard, pair_notes = pair_replicates(standard, cell_columns, options.is_paired_by_order)
+        cell_columns = find_cell_columns(standard, rows)
+    settings_notes = describe_settings(rows, cell_columns)
+    if options.cell is None:
+        settings_notes += describe_equivalent_settings(rows, cell_columns, own_names)
+    standard, pair_notes = pair_replicates(rows, cell_columns, options.is_paired_by_order)
     if not has_single_runs or options.cell is not None:
-        refuse_shared_replicates(standard, table, cell_columns)
-    notes += [*describe_settings(standard, cell_columns), *describe_others(others), *pair_notes]
+        refuse_shared_replicates(standard, table, cell_columns, others.measures, own_names)
+    notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
     return ReadTable(standard, cell_columns, notes, measured.measure)
-
-
-def _rename_known_columns(
-    table: pd.DataFrame, options: ReadingOptions, notes: list[str]
-) -> tuple[pd.DataFrame, list[str] | None]:
-    """Rename the columns of T and of the student's width; return the columns that name a cell by their new names."""
-    new_names = {}
-    temperature = choose_temperature(table, options)
-    notes.append(f"The temperature is the column {options.column_map.get(TEMP, temperature)}.")
-    if temperature != TEMP:
-        new_names[temperature] = TEMP
-    width = find_width(table.columns)
-    if width not in (None, WIDTH):
-        new_names[str(width)] = WIDTH
-        notes.append(f"The student's width is the column {width}.")
-    cell = options.cell
-    return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
-
-
-def _rename_reserved(table: pd.DataFrame, cell_columns: list[str] | None) -> tuple[pd.DataFrame, list[str] | None]:
-    """Rename the settings that are called as a sweep calls something else, such as ``device``."""
-    new_names = {name: f"{name}{SETTING_SUFFIX}" for name in table.columns if name in RUN_COLUMNS and name != STATUS}
-    cell = None if cell_columns is None else [new_names.get(name, name) for name in cell_columns]
-    return table.rename(columns=new_names), cell
-
-
-def _rename_model(table: pd.DataFrame, cell_columns: list[str] | None) -> list[str] | None:
-    """Return the columns that name a cell, with the new name of a setting that is called ``model``."""
-    if cell_columns is None or MODEL not in cell_columns:
-        return cell_columns
-    setting = f"{MODEL}{SETTING_SUFFIX}"
-    if setting not in table.columns:
-        raise RequestError(f"--cell: {MODEL} cannot name a setting: it says which networks are teachers and baselines")
-    return [setting if name == MODEL else name for name in cell_columns]
 
 
 def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Mark the rows without any result as failed; without a column of states, all others are done."""
     measures = [name for name in (*RESULT_COLUMNS, SCORE) if name in table.columns]
-    describe_infinite_values(table, measures, notes)
+    notes += describe_infinite_values(table)
     has_results = table[measures].notna().any(axis=1)
-    status = (
-        table[STATUS].where(has_results, FAILED)
-        if STATUS in table.columns
-        else has_results.map({True: DONE, False: FAILED})
-    )
-    was_done = table[STATUS] == DONE if STATUS in table.columns else pd.Series(True, index=table.index)
-    n_without = int((was_done & ~has_results).sum())
-    if n_without:
-        notes.append(f"Left out: {pluralize(n_without, 'row')} without a result.")
-    table = table.assign(**{STATUS: status})
+    had_status = STATUS in table.columns
+    if not had_status:
+        table = table.assign(**{STATUS: DONE})
+    if not has_results.all():
+        n_without = int(((table[STATUS] == DONE) & ~has_results).sum())
+        if n_without:
+            notes.append(f"Left out: {pluralize(n_without, 'row')} without a result.")
+        table = table.assign(**{STATUS: table[STATUS].where(has_results, FAILED)})
+    elif not had_status:
+        return table.reset_index(drop=True)
     # A run that did not finish is a gap in its setting, unless nobody knows where.
-    is_placed = table[TEMP].notna() | (table[MODEL] != STUDENT)
+    is_student = table[MODEL] == STUDENT
+    is_placed = table[TEMP].notna() | ~is_student
     if REPLICATE in table.columns:
-        is_placed &= table[REPLICATE].notna() | (table[MODEL] != STUDENT)
+        is_placed &= table[REPLICATE].notna() | ~is_student
     return table[(table[STATUS] == DONE) | is_placed].reset_index(drop=True)
 
 
-def _classify(table: pd.DataFrame, cell_columns: list[str]) -> OtherColumns:
-    """Tell bookkeeping and other measures from settings; what the user names a setting is one."""
-    students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
-    has_ids = ID in table.columns and TEACHER_ID in table.columns
+def _classify(rows: RowNumbers, cell_columns: list[str]) -> OtherColumns:
+    """Tell bookkeeping and other measures of students from settings; what the user names a setting is one."""
+    names = rows.table.columns
+    has_ids = ID in names and TEACHER_ID in names
     kept = {*KNOWN_COLUMNS, *cell_columns, *([ID] if has_ids else [])}
-    others = classify_columns(students, [name for name in table.columns if name not in kept])
-    if REPLICATE in students.columns:
-        settings = [name for name in table.columns if name not in {*kept, *others.all_names}]
-        others.changing.extend(find_changing_columns(students, settings))
+    others = classify_columns(rows, [name for name in names if name not in kept])
+    if REPLICATE in names:
+        others.changing.extend(find_changing_columns(rows, [n for n in names if n not in {*kept, *others.all_names}]))
     return others
 
 
@@ -190,19 +179,24 @@ def _list_real_settings(table: pd.DataFrame, others: OtherColumns) -> list[str]:
     return [name for name in table.columns if name not in no_settings and table[name].dtype.kind == "f"]
 
 
-def _join_numbers(table: pd.DataFrame, names: list[str], notes: list[str]) -> pd.DataFrame:
+def _join_numbers(rows: RowNumbers, names: list[str], notes: list[str]) -> RowNumbers:
     """Make numbers one that differ in their last digits only."""
     for name in names:
-        joined, count = join_close_numbers(table[name])
+        joined, count = join_close_numbers(rows.table[name], rows.list_values(name))
         if count:
             title = "temperatures" if name == TEMP else f"values of {name}"
             notes.append(f"{pluralize(count, 'pair')} of {title} agree to 6 digits: each pair is read as one.")
-            table = table.assign(**{name: joined})
-    return table
+            rows = RowNumbers(rows.table.assign(**{name: joined}))
+    return rows
 
 
 def _drop_repeats(
-    table: pd.DataFrame, labels: list[str], other_measures: list[str], options: ReadingOptions, notes: list[str]
+    table: pd.DataFrame,
+    labels: list[str],
+    other_measures: list[str],
+    options: ReadingOptions,
+    own_names: Mapping[str, str],
+    notes: list[str],
 ) -> pd.DataFrame:
     repeats = drop_repeated_rows(
         table,
@@ -210,6 +204,7 @@ def _drop_repeats(
         labels=labels,
         replicate=REPLICATE if REPLICATE in table.columns else None,
         repeats=options.repeats,
+        own_names=own_names,
     )
     notes += repeats.notes
     return repeats.table.reset_index(drop=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from kdtune.columns import BASELINE, DONE, HARD_WEIGHT, MODEL, STATUS, STUDENT, TEACHER, TEMP
-from kdtune.errors import RequestError
+from kdtune.columns import BASELINE, DONE, MODEL, STATUS, STUDENT, TEMP
 from kdtune.foreign.column_names import split_words
-from kdtune.text import pluralize
+from kdtune.foreign.wrong_temperatures import refuse_blanks, refuse_wrong_values
+from kdtune.text import join_names, pluralize
 
 DIGITS = 6  # Numbers that agree to as many significant digits are one.
 # Weights of the distillation loss: 0 means training on labels alone, as in most scripts.
@@ -18,11 +20,15 @@ _DISTILLATION_WEIGHTS = {"alpha", "kd alpha", "alpha kd", "distill alpha", "dist
                          "distill weight", "distillation weight", "soft weight", "soft loss weight"}  # fmt: skip
 # Weights of the labels: 1 means training on labels alone.
 _LABEL_WEIGHTS = {"hard weight", "hard loss weight", "hard label weight"}
+NEAR_DIGITS = 4  # Temperatures that agree to as many are probably one, but who knows.
 _MAX_DISTINCT = 100_000  # A column with more distinct numbers is no grid: many agree by chance.
-_SHOWN_COLUMNS = 4  # of a row in a message
+_SHOWN_PAIRS = 3  # of temperatures in a note
+Numbers = npt.NDArray[np.float64]
 
 
-def read_temperatures(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def read_temperatures(
+    table: pd.DataFrame, own_names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[pd.DataFrame, list[str]]:
     """Check the temperatures of distilled students; those without one are baselines if a weight says so.
 
     Teachers and baselines need no T: what they have that is none becomes null. So do runs that did not finish; without
@@ -31,6 +37,7 @@ def read_temperatures(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Parameters
     ----------
     table : The table with the columns ``MODEL``, ``STATUS`` and ``TEMP``.
+    own_names : kdtune's name of a column -> the table's own, where they differ; for messages.
 
     Returns
     -------
@@ -43,6 +50,8 @@ def read_temperatures(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     numbers = _to_numbers(table[TEMP])
     is_usable = (numbers > 0) & np.isfinite(numbers)
+    if is_usable.all():
+        return table.assign(**{TEMP: numbers}), _describe_near_temperatures(numbers)
     is_student = table[MODEL] == STUDENT
     is_blank = table[TEMP].isna() | (numbers == 0)
     weights = _list_label_weights(table.columns)
@@ -56,15 +65,18 @@ def read_temperatures(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             f"{' or '.join(f'{name} = {weight:g}' for name, weight in weights.items())} says so."
         )
         table = table.assign(**{MODEL: table[MODEL].where(~is_baseline, BASELINE)})
-    is_refused = is_student & ~is_baseline & ~is_usable & (table[STATUS] == DONE)
-    _refuse_wrong_values(table, is_refused & ~is_blank)
-    _refuse_blanks(table, is_refused)
+    is_refused = is_student & ~is_baseline & ~is_usable
+    if is_refused.any():
+        is_refused &= table[STATUS] == DONE
+        refuse_wrong_values(table, is_refused & ~is_blank, own_names)
+        refuse_blanks(table, is_refused, own_names)
     table = table.assign(**{TEMP: numbers.where(is_usable)})
+    notes += _describe_near_temperatures(numbers[is_usable & is_student & (table[STATUS] == DONE)])
     is_placed = is_usable | ~is_student | is_baseline
     return table if is_placed.all() else table[is_placed].reset_index(drop=True), notes
 
 
-def join_close_numbers(values: pd.Series) -> tuple[pd.Series, int]:
+def join_close_numbers(values: pd.Series, distinct_values: pd.Series | None = None) -> tuple[pd.Series, int]:
     """Make numbers one that agree to ``DIGITS`` significant digits: the one with the shortest text.
 
     Two numbers agree if they differ by half a unit of the last of these digits or less: 1.77828 is 1.7782794100389228,
@@ -74,6 +86,7 @@ def join_close_numbers(values: pd.Series) -> tuple[pd.Series, int]:
     Parameters
     ----------
     values : A column. Only real numbers are joined, of which there are no more than 100,000.
+    distinct_values : Each of its values once, if they are known already.
 
     Returns
     -------
@@ -81,10 +94,9 @@ def join_close_numbers(values: pd.Series) -> tuple[pd.Series, int]:
     """
     if values.dtype.kind != "f":
         return values, 0
-    distinct = np.sort(values.dropna().unique())
+    distinct = np.sort((values.drop_duplicates() if distinct_values is None else distinct_values).dropna().to_numpy())
     distinct = distinct[np.isfinite(distinct)]
-    with np.errstate(divide="ignore"):
-        tolerances = 0.5 * 10.0 ** (np.floor(np.log10(np.abs(distinct))) - DIGITS + 1)
+    tolerances = _half_units(distinct, DIGITS)
     is_close = np.diff(distinct) <= tolerances[:-1]
     if len(distinct) > _MAX_DISTINCT or not is_close.any():
         return values, 0
@@ -104,6 +116,30 @@ def join_close_numbers(values: pd.Series) -> tuple[pd.Series, int]:
         shortest = min(group, key=lambda number: (len(repr(number).removesuffix(".0")), -counts[number], number))
         new_values |= {number: shortest for number in group if number != shortest}
     return values.where(~values.isin(list(new_values)), values.map(new_values)), len(new_values)
+
+
+def _describe_near_temperatures(temperatures: pd.Series) -> list[str]:
+    """Say which temperatures agree to ``NEAR_DIGITS`` digits but not to ``DIGITS``, as from two exports of one grid."""
+    distinct = pd.Series(np.sort(temperatures.unique()))
+    if len(distinct) > len(temperatures) / 2:
+        return []  # They were drawn at random, and some are near each other by chance.
+    values = np.unique(join_close_numbers(distinct)[0])
+    is_near = np.diff(values) <= _half_units(values[:-1], NEAR_DIGITS)
+    is_near &= (values[:-1] % 1 > 0) | (values[1:] % 1 > 0)
+    if not is_near.any():
+        return []
+    pairs = [f"{low:.10g} and {high:.10g}" for low, high in zip(values[:-1][is_near], values[1:][is_near], strict=True)]
+    return [
+        f"T {join_names(pairs, max_names=_SHOWN_PAIRS, conjunction='as well as')} agree to {NEAR_DIGITS} digits but "
+        f"not to {DIGITS}: they are analyzed as different temperatures. If one of the two is rounded, write the same "
+        f"number for both in the table, and read it again."
+    ]
+
+
+def _half_units(numbers: Numbers, digits: int) -> Numbers:
+    """Return half a unit of the last of some significant digits of numbers that are not 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(0.5 * 10.0 ** (np.floor(np.log10(np.abs(numbers))) - digits + 1), np.float64)
 
 
 def _to_numbers(column: pd.Series) -> pd.Series:
@@ -134,41 +170,3 @@ def _is_trained_on_labels(table: pd.DataFrame, weights: dict[str, float]) -> pd.
     for name, weight in weights.items():
         is_alone |= pd.to_numeric(table[name], errors="coerce") == weight
     return is_alone
-
-
-def _refuse_wrong_values(table: pd.DataFrame, is_wrong: pd.Series) -> None:
-    if not is_wrong.any():
-        return
-    value = table.loc[is_wrong, TEMP].tolist()[0]
-    raise RequestError(
-        f"{TEMP}: must be a positive number, not {value!r} ({_describe_rows(table, is_wrong)}); mend these rows, leave "
-        f"them out with --where, or name another column of temperatures: --map {TEMP}=NAME"
-    )
-
-
-def _refuse_blanks(table: pd.DataFrame, is_blank: pd.Series) -> None:
-    if not is_blank.any():
-        return
-    count = int(is_blank.sum())
-    raise RequestError(
-        f"{TEMP}: {pluralize(count, 'row')} of distilled students {'has' if count == 1 else 'have'} no temperature, or "
-        f"0 ({_describe_rows(table, is_blank)}); for networks that were not distilled, say so in a column {MODEL}: "
-        f"{BASELINE} for those trained on labels alone (baselines), {TEACHER} for teachers, {STUDENT} for the others "
-        f"(alpha = 0 or {HARD_WEIGHT} = 1 says labels alone, too); else fill in T, or leave these rows out with --where"
-    )
-
-
-def _describe_rows(table: pd.DataFrame, is_described: pd.Series) -> str:
-    """Describe rows by their number and the first of them, as in "3 rows, the first with width 10, num_error 178"."""
-    rows = table[is_described]
-    first = rows.iloc[0].dropna()
-    shown = [name for name in first.index if name not in (TEMP, MODEL, STATUS)][:_SHOWN_COLUMNS]
-    values = ", ".join(f"{name} {_format(first[name])}" for name in shown)
-    count = pluralize(len(rows), "row")
-    if not values:
-        return count
-    return f"{count}, {'with' if len(rows) == 1 else 'the first with'} {values}"
-
-
-def _format(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

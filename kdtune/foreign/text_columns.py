@@ -76,7 +76,7 @@ def read_columns(names: Sequence[str], columns: Sequence[Any], is_european: bool
         If it depends on the text of plain numbers what they are.
     """
     with ThreadPoolExecutor() as pool:  # Arrow computes without Python's lock.
-        column_facts = list(pool.map(_inspect, names, columns))
+        column_facts = list(pool.map(_inspect_column, names, columns))
     marks = _find_decimal_marks(column_facts, is_european)
     points_are_decimal = "," not in marks and ("." in marks or not is_european)
     commas_are_decimal = marks == {","}
@@ -115,10 +115,10 @@ def find_plain_type(values: Sequence[str | None]) -> Any:
     return pa.string() if numbers is None else numbers.type
 
 
-def _inspect(name: str, texts: Any) -> _Column:
+def _inspect_column(name: str, texts: Any) -> _Column:
     if pa.types.is_string(texts.type):
         sample = texts.slice(0, _SAMPLE_SIZE).drop_null().unique().to_pylist()
-        if _read_different(sample) is None:
+        if _read_different_words(sample) is None:
             return _Column(name, texts, None, None)
     numbers = _read_plain_numbers(texts)
     return _Column(name, texts, numbers, _list_words(texts) if numbers is None else None)
@@ -160,11 +160,11 @@ def _list_words(texts: Any) -> _Words | None:
     """Return the different values of a column that may be numbers or truths; None if it is plain text."""
     encoded = pa.chunked_array([texts.combine_chunks()]).dictionary_encode().chunk(0)
     words = encoded.dictionary.to_pylist()
-    reading = _read_different(words)
+    reading = _read_different_words(words)
     return None if reading is None else _Words(words, encoded.indices, *reading)
 
 
-def _read_different(words: Sequence[str]) -> tuple[dict[NumberStyle, Numbers], str] | None:
+def _read_different_words(words: Sequence[str]) -> tuple[dict[NumberStyle, Numbers], str] | None:
     """Return what words may be as numbers, and what ends each of them; None if they are neither numbers nor truths."""
     if all(word.lower() in TRUTHS for word in words):
         return {}, ""

@@ -30,8 +30,8 @@ from kdtune.text import pluralize
 
 
 @dataclass
-class LeftOut:
-    """How many lines are left out, by their kind."""
+class LeftOutLines:
+    """The numbers of lines that are no rows: empty ones, comments, rules, and names of columns once more."""
 
     n_blank: int = 0
     n_comments: int = 0
@@ -55,7 +55,7 @@ class Rows(NamedTuple):
     """The rows of a text."""
 
     columns: list[Any]  # chunked arrays of Arrow: text without blanks around it, or numbers; null for no value
-    left_out: LeftOut
+    left_out: LeftOutLines
 
 
 def read_rows(path: Path, content: bytes, start: int, header: Header, is_large: bool = False) -> Rows:
@@ -104,9 +104,9 @@ def _read_regular_rows(content: bytes, start: int, header: Header, types: Sequen
         return None
     if separator == SPACE and any(blanks in content for blanks in (b"  ", b"\t", b"\n ", b" \n", b" \r")):
         return None
-    left_out = LeftOut()
+    left_out = LeftOutLines()
 
-    def handle_row(row: Any) -> str:
+    def judge_row(row: Any) -> str:
         return "skip" if left_out.count(row.text, separator, quote) else "error"
 
     names = [str(number) for number in range(len(header.names))]
@@ -119,7 +119,7 @@ def _read_regular_rows(content: bytes, start: int, header: Header, types: Sequen
                 quote_char=quote,
                 newlines_in_values=has_quotes,
                 ignore_empty_lines=False,
-                invalid_row_handler=handle_row,
+                invalid_row_handler=judge_row,
             ),
             pa.csv.ConvertOptions(
                 column_types=dict(zip(names, types, strict=True)),
@@ -166,14 +166,14 @@ def _read_records(path: Path, content: bytes, header: Header) -> Rows:
         If a row has too many or too few values, or a quote is not closed.
     """
     n_names = len(header.names)
-    left_out = LeftOut()
+    left_out = LeftOutLines()
     rows = []
     for record in iterate_records(path, split_lines(content.decode()), header.dialect, header.n_lines + 1):
         fields = record.fields
         while len(fields) > n_names and not fields[-1]:
             fields.pop()
         if len(record.lines) > 1:
-            _check_quotes(path, record.line, find_swallowed_line(record, header.dialect, n_names))
+            _refuse_open_quote(path, record.line, find_swallowed_line(record, header.dialect, n_names))
         if len(fields) == n_names:
             rows.append([None if field in NULL_WORDS else field for field in fields])
         elif not left_out.count("".join(record.lines), *header.dialect):
@@ -182,7 +182,7 @@ def _read_records(path: Path, content: bytes, header: Header) -> Rows:
     return Rows([pa.chunked_array([pa.array(column, pa.string())]) for column in columns], left_out)
 
 
-def _check_quotes(path: Path, line: int, swallowed_line: int | None) -> None:
+def _refuse_open_quote(path: Path, line: int, swallowed_line: int | None) -> None:
     """Raise RequestError if a quoted value of several lines holds a line that looks like a row."""
     if swallowed_line is not None:
         raise RequestError(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from kdtune.analysis.column_values import has_several_values
+from kdtune.analysis.suggestions import suggest_map
 from kdtune.columns import MODEL, REPLICATE, RESULT_COLUMNS, SCORE, SHIFT_COLUMNS, STATUS, TEACHER_ID, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import (
     find_seeds,
     find_temperatures,
     find_width,
-    refuse_missing_temperature,
     refuse_several_temperatures,
 )
-from kdtune.foreign.measures import is_measure_name
+from kdtune.foreign.measure_names import is_measure_name
+from kdtune.foreign.missing_temperatures import refuse_missing_temperature
 from kdtune.foreign.options import ReadingOptions
+from kdtune.foreign.wide_tables import refuse_wide_replicates
 from kdtune.text import suggest_nearest
 
 KNOWN_COLUMNS = {MODEL, TEMP, REPLICATE, STATUS, SCORE, TEACHER_ID, *RESULT_COLUMNS, *SHIFT_COLUMNS}
@@ -31,14 +33,16 @@ def choose_temperature(table: pd.DataFrame, options: ReadingOptions) -> str:
     Raises
     ------
     RequestError
-        If there is none, or more than one.
+        If there is none, or more than one, or the table has a column for each T or replicate.
     """
     if TEMP in options.column_map:
+        refuse_wide_replicates(table, options)
         return TEMP
     candidates = find_temperatures(table.columns)
     if not candidates:
-        refuse_missing_temperature(table.columns)
-    varying = [name for name in candidates if table[name].nunique() > 1] or candidates
+        refuse_missing_temperature(table)
+    refuse_wide_replicates(table, options)
+    varying = [name for name in candidates if has_several_values(table[name])] or candidates
     if len(varying) > 1:
         refuse_several_temperatures(varying)
     return varying[0]
@@ -62,13 +66,35 @@ def refuse_unknown_measure(own_columns: list[str], options: ReadingOptions) -> N
             raise RequestError(f"--measure: {name} cannot be the measure that T is chosen by: it is {meaning}")
 
 
-def refuse_used_cell_columns(table: pd.DataFrame, cell_columns: list[str] | None, options: ReadingOptions) -> None:
-    """Raise RequestError if a column that the user names a setting has another meaning."""
+def refuse_used_cell_columns(
+    table: pd.DataFrame, cell_columns: list[str] | None, options: ReadingOptions, own_names: Mapping[str, str]
+) -> None:
+    """Raise RequestError if a column that the user names a setting has another meaning.
+
+    Parameters
+    ----------
+    table : The table whose columns have kdtune's names.
+    cell_columns : The columns that the user names settings, in kdtune's names if they have any.
+    options : What the user says about the table.
+    own_names : kdtune's name of a column -> the table's own, where they differ.
+    """
     for name in cell_columns or []:
-        if name == options.measure or name not in table.columns or name in KNOWN_COLUMNS:
-            raise RequestError(
-                f"--cell: {name} cannot name a setting: it is read as the replicate, the state of a run, or a measure"
-            )
+        has_new_name = name not in table.columns
+        if name == TEMP:
+            meaning = "the temperature"
+        elif name == own_names.get(REPLICATE, REPLICATE) or (has_new_name and find_seeds([name])):
+            meaning = "the replicate"
+        elif name in (options.measure, SCORE, *RESULT_COLUMNS, *SHIFT_COLUMNS) or (
+            has_new_name and is_measure_name(name)
+        ):
+            meaning = "a measure"
+        elif name == TEACHER_ID:
+            meaning = "the id of a teacher"
+        elif has_new_name or name in KNOWN_COLUMNS:
+            meaning = "the state or the role of a run"
+        else:
+            continue
+        raise RequestError(f"--cell: {own_names.get(name, name)} cannot name a setting: it is {meaning}")
 
 
 def refuse_doubtful_copies(table: pd.DataFrame, own_columns: list[str], options: ReadingOptions) -> None:
@@ -82,7 +108,7 @@ def refuse_doubtful_copies(table: pd.DataFrame, own_columns: list[str], options:
         if is_temperature or find_seeds([name]) or name in (MODEL, STATUS, *RESULT_COLUMNS) or is_measure_name(name):
             raise RequestError(
                 f"the table has two columns {name} with different values; leave one out, or say which is meant, "
-                f"as in --map {TEMP if is_temperature else name}={shlex.quote(copy)}"
+                f"as in {suggest_map(TEMP if is_temperature else name, copy)}"
             )
 
 

@@ -18,6 +18,7 @@ from kdtune.analysis import printed_tables
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import LARGER_THAN_TEACHER
+from kdtune.analysis.table_terms import UNPAIRED, explain_optima, explain_test_errors, judge_test_errors
 from kdtune.columns import ACCURACY, BASELINE, DONE, ERROR, MODEL, NUM_ERROR, STATUS, STUDENT, TEACHER
 from kdtune.files.atomic import write_atomically
 from kdtune.plots.drawing import ChosenNetworks, list_figures, save_figure
@@ -84,11 +85,16 @@ def write_report(
         findings=printed_tables.list_findings(answer),
         figures=_embed_figures(answer, networks),
         tables={title: _make_page_table(frame) for title, frame in frames.items()},
-        split=answer.selection_split,
+        terms={
+            "settings": explain_optima(answer),
+            "test": explain_test_errors(answer) if "test" in frames else [],
+        },
+        choice=judge_test_errors(answer) if "test" in frames else "",
         is_paired=answer.is_paired,
+        unpaired=UNPAIRED,
         redrawn_parts=answer.redrawn_parts,
-        margin=answer.margin_text,
         criterion=answer.criterion,
+        extremum=answer.extremum,
         notes=[*answer.reading_notes, *answer.matching_notes],
         network_counts=_count_networks(table),
         commands=list(commands),

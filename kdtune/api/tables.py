@@ -1,19 +1,23 @@
-"""kdtune as a library. Heavy imports wait until they are needed."""
+"""Answer from any table: a sweep's folder, a file or a frame."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
+from kdtune.api.arguments import to_path
+from kdtune.api.option_names import name_arguments, rename_options
+from kdtune.errors import RequestError
+from kdtune.text import describe_value, suggest_nearest
+
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import nn
 
     from kdtune.analysis.answer import Answer
     from kdtune.answers import AnsweredTable
-    from kdtune.data.splits import Data
     from kdtune.foreign.options import ReadingOptions
 
 
@@ -29,98 +33,7 @@ class ReadingArguments(TypedDict, total=False):
     higher_is_better: bool | None
 
 
-def sweep(
-    file: str | Path,
-    *,
-    set: Sequence[str] = (),
-    results: str | Path = "results",
-    data_root: str | Path | None = None,
-    workers: int | None = None,
-    cpus_per_worker: int | None = None,
-    gpus_per_worker: float | None = None,
-    pack: int | None = None,
-    precision: Literal["float32", "bf16"] | None = None,
-    address: str | None = None,
-    retries: int = 3,
-    keep_students: Literal["none", "best", "all"] = "none",
-    fresh: bool = False,
-    fresh_teachers: bool = False,
-    max_networks: int = 100_000,
-    progress: bool = True,
-    verbose: bool = False,
-) -> pd.DataFrame:
-    """Train every network that a sweep file asks for and that has no result yet.
-
-    Parameters
-    ----------
-    file : a sweep file, or the name of a bundled one.
-    set : values that replace those of the file, as in ``["distill.T=[2, 4]"]``.
-    results : the folder under which results lie.
-    data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
-        then ``$KDTUNE_DATA``, then a cache folder.
-    workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``.
-    pack : the largest number of networks that train together; 1 trains each network alone.
-    precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
-    address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
-    retries : how often a pack is tried again after its worker crashed.
-    keep_students : which students' weights are kept for ``load``.
-    fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
-    max_networks : the largest sweep that is accepted.
-    progress : show a progress bar in a terminal or a notebook, plain lines elsewhere.
-
-    Returns
-    -------
-    One row per network, failed ones included (column ``status``); the columns are those of ``table.parquet``.
-
-    Raises
-    ------
-    RequestError
-        If the request is wrong or refused; nothing was written.
-    SweepError
-        If the run broke off; finished networks are on disk.
-    KeyboardInterrupt
-        If it was interrupted; finished networks are on disk.
-    """
-    from pydantic import ValidationError
-    from rich.console import Console
-
-    from kdtune.errors import RequestError
-    from kdtune.run.progress import Progress
-    from kdtune.run.request import Request
-    from kdtune.run.sweep import sweep as run_sweep
-    from kdtune.settings import Resources
-    from kdtune.spec.bundled_sweeps import find_sweep_file
-    from kdtune.spec.messages import describe_error
-    from kdtune.table import to_frame
-
-    _check_overrides(set)
-    try:
-        resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
-    except ValidationError as error:
-        problems = [f"{problem['loc'][0]}: {describe_error(problem, ())}" for problem in error.errors()]
-        raise RequestError("; ".join(problems)) from None
-    request = Request(
-        file=find_sweep_file(str(_to_path("file", file)))[0],
-        overrides=tuple(set),
-        results=_to_path("results", results),
-        data_root=None if data_root is None else _to_path("data_root", data_root),
-        resources=resources,
-        pack=pack,
-        precision=precision,
-        address=address,
-        retries=retries,
-        keep_students=keep_students,
-        fresh=fresh,
-        fresh_teachers=fresh_teachers,
-        max_networks=max_networks,
-        verbose=verbose,
-    )
-    outcome = run_sweep(request, Progress(Console(stderr=True) if progress else None))
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    return to_frame(outcome.rows)
-
-
+@name_arguments()
 def analyze(
     results: Any,
     *,
@@ -167,6 +80,7 @@ def analyze(
     return answer
 
 
+@name_arguments()
 def plot(
     results: Any,
     *,
@@ -192,9 +106,7 @@ def plot(
         As for ``analyze``, and if the table lacks what a figure shows.
     """
     from kdtune.answers import choose_shown_networks, draw_chosen_figures
-    from kdtune.errors import RequestError
     from kdtune.plots.figure_names import FIGURES
-    from kdtune.text import suggest_nearest
 
     figures = _check_names("figures", figures) or []
     for name in figures:
@@ -202,10 +114,11 @@ def plot(
             raise RequestError(f"figures: there is no figure {name!r}; {suggest_nearest(str(name), FIGURES)}")
     options = _make_reading_options(**reading)
     answered = _answer(results, options, margin, effect_margin, needs_students=False)
-    folder = answered.name_output("figures") if output is None else _to_path("output", output)
+    folder = answered.name_output("figures") if output is None else to_path("output", output)
     return list(draw_chosen_figures(answered, choose_shown_networks(answered), folder, figures))
 
 
+@name_arguments()
 def report(
     results: Any,
     *,
@@ -232,11 +145,12 @@ def report(
 
     options = _make_reading_options(**reading)
     answered = _answer(results, options, margin, effect_margin)
-    page = answered.name_output("report.html") if output is None else _to_path("output", output)
+    page = answered.name_output("report.html") if output is None else to_path("output", output)
     write_page(answered, page)
     return page
 
 
+@name_arguments()
 def power(
     results: Any,
     *,
@@ -269,6 +183,7 @@ def power(
     return count_needed_replicates(_answer(results, options), differences, errors)
 
 
+@name_arguments()
 def show(
     results: Any, *, columns: Sequence[str] | None = None, where: str | None = None, sort: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -289,10 +204,11 @@ def show(
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import is_sweep_table, read_plain_table
 
+    condition = _make_reading_options(where=where).where
     frame, _ = read_plain_table(_to_table_source(results))
     names = _check_names("columns", columns)
     chosen = ",".join(names) if names else None if is_sweep_table(frame) else "all"
-    return query_table(frame, chosen, where, ",".join(_check_names("sort", sort) or []))
+    return query_table(frame, chosen, condition, ",".join(_check_names("sort", sort) or []))
 
 
 def _check_names(argument: str, names: Any) -> list[str] | None:
@@ -304,11 +220,11 @@ def _check_names(argument: str, names: Any) -> list[str] | None:
 
 def _check_differences(argument: str, numbers: Any) -> None:
     """Raise RequestError if differences are no list of finite numbers above 0."""
-    from kdtune.errors import RequestError
-
     is_list = isinstance(numbers, Sequence) and not isinstance(numbers, str | bytes)
     if not is_list or not all(isinstance(x, int | float) and math.isfinite(x) and x > 0 for x in numbers):
-        raise RequestError(f"{argument}: must be a list of numbers above 0, as in {argument}=[0.05], not {numbers!r}")
+        raise RequestError(
+            f"{argument}: must be a list of numbers above 0, as in {argument}=[0.05], not {describe_value(numbers)}"
+        )
 
 
 def _make_reading_options(
@@ -333,83 +249,27 @@ def _answer(
     effect_margin: float = 0.1,
     needs_students: bool = True,
 ) -> AnsweredTable:
-    """Read a table that a caller named or gave, and analyze it."""
+    """Read a table that a caller named or gave, and analyze it; notes speak of arguments, not of options."""
     from kdtune.answers import read_and_answer
 
-    return read_and_answer(_to_table_source(results), options, margin, effect_margin, needs_students)
+    answered = read_and_answer(_to_table_source(results), options, margin, effect_margin, needs_students)
+    notes, answer = [rename_options(note) for note in answered.notes], answered.answer
+    if answer is not None:
+        answer = replace(
+            answer,
+            reserve=rename_options(answer.reserve),
+            reading_notes=[rename_options(note) for note in answer.reading_notes],
+            matching_notes=[rename_options(note) for note in answer.matching_notes],
+        )
+    return replace(answered, answer=answer, notes=notes)
 
 
 def _to_table_source(results: Any) -> Any:
     """Return a path or a table that a caller gave; raise RequestError if it is neither."""
-    from kdtune.errors import RequestError
-    from kdtune.foreign.plain_tables import is_table
+    from kdtune.foreign.plain_tables import is_table, make_kind_error
 
     if isinstance(results, str | Path):
-        return _to_path("results", results)
+        return to_path("results", results)
     if not is_table(results) or (isinstance(results, list) and not results):
-        raise RequestError(
-            f"results: must be a path, as in results='results/fakeset', or a table (a frame of pandas, polars, Arrow "
-            f"or DuckDB, a dict of columns, a list of rows), not {results!r}"
-        )
+        raise make_kind_error(results)
     return results
-
-
-def load(results: str | Path, id: str) -> nn.Sequential:
-    """Load a trained network whose weights were kept, in evaluation mode: see ``students.load_network``."""
-    from kdtune.results.students import load_network
-
-    return load_network(_to_path("results", results), _check_id(id))
-
-
-def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
-    """Load the data set of such a network, split and scaled as in the sweep: see ``students.load_data``."""
-    from kdtune.results.students import load_data as load_data_of_network
-
-    return load_data_of_network(_to_path("results", results), _check_id(id), data_root)
-
-
-def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
-    """Read the table of a sweep's folder, or a Parquet file of rows, as a DataFrame.
-
-    With ``per_class`` there is one row per network and class (``label``) of the test set instead, with the number
-    ``n`` of its examples, ``num_error``, ``accuracy``, and whether the network was trained on that class (``seen``).
-    """
-    from kdtune.analysis.table_files import read_sweep_table
-    from kdtune.analysis.table_queries import join_classes
-
-    name = str(_to_path("results", results))
-    table = read_sweep_table(name)
-    return join_classes(name, table) if per_class else table
-
-
-def _to_path(argument: str, value: Any) -> Path:
-    """Return a path that a caller gave; raise RequestError, naming the argument, if it is no path."""
-    from kdtune.errors import RequestError
-
-    if not isinstance(value, str | Path) or not str(value):
-        example = {"file": "fakeset.yaml", "data_root": "data"}.get(argument, "results")
-        raise RequestError(f"{argument}: must be a path, as in {argument}={example!r}, not {value!r}")
-    return Path(value)
-
-
-def _check_id(id: Any) -> str:
-    """Return a network's id that a caller gave; raise RequestError if it is no text."""
-    from kdtune.errors import RequestError
-
-    if not isinstance(id, str) or not id:
-        raise RequestError(f"id: must be the id of a network, from the table's column 'id', not {id!r}")
-    return id
-
-
-def _check_overrides(overrides: Any) -> None:
-    """Raise RequestError if ``set`` is not a list of texts such as ``"distill.T=[2, 4]"``."""
-    from kdtune.errors import RequestError
-
-    if isinstance(overrides, Mapping):
-        examples = [f"{path}={value}" for path, value in overrides.items()]
-        raise RequestError(f"set: must be a list of texts 'PATH=VALUE', not a mapping; write set={examples!r}")
-    if isinstance(overrides, str):
-        raise RequestError(f"set: must be a list of texts; write set={[overrides]!r}, not {overrides!r}")
-    is_list = isinstance(overrides, Sequence) and not isinstance(overrides, str | bytes)
-    if not is_list or not all(isinstance(text, str) for text in overrides):
-        raise RequestError(f"set: must be a list of texts, as in set=['distill.T=[2, 4]'], not {overrides!r}")

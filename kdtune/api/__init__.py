@@ -1,0 +1,1 @@
+"""kdtune as a library. Heavy imports wait until they are needed."""

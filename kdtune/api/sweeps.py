@@ -1,0 +1,157 @@
+"""Make the table of a sweep, and load what the sweep kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kdtune.api.arguments import to_path
+from kdtune.errors import RequestError
+from kdtune.text import describe_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from kdtune.data.splits import Data
+
+
+def sweep(
+    file: str | Path,
+    *,
+    set: Sequence[str] = (),
+    results: str | Path = "results",
+    data_root: str | Path | None = None,
+    workers: int | None = None,
+    cpus_per_worker: int | None = None,
+    gpus_per_worker: float | None = None,
+    pack: int | None = None,
+    precision: Literal["float32", "bf16"] | None = None,
+    address: str | None = None,
+    retries: int = 3,
+    keep_students: Literal["none", "best", "all"] = "none",
+    fresh: bool = False,
+    fresh_teachers: bool = False,
+    max_networks: int = 100_000,
+    progress: bool = True,
+    verbose: bool = False,
+) -> pd.DataFrame:
+    """Train every network that a sweep file asks for and that has no result yet.
+
+    Parameters
+    ----------
+    file : a sweep file, or the name of a bundled one.
+    set : values that replace those of the file, as in ``["distill.T=[2, 4]"]``.
+    results : the folder under which results lie.
+    data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
+        then ``$KDTUNE_DATA``, then a cache folder.
+    workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``.
+    pack : the largest number of networks that train together; 1 trains each network alone.
+    precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
+    address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
+    retries : how often a pack is tried again after its worker crashed.
+    keep_students : which students' weights are kept for ``load``.
+    fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
+    max_networks : the largest sweep that is accepted.
+    progress : show a progress bar in a terminal or a notebook, plain lines elsewhere.
+
+    Returns
+    -------
+    One row per network, failed ones included (column ``status``); the columns are those of ``table.parquet``.
+
+    Raises
+    ------
+    RequestError
+        If the request is wrong or refused; nothing was written.
+    SweepError
+        If the run broke off; finished networks are on disk.
+    KeyboardInterrupt
+        If it was interrupted; finished networks are on disk.
+    """
+    from pydantic import ValidationError
+    from rich.console import Console
+
+    from kdtune.run.progress import Progress
+    from kdtune.run.request import Request
+    from kdtune.run.sweep import sweep as run_sweep
+    from kdtune.settings import Resources
+    from kdtune.spec.bundled_sweeps import find_sweep_file
+    from kdtune.spec.messages import describe_error
+    from kdtune.table import to_frame
+
+    _check_overrides(set)
+    try:
+        resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
+    except ValidationError as error:
+        problems = [f"{problem['loc'][0]}: {describe_error(problem, ())}" for problem in error.errors()]
+        raise RequestError("; ".join(problems)) from None
+    request = Request(
+        file=find_sweep_file(str(to_path("file", file)))[0],
+        overrides=tuple(set),
+        results=to_path("results", results),
+        data_root=None if data_root is None else to_path("data_root", data_root),
+        resources=resources,
+        pack=pack,
+        precision=precision,
+        address=address,
+        retries=retries,
+        keep_students=keep_students,
+        fresh=fresh,
+        fresh_teachers=fresh_teachers,
+        max_networks=max_networks,
+        verbose=verbose,
+    )
+    outcome = run_sweep(request, Progress(Console(stderr=True) if progress else None))
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return to_frame(outcome.rows)
+
+
+def load(results: str | Path, id: str) -> nn.Sequential:
+    """Load a trained network whose weights were kept, in evaluation mode: see ``students.load_network``."""
+    from kdtune.results.students import load_network
+
+    return load_network(to_path("results", results), _check_id(id))
+
+
+def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
+    """Load the data set of such a network, split and scaled as in the sweep: see ``students.load_data``."""
+    from kdtune.results.students import load_data as load_data_of_network
+
+    return load_data_of_network(to_path("results", results), _check_id(id), data_root)
+
+
+def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
+    """Read the table of a sweep's folder, or a Parquet file of rows, as a DataFrame.
+
+    With ``per_class`` there is one row per network and class (``label``) of the test set instead, with the number
+    ``n`` of its examples, ``num_error``, ``accuracy``, and whether the network was trained on that class (``seen``).
+    """
+    from kdtune.analysis.table_files import read_sweep_table
+    from kdtune.analysis.table_queries import join_classes
+
+    name = str(to_path("results", results))
+    table = read_sweep_table(name)
+    return join_classes(name, table) if per_class else table
+
+
+def _check_id(id: Any) -> str:
+    """Return a network's id that a caller gave; raise RequestError if it is no text."""
+    if not isinstance(id, str) or not id:
+        raise RequestError(f"id: must be the id of a network, from the table's column 'id', not {describe_value(id)}")
+    return id
+
+
+def _check_overrides(overrides: Any) -> None:
+    """Raise RequestError if ``set`` is not a list of texts such as ``"distill.T=[2, 4]"``."""
+    if isinstance(overrides, Mapping):
+        examples = [f"{path}={value}" for path, value in overrides.items()]
+        raise RequestError(f"set: must be a list of texts 'PATH=VALUE', not a mapping; write set={examples!r}")
+    if isinstance(overrides, str):
+        raise RequestError(f"set: must be a list of texts; write set={[overrides]!r}, not {overrides!r}")
+    is_list = isinstance(overrides, Sequence) and not isinstance(overrides, str | bytes)
+    if not is_list or not all(isinstance(text, str) for text in overrides):
+        raise RequestError(
+            f"set: must be a list of texts, as in set=['distill.T=[2, 4]'], not {describe_value(overrides)}"
+        )

@@ -1,0 +1,94 @@
+"""Refuse tables in which two runs have the same setting, T and replicate, and say what they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from kdtune.analysis.suggestions import suggest_cell, suggest_rows
+from kdtune.columns import DONE, ID, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
+from kdtune.errors import RequestError
+from kdtune.foreign.own_names import get_own_name
+from kdtune.text import join_names, pluralize
+
+_SHOWN_COLUMNS = 6  # in a message
+
+
+def refuse_shared_replicates(
+    table: pd.DataFrame,
+    whole_table: pd.DataFrame,
+    cell_columns: list[str],
+    other_measures: Sequence[str],
+    own_names: Mapping[str, str],
+) -> None:
+    """Raise RequestError if two students of one cell have the same T and replicate; say in which columns they differ.
+
+    Parameters
+    ----------
+    table : The table that the analysis gets.
+    whole_table : The same rows with the columns that are no settings.
+    cell_columns : The columns that name a cell.
+    other_measures : The columns of ``whole_table`` with results that T is not chosen by.
+    own_names : kdtune's name of a column -> the table's own, where they differ.
+    """
+    students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
+    keys = [*cell_columns, TEMP, REPLICATE]
+    if students[REPLICATE].isna().all():
+        return
+    is_shared = students.duplicated(keys, keep=False)
+    if not is_shared.any():
+        return
+    first = students[is_shared].iloc[0]
+    rows = students[is_shared]
+    for name in keys:
+        rows = rows[(rows[name] == first[name]) | (rows[name].isna() & pd.isna(first[name]))]
+    shown = whole_table.loc[rows.index]
+    measures = [name for name in (*RESULT_COLUMNS, SCORE, *other_measures) if name in shown.columns]
+    differing = [name for name in shown.columns if name not in measures and shown[name].nunique(dropna=False) > 1]
+    own_keys = [get_own_name(name, own_names) for name in keys]
+    place = ", ".join(f"{name} {_format(value)}" for name, value in zip(own_keys, first[keys], strict=True))
+    same = join_names([*own_keys[-2:], "setting"] if cell_columns else own_keys[-2:])
+    if differing:
+        own_differing = [get_own_name(name, own_names) for name in differing]
+        difference = f"differ in {join_names(own_differing, max_names=_SHOWN_COLUMNS)}"
+    else:
+        has_equal_results = not (shown[measures].nunique(dropna=False) > 1).any()
+        difference = "have equal results" if has_equal_results else "have different results"
+    whole_students = whole_table.loc[students.index, [name for name in differing if name not in (ID, MODEL, STATUS)]]
+    remedies = _list_remedies(students[keys], whole_students, own_names) or [
+        f"If they are more replicates, give each its own {own_keys[-1]}.",
+        "If they are reruns, remove all but one of each from the table.",
+    ]
+    raise RequestError(
+        f"{pluralize(int(is_shared.sum()), 'row')} have the same {same}, as at {place}, where they {difference}. "
+        f"{' '.join(remedies)}"
+    )
+
+
+def _list_remedies(runs: pd.DataFrame, labels: pd.DataFrame, own_names: Mapping[str, str]) -> list[str]:
+    """Return what to type if runs with equal keys differ in a label: one value is kept, or it names a setting.
+
+    Parameters
+    ----------
+    runs : The setting, T and replicate of each run.
+    labels : The columns in which some differ, of the same runs.
+    """
+    *cell_columns, _, _ = runs.columns
+    n_runs = len(runs.drop_duplicates())
+    for name in labels.columns:
+        own_name = get_own_name(name, own_names)
+        is_told_apart = not pd.concat([runs, labels[name]], axis=1).duplicated().any()
+        if not is_told_apart or runs.groupby(labels[name])[TEMP].nunique().median() < 2:  # an id, or a time
+            continue
+        setting = suggest_cell([*(get_own_name(column, own_names) for column in cell_columns), own_name])
+        remedies = [f"If {own_name} is a setting: {setting}."]
+        for value in labels[name].dropna().unique():
+            if len(runs[labels[name] == value].drop_duplicates()) == n_runs:  # No run gets lost.
+                return [f"If these are reruns, keep one: {suggest_rows(own_name, [value])}.", *remedies]
+        return ["If these are reruns, remove all but one of each from the table.", *remedies]
+    return []
+
+
+def _format(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

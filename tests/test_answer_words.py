@@ -1,0 +1,225 @@
+"""What an answer says in words: its headline, the terms of its tables, and where lines end on a terminal."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import planted
+from kdtune.analysis.answer import analyze_table
+from kdtune.analysis.headline import write_headline
+from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
+from kdtune.analysis.power import count_replicates
+from kdtune.analysis.printed_tables import format_optima, format_test_errors
+from kdtune.analysis.selection_measure import Measure
+from kdtune.analysis.table_terms import explain_optima, explain_test_errors, judge_test_errors
+from kdtune.cli import main
+from kdtune.cli.folding import fold_lines
+from kdtune.cli.print_answers import print_answer, print_power
+from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
+from kdtune.plots.report import write_report
+from tests.test_unpaired import make_unpaired
+
+ANY = (0, math.inf)  # an interval that excludes no T
+ONE_CELL = {"widths": (50,), "seps": (1.0,), "informative": (1.0,)}
+STILL = planted.quadratic(lambda cell: 2.0, 0.1)
+
+
+def test_the_headline_of_a_measure_of_ones_own_says_highest_where_more_is_better():
+    flat = planted.table(lambda x, cell: 150 + 0 * x, replicates=1, **ONE_CELL)
+    table = flat.assign(**{SCORE: flat[NUM_ERROR]})
+    assert write_headline(analyze_table(table, measure=Measure("f1", True))).startswith("Highest mean f1 at T = ")
+    assert write_headline(analyze_table(table, measure=Measure("loss", False))).startswith("Lowest mean loss at T = ")
+    clear = planted.table(STILL, **ONE_CELL)
+    answer = analyze_table(clear.assign(**{SCORE: clear[VAL_NUM_ERROR]}), measure=Measure("f1", True))
+    assert "; the smoothed curve is highest at T = " in write_headline(answer)
+
+
+def set_bounds(answer, bounds):
+    """The answer with other intervals of the best T, whose lowest means are at T = 2, 3, ..."""
+    lows, highs = zip(*bounds, strict=True)
+    best = list(range(2, 2 + len(bounds)))
+    t_opt = answer.t_opt.head(len(bounds)).assign(T_opt=best, T_opt_low=lows, T_opt_high=highs)
+    return replace(answer, t_opt=t_opt.assign(tied=[[1, T] for T in best]))
+
+
+@pytest.mark.parametrize(("bounds", "words"), [
+    ([(1, 4), (0, 8), (2, math.inf)],
+        "Best temperature: 2 to 4, depending on the setting; a 95 % interval limits it in each. "),
+    ([(1, 4), ANY, (2, 8)],
+        "Best temperature: 2 to 4 in the 2 of 3 settings where the 95 % interval limits it. In the other it excludes "
+        "no T. "),
+    ([(1, 4), ANY, ANY],
+        "Best temperature: 2 in the 1 of 3 settings where the 95 % interval limits it. In the other 2 it excludes no "
+        "T. "),
+    ([ANY, ANY, ANY],
+        "No best temperature can be told: in all 3 settings the 95 % interval excludes no T. (Lowest mean errors at "
+        "T = 2 to 4, depending on the setting.) "),
+])  # fmt: skip
+def test_the_headline_counts_the_settings_in_which_an_interval_limits_the_best_temperature(rising, bounds, words):
+    assert write_headline(set_bounds(analyze_table(rising), bounds)).startswith(words)
+
+
+def test_the_headline_does_not_deny_a_winner_that_only_the_comparison_finds():
+    # Of two replicates the interval tells nothing, but their pooled noise tells T = 2 apart from the others.
+    errors = {(1, 0): 177, (2, 0): 156, (4, 0): 177, (1, 1): 184, (2, 1): 157, (4, 1): 183}
+    students = [
+        {MODEL: STUDENT, STATUS: DONE, TEMP: T, REPLICATE: replicate, NUM_ERROR: count}
+        for (T, replicate), count in errors.items()
+    ]
+    answer = analyze_table(pd.DataFrame(students))
+    assert answer.t_opt[["T_opt_low", "T_opt_high"]].to_numpy().tolist() == [[0, math.inf]]
+    assert write_headline(answer) == (
+        "Lowest mean errors at T = 2, but the 95 % interval excludes no T. No other temperature is statistically tied "
+        "with it."
+    )
+
+
+def test_terms_are_explained_where_they_occur_and_only_there(rising):
+    answer = analyze_table(planted.table(STILL, noise=0.1, **ONE_CELL))
+    assert explain_optima(answer) == ["statistically tied: not told apart from the best, which does not mean equal."]
+    answer = analyze_table(rising)
+    for flags in ([EDGE], [FLAT, FEW_REPLICATES], [LARGER_THAN_TEACHER, INCOMPLETE, COPIED_REPLICATES]):
+        rows = [flags, *[[]] * (len(answer.t_opt) - 1)]
+        terms = explain_optima(replace(answer, t_opt=answer.t_opt.assign(flags=rows)))
+        assert [flag for flag in (EDGE, FLAT, FEW_REPLICATES, LARGER_THAN_TEACHER, INCOMPLETE, COPIED_REPLICATES)
+                if any(term.startswith(f"{flag}: ") for term in terms)] == flags  # fmt: skip
+    nothing = [[]] * len(answer.t_opt)
+    assert "none: no T is shown to be within 5% of the best." in explain_optima(
+        replace(answer, t_opt=answer.t_opt.assign(good_enough=nothing))
+    )
+    everything = [[1.0]] * len(answer.t_opt)
+    terms = explain_optima(replace(answer, t_opt=answer.t_opt.assign(good_enough=everything)))
+    assert not any(term.startswith("none") for term in terms)
+
+
+def test_a_flag_means_what_it_does_for_the_measure_and_the_runs(rising):
+    def read(table, **arguments):
+        answer = analyze_table(table, **arguments)
+        flags = [[EDGE, FEW_REPLICATES, COPIED_REPLICATES]] * len(answer.t_opt)
+        return " ".join(explain_optima(replace(answer, t_opt=answer.t_opt.assign(flags=flags))))
+
+    paired, unpaired = read(rising), read(make_unpaired(rising))
+    assert "the minimum of the smoothed curve" in paired
+    assert "few replicates: fewer than three. " in paired
+    assert "their curves differ by a constant" in paired
+    assert "few replicates: fewer than three runs of some T. " in unpaired
+    assert "the runs of each T are equal" in unpaired
+    own = read(rising.assign(**{SCORE: rising[VAL_NUM_ERROR]}), measure=Measure("f1", True))
+    assert "the maximum of the smoothed curve" in own
+
+
+def test_what_is_left_out_stands_behind_its_flag(rising):
+    answer = analyze_table(rising)
+    n_others = len(answer.t_opt) - 1
+    t_opt = answer.t_opt.assign(
+        flags=[[EDGE, INCOMPLETE, COPIED_REPLICATES], *[[]] * n_others],
+        left_out=[["T 4", "replicate 1"], *[[]] * n_others],
+    )
+    assert format_optima(replace(answer, t_opt=t_opt))["flags"][0] == (
+        "edge, incomplete (without T 4, replicate 1), replicates are copies"
+    )
+
+
+def test_the_columns_of_test_errors_are_explained(rising):
+    assert [term.split(":")[0] for term in explain_test_errors(analyze_table(rising))] == [
+        "baseline", "cross-fitted", "chosen on test", "gap closed",
+    ]  # fmt: skip
+    students = rising[rising[MODEL] == STUDENT]
+    chosen_on_test = analyze_table(students.drop(columns=VAL_NUM_ERROR))
+    # The errors at a T that was chosen on the test split are no other figure than the student's.
+    assert "chosen on test" not in format_test_errors(chosen_on_test)
+    assert [term.split(":")[0] for term in explain_test_errors(chosen_on_test)] == ["cross-fitted"]
+
+
+def test_only_a_column_that_is_there_is_named_as_fair(rising):
+    chosen_on_test = rising.drop(columns=VAL_NUM_ERROR)
+    assert "no part in choosing T" in judge_test_errors(analyze_table(rising))
+    assert judge_test_errors(analyze_table(chosen_on_test)).endswith("The column cross-fitted is free of this.")
+    for table in (make_unpaired(chosen_on_test), chosen_on_test[chosen_on_test[REPLICATE] == 0]):
+        assert judge_test_errors(analyze_table(table)).endswith("tend to be a little too low.")
+
+
+def test_the_page_and_the_terminal_explain_in_the_same_words(rising, tmp_path, capsys):
+    answer = analyze_table(rising)
+    print_answer(answer)
+    write_report(rising, answer, tmp_path / "page.html", "planted")
+    printed, page = capsys.readouterr().out, (tmp_path / "page.html").read_text(encoding="utf-8")
+    for term in [*explain_optima(answer), *explain_test_errors(answer), judge_test_errors(answer), "best T"]:
+        assert term in printed
+        assert term.replace("'", "&#39;") in page
+    assert "T_opt" not in printed
+
+
+def fake_terminal(monkeypatch, width):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+
+
+def remove_styles(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_an_answer_is_folded_to_the_terminal_and_to_nothing_else(width, rising, capsys, monkeypatch):
+    answer = analyze_table(rising, reading_notes=["word " * 60])
+    print_answer(answer)
+    whole = capsys.readouterr().out
+    assert write_headline(answer) in whole.splitlines()
+    fake_terminal(monkeypatch, width)
+    print_answer(answer)
+    folded = remove_styles(capsys.readouterr().out)
+    assert max(map(len, folded.splitlines())) <= width
+    for sentence in [write_headline(answer), *answer.effects["sentence"], *explain_optima(answer)]:
+        assert sentence in " ".join(folded.split())
+
+
+def test_the_table_of_power_repeats_the_differences_where_it_is_split(rising, capsys, monkeypatch):
+    answer = analyze_table(rising)
+    fake_terminal(monkeypatch, 80)
+    print_power(count_replicates(answer.cells, answer.selection_measure, [0.05]), answer)
+    printed = remove_styles(capsys.readouterr().out)
+    titles = [line for line in printed.splitlines() if line.startswith("difference ")]
+    assert len(titles) == 2
+    assert all(title.split()[1] == "errors" for title in titles)
+    assert "found with 80 % probability" in titles[0]
+
+
+@given(st.lists(st.text("ab-.'\"", min_size=1, max_size=30), min_size=1), st.integers(10, 100))
+def test_folding_breaks_no_word_and_loses_none(words, width):
+    folded = fold_lines(" ".join(words), width, "  ")
+    assert folded.split() == words
+    for line in folded.splitlines():
+        assert len(line) <= width or len(line.split()) == 1 or "--" in line
+
+
+def test_an_option_stays_beside_its_value():
+    for option in ("--where \"state == 'done'\"", "--where '`my T` > 0'", "--cell width,task"):
+        for width in range(20, 60):
+            assert option in fold_lines(f"To read the finished runs only, add {option}, and no other option.", width)
+
+
+def test_lines_of_a_message_are_folded_one_by_one():
+    text = "sweep.yaml:3: a mistake here\n  an indented line of it\nsweep.yaml:5: b"
+    assert fold_lines(text, 20, "  ") == (
+        "sweep.yaml:3: a\n  mistake here\n  an indented line\n    of it\nsweep.yaml:5: b"
+    )
+
+
+def test_an_error_is_folded_on_a_terminal_only(capsys, monkeypatch):
+    arguments = ["analyze", "no such table.csv"]
+    for width in (None, 50):
+        if width:
+            monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+            monkeypatch.setenv("COLUMNS", str(width))
+        with pytest.raises(SystemExit):
+            main(arguments)
+        lines = capsys.readouterr().err.splitlines()
+        assert (max(map(len, lines)) <= 50) if width else (len(lines) == 1 and len(lines[0]) > 50)

@@ -1,0 +1,151 @@
+"""Wide tables, with a column for each T or seed: what the message says to type gives the planted answer."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kdtune
+from kdtune.errors import RequestError
+from tests.planted_tables import BEST, find_best, make_runs
+
+
+def make_long() -> pd.DataFrame:
+    runs = make_runs().rename(columns={"replicate": "seed"})
+    return runs.assign(acc=100 - runs["num_error"] / 100, err=runs["num_error"] / 100).drop(
+        columns=["num_error", "val_num_error"]
+    )
+
+
+def widen(column: str, *measures: str) -> pd.DataFrame:
+    index = ["width", "temp" if column == "seed" else "seed"]
+    return make_long().pivot(index=index, columns=column, values=list(measures))
+
+
+def name_columns(wide: pd.DataFrame, pattern: str) -> pd.DataFrame:
+    """Name the columns of a pivot by a pattern of the measure and of T or the seed."""
+    names = [pattern.format(measure=measure, n=f"{number:g}") for measure, number in wide.columns]
+    return wide.set_axis(names, axis=1).reset_index()
+
+
+def refuse(frame: pd.DataFrame) -> str:
+    with pytest.raises(RequestError) as refusal:
+        kdtune.analyze(frame)
+    return str(refusal.value)
+
+
+def follow(frame: pd.DataFrame, message: str) -> pd.DataFrame:
+    """Type what a message says to type."""
+    assert "map=" not in message, message
+    command = re.search(r"with pandas, as in (.*?)( for (errors|accuracies), value_name=.*)?$", message)
+    assert command, message
+    return eval(command[1], {"frame": frame, "pandas": pd})
+
+
+PATTERNS = ["{measure}@T={n}", "{measure}_T_{n}", "{measure}_T{n}", "{measure}T{n}", "{measure} (T={n})",
+            "{n}_{measure}",
+            "T{n}_{measure}", "T={n}/{measure}", "{measure}_{n}", "test_{measure}_temp_{n}", "{measure}_tau{n}",
+            "{measure}/{n}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("measure", ["acc", "err"])
+@pytest.mark.parametrize("pattern", [*PATTERNS, "T={n}", "T{n}", "temp_{n}", "tau{n}", "{n}", "temperature {n}"])
+def test_a_column_for_each_temperature(pattern, measure):
+    wide = name_columns(widen("temp", measure), pattern)
+    message = refuse(wide)
+    assert "if the numbers in these names are temperatures" in message
+    assert find_best(follow(wide, message)) == BEST
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_columns_for_each_temperature_of_two_measures(pattern):
+    wide = name_columns(widen("temp", "acc", "err"), pattern)
+    message = refuse(wide)
+    assert "wide_to_long" in message
+    long = follow(wide, message)
+    assert len(long) == 50
+    assert find_best(long) == BEST
+
+
+@pytest.mark.parametrize("measures", [["acc"], ["acc", "err"]])
+def test_a_pivot_with_two_levels_of_names(measures):
+    wide = widen("temp", *measures).reset_index()
+    assert isinstance(wide.columns, pd.MultiIndex)
+    assert find_best(follow(wide, refuse(wide))) == BEST
+
+
+def test_numbers_as_names():
+    wide = widen("temp", "acc")["acc"].reset_index()
+    assert find_best(follow(wide, refuse(wide))) == BEST
+    wide.columns = [str(name) for name in wide.columns]
+    assert find_best(follow(wide, refuse(wide))) == BEST
+
+
+@pytest.mark.parametrize("measure", ["acc", "err"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["seed{n}", "seed_{n}", "{measure}_seed{n}", "{measure}_{n}", "{measure} run {n}", "split{n}_test_{measure}",
+     "{measure}_rep{n}", "fold{n}"],
+)  # fmt: skip
+def test_a_column_for_each_seed(pattern, measure):
+    wide = name_columns(widen("seed", measure), pattern)
+    message = refuse(wide)
+    assert "if the numbers in these names are seeds" in message
+    answer = kdtune.analyze(follow(wide, message))
+    assert dict(zip(answer.t_opt["width"], answer.t_opt["T_opt"], strict=True)) == BEST
+    assert set(answer.t_opt["replicates"]) == {5}
+
+
+@pytest.mark.parametrize("first_seed", [0, 1])
+def test_one_of_several_columns_of_accuracies_is_never_read_alone(first_seed):
+    wide = widen("seed", "acc")["acc"]
+    wide.columns = [f"acc_{first_seed + seed}" for seed in wide.columns]
+    assert "if the numbers in these names are seeds" in refuse(wide.reset_index())
+
+
+def test_a_column_for_each_seed_of_two_measures():
+    wide = name_columns(widen("seed", "acc", "err"), "{measure}_seed{n}")
+    assert find_best(follow(wide, refuse(wide))) == BEST
+
+
+def test_other_measures_of_each_seed_come_along():
+    long = make_long().assign(loss=lambda runs: runs["err"] / 10)
+    wide = name_columns(long.pivot(index=["width", "temp"], columns="seed", values=["acc", "loss"]), "{measure}_{n}")
+    melted = follow(wide, refuse(wide))
+    assert set(melted.columns) == {"width", "temp", "seed", "acc", "loss"}
+    assert find_best(melted) == BEST
+
+
+def test_a_column_for_each_temperature_and_seed():
+    wide = make_long().pivot(index="width", columns=["temp", "seed"], values="acc")
+    wide.columns = [f"acc_T{T:g}_seed{seed}" for T, seed in wide.columns]
+    wide = wide.reset_index()
+    long = follow(wide, refuse(wide))
+    assert find_best(follow(long, refuse(long))) == BEST
+
+
+def test_a_setting_whose_name_begins_like_that_of_a_temperature():
+    wide = name_columns(widen("temp", "acc"), "T{n}").assign(Task="a")
+    assert find_best(follow(wide, refuse(wide))) == BEST
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("acc1", "acc5"), ("test_acc@1", "test_acc@5"), ("top1_acc", "top5_acc"), ("prec@1", "prec@5")],
+)
+def test_accuracies_of_the_first_guesses_are_no_wide_table(first, second):
+    runs = make_long().drop(columns="err")
+    assert find_best(runs.rename(columns={"acc": first}).assign(**{second: 99 - 0.1 * np.arange(50) / 50})) == BEST
+
+
+def test_two_columns_of_seeds_beside_a_measure_are_no_wide_table():
+    runs = make_long().rename(columns={"seed": "seed1"})
+    options = {"map": {"replicate": "seed1"}, "cell": ["width"]}
+    assert find_best(runs.assign(seed2=runs["seed1"] + 100), **options) == BEST
+
+
+def test_numbered_settings_are_no_wide_table():
+    assert find_best(make_long().assign(layer_1=64, layer_2=32, dropout_1=0.1, dropout_2=0.2)) == BEST
