@@ -113,7 +113,8 @@ def test_a_table_from_elsewhere(call, tmp_path, rising):
         ([], "no column 'temp'; name the one with the temperatures: --map temp=NAME; it has class_sep, "),
         (
             ["--map", "temp=strength", "--cell", "width"],
-            "720 rows have the same strength, replicate and setting, but differ in class_sep, ",
+            "720 rows have the same strength, replicate and setting, as at width -1, strength 1, replicate 0, where "
+            "they differ in class_sep, ",
         ),
         (["--map", "temp=width"], "must be a positive number"),
     ],

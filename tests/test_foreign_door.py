@@ -98,7 +98,7 @@ BOOKKEEPING = {
     "_runtime": lambda n, r: r.random(n),
     "time_total_s": lambda n, r: r.random(n).round(1),
     "best_epoch": lambda n, r: r.integers(150, 160, n),
-    "gpu": lambda n, r: r.integers(0, 2, n),
+    "gpu": lambda n, r: r.integers(0, 8, n),  # of few values some are laid out like a setting by chance
     "train_loss": lambda n, r: r.random(n).round(1),
     "top5": lambda n, r: r.integers(90, 95, n),
     "f1": lambda n, r: r.random(n).round(1),
@@ -169,7 +169,9 @@ def test_the_states_of_a_country_are_no_states_of_runs():
 
 def test_a_state_that_is_not_known_is_asked_for():
     runs = make_runs().assign(state=["finished"] * 40 + ["in limbo"] * 10)
-    with pytest.raises(RequestError, match="""'in limbo', which kdtune does not know as states.*where='state == "finished"'"""):
+    with pytest.raises(
+        RequestError, match="""'in limbo', which kdtune does not know as states.*where='state == "finished"'"""
+    ):
         kdtune.analyze(runs)
     assert kdtune.analyze(runs, where="state == 'finished'").t_opt is not None
 

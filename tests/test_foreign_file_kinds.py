@@ -258,7 +258,7 @@ def test_json_of_other_forms_is_read(read, value, expected, note):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[1, 2]", "table: this JSON is no table; kdtune reads a list of records"),
+        (b"[1, 2]", "table: this JSON is no table, but a list of numbers; kdtune reads a list of records"),
         (b"[]", "table: this JSON is no table"),
         (b"{}", "table: "),
         (b'{"a": [1, 2], "b": [1]}', "table: the columns in the JSON have different numbers of values: a has 2"),

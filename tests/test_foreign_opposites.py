@@ -150,5 +150,5 @@ def test_a_transform_is_never_the_temperature(name):
 
 def test_what_may_be_the_temperature_may_be_mapped():
     runs = make_runs().rename(columns={"temp": "T_value"})
-    assert 'map={"temp": "T_value"} if this is T' in refuse(runs)
+    assert 'if this is T: map={"temp": "T_value"}' in refuse(runs)
     assert find_best(runs, map={"temp": "T_value"}) == BEST

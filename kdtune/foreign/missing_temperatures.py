@@ -41,4 +41,4 @@ def refuse_missing_temperature(table: pd.DataFrame) -> NoReturn:
 def _is_transform(name: str) -> bool:
     """Return whether a name says that it is a function of T: it has a word such as log, or a formula."""
     words = set(split_words(name))
-    return bool(TRANSFORM_WORDS & words) or bool(re.search(r"[*^+²√]|/\s*T\b|\bT\s*/|\b[0-9]", name))
+    return bool(TRANSFORM_WORDS & words) or bool(re.search(r"[*^+²√]|\bT\s*/|\b[0-9]", name))

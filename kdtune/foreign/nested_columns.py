@@ -80,6 +80,8 @@ def read_objects(column: Any) -> list[Mapping[Any, Any] | None] | None:
 
 
 def _read_array(array: Any) -> list[Mapping[Any, Any] | None] | None:
+    if str(array.type) == "string_view":
+        array = array.cast(pa.large_string())  # Arrow cannot select such texts.
     first_values = array.drop_null().slice(0, 1).to_pylist() if _has_objects(array.type) else []
     return _read_values(array.to_pylist()) if first_values and _may_be_object(first_values[0]) else None
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import pandas as pd
 
 from kdtune.analysis.suggestions import suggest_cell, suggest_rows
-from kdtune.columns import DONE, ID, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
+from kdtune.columns import DONE, IDENTITY_COLUMNS, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_seeds
 from kdtune.foreign.own_names import get_own_name
 from kdtune.text import join_names, pluralize
 
 _SHOWN_COLUMNS = 6  # in a message
+_MAX_PAIRED = 6  # columns of which two together may name the settings
 
 
 def refuse_shared_replicates(
@@ -55,7 +58,8 @@ def refuse_shared_replicates(
     else:
         has_equal_results = not (shown[measures].nunique(dropna=False) > 1).any()
         difference = "have equal results" if has_equal_results else "have different results"
-    whole_students = whole_table.loc[students.index, [name for name in differing if name not in (ID, MODEL, STATUS)]]
+    labels = [name for name in differing if name not in (*IDENTITY_COLUMNS, STATUS) and not find_seeds([name])]
+    whole_students = whole_table.loc[students.index, labels]
     remedies = _list_remedies(students[keys], whole_students, own_names) or [
         f"If they are more replicates, give each its own {own_keys[-1]}.",
         "If they are reruns, remove all but one of each from the table.",
@@ -76,16 +80,20 @@ def _list_remedies(runs: pd.DataFrame, labels: pd.DataFrame, own_names: Mapping[
     """
     *cell_columns, _, _ = runs.columns
     n_runs = len(runs.drop_duplicates())
-    for name in labels.columns:
-        own_name = get_own_name(name, own_names)
-        is_told_apart = not pd.concat([runs, labels[name]], axis=1).duplicated().any()
-        if not is_told_apart or runs.groupby(labels[name])[TEMP].nunique().median() < 2:  # an id, or a time
+    pairs = combinations(labels.columns[:_MAX_PAIRED], 2)
+    candidates = [[name] for name in labels.columns] + [list(pair) for pair in pairs]
+    for names in candidates:
+        groups = runs.groupby([labels[name] for name in names], dropna=False)[TEMP]
+        is_told_apart = not pd.concat([runs, labels[names]], axis=1).duplicated().any()
+        if not is_told_apart or groups.nunique().median() < 2:  # an id, or a time
             continue
-        setting = suggest_cell([*(get_own_name(column, own_names) for column in cell_columns), own_name])
-        remedies = [f"If {own_name} is a setting: {setting}."]
-        for value in labels[name].dropna().unique():
-            if len(runs[labels[name] == value].drop_duplicates()) == n_runs:  # No run gets lost.
-                return [f"If these are reruns, keep one: {suggest_rows(own_name, [value])}.", *remedies]
+        own_labels = [get_own_name(name, own_names) for name in names]
+        setting = suggest_cell([*(get_own_name(column, own_names) for column in cell_columns), *own_labels])
+        verb = "is a setting" if len(names) == 1 else "are settings"
+        remedies = [f"If {join_names(own_labels)} {verb}: {setting}."]
+        for value in labels[names[0]].dropna().unique() if len(names) == 1 else []:
+            if len(runs[labels[names[0]] == value].drop_duplicates()) == n_runs:  # No run gets lost.
+                return [f"If these are reruns, keep one: {suggest_rows(own_labels[0], [value])}.", *remedies]
         return ["If these are reruns, remove all but one of each from the table.", *remedies]
     return []
 

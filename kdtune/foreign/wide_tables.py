@@ -105,4 +105,4 @@ def _add_companions(found: list[Family], families: Iterable[Family]) -> list[Fam
         and not found_names & set(family.columns)
         and (family.prefix or family.suffix)
     ]
-    return found
+    return [*found, *others]
