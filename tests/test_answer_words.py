@@ -84,7 +84,10 @@ def test_the_headline_does_not_deny_a_winner_that_only_the_comparison_finds():
 
 def test_terms_are_explained_where_they_occur_and_only_there(rising):
     answer = analyze_table(planted.table(STILL, noise=0.1, **ONE_CELL))
-    assert explain_optima(answer) == ["statistically tied: not told apart from the best, which does not mean equal."]
+    assert explain_optima(answer) == [
+        "statistically tied: not told apart from the best, which does not mean equal.",
+        "within 5% of the best: shown to be so with 95 % confidence; none: no T is.",
+    ]
     answer = analyze_table(rising)
     for flags in ([EDGE], [FLAT, FEW_REPLICATES], [LARGER_THAN_TEACHER, INCOMPLETE, COPIED_REPLICATES]):
         rows = [flags, *[[]] * (len(answer.t_opt) - 1)]

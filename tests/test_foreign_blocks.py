@@ -43,7 +43,7 @@ def test_a_part_with_other_ids_is_asked_for() -> None:
     runs = make_accuracies().assign(run_id=[f"a{row}" for row in range(50)])
     part = runs.iloc[:20].assign(run_id=[f"b{row}" for row in range(20)])
     both = pd.concat([runs, part], ignore_index=True)
-    with pytest.raises(RequestError, match="[0-9]+ rows repeat another row in all columns but run_id"):
+    with pytest.raises(RequestError, match=r"[0-9]+ rows repeat another row in all columns but run_id"):
         kdtune.analyze(both)
     assert find_best(both, repeats="once") == BEST
 

@@ -170,7 +170,7 @@ def test_the_states_of_a_country_are_no_states_of_runs():
 def test_a_state_that_is_not_known_is_asked_for():
     runs = make_runs().assign(state=["finished"] * 40 + ["in limbo"] * 10)
     with pytest.raises(
-        RequestError, match="""'in limbo', which kdtune does not know as states.*where='state == "finished"'"""
+        RequestError, match=r"""'in limbo', which kdtune does not know as states.*where='state == "finished"'"""
     ):
         kdtune.analyze(runs)
     assert kdtune.analyze(runs, where="state == 'finished'").t_opt is not None

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import kdtune
+from kdtune.analysis.headline import write_headline
 from kdtune.errors import RequestError
 from tests.planted_tables import BEST, TEMPERATURES, find_best, make_runs
 
@@ -123,3 +124,16 @@ def test_rows_for_each_epoch_are_refused_by_more_names(name: str) -> None:
     ]
     with pytest.raises(RequestError, match="several rows per run"):
         kdtune.analyze(pd.concat(epochs, ignore_index=True))
+
+
+def test_settings_with_a_single_temperature_are_named_and_left_out_of_the_headline() -> None:
+    runs = make_runs()
+    labels_alone = runs[runs["temp"] == 1].assign(alpha=0.0, num_error=300, val_num_error=300)
+    both = pd.concat([runs.assign(alpha=0.9), labels_alone], ignore_index=True)
+    answer = kdtune.analyze(both)
+    notes = " ".join(answer.reading_notes)
+    assert "2 of 4 settings have a single temperature, as width 10, alpha 0 (T 1)" in notes
+    assert "Best temperature: 2 to 8 in the 2 of 4 settings" in write_headline(answer)
+    roles = both["alpha"].map({0.9: "distilled_student", 0.0: "student"})
+    assert find_best(both.assign(model=roles).drop(columns="alpha")) == BEST
+    assert "single temperature" not in " ".join(kdtune.analyze(runs).reading_notes)

@@ -165,7 +165,8 @@ def test_errors_with_three_decimals_are_no_thousands():
 def test_infinite_errors_are_said():
     runs = make_runs()
     spoiled = runs.assign(val_num_error=runs["val_num_error"].where(runs.index != 7, np.inf))
-    assert "1 run has infinite errors (1 at T 4), perhaps because of divergence." in " ".join(kdtune.analyze(spoiled).reading_notes)
+    notes = " ".join(kdtune.analyze(spoiled).reading_notes)
+    assert "1 run has infinite errors (1 at T 4), perhaps because of divergence." in notes
 
 
 @pytest.mark.parametrize(

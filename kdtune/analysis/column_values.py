@@ -12,6 +12,8 @@ from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.text import pluralize
 
+_FIRST_ROWS = 100
+
 
 def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
     """Return a measure as numbers; NaN, which counts as missing, where it is not finite.
@@ -28,7 +30,7 @@ def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
     """
     if column.dtype.kind == "b":
         raise RequestError(f"{own_name or column.name}: must be a number, not {column.iloc[0]}")
-    if column.dtype.kind in "iu" and column.min() >= 0:  # as most numbers of errors are
+    if _is_plain_measure(column):
         return column
     numbers = pd.to_numeric(column, errors="coerce")
     wrong_values = column[numbers.isna() & column.notna()]
@@ -48,6 +50,20 @@ def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
     if numbers.dtype.kind != "f":
         return numbers
     return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
+
+
+def _is_plain_measure(column: pd.Series) -> bool:
+    """Return whether all values are finite numbers, and not negative, as most measures are."""
+    if column.dtype.kind not in "iuf" or column.empty:
+        return False
+    low, high = column.min(skipna=False), column.max(skipna=False)
+    return bool(pd.notna(low) and low >= 0 and high < float("inf"))
+
+
+def list_first_values(column: pd.Series) -> pd.Series:
+    """Return the first hundred values or so, of which null is none: they tell what most columns of text are not."""
+    first_values = column.iloc[:_FIRST_ROWS].dropna()
+    return first_values if len(first_values) else column.dropna().iloc[:_FIRST_ROWS]
 
 
 def has_several_values(column: pd.Series) -> bool:

@@ -41,7 +41,7 @@ def format_optima(answer: Answer) -> pd.DataFrame:
     table["interval"] = [format_interval(low, high, grid) for low, high, grid in bounds]
     titles = {
         "tied": "statistically tied",
-        "good_enough": f"{answer.margin_text} (95 % confidence)",
+        "good_enough": answer.margin_text,
     }
     if not answer.margin_text:
         del titles["good_enough"]

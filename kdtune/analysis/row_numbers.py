@@ -22,6 +22,7 @@ class RowNumbers:
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table
+        self._numbers: dict[tuple[str, ...], Indices] = {}
         self._columns: dict[str, tuple[Indices, Any]] = {}  # each row's number, and the value of each number
 
     def follow(self, table: pd.DataFrame) -> RowNumbers:
@@ -41,6 +42,12 @@ class RowNumbers:
         -------
         (rows,)
         """
+        key = tuple(names)
+        if key not in self._numbers:
+            self._numbers[key] = self._combine_columns(names)
+        return self._numbers[key]
+
+    def _combine_columns(self, names: Sequence[str]) -> Indices:
         columns = [self._number_column(name)[0] for name in names]
         columns = [column for column in columns if column.any()]  # the others have one value
         if not columns:

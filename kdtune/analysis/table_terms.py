@@ -24,8 +24,8 @@ def explain_optima(answer: Answer) -> list[str]:
     sentences = []
     if (optima["temperatures"] > 1).any():
         sentences.append("statistically tied: not told apart from the best, which does not mean equal.")
-    if answer.margin_text and (optima["good_enough"].map(len) == 0).any():
-        sentences.append(f"none: no T is shown to be {answer.margin_text}.")
+    if answer.margin_text:
+        sentences.append(f"{answer.margin_text}: shown to be so with 95 % confidence; none: no T is.")
     flags = set(optima["flags"].explode())
     return sentences + [text for flag, text in _explain_flags(answer).items() if flag in flags]
 

@@ -81,7 +81,8 @@ def _split_columns(widths: dict[str, int], n_keys: int, max_width: int) -> Itera
     """Yield the names of columns that fit side by side, the key columns before each part."""
     names = list(widths)
     keys, other_columns = names[:n_keys], names[n_keys:]
-    if sum(widths[name] for name in keys) > max_width // 2 and sum(widths.values()) > max_width:
+    widest = max((widths[name] for name in other_columns), default=0)
+    if sum(widths[name] for name in keys) + widest > max_width + 1 and sum(widths.values()) > max_width:
         keys, other_columns = names[:1], names[1:]  # So many keys would leave no room for what they name.
     part = list(keys)
     for name in other_columns:

@@ -44,7 +44,7 @@ from kdtune.text import suggest_nearest
 RESERVED = {field.name for result in (CellOptimum, ChoiceResult, TemperatureCurves) for field in fields(result)}
 RESERVED |= {f"{model}_{measure}" for model in ("baseline", "teacher") for measure in RESULT_COLUMNS}
 RESERVED |= {f"{measure}_{end}" for measure in RESULT_COLUMNS for end in ("low", "high")}
-RESERVED |= {"interval", "_cell", "_failed"}
+RESERVED |= {"interval", "best T", "statistically tied", "gap closed", "cross-fitted", "_cell", "_failed"}
 RESERVED -= set(RESULT_COLUMNS)
 
 # The columns that change the answer: a misspelled name of one of them is an error.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from kdtune.analysis.column_values import has_several_values
+from kdtune.analysis.column_values import has_several_values, list_first_values
 from kdtune.foreign.column_names import split_words
 
 # Words that are states whatever the column is called; "ok", "active" or "created" may be settings.
@@ -16,7 +16,6 @@ _SURELY_UNFINISHED = {"failed", "fail", "crashed", "killed", "pruned", "running"
                       "cancelled", "aborted", "timeout", "out_of_memory", "oom"}  # fmt: skip
 _EXIT_CODES = {"exit code", "exitcode", "return code", "returncode", "exit status"}
 _MESSAGE_WORDS = {"error", "err", "exception", "traceback", "failure", "msg", "message", "reason", "text", "fail"}
-_FIRST_ROWS = 100  # most columns are told from them
 _MESSAGE_NAMES = {"error", "exception", "traceback", "failure", "fail"}  # one of them must be there
 
 
@@ -49,7 +48,7 @@ def _iterate_failures(table: pd.DataFrame) -> Iterator[FailureColumn]:
         elif set(words) <= _MESSAGE_WORDS and _MESSAGE_NAMES & set(words):
             if column.isna().any() and column.notna().any():
                 yield FailureColumn(name, column.isna().map({True: "finished", False: "not blank"}))
-        elif _holds_states(column.dropna().head(_FIRST_ROWS)) and _holds_states(column.dropna()):
+        elif _holds_states(list_first_values(column)) and _holds_states(column.dropna()):
             texts = column.dropna().astype(str).str.lower()
             if texts.isin(_SURELY_FINISHED).any() and texts.isin(_SURELY_UNFINISHED).any():
                 yield FailureColumn(name, texts.reindex(column.index))

@@ -15,12 +15,12 @@ def describe_infinite_values(table: pd.DataFrame) -> list[str]:
     ----------
     table : The table with ``MODEL``, ``TEMP`` (numbers or not) and the measures.
     """
-    is_student = table[MODEL] == STUDENT
     is_infinite = pd.Series(False, index=table.index)
     for name in (SCORE, VAL_NUM_ERROR, NUM_ERROR):
         if name in table.columns and table[name].dtype.kind not in "iu":
             is_infinite |= pd.to_numeric(table[name], errors="coerce").abs() == float("inf")
-    is_infinite &= is_student
+    if is_infinite.any():
+        is_infinite &= table[MODEL] == STUDENT
     if not is_infinite.any():
         return []
     counts = pd.to_numeric(table.loc[is_infinite, TEMP], errors="coerce").value_counts().sort_index()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cells import list_settings
-from kdtune.analysis.row_numbers import RowNumbers
+from kdtune.analysis.row_numbers import RowNumbers, list_first_of_pairs
 from kdtune.analysis.suggestions import suggest_cell
-from kdtune.columns import ID, MODEL, NUM_ERROR, REPLICATE, STUDENT, VAL_NUM_ERROR
+from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.foreign.bookkeeping import OtherColumns
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.own_names import get_own_name
 from kdtune.text import join_names, pluralize
 
 _SHOWN_VALUES = 6  # of a setting in a note
+_MAX_SINGLE = 0.5  # of the settings; where more have one temperature only, the answer itself says why
 
 
 def describe_errors(table: pd.DataFrame, options: ReadingOptions) -> list[str]:
@@ -44,7 +46,7 @@ def describe_settings(rows: RowNumbers, cell_columns: list[str]) -> list[str]:
     texts = []
     for name in cell_columns:
         values = sorted(rows.list_values(name, is_student), key=lambda value: (str(type(value)), value))
-        listed = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:_SHOWN_VALUES])
+        listed = ", ".join(_format(value) for value in values[:_SHOWN_VALUES])
         more = f" and {len(values) - _SHOWN_VALUES} more" if len(values) > _SHOWN_VALUES else ""
         n_blank = int((rows.table[name].isna() & is_student).sum())
         blank = f", none in {pluralize(n_blank, 'row')}" if n_blank else ""
@@ -73,6 +75,26 @@ def describe_equivalent_settings(rows: RowNumbers, cell_columns: list[str], own_
     ]
 
 
+def describe_single_temperatures(rows: RowNumbers, cell_columns: list[str], own_names: Mapping[str, str]) -> list[str]:
+    """Say which settings have a single temperature, where others have several: nothing can be chosen in them."""
+    is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
+    if not cell_columns or not is_run.any():
+        return []
+    cells = rows.number(cell_columns)
+    counts = np.bincount(list_first_of_pairs(cells[is_run], rows.number([TEMP])[is_run]))  # temperatures of each cell
+    n_single, n_cells = int((counts == 1).sum()), int((counts > 0).sum())
+    if n_single == 0 or n_single > _MAX_SINGLE * n_cells:
+        return []
+    first = rows.table.iloc[int(np.flatnonzero(is_run & np.isin(cells, np.flatnonzero(counts == 1)))[0])]
+    place = ", ".join(f"{get_own_name(name, own_names)} {_format(first[name])}" for name in cell_columns)
+    subject = "1 setting has" if n_single == 1 else f"{n_single:,} of {n_cells:,} settings have"
+    return [
+        f"{subject} a single temperature, as {place} (T {_format(first[TEMP])}): nothing can be chosen there. If these "
+        f"are networks trained on labels alone, mark them in a column model: student for them, distilled_student for "
+        f"the others."
+    ]
+
+
 def describe_others(others: OtherColumns, cell_columns: list[str], own_names: Mapping[str, str]) -> list[str]:
     """Say which columns are no settings, why, and what to type if one of them is a setting.
 
@@ -98,3 +120,7 @@ def describe_others(others: OtherColumns, cell_columns: list[str], own_names: Ma
         return [note]
     own_settings = [get_own_name(name, own_names) for name in (*cell_columns, candidates[0])]
     return [f"{note} If {own_settings[-1]} is a setting, too: {suggest_cell(own_settings)}."]
+
+
+def _format(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

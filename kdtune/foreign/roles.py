@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from kdtune.analysis.column_values import list_first_values
 from kdtune.analysis.suggestions import suggest_rows
 from kdtune.columns import BASELINE, MODEL, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
@@ -13,7 +14,6 @@ from kdtune.foreign.column_names import find_model
 from kdtune.text import join_names
 
 SETTING_SUFFIX = " (setting)"  # of a setting that is called as something else is called here
-_FIRST_ROWS = 100
 _ROLES = {
     TEACHER: TEACHER, "teachers": TEACHER,
     BASELINE: BASELINE, "baseline": BASELINE, "scratch": BASELINE, "vanilla": BASELINE, "student baseline": BASELINE,
@@ -80,7 +80,7 @@ def _find_roles(table: pd.DataFrame) -> str | None:
     for name in table.columns:
         if table[name].dtype.kind != "O":
             continue
-        first_values = table[name].dropna().head(_FIRST_ROWS).unique()  # Most columns are told from them.
+        first_values = list_first_values(table[name]).unique()
         if not all(_normalize(value) in _ROLES for value in first_values):
             continue
         texts = {_normalize(value) for value in table[name].dropna().unique()}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from kdtune.analysis.column_values import list_first_values
 from kdtune.analysis.suggestions import suggest_cell, suggest_rows
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
@@ -14,7 +15,6 @@ from kdtune.foreign.own_names import get_own_name
 from kdtune.text import pluralize
 
 _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
-_FIRST_ROWS = 100  # Most columns are told from them.
 _OTHER_MODES = {"teacher", "bn", "batchnorm", "norm", "dropout", "student", "transfer"}  # may be in training mode
 
 
@@ -65,7 +65,7 @@ def refuse_splits(table: pd.DataFrame, columns: list[str] | None) -> None:
     for name in table.columns:
         if name in (columns or []) or table[name].dtype.kind != "O" or _OTHER_MODES & set(split_words(name)):
             continue
-        if not _list_texts(table[name].dropna().head(_FIRST_ROWS)) <= _SPLITS:
+        if not _list_texts(list_first_values(table[name])) <= _SPLITS:
             continue
         values = _list_texts(table[name].dropna())
         if len(values) > 1 and values <= _SPLITS:

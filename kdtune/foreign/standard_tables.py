@@ -26,7 +26,7 @@ from kdtune.columns import (
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.early_stops import describe_early_stops
 from kdtune.foreign.infinite_values import describe_infinite_values
-from kdtune.foreign.measures import read_measures
+from kdtune.foreign.measures import MeasuredTable, read_measures
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.own_names import rename_known_columns, rename_model, rename_replicates, rename_reserved
 from kdtune.foreign.reading_notes import (
@@ -34,6 +34,7 @@ from kdtune.foreign.reading_notes import (
     describe_errors,
     describe_others,
     describe_settings,
+    describe_single_temperatures,
 )
 from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import pair_replicates
@@ -43,7 +44,7 @@ from kdtune.foreign.seed_texts import join_seed_texts
 from kdtune.foreign.shared_replicates import refuse_shared_replicates
 from kdtune.foreign.single_runs import refuse_epochs, refuse_splits
 from kdtune.foreign.summary_rows import drop_summary_rows
-from kdtune.foreign.temperatures import join_close_numbers, read_temperatures
+from kdtune.foreign.temperatures import describe_near_temperatures, join_close_numbers, read_temperatures
 from kdtune.foreign.unclear_columns import (
     KNOWN_COLUMNS,
     refuse_doubtful_copies,
@@ -79,31 +80,14 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         If something cannot be understood; the message says how to mend it.
     """
     notes = list(notes)
-    own_columns = list(table.columns)
-    if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
-        table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
-    refuse_unknown_measure(own_columns, options)
     own_names = dict(options.column_map)
-    table, cell_columns = rename_known_columns(table, options, own_names, notes)
-    table, role_notes = name_roles(table, own_names)
-    table, state_notes = read_states(table, own_names, are_rows_selected=options.where is not None)
-    table, summary_notes = drop_summary_rows(table)
-    table, seed_notes = join_seed_texts(table)
-    table, replicate_notes = rename_replicates(table, own_names)
-    notes += [*role_notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
-    cell_columns = rename_model(table, cell_columns)
-    measured = read_measures(table, options)
-    notes += [*describe_errors(table, options), *measured.notes]
-    table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names)
-    notes += step_notes
-    refuse_used_cell_columns(table, cell_columns, options, own_names)
-    refuse_doubtful_copies(table, own_columns, options)
-
-    refuse_splits(table, options.cell)
+    measured, cell_columns = _recognize_columns(table, options, own_names, notes)
+    table = measured.table
     rows = RowNumbers(table)
     is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
     others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [])
     rows = _join_numbers(rows, [TEMP, *_list_real_settings(table, others)], notes)
+    notes += describe_near_temperatures(rows.list_values(TEMP, is_run), int(is_run.sum()))
     table = rows.table
     labels = [*others.bookkeeping, *others.unique, *others.changing]
     run_columns = _list_run_columns(table, others, cell_columns)
@@ -121,11 +105,51 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     settings_notes = describe_settings(rows, cell_columns)
     if options.cell is None:
         settings_notes += describe_equivalent_settings(rows, cell_columns, own_names)
+    settings_notes += describe_single_temperatures(rows, cell_columns, own_names)
     standard, pair_notes = pair_replicates(rows, cell_columns, options.is_paired_by_order)
     if not has_single_runs or options.cell is not None:
         refuse_shared_replicates(standard, table, cell_columns, others.measures, own_names)
     notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
     return ReadTable(standard, cell_columns, notes, measured.measure)
+
+
+def _recognize_columns(
+    table: pd.DataFrame, options: ReadingOptions, own_names: dict[str, str], notes: list[str]
+) -> tuple[MeasuredTable, list[str] | None]:
+    """Give T, roles, states, replicates and measures the names of kdtune, and check their values.
+
+    Parameters
+    ----------
+    table : Plain columns.
+    options : What the user says about the table.
+    own_names : kdtune's name of a column -> the table's own, where they differ; it is completed.
+    notes : What was understood; it is completed.
+
+    Returns
+    -------
+    The table with its measure, and the columns that name a cell; None if the user names none.
+    """
+    own_columns = list(table.columns)
+    if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
+        table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
+    refuse_unknown_measure(own_columns, options)
+    table, cell_columns = rename_known_columns(table, options, own_names, notes)
+    table, role_notes = name_roles(table, own_names)
+    table, state_notes = read_states(table, own_names, are_rows_selected=options.where is not None)
+    table, summary_notes = drop_summary_rows(table)
+    table, seed_notes = join_seed_texts(table)
+    table, replicate_notes = rename_replicates(table, own_names)
+    notes += [*role_notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
+    cell_columns = rename_model(table, cell_columns)
+    measured = read_measures(table, options)
+    notes += [*describe_errors(table, options), *measured.notes]
+    table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names)
+    notes += step_notes
+    refuse_used_cell_columns(table, cell_columns, options, own_names)
+    refuse_doubtful_copies(table, own_columns, options)
+
+    refuse_splits(table, options.cell)
+    return measured._replace(table=table), cell_columns
 
 
 def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def read_temperatures(
     numbers = _to_numbers(table[TEMP])
     is_usable = (numbers > 0) & np.isfinite(numbers)
     if is_usable.all():
-        return table.assign(**{TEMP: numbers}), _describe_near_temperatures(numbers)
+        return table.assign(**{TEMP: numbers}), []
     is_student = table[MODEL] == STUDENT
     is_blank = table[TEMP].isna() | (numbers == 0)
     weights = _list_label_weights(table.columns)
@@ -71,7 +71,6 @@ def read_temperatures(
         refuse_wrong_values(table, is_refused & ~is_blank, own_names)
         refuse_blanks(table, is_refused, own_names)
     table = table.assign(**{TEMP: numbers.where(is_usable)})
-    notes += _describe_near_temperatures(numbers[is_usable & is_student & (table[STATUS] == DONE)])
     is_placed = is_usable | ~is_student | is_baseline
     return table if is_placed.all() else table[is_placed].reset_index(drop=True), notes
 
@@ -118,12 +117,17 @@ def join_close_numbers(values: pd.Series, distinct_values: pd.Series | None = No
     return values.where(~values.isin(list(new_values)), values.map(new_values)), len(new_values)
 
 
-def _describe_near_temperatures(temperatures: pd.Series) -> list[str]:
-    """Say which temperatures agree to ``NEAR_DIGITS`` digits but not to ``DIGITS``, as from two exports of one grid."""
-    distinct = pd.Series(np.sort(temperatures.unique()))
-    if len(distinct) > len(temperatures) / 2:
+def describe_near_temperatures(temperatures: pd.Series, n_runs: int) -> list[str]:
+    """Say which temperatures agree to ``NEAR_DIGITS`` digits but not to ``DIGITS``, as from two exports of one grid.
+
+    Parameters
+    ----------
+    temperatures : Each T of distilled students once, those that agree to ``DIGITS`` digits joined.
+    n_runs : How many students there are.
+    """
+    if len(temperatures) > n_runs / 2:
         return []  # They were drawn at random, and some are near each other by chance.
-    values = np.unique(join_close_numbers(distinct)[0])
+    values = np.sort(temperatures.to_numpy(np.float64))
     is_near = np.diff(values) <= _half_units(values[:-1], NEAR_DIGITS)
     is_near &= (values[:-1] % 1 > 0) | (values[1:] % 1 > 0)
     if not is_near.any():
