@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planted_tables import BEST, make_runs
 
 import kdtune
-from kdtune.analysis.suggestions import suggest_cell, suggest_map, suggest_rows
+from kdtune.analysis.option_texts import suggest_cell, suggest_map, suggest_rows
 from kdtune.analysis.table_queries import select_rows
 
 OPTION = r"--(?:%s) (?:'[^']*'(?:\"'\"'[^']*')*|[^\s;,]+(?:,[^\s;,]+)*)"

@@ -18,7 +18,7 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import group_rows, is_known_setting, is_main_column
-from kdtune.analysis.suggestions import suggest_cell
+from kdtune.analysis.option_texts import suggest_cell
 from kdtune.columns import DATA_SEED, DONE, ID, MODEL, REPLICATE, STATUS, STUDENT, STUDENT_SEED, TEACHER_ID, TEMP
 from kdtune.text import join_names, pluralize
 

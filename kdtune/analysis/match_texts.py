@@ -10,8 +10,8 @@ import pandas as pd
 
 from kdtune.analysis.cells import format_setting
 from kdtune.analysis.network_pools import Booleans
+from kdtune.analysis.option_texts import suggest_rows
 from kdtune.analysis.pool_matches import PoolMatches
-from kdtune.analysis.suggestions import suggest_rows
 from kdtune.analysis.value_spellings import Integers
 from kdtune.columns import BASELINE
 from kdtune.text import join_names, pluralize

@@ -8,8 +8,8 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import is_known_setting, is_main_column
+from kdtune.analysis.option_texts import suggest_cell
 from kdtune.analysis.row_numbers import RowNumbers
-from kdtune.analysis.suggestions import suggest_cell
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 
 

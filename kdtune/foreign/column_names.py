@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NoReturn
 
-from kdtune.analysis.suggestions import suggest_map
+from kdtune.analysis.option_texts import suggest_map
 from kdtune.columns import MODEL, REPLICATE, STATUS, TEMP
 from kdtune.errors import RequestError
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from kdtune.analysis.suggestions import suggest_rows
+from kdtune.analysis.option_texts import suggest_rows
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.foreign.column_names import is_epoch_name, is_planned_name, split_words
 from kdtune.text import join_names, pluralize

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pandas as pd
 
-from kdtune.analysis.suggestions import suggest_map
+from kdtune.analysis.option_texts import suggest_map
 from kdtune.columns import TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import MACHINE_WORDS, TRANSFORM_WORDS, describe_columns, split_words

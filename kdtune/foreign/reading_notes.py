@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cells import list_settings
+from kdtune.analysis.option_texts import suggest_cell
 from kdtune.analysis.row_numbers import RowNumbers, list_first_of_pairs
-from kdtune.analysis.suggestions import suggest_cell
 from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.foreign.bookkeeping import OtherColumns
 from kdtune.foreign.options import ReadingOptions

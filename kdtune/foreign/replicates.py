@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.column_values import has_several_values
+from kdtune.analysis.option_texts import suggest_filled_rows, suggest_map
 from kdtune.analysis.row_numbers import Mask, RowNumbers, list_first_of_pairs, number_pairs
-from kdtune.analysis.suggestions import suggest_filled_rows, suggest_map
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_seeds, find_weak_replicates

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kdtune.analysis.column_values import list_first_values
-from kdtune.analysis.suggestions import suggest_rows
+from kdtune.analysis.option_texts import suggest_rows
 from kdtune.columns import BASELINE, MODEL, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_model

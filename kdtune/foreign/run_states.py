@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pandas as pd
 
-from kdtune.analysis.suggestions import suggest_rows
+from kdtune.analysis.option_texts import suggest_rows
 from kdtune.columns import DONE, FAILED, SKIPPED, STATUS
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_states, split_words

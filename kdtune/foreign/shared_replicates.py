@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from kdtune.analysis.suggestions import suggest_cell, suggest_rows
+from kdtune.analysis.option_texts import suggest_cell, suggest_rows
 from kdtune.columns import DONE, IDENTITY_COLUMNS, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_seeds

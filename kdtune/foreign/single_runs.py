@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kdtune.analysis.column_values import list_first_values
-from kdtune.analysis.suggestions import suggest_cell, suggest_rows
+from kdtune.analysis.option_texts import suggest_cell, suggest_rows
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import is_epoch_name, split_words

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from kdtune.analysis.column_values import has_several_values
-from kdtune.analysis.suggestions import suggest_map
+from kdtune.analysis.option_texts import suggest_map
 from kdtune.columns import MODEL, REPLICATE, RESULT_COLUMNS, SCORE, SHIFT_COLUMNS, STATUS, TEACHER_ID, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import (

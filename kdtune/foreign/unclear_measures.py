@@ -6,7 +6,7 @@ import shlex
 
 import pandas as pd
 
-from kdtune.analysis.suggestions import suggest_map
+from kdtune.analysis.option_texts import suggest_map
 from kdtune.columns import ACCURACY, NUM_ERROR, REPLICATE, TEMP, VAL_ACCURACY, VAL_NUM_ERROR, WIDTH
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import describe_columns

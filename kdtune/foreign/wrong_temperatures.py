@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from kdtune.analysis.suggestions import suggest_filled_rows, suggest_rows, suggest_where
+from kdtune.analysis.option_texts import suggest_filled_rows, suggest_rows, suggest_where
 from kdtune.columns import BASELINE, MODEL, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.own_names import get_own_name
