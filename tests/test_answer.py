@@ -274,13 +274,13 @@ def test_the_headline_says_where_nothing_is_excluded():
     flat = {"shape": lambda x, cell: 150 + 0 * x, "seps": (1.0,), "informative": (1.0,), "replicates": 1}
     headline = write_headline(analyze_table(planted.table(**flat, widths=(50,))))
     assert re.fullmatch(
-        r"Lowest mean errors at T = [\d.]+, but no best temperature can be told: the 95 % interval excludes no T. "
-        "All other temperatures are statistically tied with it.",
+        r"Lowest mean errors at T = [\d.]+, but no best temperature can be told: the 95 % interval excludes no "
+        "tested T. All other temperatures are statistically tied with it.",
         headline,
     )
     headline = write_headline(analyze_table(planted.table(**flat, widths=(20, 50))))
     assert re.fullmatch(
-        "No best temperature can be told: in both settings the 95 % interval excludes no T. "
+        "No best temperature can be told: in both settings the 95 % interval excludes no tested T. "
         r"\(Lowest mean errors at T = [\d.]+ to [\d.]+, depending on the setting.\) "
         "Whether the best T depends on the student's width cannot be told.",
         headline,

@@ -27,7 +27,7 @@ from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STU
 from kdtune.plots.report import write_report
 from tests.test_unpaired import make_unpaired
 
-ANY = (0, math.inf)  # an interval that excludes no T
+ANY = (0, math.inf)  # an interval that excludes no tested T
 ONE_CELL = {"widths": (50,), "seps": (1.0,), "informative": (1.0,)}
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
 
@@ -55,16 +55,38 @@ def set_bounds(answer, bounds):
         "Best temperature: 2 to 4, depending on the setting; a 95 % interval limits it in each. "),
     ([(1, 4), ANY, (2, 8)],
         "Best temperature: 2 to 4 in the 2 of 3 settings where the 95 % interval limits it. In the other it excludes "
-        "no T. "),
+        "no tested T. "),
     ([(1, 4), ANY, ANY],
         "Best temperature: 2 in the 1 of 3 settings where the 95 % interval limits it. In the other 2 it excludes no "
-        "T. "),
+        "tested T. "),
     ([ANY, ANY, ANY],
-        "No best temperature can be told: in all 3 settings the 95 % interval excludes no T. (Lowest mean errors at "
+        "No best temperature can be told: in all 3 settings the 95 % interval excludes no tested T. (Lowest mean errors at "
         "T = 2 to 4, depending on the setting.) "),
 ])  # fmt: skip
 def test_the_headline_counts_the_settings_in_which_an_interval_limits_the_best_temperature(rising, bounds, words):
     assert write_headline(set_bounds(analyze_table(rising), bounds)).startswith(words)
+
+
+def test_an_interval_that_ends_at_the_lowest_tested_temperature_limits_nothing(rising):
+    answer = analyze_table(rising)
+    lowest = float(answer.cells[0].temperatures[0])
+    headline = write_headline(set_bounds(answer, [(lowest, math.inf), (lowest, math.inf)]))
+    assert headline.startswith(
+        "No best temperature can be told: in both settings the 95 % interval excludes no tested T."
+    )
+
+
+def test_temperatures_that_were_not_compared_are_named_in_the_headline(rising):
+    students = rising[rising[MODEL] == STUDENT]
+    first = students.groupby([column for column in ("class_sep", "p_informative", "width")]).ngroup() == 0
+    highest = students[TEMP].max()
+    is_missing = first & (students[TEMP] == highest) & (students[REPLICATE] > students[REPLICATE].min())
+    answer = analyze_table(students[~is_missing])
+    assert f"In 1 of {len(answer.cells)} settings temperatures were not compared, because runs are missing (" in (
+        write_headline(answer)
+    )
+    assert f": T = {highest:g}): the best T may be among them." in write_headline(answer)
+    assert "not compared" not in write_headline(analyze_table(students))
 
 
 def test_the_headline_does_not_deny_a_winner_that_only_the_comparison_finds():
@@ -77,7 +99,7 @@ def test_the_headline_does_not_deny_a_winner_that_only_the_comparison_finds():
     answer = analyze_table(pd.DataFrame(students))
     assert answer.t_opt[["T_opt_low", "T_opt_high"]].to_numpy().tolist() == [[0, math.inf]]
     assert write_headline(answer) == (
-        "Lowest mean errors at T = 2, but the 95 % interval excludes no T. No other temperature is statistically tied "
+        "Lowest mean errors at T = 2, but the 95 % interval excludes no tested T. No other temperature is statistically tied "
         "with it."
     )
 

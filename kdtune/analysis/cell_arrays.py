@@ -67,6 +67,11 @@ class Cell:
     data_seeds: frozenset[Any] = frozenset()  # the seeds of its students' data; empty if the table does not have them
     is_paired: bool = True  # whether each replicate has a run of each temperature
 
+    @property
+    def temperatures_left_out(self) -> list[str]:
+        """The temperatures that are not compared, because too many of their runs are missing, in words."""
+        return [text.removeprefix("T ") for text in self.left_out if text.startswith("T ")]
+
     def describe(self) -> str:
         """Write the settings of the cell, as in "class_sep 0.2, width 50"."""
         return format_setting(list(self.settings), list(self.settings.values()))

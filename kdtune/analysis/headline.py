@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.factor_effects import UNKNOWN
 from kdtune.analysis.sentences import name_with_twins, write_verdict
 from kdtune.analysis.temperature_texts import (
@@ -14,7 +15,6 @@ from kdtune.analysis.temperature_texts import (
     format_interval,
     format_temperature,
     format_temperatures,
-    is_unbounded,
 )
 from kdtune.text import join_names
 
@@ -40,10 +40,31 @@ def _write_recommendation(answer: Answer) -> str:
         if optima["T_opt"].nunique() > 1:
             subject += " in each setting"
         return f"{subject}: the best one cannot be determined."
+    missing = _describe_missing_temperatures(answer.cells)
     if len(optima) == 1:
-        return _describe_one_cell(answer)
-    sentences = [_describe_cells(answer), *_describe_factors(answer)]
+        return " ".join([_describe_one_cell(answer), *missing])
+    sentences = [_describe_cells(answer), *missing, *_describe_factors(answer)]
     return " ".join(sentences)
+
+
+def _describe_missing_temperatures(cells: Sequence[Cell]) -> list[str]:
+    """Say which temperatures the best one was not compared with; nothing if it was with all of its setting."""
+    incomplete = [cell for cell in cells if cell.temperatures_left_out]
+    if not incomplete:
+        return []
+    listed = join_names(incomplete[0].temperatures_left_out)
+    reason = "because runs are missing"
+    if len(cells) == 1:
+        verb = "was" if len(incomplete[0].temperatures_left_out) == 1 else "were"
+        return [f"T = {listed} {verb} not compared, {reason}: the best T may be among them."]
+    settings = "both settings" if len(incomplete) == len(cells) == 2 else f"{len(incomplete)} of {len(cells)} settings"
+    example = f"{incomplete[0].describe()}: T = {listed}"
+    return [f"In {settings} temperatures were not compared, {reason} ({example}): the best T may be among them."]
+
+
+def _excludes_temperature(low: float, high: float, cell: Cell) -> bool:
+    """Return whether an interval of T excludes a temperature that was compared: "at least 1" may exclude none."""
+    return bool(((cell.temperatures < low) | (cell.temperatures > high)).any())
 
 
 def _describe_one_cell(answer: Answer) -> str:
@@ -53,9 +74,9 @@ def _describe_one_cell(answer: Answer) -> str:
     low, high = optimum["T_opt_low"], optimum["T_opt_high"]
     best_T = format_temperature(optimum["T_opt"], grid)
     ties = _describe_ties(optimum["T_opt"], list(optimum["tied"]), grid)
-    if is_unbounded(low, high):
+    if not _excludes_temperature(low, high, answer.cells[0]):
         doubt = "" if _has_single_winner(answer) else "no best temperature can be told: "
-        return f"{_name_extreme(answer)} at T = {best_T}, but {doubt}the 95 % interval excludes no T. {ties}"
+        return f"{_name_extreme(answer)} at T = {best_T}, but {doubt}the 95 % interval excludes no tested T. {ties}"
     smooth_T = format_estimate(optimum["T_opt_continuous"], low, high, grid)
     evidence = (
         f"95 % interval {format_interval(low, high, grid)}; the smoothed curve is {_lowest(answer)} at T = {smooth_T}"
@@ -100,15 +121,15 @@ def _describe_cells(answer: Answer) -> str:
     optima = answer.t_opt
     n_cells = len(optima)
     all_settings = "both settings" if n_cells == 2 else f"all {n_cells} settings"
-    bounds = zip(optima["T_opt_low"], optima["T_opt_high"], strict=True)
-    bounded = optima[[not is_unbounded(low, high) for low, high in bounds]]
+    bounds = zip(optima["T_opt_low"], optima["T_opt_high"], answer.cells[:n_cells], strict=True)
+    bounded = optima[[_excludes_temperature(low, high, cell) for low, high, cell in bounds]]
     n_others = n_cells - len(bounded)
     grid = answer.curves["T"].unique().tolist()
     temperatures = _write_range(bounded["T_opt"] if len(bounded) else optima["T_opt"], grid)
     dependence = ", depending on the setting" if " to " in temperatures else f" in {all_settings}"
     if n_others == n_cells:
         lowest = f"{_name_extreme(answer)} at T = {temperatures}{dependence}"
-        evidence = f"in {all_settings} the 95 % interval excludes no T"
+        evidence = f"in {all_settings} the 95 % interval excludes no tested T"
         if _has_single_winner(answer):
             return f"{lowest}, but {evidence}."
         return f"No best temperature can be told: {evidence}. ({lowest}.)"
@@ -117,7 +138,7 @@ def _describe_cells(answer: Answer) -> str:
     others = "the other" if n_others == 1 else f"the other {n_others}"
     return (
         f"Best temperature: {temperatures} in the {len(bounded)} of {n_cells} settings where the 95 % interval limits "
-        f"it. In {others} it excludes no T."
+        f"it. In {others} it excludes no tested T."
     )
 
 
