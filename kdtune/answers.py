@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from kdtune.analysis.answer import Answer, Margins, analyze_table
+from kdtune.analysis.error_units import are_percents
 from kdtune.analysis.file_problems import SWEEP_FILE, TABLE_FILE
 from kdtune.analysis.power import count_replicates
 from kdtune.analysis.representatives import choose_networks
 from kdtune.analysis.selection_measure import has_students
 from kdtune.analysis.table_files import locate_table, read_details
-from kdtune.columns import (
-    ACCURACY,
-    ID,
-    N_TRAIN,
-    NUM_ERROR,
-    RESULT_COLUMNS,
-    TEACHER_ID,
-    VAL_ACCURACY,
-    VAL_NUM_ERROR,
-)
+from kdtune.columns import ID, N_TRAIN, RESULT_COLUMNS, TEACHER_ID, VAL_NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.foreign.door import read_table
 from kdtune.foreign.options import ReadingOptions
@@ -48,21 +38,16 @@ class AnsweredTable:
     table: pd.DataFrame
     answer: Answer | None  # None if no distilled student is done
     notes: list[str]  # how the table was understood
+    options: ReadingOptions = field(default_factory=ReadingOptions)  # what the user said about it
 
     @property
     def is_sweep(self) -> bool:
         """Whether the table lies in the folder of a sweep."""
         return self.path is not None and self.path.name == TABLE_FILE and (self.path.parent / SWEEP_FILE).is_file()
 
-    @property
-    def is_percent(self) -> bool:
-        """Whether the errors that T is chosen by are in percent: 100 minus the accuracy."""
-        measure = self.answer.selection_measure if self.answer else ""
-        accuracy = {NUM_ERROR: ACCURACY, VAL_NUM_ERROR: VAL_ACCURACY}.get(measure)
-        if accuracy not in self.table.columns:
-            return False
-        errors, accuracies = (self.table[name].to_numpy(float, na_value=np.nan) for name in (measure, accuracy))
-        return bool(np.allclose(errors, 100 * (1 - accuracies), equal_nan=True))
+    def are_percents(self, measure: str) -> bool:
+        """Return whether a measure of errors is in percent of the examples."""
+        return are_percents(self.table, measure)
 
     def name_output(self, name: str, argument: str = "output") -> Path:
         """Return where an output lies by default: in the sweep's folder, else beside the table and named after it.
@@ -83,6 +68,7 @@ def read_and_answer(
     error_margin: float | None = None,
     effect_margin: float = EFFECT_MARGIN,
     needs_students: bool = True,
+    has_margin: bool = True,
 ) -> AnsweredTable:
     """Read a table and analyze it.
 
@@ -94,6 +80,7 @@ def read_and_answer(
         default; of a measure that the user names in its own units, unknown by default.
     effect_margin : A change of log2 T per doubling of a factor that does not matter.
     needs_students : Whether a table of which no distilled student is done is an error. Otherwise it has no answer.
+    has_margin : Whether the user can give a margin: then a note says what is left out without one.
 
     Raises
     ------
@@ -101,16 +88,22 @@ def read_and_answer(
         If the table cannot be read or understood, or has no results.
     """
     path = Path(locate_table(str(source))) if isinstance(source, (str, Path)) else None
-    table, cell_columns, notes, measure = read_table(source if path is None else path, options)
+    table, cell_columns, notes, measure, reserve = read_table(source if path is None else path, options)
     has_results = not set(RESULT_COLUMNS).isdisjoint(table.columns)
     if not needs_students and has_results and not has_students(table):
-        return AnsweredTable(path, table, None, notes)
+        return AnsweredTable(path, table, None, notes, options)
     if error_margin is None and measure is None:
         error_margin = ERROR_MARGIN
-    if measure is not None and error_margin is None:
-        notes = [*notes, f"No --margin says which difference of {measure.name} does not matter: no T is good enough."]
+    if measure is not None and error_margin is None and has_margin:
+        notes = [
+            *notes,
+            f"No --margin was given, so it is not said which T are within a margin of the best. For that, add --margin "
+            f"with the difference of {measure.name} that does not matter, such as 0.01.",
+        ]
     answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes)
-    return AnsweredTable(path, table, answer, notes)
+    if reserve:
+        answer = replace(answer, reserve=f"{reserve} {answer.reserve}".strip())
+    return AnsweredTable(path, table, answer, notes, options)
 
 
 def choose_shown_networks(answered: AnsweredTable) -> ChosenNetworks | None:
@@ -214,6 +207,18 @@ def write_page(answered: AnsweredTable, page: Path, name: str | None = None) -> 
         name,
         settings=settings,
         trained=read_versions(path) if path is not None and path.suffix == ".parquet" else None,
-        commands=["kdtune sweep sweep.yaml", shlex.join(["kdtune", "report", name])] if is_sweep else [],
+        commands=_list_commands(answered, name),
         networks=choose_shown_networks(answered),
     )
+
+
+def _list_commands(answered: AnsweredTable, name: str) -> list[str]:
+    """Return the commands that make the answer again; none for a frame, which no command reads."""
+    from kdtune.plots.report_command import write_report_command
+
+    assert answered.answer is not None
+    if answered.path is None:
+        return []
+    source = name if answered.is_sweep else str(answered.path)
+    command = write_report_command(source, answered.options, answered.answer.margins)
+    return [*(["kdtune sweep sweep.yaml"] if answered.is_sweep else []), *([command] if command else [])]

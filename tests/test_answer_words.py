@@ -22,7 +22,8 @@ from kdtune.analysis.selection_measure import Measure
 from kdtune.analysis.table_terms import explain_optima, explain_test_errors, judge_test_errors
 from kdtune.cli import main
 from kdtune.cli.folding import fold_lines
-from kdtune.cli.print_answers import print_answer, print_power
+from kdtune.cli.print_answers import print_answer
+from kdtune.cli.print_power import print_power
 from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.plots.report import write_report
 from tests.test_unpaired import make_unpaired
@@ -60,8 +61,8 @@ def set_bounds(answer, bounds):
         "Best temperature: 2 in the 1 of 3 settings where the 95 % interval limits it. In the other 2 it excludes no "
         "tested T. "),
     ([ANY, ANY, ANY],
-        "No best temperature can be told: in all 3 settings the 95 % interval excludes no tested T. (Lowest mean errors at "
-        "T = 2 to 4, depending on the setting.) "),
+        "No best temperature can be told: in all 3 settings the 95 % interval excludes no tested T. (Lowest mean "
+        "errors at T = 2 to 4, depending on the setting.) "),
 ])  # fmt: skip
 def test_the_headline_counts_the_settings_in_which_an_interval_limits_the_best_temperature(rising, bounds, words):
     assert write_headline(set_bounds(analyze_table(rising), bounds)).startswith(words)
@@ -78,7 +79,7 @@ def test_an_interval_that_ends_at_the_lowest_tested_temperature_limits_nothing(r
 
 def test_temperatures_that_were_not_compared_are_named_in_the_headline(rising):
     students = rising[rising[MODEL] == STUDENT]
-    first = students.groupby([column for column in ("class_sep", "p_informative", "width")]).ngroup() == 0
+    first = students.groupby(["class_sep", "p_informative", "width"]).ngroup() == 0
     highest = students[TEMP].max()
     is_missing = first & (students[TEMP] == highest) & (students[REPLICATE] > students[REPLICATE].min())
     answer = analyze_table(students[~is_missing])
@@ -99,16 +100,18 @@ def test_the_headline_does_not_deny_a_winner_that_only_the_comparison_finds():
     answer = analyze_table(pd.DataFrame(students))
     assert answer.t_opt[["T_opt_low", "T_opt_high"]].to_numpy().tolist() == [[0, math.inf]]
     assert write_headline(answer) == (
-        "Lowest mean errors at T = 2, but the 95 % interval excludes no tested T. No other temperature is statistically tied "
-        "with it."
+        "Lowest mean errors at T = 2, but the 95 % interval excludes no tested T. No other temperature is statistically "
+        "tied with it."
     )
 
 
 def test_terms_are_explained_where_they_occur_and_only_there(rising):
     answer = analyze_table(planted.table(STILL, noise=0.1, **ONE_CELL))
     assert explain_optima(answer) == [
-        "statistically tied: not told apart from the best, which does not mean equal.",
-        "within 5% of the best: shown to be so with 95 % confidence; none: no T is.",
+        "interval: where the minimum of the smoothed mean curve lies, with 95 % confidence.",
+        "statistically tied: the tested T that are not told apart from the best, which does not mean equal.",
+        "These are two different tests, which may disagree: to choose a T, take one that is statistically tied.",
+        "within 5% of the best: shown to be so with 95 % confidence.",
     ]
     answer = analyze_table(rising)
     for flags in ([EDGE], [FLAT, FEW_REPLICATES], [LARGER_THAN_TEACHER, INCOMPLETE, COPIED_REPLICATES]):
@@ -117,7 +120,7 @@ def test_terms_are_explained_where_they_occur_and_only_there(rising):
         assert [flag for flag in (EDGE, FLAT, FEW_REPLICATES, LARGER_THAN_TEACHER, INCOMPLETE, COPIED_REPLICATES)
                 if any(term.startswith(f"{flag}: ") for term in terms)] == flags  # fmt: skip
     nothing = [[]] * len(answer.t_opt)
-    assert "none: no T is shown to be within 5% of the best." in explain_optima(
+    assert "none: no T is shown to be within 5% of the best, not even the one that is called best." in explain_optima(
         replace(answer, t_opt=answer.t_opt.assign(good_enough=nothing))
     )
     everything = [[1.0]] * len(answer.t_opt)

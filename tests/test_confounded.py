@@ -17,7 +17,8 @@ from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.answer_files import write_answer
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.headline import write_headline
-from kdtune.analysis.printed_tables import format_effects, list_findings
+from kdtune.analysis.printed_effects import format_effects
+from kdtune.analysis.printed_tables import list_findings
 from kdtune.analysis.twins import Twins, find_side_settings, find_twins
 from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.plots.report import write_report
@@ -67,7 +68,7 @@ def test_the_settings_that_change_with_the_width_are_named_everywhere(tmp_path):
         f"The best T rises with {name}: per doubling of the student's width the best T is "
     )
     assert list(answer.effects["together_with"]) == ["dataset, lr, n_train, teacher_width"]
-    assert list(format_effects(answer)["together_with"]) == ["dataset, lr, n_train, teacher_width"]
+    assert list(format_effects(answer)["changes together with"]) == ["dataset, lr, n_train, teacher_width"]
     write_answer(answer, tmp_path)
     effect = json.loads((tmp_path / "analysis.json").read_text(encoding="utf-8"))["effects"][0]
     assert effect["together_with"] == "dataset, lr, n_train, teacher_width"

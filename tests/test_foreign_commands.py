@@ -26,7 +26,7 @@ def test_the_answer_says_how_the_table_was_read(call, runs_csv):
     assert run.exit_code == 0
     assert run.output.startswith("Best temperature: 2 to 8")
     for note in ("How the table was read:", "- The temperature is the column T.",
-                 "- Replicates: runs with the same seed belong together.",
+                 "- The replicate is the column seed: runs with the same value there belong together.",
                  "- Settings: width (10, 40).", "- Not settings: hostname (bookkeeping)."):  # fmt: skip
         assert note in run.output
     content = json.loads((runs_csv.parent / "runs.csv-analysis" / "analysis.json").read_text())

@@ -67,7 +67,7 @@ def test_a_method_with_the_names_of_roles_is_the_role():
     answer = kdtune.analyze(pd.concat([make_runs().assign(method="kd"), baselines]))
     assert answer.cell_columns == ["width"]
     np.testing.assert_allclose(answer.test["baseline"], 364)
-    assert "method says which rows are" in " ".join(answer.reading_notes)
+    assert "method; its rows are 50 distilled students ('kd') and " in " ".join(answer.reading_notes)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_replicates_of_many_names_are_known(name):
 
 def test_a_constant_seed_is_said_to_tell_nothing():
     answer = kdtune.analyze(make_runs().drop(columns="replicate").assign(seed=42))
-    assert "seed is always 42, which tells no runs apart" in " ".join(answer.reading_notes)
+    assert "seed has one value only among finished distilled students (42)" in " ".join(answer.reading_notes)
 
 
 def test_the_remedy_for_blank_seeds_works(tmp_path):

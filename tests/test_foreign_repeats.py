@@ -176,7 +176,7 @@ def test_rows_that_are_equal_in_all_but_labels_are_refused(replicate):
     message = str(raised.value)
     assert f"{n_logged_again} rows repeat another row in all columns but id, as at temp 1, width 10" in message
     assert "add --repeats once" in message
-    assert "add --repeats keep" in message
+    assert ("give each its own value in replicate" if replicate else "add --repeats keep") in message
     assert "host" not in message
 
     once = drop(doubled, "once")

@@ -235,14 +235,14 @@ def test_a_teacher_need_not_be_like_its_students(name, teacher_value):
     rows = make_students([{name: 10}, {name: 40}]) + make_rows(TEACHER, [{name: teacher_value}])
     errors, notes = compare(rows, [name])
     assert errors == {10: [500] * 3, 40: [500] * 3}
-    assert f"need not agree in {name} (teacher: {teacher_value}; students: 10, 40)." in notes
+    assert f"even where they differ from it in {name} (teacher: {teacher_value}; students: 10, 40)." in notes
 
 
 def test_a_baseline_that_was_trained_otherwise_than_all_students_is_theirs():
     rows = make_students([{"epochs": 100}, {"epochs": 200}]) + make_rows(BASELINE, [{"epochs": 50}])
     errors, notes = compare(rows, ["epochs"], BASELINE)
     assert errors == {100: [500] * 3, 200: [500] * 3}
-    assert "need not agree in epochs (baseline: 50; students: 100, 200)." in notes
+    assert "even where they differ from it in epochs (baseline: 50; students: 100, 200)." in notes
 
 
 def test_a_network_that_leaves_a_setting_empty_is_another_one():

@@ -117,7 +117,7 @@ def test_notes_of_an_answer_name_arguments():
     notes = kdtune.analyze(RUNS, **arguments).reading_notes
     assert """12 of 12 rows match where="state == 'finished'".""" in notes
     assert any(note.endswith('If host is a setting, too: cell=["host"].') for note in notes)
-    assert any(note.startswith("No margin says") for note in notes)
+    assert any(note.startswith("No margin was given, ") for note in notes)
     assert not any("--" in note for note in notes)
 
 

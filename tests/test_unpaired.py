@@ -17,7 +17,8 @@ from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.optimum import COPIED_REPLICATES, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.power import count_replicates
 from kdtune.analysis.unpaired_runs import arrange_runs, pair_at_random
-from kdtune.cli.print_answers import print_answer, print_power
+from kdtune.cli.print_answers import print_answer
+from kdtune.cli.print_power import print_power
 from kdtune.columns import (
     BASELINE,
     DATA_SEED,
@@ -379,8 +380,9 @@ def test_what_is_printed_says_that_runs_are_not_paired(rising, capsys):
         assert word not in text
     print_power(count_replicates(answer.cells, answer.selection_measure, [0.05]), answer)
     text = capsys.readouterr().out
-    assert text.startswith("Runs of each T that it takes to find a difference between two temperatures, ")
-    assert "from the noise in 12 settings with up to 5 runs of each T, which are not paired." in text
+    assert text.startswith("With 5 runs of each T, ")
+    assert "Runs of each T that it takes to find a difference between two temperatures, " in text
+    assert "from the noise in 12 settings with up to 5 runs of each T, which are not paired:" in text
     assert "Two-sample t-test" in text
     assert "replicate" not in text
     print_answer(analyze_table(table.drop(columns=VAL_NUM_ERROR)))

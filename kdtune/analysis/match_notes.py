@@ -64,7 +64,9 @@ def _describe_other_columns(matches: PoolMatches) -> list[str]:
         student_values = matches.cells[name].dropna().unique()
         if len(values) > 1 or list(values) != list(student_values):
             texts.append(f"{name} ({noun}: {list_values(values)}; students: {list_values(student_values)})")
-    return [f"A {noun} and its students need not agree in {join_names(texts)}."] if texts else []
+    if not texts:
+        return []
+    return [f"Students are compared with their {noun} even where they differ from it in {join_names(texts)}."]
 
 
 def _describe_means(matches: PoolMatches) -> list[str]:

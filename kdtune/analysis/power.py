@@ -59,7 +59,7 @@ def count_replicates(
     RequestError
         If no cell has two replicates and two temperatures.
     """
-    usable_cells = [cell for cell in cells if has_comparison(cell, measure)]
+    usable_cells = select_noisy_cells(cells, measure)
     if not usable_cells:
         raise RequestError(_describe_missing_noise(cells, measure, is_sweep))
     deviations = estimate_noise(usable_cells, measure)
@@ -76,6 +76,23 @@ def count_replicates(
         share = difference / median_errors if median_errors else math.inf
         counts.append(_count(share, difference, difference, deviations, dof_per_replicate))
     return pd.DataFrame(counts)
+
+
+def select_noisy_cells(cells: Sequence[Cell], measure: str) -> list[Cell]:
+    """Return the cells whose runs show the noise of a difference of two temperatures."""
+    return [cell for cell in cells if has_comparison(cell, measure)]
+
+
+def count_noise_dof(cells: Sequence[Cell], measure: str) -> int:
+    """Count the degrees of freedom of the noise of some cells together: with few of them it is hardly known."""
+    dof = 0
+    for cell in cells:
+        if cell.is_paired:
+            n_replicates, n_temperatures = cell.student_measures[measure].shape
+            dof += (n_replicates - 1) * (n_temperatures - 1)
+        else:
+            dof += cell.describe_layout(measure).dof
+    return dof
 
 
 def _describe_missing_noise(cells: Sequence[Cell], measure: str, is_sweep: bool) -> str:

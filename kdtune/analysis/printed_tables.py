@@ -21,8 +21,6 @@ _DIFFERENCES = {
     "minus_T1": "minus T=1", "cross_fitted_minus_T1": "cross-fitted minus T=1", "minus_baseline": "minus baseline",
     "minus_teacher": "minus teacher",
 }  # fmt: skip
-_EFFECT_COLUMNS = ["factor", "effect", "low", "high", "p_value", "p_holm", "check", "check_low", "check_high",
-                   "informative_cells", "cells", "replicates"]  # fmt: skip
 
 
 def summarize_errors(answer: Answer) -> pd.DataFrame:
@@ -115,18 +113,6 @@ def format_calibration(answer: Answer) -> pd.DataFrame:
         ):
             if name in test and test[name].notna().any():
                 table[f"{measure} {model}"] = _format_numbers(test[name], 4)
-    return table
-
-
-def format_effects(answer: Answer) -> pd.DataFrame:
-    """Return how T_opt depends on each factor; empty where no factor varies."""
-    effects = answer.effects
-    if effects.empty:
-        return effects
-    table = effects[[name for name in (*_EFFECT_COLUMNS, "together_with") if name in effects]].copy()
-    for name in _EFFECT_COLUMNS:
-        if effects[name].dtype.kind == "f":
-            table[name] = [NOTHING if pd.isna(value) else f"{value:.3g}" for value in effects[name]]
     return table
 
 

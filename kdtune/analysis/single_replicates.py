@@ -8,9 +8,12 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import is_known_setting, is_main_column
-from kdtune.analysis.option_texts import suggest_cell
+from kdtune.analysis.option_texts import suggest_cell, suggest_map
 from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
+
+_MIN_COUNT = 2  # A column with fewer values is no counter.
+_MIN_SHARE = 0.8  # of the runs that a counter of repetitions has in a complete table
 
 
 def describe_single_replicates(table: pd.DataFrame, columns: Sequence[str], cells: Sequence[Cell]) -> str:
@@ -28,11 +31,12 @@ def describe_single_replicates(table: pd.DataFrame, columns: Sequence[str], cell
     """
     n_single = sum(len(cell.replicates) == 1 for cell in cells)
     candidates = [name for name in columns if not is_known_setting(name) and not is_main_column(name)]
-    if len(cells) < 2 or n_single <= len(cells) / 2 or not candidates:
+    counters = [name for name in columns if name == "split" or name in candidates]
+    if len(cells) < 2 or n_single <= len(cells) / 2 or not counters:
         return ""
     rows = RowNumbers(table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)])
     if rows.table[REPLICATE].isna().all():
-        return ""
+        return _describe_counter(rows, columns, counters)
     n_runs = rows.count_combinations([*columns, TEMP, REPLICATE])
     for name in candidates:
         others = [other for other in columns if other != name]
@@ -43,5 +47,25 @@ def describe_single_replicates(table: pd.DataFrame, columns: Sequence[str], cell
             return (
                 f"{subject} one replicate only, because the column {name} has a value of its own for each replicate. "
                 f"If it is no setting, {remedy}: {suggest_cell(others)}."
+            )
+    return ""
+
+
+def _describe_counter(rows: RowNumbers, columns: Sequence[str], candidates: Sequence[str]) -> str:
+    """Say which column seems to number the repetitions of each T: each of its values, 0, 1, 2, ..., has each T once."""
+    if rows.has_duplicates([*columns, TEMP]):
+        return ""
+    for name in candidates:
+        others = [other for other in columns if other != name]
+        values = sorted(rows.list_values(name), key=str)
+        is_counter = len(values) > _MIN_COUNT and set(map(str, values)) in (
+            {str(number) for number in range(len(values))},
+            {str(number) for number in range(1, len(values) + 1)},
+        )
+        n_full = rows.count_combinations([*others, TEMP]) * len(values)
+        if is_counter and len(rows.table) >= _MIN_SHARE * n_full:
+            return (
+                f"Each setting has one run of each T, because the column {name} is taken for a setting. If it numbers "
+                f"repetitions: {suggest_map(REPLICATE, name)}."
             )
     return ""

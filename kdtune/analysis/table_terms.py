@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
-from kdtune.analysis.printed_tables import format_test_errors
+from kdtune.analysis.printed_tables import format_differences, format_test_errors
+from kdtune.text import NOTHING
 
-UNPAIRED = (
-    "Runs are not paired: no two runs of different T are known to share data and seed, "
-    "so a difference has the noise of both."
-)
 _TEST_TERMS = {
     "baseline": "baseline: trained on labels alone.",
     "cross-fitted": "cross-fitted: T chosen on the other replicates.",
@@ -18,14 +15,32 @@ _TEST_TERMS = {
 }
 
 
+def has_several_runs(answer: Answer) -> bool:
+    """Return whether any T of any setting has two runs: otherwise nothing shows how much results vary."""
+    return bool((answer.curves["replicates"] > 1).any())
+
+
+def describe_pairing(answer: Answer) -> str:
+    """Say that runs are not paired, and what that means; nothing where they are, or where nothing shows their noise."""
+    if answer.is_paired or not has_several_runs(answer):
+        return ""
+    return "Runs are not paired: a difference of two temperatures has the noise of the runs of both."
+
+
 def explain_optima(answer: Answer) -> list[str]:
     """Explain the terms in the table of best temperatures: its columns, and the flags that it has."""
     optima = answer.t_opt
     sentences = []
     if (optima["temperatures"] > 1).any():
-        sentences.append("statistically tied: not told apart from the best, which does not mean equal.")
+        sentences += [
+            f"interval: where the {answer.extremum} of the smoothed mean curve lies, with 95 % confidence.",
+            "statistically tied: the tested T that are not told apart from the best, which does not mean equal.",
+            "These are two different tests, which may disagree: to choose a T, take one that is statistically tied.",
+        ]
     if answer.margin_text:
-        sentences.append(f"{answer.margin_text}: shown to be so with 95 % confidence; none: no T is.")
+        sentences.append(f"{answer.margin_text}: shown to be so with 95 % confidence.")
+        if (optima["good_enough"].map(len) == 0).any():
+            sentences.append(f"none: no T is shown to be {answer.margin_text}, not even the one that is called best.")
     flags = set(optima["flags"].explode())
     return sentences + [text for flag, text in _explain_flags(answer).items() if flag in flags]
 
@@ -49,9 +64,12 @@ def _explain_flags(answer: Answer) -> dict[str, str]:
 
 
 def explain_test_errors(answer: Answer) -> list[str]:
-    """Explain the columns in the table of errors on the test split."""
-    titles = format_test_errors(answer).columns
-    return [text for title, text in _TEST_TERMS.items() if title in titles]
+    """Explain the columns in the table of errors on the test split, and what stands there without a number."""
+    errors, differences = format_test_errors(answer), format_differences(answer)
+    terms = [text for title, text in _TEST_TERMS.items() if title in errors]
+    if any((frame.drop(columns=answer.cell_columns) == NOTHING).to_numpy().any() for frame in (errors, differences)):
+        terms.append(f"{NOTHING}: there is no such run to compare with, or the runs cannot tell.")
+    return terms
 
 
 def judge_test_errors(answer: Answer) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.printing import print_notes, warn_of_stale_table
+from kdtune.cli.printing import print_notes, print_opening, warn_of_stale_table
 from kdtune.cli.table_options import add_margin_options, add_table_options, check_finite, take_reading_options
+from kdtune.columns import NUM_ERROR
 from kdtune.errors import RequestError, StorageError
 from kdtune.plots.figure_names import FIGURES
 from kdtune.text import pluralize
@@ -41,7 +42,7 @@ def analyze(results: str, output: Path | None, **options: Any) -> None:
     folder = output or answered.name_output("analysis")
     with _refuse_unwritable(folder):
         files = write_answer(answer, folder)
-    print_answer(answer)
+    print_answer(answer, answered.are_percents(NUM_ERROR))
     for file in files:
         click.echo(f"Wrote {file}", err=True)
 
@@ -66,7 +67,9 @@ def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **opt
     networks = choose_shown_networks(answered)
     folder = output or answered.name_output("figures")
     files = draw_chosen_figures(answered, networks, folder, figure_names)
-    _print_reading(answered)
+    notes = [*answered.notes, *(answered.answer.matching_notes if answered.answer else [])]
+    if notes:
+        print_notes(notes, err=True)  # Standard output has the names of the files, for scripts.
     for file in _iterate_writable(files, folder):
         click.echo(file)
     if networks and networks.n_left_out:
@@ -84,14 +87,17 @@ def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **opt
               help="The page. [default: report.html of the sweep; TABLE-report.html beside another table]")  # fmt: skip
 def report(results: str, output: Path | None, **options: Any) -> None:
     """Write the whole answer as one page: figures, tables, settings, versions. It loads nothing from anywhere."""
+    from kdtune.analysis.headline import write_headline
     from kdtune.answers import write_page
 
     answered = _read_and_answer(results, options)
     page = output or answered.name_output("report.html")
     with _refuse_unwritable(page.parent):
         write_page(answered, page)
-    _print_reading(answered)
-    click.echo(page)
+    answer = answered.answer
+    assert answer is not None
+    print_opening(write_headline(answer), [*answer.reading_notes, *answer.matching_notes])
+    click.echo(f"Wrote {page}", err=True)
 
 
 @main.command()
@@ -105,13 +111,13 @@ def report(results: str, output: Path | None, **options: Any) -> None:
 def power(results: str, differences: tuple[float, ...], errors: tuple[float, ...], **options: Any) -> None:
     """Count the replicates that it takes to find a difference between two temperatures, from the noise in RESULTS."""
     from kdtune.answers import count_needed_replicates
-    from kdtune.cli.print_answers import print_power
+    from kdtune.cli.print_power import print_power
 
     answered = _read_and_answer(results, options)
     counts = count_needed_replicates(answered, differences, errors)
-    _print_reading(answered)
-    assert answered.answer is not None
-    print_power(counts, answered.answer, answered.is_percent)
+    answer = answered.answer
+    assert answer is not None
+    print_power(counts, answer, answered.are_percents(answer.selection_measure))
 
 
 def _read_and_answer(results: str, options: dict[str, Any], needs_students: bool = True) -> AnsweredTable:
@@ -121,15 +127,13 @@ def _read_and_answer(results: str, options: dict[str, Any], needs_students: bool
     warn_of_stale_table(results)
     reading = take_reading_options(options)
     return read_and_answer(
-        results, reading, options.get("margin"), options.get("effect_margin", EFFECT_MARGIN), needs_students
+        results,
+        reading,
+        options.get("margin"),
+        options.get("effect_margin", EFFECT_MARGIN),
+        needs_students,
+        has_margin="margin" in options,
     )
-
-
-def _print_reading(answered: AnsweredTable) -> None:
-    """Print how the table was understood, on standard error: standard output is for the command's results."""
-    notes = [*answered.notes, *(answered.answer.matching_notes if answered.answer else [])]
-    if notes:
-        print_notes(notes, err=True)
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cell_statistics import has_comparison
+from kdtune.analysis.error_units import name_difference_unit, name_unit
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.printed_tables import (
     format_calibration,
@@ -19,30 +18,38 @@ from kdtune.analysis.printed_tables import (
     format_test_errors,
     list_findings,
 )
-from kdtune.analysis.table_terms import UNPAIRED, explain_optima, explain_test_errors, judge_test_errors
+from kdtune.analysis.table_terms import (
+    describe_pairing,
+    explain_optima,
+    explain_test_errors,
+    has_several_runs,
+    judge_test_errors,
+)
 from kdtune.cli.folding import print_folded
-from kdtune.cli.printing import MAX_SETTINGS, print_notes, print_table
+from kdtune.cli.printing import MAX_SETTINGS, print_opening, print_table
 from kdtune.text import pluralize
 
 _CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error (ece)"}
 
 
-def print_answer(answer: Answer) -> None:
-    """Print the best temperature of each setting, its worth on the test split, and which factors it depends on."""
-    print_folded(write_headline(answer) + "\n")
-    notes = [*answer.reading_notes, *answer.matching_notes]
-    if notes:
-        print_notes(notes)
-        click.echo()
+def print_answer(answer: Answer, is_percent: bool = False) -> None:
+    """Print the best temperature of each setting, its worth on the test split, and which factors it depends on.
+
+    Parameters
+    ----------
+    answer : The answer.
+    is_percent : Whether the errors on the test split are in percent of the examples.
+    """
+    print_opening(write_headline(answer), [*answer.reading_notes, *answer.matching_notes])
+    click.echo()
     print_folded(f"Best T: {answer.criterion}, {_describe_replicates(answer)}.")
-    if not answer.is_paired:
-        print_folded(UNPAIRED)
-    print_folded(f"The 95 % confidence interval is that of the {answer.extremum} of the mean curve:")
+    if describe_pairing(answer):
+        print_folded(describe_pairing(answer))
     _print_settings(answer, format_optima)
     for term in explain_optima(answer.limit_cells(MAX_SETTINGS)):
         print_folded(term, hanging_indent="  ")
     if "student" in answer.test:
-        _print_test_split(answer)
+        _print_test_split(answer, is_percent)
     for cell in answer.cells_without_results:
         reason = "no T has results in any replicate" if answer.is_paired else "no run has results"
         print_folded(f"\nLeft out, because {reason}: {cell}")
@@ -51,20 +58,20 @@ def print_answer(answer: Answer) -> None:
         print_folded(sentence, hanging_indent="  ")
 
 
-def _print_test_split(answer: Answer) -> None:
+def _print_test_split(answer: Answer, is_percent: bool) -> None:
     """Print errors, differences, the cost of one T for all settings, and calibration on the test split."""
-    print_folded(f"\nErrors at that T on the test split. {judge_test_errors(answer)}")
+    print_folded(f"\nErrors at that T on the test split{name_unit(is_percent)}. {judge_test_errors(answer)}")
     _print_settings(answer, format_test_errors)
     terms = explain_test_errors(answer.limit_cells(MAX_SETTINGS))
     if terms:
         print_folded(" ".join(terms))
     has_differences = len(format_differences(answer.limit_cells(MAX_SETTINGS)).columns) > len(answer.cell_columns) + 1
-    if has_differences and (answer.curves["replicates"] > 1).any():
+    if has_differences and has_several_runs(answer):
         if answer.is_paired:
             title = "Paired differences in errors with 95 % confidence intervals, over replicates that have both"
         else:
             title = "Differences in mean errors with 95 % confidence intervals (Welch's, since runs are not paired)"
-        print_folded(f"\n{title}:\nthe student at that T minus another network:")
+        print_folded(f"\n{title}:\nthe student at that T minus another network{name_difference_unit(is_percent)}:")
         _print_settings(answer, format_differences)
     fixed = format_fixed_temperatures(answer)
     if len(fixed):
@@ -101,50 +108,3 @@ def _format_range(counts: pd.Series, word: str) -> str:
     if counts.nunique() == 1:
         return pluralize(int(counts.iloc[0]), word)
     return f"{counts.min():,} to {counts.max():,} {word}s"
-
-
-def print_power(frame: pd.DataFrame, answer: Answer, is_percent: bool = False) -> None:
-    """Print how many replicates it takes to find differences of several sizes.
-
-    Parameters
-    ----------
-    frame : What ``count_replicates`` returns.
-    answer : The answer that it comes from.
-    is_percent : Whether errors are in percent of the examples.
-    """
-    n_usable = sum(has_comparison(cell, answer.selection_measure) for cell in answer.cells)
-    max_count = int(answer.curves["replicates"].max())
-    if answer.is_paired:
-        subject, word, source = "Replicates that it takes", "replicate", "the paired differences of"
-        remark = ""
-        method = "Paired t-test, two-sided at 5 %; 95 % confidence interval of the mean paired difference."
-    else:
-        subject, word, source = "Runs of each T that it takes", "run", "the noise in"
-        remark = " of each T, which are not paired"
-        method = "Two-sample t-test, two-sided at 5 %; 95 % confidence interval of the difference of the means."
-    if answer.measure is None:
-        units = "A difference is a share of a setting's fewest errors; in errors, that is for the median setting:"
-        columns = {"difference": "difference", "errors": "errors, %" if is_percent else "errors"}
-    else:
-        units = f"A difference is one of {answer.measure.name}, in its own units:"
-        columns = {"errors": "difference"}
-    print_folded(
-        f"{subject} to find a difference between two temperatures, from {source} "
-        f"{pluralize(n_usable, 'setting')} with up to {pluralize(max_count, word)}{remark}.\n"
-        f"{units}"
-    )
-    text_table = pd.DataFrame({title: frame[name].map("{:.3g}".format) for name, title in columns.items()})
-    titles = {
-        "to_tell": "found with 80 % probability",
-        "to_tell_most": "... in 9 of 10 settings",
-        "to_bound": "for an interval as wide", "to_bound_most": "... as wide in 9 of 10 settings",
-    }  # fmt: skip
-    for name, title in titles.items():
-        text_table[title] = [_format_count(count) for count in frame[name]]
-    print_table(text_table, len(columns))
-    print_folded(f"{method} The noise is itself an estimate from these {word}s.")
-
-
-def _format_count(count: Any) -> str:
-    """Return a number of replicates as text; a missing one is beyond what is searched."""
-    return "more than 10,000" if pd.isna(count) else f"{int(count)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -47,6 +47,14 @@ def _format_errors(errors: float, digits: int) -> str:
     import pandas as pd
 
     return NOTHING if pd.isna(errors) else f"{errors:.{digits}f}"
+
+
+def print_opening(headline: str, notes: Sequence[str]) -> None:
+    """Print how an answer begins: its headline, and how the table was read if anything is to be said of that."""
+    print_folded(headline)
+    if notes:
+        click.echo()
+        print_notes(notes)
 
 
 def print_notes(notes: Iterable[str], err: bool = False) -> None:

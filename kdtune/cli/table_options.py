@@ -25,7 +25,8 @@ def add_table_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="The rows to read, as in \"state == 'finished' and width > 20\", by the table's own names."),
         click.option("--repeats", type=click.Choice(["once", "keep"]),
                      help="What rows are that are equal in all but an id or a time: count them once, or keep them as "
-                     "replicates. [default: refuse them]"),
+                     "replicates. [default: copies of whole rows count once; distilled students that differ in an "
+                     "id or a time only are refused]"),
         click.option("--paired-by-order", "is_paired_by_order", is_flag=True,
                      help="Pair the runs of different T by their order, where no column names the replicate. "
                      "[default: such runs are not paired]"),

@@ -42,6 +42,13 @@ _MEASURE_WORDS = {
     "mcc", "iou", "miou", "r2", "grad", "gradient", "norm", "gap", "agreement", "fidelity", "entropy", "confidence",
     "latency", "throughput", "flops", "reward", "objective", "value", "values", "calibration", "logloss", "ap", "map50",
 }  # fmt: skip
+# Words of what a planned setting names, whatever else stands in its name ("model_name", "data_path").
+_PLANNED_WORDS = {"model", "student", "teacher", "arch", "architecture", "network", "data", "dataset", "config", "norm",
+                  "task", "precision", "objective"}  # fmt: skip
+# Words of where a run was, which nobody plans.
+_MACHINE_WORDS = {"gpu", "gpus", "cpu", "cuda", "device", "memory", "mem", "job", "worker", "machine", "node",
+                  "cluster", "rank", "slot", "port", "queue", "partition", "server", "log", "user", "author", "slurm",
+                  "id", "path", "dir", "directory", "folder", "file", "filename", "time"}  # fmt: skip
 _MIN_SHARE = 0.75  # of the most runs that a value has at a T
 _DATE = re.compile(r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?)")
 
@@ -53,6 +60,7 @@ class OtherColumns(NamedTuple):
     measures: list[str]  # results that T is not chosen by
     unique: list[str]  # a value of its own in (nearly) every row
     changing: list[str]  # values that change from run to run of one replicate
+    uncertain: list[str]  # those of the above that may be settings: each value has several replicates of its own
 
     @property
     def all_names(self) -> list[str]:
@@ -69,36 +77,56 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
     candidates : The columns that have no known meaning.
     """
     students = rows.table
-    found = OtherColumns([], [], [], [])
+    found = OtherColumns([], [], [], [], [])
     doubtful: list[str] = []  # laid out as settings are, but called as other columns are
+    teacher_results: list[str] = []
     for name in candidates:
         column = students[name]
         words = split_words(name)
-        if _is_certain(words):  # asked first: to count the values of a million ids takes long
+        if _is_certain(words, column):  # asked first: to count the values of a million ids takes long
             found.bookkeeping.append(name)
             continue
         n_values = rows.count_values(name)
         if n_values == 1:
             continue
         kind = _find_kind(name, column, found)
-        is_planned = is_known_setting(name) or is_planned_name(name)
         if _holds_dates(column):
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
         elif kind is found.measures and name.startswith("teacher_"):  # the result of another network
             found.measures.append(name)
-        elif kind is not None and (is_planned or _is_laid_out(students, name)):
+            teacher_results.append(name)
+        elif kind is not None and (_has_planned_name(name) or _is_laid_out(students, name)):
             doubtful.append(name)
         elif kind is not None:
             kind.append(name)
-    if doubtful and _has_pairs(rows):
+    if (doubtful or teacher_results) and _has_pairs(rows):
         settings = [name for name in candidates if name not in (*found.all_names, *doubtful)]
+        settings = [name for name in settings if _has_planned_name(name) or _is_laid_out(students, name)]
         for name in doubtful:
             kind = _find_kind(name, students[name], found)
-            if kind is not None and not _distinguishes_runs(rows, name, settings):
-                kind.append(name)
+            if kind is None or _distinguishes_runs(rows, name, settings):
+                continue
+            has_own_replicates = _has_own_replicates(rows, name, settings)
+            # A data set, say, may be drawn with seeds of its own.
+            if has_own_replicates and (_has_planned_name(name) or _names_setting(name)):
+                continue
+            kind.append(name)
+            if has_own_replicates and not _MACHINE_WORDS & set(split_words(name)):
+                found.uncertain.append(name)
+        found.uncertain.extend(name for name in teacher_results if _has_own_replicates(rows, name, settings))
     return found
+
+
+def _has_planned_name(name: str) -> bool:
+    """Return whether a name says that someone planned the values of a column."""
+    return is_known_setting(name) or is_planned_name(name)
+
+
+def _names_setting(name: str) -> bool:
+    """Return whether a name has a word of what is planned ("model_name", "data_path"), and is that of no measure."""
+    return bool(_PLANNED_WORDS & set(split_words(name))) and not is_measure_name(name)
 
 
 def _find_kind(name: str, column: pd.Series, found: OtherColumns) -> list[str] | None:
@@ -123,6 +151,13 @@ def _distinguishes_runs(rows: RowNumbers, name: str, settings: list[str]) -> boo
     """
     keys = [*settings, TEMP, REPLICATE]
     return rows.count_combinations([*keys, name]) > rows.count_combinations(keys)
+
+
+def _has_own_replicates(rows: RowNumbers, name: str, settings: list[str]) -> bool:
+    """Return whether each value of a column has several replicates, which no other value has."""
+    keys = [*settings, name]
+    n_replicates = rows.count_combinations([*keys, REPLICATE])
+    return rows.count_values(name) > 1 and n_replicates >= 2 * rows.count_combinations(keys)
 
 
 def find_changing_columns(rows: RowNumbers, settings: list[str]) -> list[str]:
@@ -150,8 +185,9 @@ def find_changing_columns(rows: RowNumbers, settings: list[str]) -> list[str]:
     return changing
 
 
-def _is_certain(words: list[str]) -> bool:
-    return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES or is_epoch_name(words)
+def _is_certain(words: list[str], column: pd.Series) -> bool:
+    is_epoch = column.dtype.kind in "iuf" and is_epoch_name(words)
+    return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES or is_epoch
 
 
 def _holds_dates(column: pd.Series) -> bool:

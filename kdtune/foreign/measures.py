@@ -13,20 +13,27 @@ from kdtune.analysis.column_values import to_numbers
 from kdtune.analysis.selection_measure import Measure
 from kdtune.columns import (
     ACCURACY,
+    MODEL,
     NUM_ERROR,
     RESULT_COLUMNS,
     SCORE,
+    STUDENT,
     VAL_ACCURACY,
     VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
+from kdtune.foreign.column_names import split_words
 from kdtune.foreign.measure_names import is_accuracy_name, is_error_name, is_short_name, is_validation_name
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.percents import has_percent_signs, is_numeric, strip_percent
-from kdtune.foreign.unclear_measures import refuse_contradictory_maps, refuse_missing_measure
+from kdtune.foreign.split_columns import refuse_split_column
+from kdtune.foreign.unclear_measures import refuse_contradictory_maps, refuse_missing_measure, refuse_several_measures
 from kdtune.text import suggest_nearest
 
 _PERCENT = 100.0
+
+
+_SPLIT_WORDS = {"test", "val", "valid", "validation", "dev", "eval", "rate", "percent", "top1"}
 
 
 class MeasuredTable(NamedTuple):
@@ -51,6 +58,7 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
         return _read_chosen_measure(table, options.measure, options)
     refuse_contradictory_maps(table, options)
     notes: list[str] = []
+    _refuse_split_measures(table, options)
     for target, accuracy, is_validation in ((VAL_NUM_ERROR, VAL_ACCURACY, True), (NUM_ERROR, ACCURACY, False)):
         if target in table.columns:
             table = _to_error_rate_if_percent(table, target, notes)
@@ -58,7 +66,12 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
             continue
         errors = _find_measure(table, is_error_name, is_validation)
         accuracies = [accuracy] if accuracy in table.columns else _find_measure(table, is_accuracy_name, is_validation)
-        errors = [name for name in errors if len(accuracies) != 1 or _is_complement(table[name], table[accuracies[0]])]
+        unlike = errors if len(accuracies) == 1 else []
+        unlike = [name for name in unlike if not _is_complement(table[name], table[accuracies[0]])]
+        is_told = accuracy in options.column_map
+        if not is_told and any(_says_errors(name) for name in unlike):
+            refuse_several_measures(unlike, accuracies, target, accuracy)
+        errors = [name for name in errors if name not in unlike]
         if len(errors) == 1:
             notes.append(f"{errors[0]} is taken for the errors on the {_name_split(is_validation)} split.")
             table = table.rename(columns={errors[0]: target})
@@ -69,6 +82,26 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
     if VAL_NUM_ERROR not in table.columns and NUM_ERROR not in table.columns:
         refuse_missing_measure(table)
     return MeasuredTable(table, notes, None)
+
+
+def _refuse_split_measures(table: pd.DataFrame, options: ReadingOptions) -> None:
+    """Raise RequestError if a measure of distilled students stands in two columns, each of which has other rows."""
+    targets = {is_error_name: (VAL_NUM_ERROR, NUM_ERROR), is_accuracy_name: (VAL_ACCURACY, ACCURACY)}
+    for is_measure, (validation_target, test_target) in targets.items():
+        named = [name for name in table.columns if is_measure(name) and table[name].isna().any()]
+        for is_validation in (True, False):
+            parts = [name for name in named if is_validation_name(name) == is_validation]
+            if len(parts) > 1 and not set(options.column_map) & set(parts):
+                target = validation_target if is_validation else test_target
+                refuse_split_column(table[table[MODEL] == STUDENT], parts, target)
+
+
+def _says_errors(name: str) -> bool:
+    """Return whether a name surely says errors: others may be standard errors, or count exceptions."""
+    words = set(split_words(name))
+    return bool({"error", "errors"} & words and _SPLIT_WORDS & words) or bool(
+        {"misclassified", "misclassification"} & words
+    )
 
 
 def _name_split(is_validation: bool) -> str:
@@ -142,13 +175,13 @@ def _to_error_rate(
             f"{own_name}: some values are fractions ({known[known < 1].iloc[0]:g}) and some are percents "
             f"({known[known > 1].iloc[0]:g}); write all in one way"
         )
-    unit = "percent" if is_percent else "fractions"
+    unit, formula = ("percent", "100 - accuracy") if is_percent else ("fractions", "100 * (1 - accuracy)")
     fraction = numbers / _PERCENT if is_percent else numbers
     # Rounding keeps equal accuracies equal: 1 - 0.822 is not 0.178.
     rate = ((1 - fraction) * _PERCENT).round(10)
     notes.append(
         f"{own_name} is read as accuracies on the {split} split, in {unit}; "
-        f"errors are rates in percent of the examples (100 - accuracy)."
+        f"errors are rates in percent of the examples ({formula})."
     )
     if own_name != accuracy:
         table = table.drop(columns=own_name)

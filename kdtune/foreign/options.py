@@ -84,3 +84,4 @@ class ReadTable(NamedTuple):
     cell_columns: list[str] | None  # the columns that name a cell, as ``table`` calls them; None for the default
     notes: list[str]  # what was understood, assumed or left out: sentences for the user
     measure: Measure | None = None  # None for errors
+    reserve: str = ""  # why the settings may be wrong, and what to type then

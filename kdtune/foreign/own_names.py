@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -19,6 +19,19 @@ def get_own_name(name: str, own_names: Mapping[str, str]) -> str:
     """Return what the table itself calls a column."""
     name = name.removesuffix(SETTING_SUFFIX)
     return own_names.get(name, name)
+
+
+def suggest_replicates(replicate: str | None, own_names: Mapping[str, str]) -> str:
+    """Return what to do if rows that repeat others are replicates: where a column names these, it must tell them apart.
+
+    Parameters
+    ----------
+    replicate : The column that names the replicate; None if there is none.
+    own_names : kdtune's name of a column -> the table's own, where they differ.
+    """
+    if replicate is None:
+        return "if they are replicates, add --repeats keep"
+    return f"if they are replicates, give each its own value in {get_own_name(replicate, own_names)}"
 
 
 def rename_known_columns(
@@ -42,12 +55,14 @@ def rename_known_columns(
     return table.rename(columns=new_names), None if cell is None else [new_names.get(name, name) for name in cell]
 
 
-def rename_replicates(table: pd.DataFrame, own_names: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
-    """Name the replicates, and add the table's own name of their column to ``own_names``, if it is one column."""
-    named, notes = name_replicates(table, own_names)
+def rename_replicates(
+    table: pd.DataFrame, own_names: dict[str, str], cell_columns: Sequence[str] = ()
+) -> tuple[pd.DataFrame, list[str]]:
+    """Name the replicates, and add the table's own name of their column to ``own_names``, or those of several."""
+    named, notes = name_replicates(table, own_names, cell_columns)
     renamed = [name for name in table.columns if name not in named.columns]
-    if REPLICATE in named.columns and len(renamed) == 1:
-        own_names[REPLICATE] = renamed[0]
+    if REPLICATE in named.columns and renamed:
+        own_names[REPLICATE] = "/".join(renamed)  # as their values are joined
     return named, notes
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from kdtune.analysis.cells import list_settings
 from kdtune.analysis.option_texts import suggest_cell
 from kdtune.analysis.row_numbers import RowNumbers, list_first_of_pairs
-from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
+from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.foreign.bookkeeping import OtherColumns
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.own_names import get_own_name
@@ -104,12 +104,11 @@ def describe_others(others: OtherColumns, cell_columns: list[str], own_names: Ma
     cell_columns : The columns that name a setting.
     own_names : kdtune's name of a column -> the table's own, where they differ.
     """
-    replicate = own_names.get(REPLICATE, REPLICATE)
     reasons = {
         "bookkeeping": others.bookkeeping,
         "other measures": others.measures,
         "a value of its own in nearly every row": others.unique,
-        f"values that differ between runs with the same {replicate}": others.changing,
+        "values that differ between the runs of one replicate": others.changing,
     }
     texts = [f"{', '.join(names)} ({reason})" for reason, names in reasons.items() if names]
     if not texts:
@@ -120,6 +119,18 @@ def describe_others(others: OtherColumns, cell_columns: list[str], own_names: Ma
         return [note]
     own_settings = [get_own_name(name, own_names) for name in (*cell_columns, candidates[0])]
     return [f"{note} If {own_settings[-1]} is a setting, too: {suggest_cell(own_settings)}."]
+
+
+def describe_uncertain_settings(others: OtherColumns, cell_columns: list[str], own_names: Mapping[str, str]) -> str:
+    """Say which columns may be settings though they were not taken for such; the empty text if none may."""
+    names = [get_own_name(name, own_names) for name in others.uncertain if name not in cell_columns]
+    if not names:
+        return ""
+    own_settings = [get_own_name(name, own_names) for name in cell_columns]
+    return (
+        f"The runs of all values of {join_names(names, max_names=_SHOWN_VALUES)} are taken together, though each value "
+        f"has replicates of its own. If {names[0]} is a setting: {suggest_cell([*own_settings, names[0]])}."
+    )
 
 
 def _format(value: object) -> str:

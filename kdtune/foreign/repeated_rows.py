@@ -11,14 +11,13 @@ import pandas as pd
 
 from kdtune.columns import DONE, MODEL, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
-from kdtune.foreign.own_names import get_own_name
+from kdtune.foreign.own_names import get_own_name, suggest_replicates
 from kdtune.foreign.rounded_rows import drop_rounded_rows
 from kdtune.foreign.row_copies import Copies, find_copies, find_surplus_failures, find_twins, split_roles
 from kdtune.foreign.row_keys import Indices, Mask, find_equal_rows, hash_rows
 from kdtune.text import pluralize
 
 _SHOWN_COLUMNS = 4  # in a message
-_KEEP = "if they are replicates, add --repeats keep"
 
 
 class Repeats(NamedTuple):
@@ -66,9 +65,10 @@ def drop_repeated_rows(
     if STATUS in table.columns:  # What failed does not count, however often it stands there.
         is_measured = is_measured & (table[STATUS] == DONE).to_numpy(bool)
     notes: list[str] = []
+    keep = suggest_replicates(replicate, own_names)
     if repeats != "keep":
         is_kept, notes = drop_rounded_rows(
-            table, measures=measures, labels=labels, is_measured=is_measured, is_told=repeats == "once"
+            table, measures=measures, labels=labels, is_measured=is_measured, is_told=repeats == "once", keep=keep
         )
         if not is_kept.all():
             table, is_measured = table[is_kept], is_measured[is_kept]
@@ -88,17 +88,21 @@ def drop_repeated_rows(
         if copies.times > 1:
             is_kept[find_surplus_failures(keys.select(is_role & ~is_measured), copies.times)] = False
         if len(copies.positions):
-            notes.append(_describe_copies(copies, is_role, is_kept, "" if is_role.all() else f" with {MODEL} {role}"))
+            rows_of = "" if is_role.all() else f" with {MODEL} {role}"
+            notes.append(f"{_describe_copies(copies, is_role, is_kept, rows_of)}; {keep}.")
         twins = find_twins(keys.select(is_role & is_measured & is_kept), is_student)
         if not len(twins):
             continue
         differing = _list_differing(table, run_columns, labels, twins)
         if is_student:
-            raise RequestError(_describe_twins(table, run_columns, measures, differing, twins, own_names))
+            what = _describe_twins(table, run_columns, measures, differing, twins, own_names)
+            raise RequestError(
+                f"{what}. If runs were exported or logged twice, add --repeats once: each counts once; {keep}."
+            )
         surplus = twins[table[run_columns].iloc[twins].duplicated().to_numpy()]
         is_kept[surplus] = False
         start = _describe_repeats(len(surplus), f" with {MODEL} {role}", differing)
-        notes.append(f"{start}: each counts once; {_KEEP}.")
+        notes.append(f"{start}: each counts once; {keep}.")
     return Repeats(table if is_kept.all() else table[is_kept], notes)
 
 
@@ -130,15 +134,15 @@ def _describe_repeats(count: int, rows_of: str, differing: list[str]) -> str:
 
 
 def _describe_copies(copies: Copies, is_role: Mask, is_kept: Mask, rows_of: str) -> str:
-    """Say which rows do not count."""
+    """Begin a sentence about rows that do not count."""
     n_left, n_rows = int((is_role & is_kept).sum()), int(is_role.sum())
     if copies.times > 1:
         reason = "" if rows_of else ", as in an export that was appended to itself"
         return (
             f"Each row{rows_of} stands in the table {copies.times} times{reason}: each counts once ({n_left:,} of "
-            f"{n_rows:,} rows); {_KEEP}."
+            f"{n_rows:,} rows)"
         )
-    return f"{_describe_repeats(n_rows - n_left, rows_of, [])}, hardly by chance: each run counts once; {_KEEP}."
+    return f"{_describe_repeats(n_rows - n_left, rows_of, [])}, hardly by chance: each run counts once"
 
 
 def _describe_twins(
@@ -149,7 +153,7 @@ def _describe_twins(
     twins: Indices,
     own_names: Mapping[str, str],
 ) -> str:
-    """Say which rows are equal in all but labels, and ask the user what they are."""
+    """Say which rows are equal in all but labels."""
     rows = table.iloc[twins]
     n_repeated = int(rows.duplicated(run_columns).sum())
     first = rows.iloc[0]
@@ -159,15 +163,14 @@ def _describe_twins(
     second = rows[is_same].iloc[1]
     known = (*measures, TEMP, MODEL, STATUS)  # Twins are finished students.
     settings = [name for name in run_columns if name not in known and pd.notna(first[name])]
-    shown = [TEMP, *settings[: _SHOWN_COLUMNS - 2], *[name for name in measures if pd.notna(first[name])][:1]]
+    shown = [TEMP, *settings[: _SHOWN_COLUMNS - 1]]
     place = ", ".join(
         f"{get_own_name(name, own_names)} {_format(first[name])}" for name in shown if name in table.columns
     )
     label = next(name for name in differing if first[name] != second[name])
     return (
         f"{_describe_repeats(n_repeated, '', differing)}, as at {place}: {label} {_format(first[label])} and "
-        f"{_format(second[label])}. "
-        f"If runs were exported or logged twice, add --repeats once: each counts once; {_KEEP}."
+        f"{_format(second[label])}"
     )
 
 

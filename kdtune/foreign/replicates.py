@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,11 @@ from kdtune.analysis.option_texts import suggest_filled_rows, suggest_map
 from kdtune.analysis.row_numbers import Mask, RowNumbers, list_first_of_pairs, number_pairs
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
-from kdtune.foreign.column_names import find_seeds, find_weak_replicates
+from kdtune.foreign.column_names import find_seeds, find_weak_replicates, split_words
 from kdtune.text import join_names, pluralize
 
 _UNNAMED = (
-    "No column says which runs share a seed, so runs are not paired and intervals are wider. If a column says it: "
+    "No column tells replicates apart, so runs are not paired and intervals are wider. If a column does: "
     "--map replicate=NAME. If the n-th runs of all T share a seed: --paired-by-order."
 )
 _SINGLE = (
@@ -26,13 +26,16 @@ _PAIRED = "Temperatures are compared within each replicate, so what a seed does 
 _MIN_COMPLETE = 0.5  # the share of runs that must have partners at most T; else runs are analyzed as unpaired
 
 
-def name_replicates(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+def name_replicates(
+    table: pd.DataFrame, own_names: Mapping[str, str], cell_columns: Sequence[str] = ()
+) -> tuple[pd.DataFrame, list[str]]:
     """Rename the column of seeds to ``REPLICATE``; several that vary name the replicate together.
 
     Parameters
     ----------
     table : The table with ``MODEL`` and ``TEMP``.
     own_names : kdtune's name of a column -> the table's own, where they differ.
+    cell_columns : The columns that the user names settings.
 
     Returns
     -------
@@ -48,20 +51,22 @@ def name_replicates(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[
     if STATUS in table.columns:
         is_student &= table[STATUS] == DONE
     students = table if is_student.all() else table[is_student]
-    seeds = find_seeds(table.columns)
+    seeds = _drop_settings(find_seeds(table.columns), cell_columns)
     varying = [name for name in seeds if has_several_values(students[name])]
+    if len(varying) > 1:  # Beside numbers, words ("pretrained" in a column init) are no further seeds.
+        varying = [name for name in varying if _holds_whole_numbers(students[name])] or varying
     if REPLICATE in varying:
         varying = [REPLICATE]
     named = varying or [
         name for name in find_weak_replicates(table.columns) if _goes_through_temperatures(students, name)
     ]
     if not named:
-        constants = [
-            f"{own_names.get(name, name)} is always {students[name].dropna().iloc[0]}"
-            for name in seeds
-            if students[name].notna().any()
+        first_values = {name: students[name].dropna().iloc[0] for name in seeds if students[name].notna().any()}
+        notes = [
+            f"{own_names.get(name, name)} has one value only among finished distilled students ({value}), so it tells "
+            f"no replicates apart."
+            for name, value in first_values.items()
         ]
-        notes = [f"{join_names(constants)}, which tells no runs apart."] if constants else []
         return table.drop(columns=REPLICATE, errors="ignore"), notes
     for name in named:
         _refuse_blanks(students[name], own_names.get(name, name))
@@ -73,8 +78,23 @@ def name_replicates(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[
         )
         return table.drop(columns=named).assign(**{REPLICATE: joined}), [note]
     table = table.drop(columns=REPLICATE) if named != [REPLICATE] and REPLICATE in table.columns else table
-    note = f"Replicates: runs with the same {own_names.get(named[0], named[0])} belong together."
+    own_name = own_names.get(named[0], named[0])
+    note = f"The replicate is the column {own_name}: runs with the same value there belong together."
     return table.rename(columns={named[0]: REPLICATE}), [note]
+
+
+def _drop_settings(seeds: list[str], cell_columns: Sequence[str]) -> list[str]:
+    """Return the columns of seeds that the user does not name settings; ``seed`` itself is none, whatever is said."""
+    others = [name for name in seeds if name not in cell_columns]
+    return others or [name for name in seeds if {"seed", "replicate"} & set(split_words(name))]
+
+
+def _holds_whole_numbers(column: pd.Series) -> bool:
+    """Return whether a column has whole numbers, perhaps written as text, as seeds are."""
+    if column.dtype.kind in "iu":
+        return True
+    numbers = pd.to_numeric(column.dropna(), errors="coerce")
+    return column.dtype.kind != "b" and bool((numbers % 1 == 0).all())
 
 
 def _goes_through_temperatures(students: pd.DataFrame, name: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kdtune.analysis.column_values import list_first_values
@@ -11,7 +14,7 @@ from kdtune.analysis.option_texts import suggest_rows
 from kdtune.columns import BASELINE, MODEL, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_model
-from kdtune.text import join_names
+from kdtune.text import join_names, pluralize
 
 SETTING_SUFFIX = " (setting)"  # of a setting that is called as something else is called here
 _ROLES = {
@@ -22,6 +25,7 @@ _ROLES = {
     "distilled student": STUDENT, "distilled": STUDENT, "distill": STUDENT, "distillation": STUDENT, "kd": STUDENT,
     "kd student": STUDENT, "student kd": STUDENT, "distilled students": STUDENT, "student distilled": STUDENT,
 }  # fmt: skip
+_NOUNS = {STUDENT: "distilled student", BASELINE: "baseline", TEACHER: "teacher"}
 
 
 def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
@@ -42,10 +46,10 @@ def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.Da
     name = find_model(table.columns) or _find_roles(table)
     if name is None:
         return table.assign(**{MODEL: STUDENT}), []
-    words = {value: _normalize(value) for value in table[name].unique()}
-    known = {value: _ROLES[text] for value, text in words.items() if text in _ROLES}
-    blank_values = [value for value in words if pd.isna(value)]
-    unknown = [str(value) for value in words if value not in known and not pd.isna(value)]
+    codes, values = pd.factorize(table[name], use_na_sentinel=False)
+    words = [_normalize(value) for value in values]
+    known = [value for value, word in zip(values, words, strict=True) if word in _ROLES]
+    unknown = [str(value) for value in values if value not in known and not pd.isna(value)]
     if not known:
         return _take_for_setting(table, name, unknown)
     if unknown:
@@ -55,23 +59,33 @@ def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.Da
             f"role of a network. Write {TEACHER}, {BASELINE} (trained on labels alone) or {STUDENT} instead, or read "
             f"the other rows only: {suggest_rows(own_name, known)}"
         )
+    # A column that only marks teachers or baselines leaves the distilled students blank.
+    roles = [_ROLES.get(word, STUDENT) for word in words]
     notes = []
-    roles = table[name].map(known)
-    if blank_values:
-        # A column that only marks teachers or baselines leaves the distilled students blank.
-        roles = roles.where(table[name].notna(), STUDENT)
-        if table[name].isna().any():
-            notes.append(f"Rows without a value in {name} are distilled students.")
-    if STUDENT not in set(roles) and TEMP in table.columns:
+    if STUDENT not in roles and TEMP in table.columns:
         # Most people call distilled students students. What they call a baseline is none, whatever its T.
-        is_student = table[name].map(words) == BASELINE
-        temperatures = pd.to_numeric(table.loc[is_student, TEMP], errors="coerce")
+        is_student = np.array([word == BASELINE for word in words])
+        temperatures = pd.to_numeric(table.loc[is_student[codes], TEMP], errors="coerce")
         if temperatures[temperatures > 0].nunique() > 1:
-            roles = roles.where(~is_student, STUDENT)
+            roles = [STUDENT if is_one else role for is_one, role in zip(is_student, roles, strict=True)]
             notes.append(f"Rows with {name} 'student' have temperatures: they are taken for distilled students.")
-    if name != MODEL:
-        notes.append(f"{name} says which rows are teachers, baselines and distilled students.")
-    return table.drop(columns=[name, MODEL], errors="ignore").assign(**{MODEL: roles}), notes
+    notes.append(_describe_roles(own_names.get(name, name), values, roles, np.bincount(codes)))
+    column = pd.Series(np.array(roles, object)[codes], index=table.index)
+    return table.drop(columns=[name, MODEL], errors="ignore").assign(**{MODEL: column}), notes
+
+
+def _describe_roles(name: str, values: Iterable[Any], roles: list[str], counts: npt.NDArray[np.int64]) -> str:
+    """Say how many rows have each role, and what the table calls it: 75 distilled students ('kd'), 1 teacher."""
+    texts = []
+    for role, noun in _NOUNS.items():
+        own_words = {
+            "no value" if pd.isna(value) else repr(str(value)): int(count)
+            for value, own_role, count in zip(values, roles, counts, strict=True)
+            if own_role == role
+        }
+        if own_words:
+            texts.append(f"{pluralize(sum(own_words.values()), noun)} ({join_names(list(own_words), max_names=3)})")
+    return f"The role of a network is the column {name}; its rows are {join_names(texts)}."
 
 
 def _find_roles(table: pd.DataFrame) -> str | None:

@@ -15,7 +15,6 @@ from kdtune.foreign.row_copies import split_roles
 from kdtune.foreign.row_keys import Mask, count_rows, hash_columns
 from kdtune.text import join_names, pluralize
 
-_KEEP = "if they are replicates, add --repeats keep"
 _SHOWN_LABELS = 3  # in a message
 
 
@@ -28,7 +27,7 @@ class _Export(NamedTuple):
 
 
 def drop_rounded_rows(
-    table: pd.DataFrame, *, measures: Sequence[str], labels: Sequence[str], is_measured: Mask, is_told: bool
+    table: pd.DataFrame, *, measures: Sequence[str], labels: Sequence[str], is_measured: Mask, is_told: bool, keep: str
 ) -> tuple[Mask, list[str]]:
     """Leave out the rounded one of each two rows, if (nearly) every distilled student stands there in both forms.
 
@@ -39,6 +38,7 @@ def drop_rounded_rows(
     labels : The columns that name or date a run.
     is_measured : Whether a row has any measure, (rows,).
     is_told : Whether the user says that each run counts once, whatever the labels.
+    keep : What to do if they are replicates, for messages.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def drop_rounded_rows(
         raise RequestError(
             f"{pluralize(len(pairs.surplus), 'row')} repeat another row in all columns but "
             f"{join_names(differing, max_names=_SHOWN_LABELS)}, with rounded numbers, as in {example}. If these are "
-            f"two exports of the same runs, add --repeats once: each run counts once; {_KEEP}."
+            f"two exports of the same runs, add --repeats once: each run counts once; {keep}."
         )
     for is_role in roles.values():
         positions = np.flatnonzero(is_role & is_measured)
@@ -75,7 +75,7 @@ def drop_rounded_rows(
             is_kept[failures[numbers >= counts // 2]] = (counts % 2 != 0).any()
     return is_kept, [
         f"Each row stands in the table twice, once with rounded numbers, as in {example}: two exports of the same "
-        f"runs. Each counts once, with all its digits ({is_kept.sum():,} of {len(table):,} rows); {_KEEP}."
+        f"runs. Each counts once, with all its digits ({is_kept.sum():,} of {len(table):,} rows); {keep}."
     ]
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from kdtune.errors import RequestError
 from kdtune.foreign.headers import Header
 from kdtune.foreign.records import COMMENT
+from kdtune.foreign.second_headers import refuse_second_header
 from kdtune.foreign.text_rows import LeftOutLines, Rows
 from kdtune.text import join_names, pluralize
 
@@ -41,8 +42,9 @@ def clean_rows(path: Path, header: Header, rows: Rows) -> CleanRows:
     Raises
     ------
     RequestError
-        If no row is left, or values without a name do not number the rows.
+        If no row is left, other names of columns stand among the rows, or values without a name do not number the rows.
     """
+    refuse_second_header(path, header, rows)
     columns, left_out = list(rows.columns), rows.left_out
     left_out.n_comments += header.n_comments
     columns, n_blank = _drop_rows(columns, _find_blank(columns))

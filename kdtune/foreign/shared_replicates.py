@@ -23,6 +23,7 @@ def refuse_shared_replicates(
     whole_table: pd.DataFrame,
     cell_columns: list[str],
     other_measures: Sequence[str],
+    labels: Sequence[str],
     own_names: Mapping[str, str],
 ) -> None:
     """Raise RequestError if two students of one cell have the same T and replicate; say in which columns they differ.
@@ -33,6 +34,7 @@ def refuse_shared_replicates(
     whole_table : The same rows with the columns that are no settings.
     cell_columns : The columns that name a cell.
     other_measures : The columns of ``whole_table`` with results that T is not chosen by.
+    labels : Its columns that name or date a run.
     own_names : kdtune's name of a column -> the table's own, where they differ.
     """
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
@@ -58,12 +60,15 @@ def refuse_shared_replicates(
     else:
         has_equal_results = not (shown[measures].nunique(dropna=False) > 1).any()
         difference = "have equal results" if has_equal_results else "have different results"
-    labels = [name for name in differing if name not in (*IDENTITY_COLUMNS, STATUS) and not find_seeds([name])]
-    whole_students = whole_table.loc[students.index, labels]
-    remedies = _list_remedies(students[keys], whole_students, own_names) or [
-        f"If they are more replicates, give each its own {own_keys[-1]}.",
-        "If they are reruns, remove all but one of each from the table.",
-    ]
+    candidates = [name for name in differing if name not in (*IDENTITY_COLUMNS, STATUS) and not find_seeds([name])]
+    whole_students = whole_table.loc[students.index]
+    once = whole_students.drop_duplicates([name for name in whole_table.columns if name not in labels])
+    more = f"If they are more replicates, give each its own {own_keys[-1]}."
+    if not students.loc[once.index].duplicated(keys).any():  # --repeats keep has kept rows that repeat others.
+        remedies = [more, "If runs were exported or logged twice, write --repeats once instead: each counts once."]
+    else:
+        remedies = _list_remedies(students[keys], whole_students[candidates], own_names)
+        remedies = remedies or [more, "If they are reruns, remove all but one of each from the table."]
     raise RequestError(
         f"{pluralize(int(is_shared.sum()), 'row')} have the same {same}, as at {place}, where they {difference}. "
         f"{' '.join(remedies)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -18,7 +18,13 @@ _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "te
 _OTHER_MODES = {"teacher", "bn", "batchnorm", "norm", "dropout", "student", "transfer"}  # may be in training mode
 
 
-def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str], own_names: Mapping[str, str]) -> None:
+def refuse_epochs(
+    table: pd.DataFrame,
+    columns: list[str],
+    id_columns: list[str],
+    own_columns: Collection[str],
+    own_names: Mapping[str, str],
+) -> None:
     """Raise RequestError if a table has a row for each epoch of each run.
 
     Parameters
@@ -26,11 +32,13 @@ def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str]
     table : The whole table, bookkeeping included.
     columns : The columns that name a run, T and replicate included where there is one.
     id_columns : The columns that may hold ids of runs.
+    own_columns : All columns as the table itself calls them.
     own_names : kdtune's name of a column -> the table's own, where they differ.
     """
     id_columns = [name for name in id_columns if {"id", "name", "uuid"} & set(split_words(name))]
     settings = [name for name in columns if name not in (MODEL, TEMP, REPLICATE)]
     epochs = [name for name in table.columns if is_epoch_name(split_words(name)) and name not in columns]
+    epochs = [name for name in epochs if table[name].dtype.kind in "iuf"]
     checkpoints = [name for name in table.columns if split_words(name)[-1:] in (["checkpoint"], ["ckpt"])]
     epochs += [name for name in checkpoints if name not in columns]
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
@@ -41,7 +49,8 @@ def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str]
         for id_column in id_columns:
             ids = students[id_column]
             if ids.notna().all() and not ids.is_unique and not students.duplicated([id_column, name]).any():
-                _refuse_epochs(students, [id_column], name, own_settings)
+                command = _write_last_rows(students, [id_column], name, [id_column])
+                _refuse_epochs(students, [id_column], name, own_settings, command)
         # Every run, or every group of runs without names, has each epoch equally often.
         rows = students.groupby([*columns, name], dropna=False).size()
         is_even = bool((rows.groupby(level=list(range(len(columns))), dropna=False).nunique() == 1).all())
@@ -51,7 +60,10 @@ def refuse_epochs(table: pd.DataFrame, columns: list[str], id_columns: list[str]
         firsts = students.groupby(columns, dropna=False)[name].agg(["min", "nunique"])
         starts_alike = bool(((firsts["min"] == students[name].min()) & (firsts["nunique"] > 2)).mean() > 0.9)
         if students.duplicated(columns).any() and (is_sequence or (is_even and has_same_epochs) or starts_alike):
-            _refuse_epochs(students, columns, name, own_settings)
+            own_keys = [get_own_name(key, own_names) for key in columns if key != MODEL or MODEL in own_columns]
+            can_be_named = REPLICATE in columns and set(own_keys) <= set(own_columns)
+            command = _write_last_rows(students, columns, name, own_keys) if can_be_named else ""
+            _refuse_epochs(students, columns, name, own_settings, command)
 
 
 def refuse_splits(table: pd.DataFrame, columns: list[str] | None) -> None:
@@ -86,12 +98,23 @@ def _list_texts(column: pd.Series) -> set[str]:
     return {str(value).lower() for value in column.unique()}
 
 
-def _refuse_epochs(students: pd.DataFrame, keys: list[str], name: str, own_settings: list[str]) -> None:
+def _write_last_rows(students: pd.DataFrame, keys: list[str], name: str, own_keys: list[str]) -> str:
+    """Return how pandas keeps the last row of each run; nothing if a run has two rows of one epoch, or text for it."""
+    if students[name].dtype.kind not in "iuf" or students.duplicated([*keys, name]).any():
+        return ""
+    return f"frame = frame.sort_values({name!r}).groupby({own_keys!r}, dropna=False).tail(1)"
+
+
+def _refuse_epochs(students: pd.DataFrame, keys: list[str], name: str, own_settings: list[str], command: str) -> None:
     last = students.groupby(keys, dropna=False)[name].max()
-    if last.nunique() == 1:
+    rows = students.groupby([*keys, name], dropna=False).size()
+    n_runs = rows.groupby(level=list(range(len(keys))), dropna=False).max().sum()  # keys may name several runs
+    if last.nunique() == 1 and (students[name] == last.iloc[0]).sum() == n_runs:
         remedy = f"keep the last row of each: {suggest_rows(name, [last.iloc[0]])}"
+    elif command:
+        remedy = f"some runs end earlier than others; keep the last row of each with pandas: {command}"
     else:
-        remedy = "export one row per run, with its final or best result"
+        remedy = f"some runs end earlier than others; keep only the row of each run with the last {name}"
     raise RequestError(
         f"the table has several rows per run, one for each {name} ({len(students):,} rows of "
         f"{pluralize(len(last), 'run')}); {remedy}; if {name} is a setting: {suggest_cell([*own_settings, name])}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -35,6 +36,7 @@ from kdtune.foreign.reading_notes import (
     describe_others,
     describe_settings,
     describe_single_temperatures,
+    describe_uncertain_settings,
 )
 from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import pair_replicates
@@ -81,6 +83,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     """
     notes = list(notes)
     own_names = dict(options.column_map)
+    own_columns = {own_names.get(name, name) for name in table.columns}
     measured, cell_columns = _recognize_columns(table, options, own_names, notes)
     table = measured.table
     rows = RowNumbers(table)
@@ -93,7 +96,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     run_columns = _list_run_columns(table, others, cell_columns)
     has_single_runs = REPLICATE in table.columns and not rows.has_duplicates(run_columns)
     if not has_single_runs:
-        refuse_epochs(table, run_columns, others.bookkeeping, own_names)
+        refuse_epochs(table, run_columns, others.bookkeeping, own_columns, own_names)
         table = _drop_repeats(table, labels, others.measures, options, own_names, notes)
     notes += describe_early_stops(table, run_columns)
     no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
@@ -108,9 +111,10 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     settings_notes += describe_single_temperatures(rows, cell_columns, own_names)
     standard, pair_notes = pair_replicates(rows, cell_columns, options.is_paired_by_order)
     if not has_single_runs or options.cell is not None:
-        refuse_shared_replicates(standard, table, cell_columns, others.measures, own_names)
+        refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_names)
     notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
-    return ReadTable(standard, cell_columns, notes, measured.measure)
+    reserve = describe_uncertain_settings(others, cell_columns, own_names) if options.cell is None else ""
+    return ReadTable(standard, cell_columns, notes, measured.measure, reserve)
 
 
 def _recognize_columns(
@@ -130,15 +134,21 @@ def _recognize_columns(
     The table with its measure, and the columns that name a cell; None if the user names none.
     """
     own_columns = list(table.columns)
+    new_names = {}
     if LOSS in table.columns and table[LOSS].dtype.kind == "O":  # the kind of a loss, not its value
-        table = table.rename(columns={LOSS: f"{LOSS}{SETTING_SUFFIX}"})
+        new_names[LOSS] = f"{LOSS}{SETTING_SUFFIX}"
+    if TEACHER_ID in table.columns and ID not in table.columns:  # the name of a teacher, which links no rows
+        new_names[TEACHER_ID] = f"{TEACHER_ID}{SETTING_SUFFIX}"
+    table = table.rename(columns=new_names)
+    if options.cell is not None:
+        options = replace(options, cell=[new_names.get(name, name) for name in options.cell])
     refuse_unknown_measure(own_columns, options)
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
     table, role_notes = name_roles(table, own_names)
-    table, state_notes = read_states(table, own_names, are_rows_selected=options.where is not None)
+    table, state_notes = read_states(table, own_names, where=options.where, cell_columns=cell_columns or [])
     table, summary_notes = drop_summary_rows(table)
     table, seed_notes = join_seed_texts(table)
-    table, replicate_notes = rename_replicates(table, own_names)
+    table, replicate_notes = rename_replicates(table, own_names, cell_columns or [])
     notes += [*role_notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
     cell_columns = rename_model(table, cell_columns)
     measured = read_measures(table, options)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
+from kdtune.columns import MODEL, STUDENT
 from kdtune.foreign.column_names import find_seeds, find_weak_replicates
 from kdtune.text import join_names, pluralize
 
-_SUMMARIES = {"mean", "means", "avg", "average", "median", "total", "sum", "std", "stdev", "sd", "sem", "stderr", "all",
-              "overall", "mean over seeds", "mean of seeds", "mittelwert", "moyenne", "media"}  # fmt: skip
+_SUMMARY = re.compile(
+    r"(means?|avg|average|median|total|sum|std|stdev|sd|sem|stderr|all|overall|best|min|max|ensemble|mittelwert|moyenne"
+    r"|media|ø|µ|μ)(?![a-z])"
+)
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+([.]0*)?\s*")
 
 
 def drop_summary_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out the rows whose seed is "mean", "average", "std" or the like.
+    """Leave out the rows of distilled students whose seed is "mean", "average", "std" or the like.
+
+    A teacher's or a baseline's seed may be called so: it is compared with all replicates.
 
     Returns
     -------
@@ -23,10 +31,12 @@ def drop_summary_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         column = table[name]
         if column.dtype.kind != "O":
             continue
-        words = {value: str(value).strip().lower() for value in column.dropna().unique()}
-        summaries = [value for value, word in words.items() if word in _SUMMARIES]
-        if summaries and len(summaries) < len(words):
-            is_summary = column.isin(summaries)
+        is_student = table[MODEL] == STUDENT
+        words = {value: str(value).strip().lower() for value in column[is_student].dropna().unique()}
+        others = [value for value, word in words.items() if not _SUMMARY.match(word)]
+        summaries = [value for value in words if value not in others]
+        if summaries and others and all(_WHOLE.fullmatch(str(value)) for value in others):
+            is_summary = column.isin(summaries) & is_student
             notes.append(
                 f"Left out: {pluralize(int(is_summary.sum()), 'row')} that sum up others "
                 f"({name} {join_names([str(value) for value in summaries])})."

@@ -20,6 +20,7 @@ from kdtune.foreign.column_names import (
 from kdtune.foreign.measure_names import is_measure_name
 from kdtune.foreign.missing_temperatures import refuse_missing_temperature
 from kdtune.foreign.options import ReadingOptions
+from kdtune.foreign.split_columns import refuse_split_column
 from kdtune.foreign.wide_tables import refuse_wide_replicates
 from kdtune.text import suggest_nearest
 
@@ -44,6 +45,7 @@ def choose_temperature(table: pd.DataFrame, options: ReadingOptions) -> str:
     refuse_wide_replicates(table, options)
     varying = [name for name in candidates if has_several_values(table[name])] or candidates
     if len(varying) > 1:
+        refuse_split_column(table, varying, TEMP)
         refuse_several_temperatures(varying)
     return varying[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import NoReturn
 
 import pandas as pd
 
@@ -69,6 +70,15 @@ def _refuse_error(own_name: str, target: str, accuracy: str) -> None:
     )
 
 
+def refuse_several_measures(errors: list[str], accuracies: list[str], target: str, accuracy: str) -> NoReturn:
+    """Raise RequestError: a table has errors and accuracies that are not each other's complement."""
+    choices = [*(suggest_map(target, name) for name in errors), *(suggest_map(accuracy, name) for name in accuracies)]
+    raise RequestError(
+        f"{describe_columns([*errors, *accuracies])} may be the measure that T is chosen by, and they do not agree; "
+        f"say which: {' or '.join(choices)}"
+    )
+
+
 def looks_like_accuracy(numbers: pd.Series) -> bool:
     """Return whether most values lie between 0.5 and 1, or between 50 and 100 with decimals."""
     if numbers.empty or numbers.min() < 0:
@@ -86,7 +96,9 @@ def refuse_missing_measure(table: pd.DataFrame) -> None:
     candidates = [name for name in named if is_numeric(table[name])]
     texts = [name for name in named if name not in candidates and table[name].notna().any()]
     if texts and not candidates:
-        example = table[texts[0]].dropna().iloc[0]
+        values = table[texts[0]].dropna()
+        is_wrong = strip_percent(values).isna()
+        example = values[is_wrong].iloc[0] if is_wrong.any() else values.iloc[0]
         raise RequestError(
             f"{texts[0]}: it seems to be the measure, but holds {example!r}, which is no number; write numbers "
             f"alone and leave cells without a result empty, or name another column: "

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 import pandas as pd
 
 from kdtune.analysis.option_texts import suggest_filled_rows, suggest_rows, suggest_where
-from kdtune.columns import BASELINE, MODEL, STATUS, STUDENT, TEMP
+from kdtune.columns import BASELINE, MODEL, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_temperatures
 from kdtune.foreign.own_names import get_own_name
 from kdtune.text import pluralize
 
 _SHOWN_COLUMNS = 4  # of a row in a message
+_LABELED = re.compile(r"(?P<label>[^0-9.+-]+)(?P<number>[0-9]+(\.[0-9]+)?)", re.ASCII)
 _MAX_VALUES = 5  # in a condition
 
 
@@ -30,7 +33,10 @@ def refuse_wrong_values(table: pd.DataFrame, is_wrong: pd.Series, own_names: Map
         return
     own_name = own_names.get(TEMP, TEMP)
     values = table.loc[is_wrong, TEMP].drop_duplicates().tolist()
+    label = _find_label(values, own_name)
     remedies = [f"Mend them, or name another column of temperatures: --map {TEMP}=NAME."]
+    if label is not None:
+        remedies = [f"Remove {label!r} from the column {own_name}."]
     is_finite = not any(isinstance(value, float) and math.isinf(value) for value in values)
     if len(values) <= _MAX_VALUES and is_finite and not is_wrong.all():
         remedies.append(f"To leave these rows out: {suggest_rows(own_name, values, are_left_out=True)}")
@@ -68,11 +74,23 @@ def refuse_blanks(table: pd.DataFrame, is_blank: pd.Series, own_names: Mapping[s
     raise RequestError(message)
 
 
+def _find_label(values: list[object], own_name: str) -> str | None:
+    """Return the text that stands before the number in each value and says that this is T, as in "T=4"."""
+    found = [_LABELED.fullmatch(str(value)) for value in values]
+    labels = {match["label"] for match in found if match is not None and float(match["number"]) > 0}
+    if len(labels) != 1 or not all(match is not None and float(match["number"]) > 0 for match in found):
+        return None
+    (label,) = labels
+    return label if find_temperatures([label.strip(" =:_-")]) or label.strip(" =:_-") == own_name else None
+
+
 def _describe_rows(table: pd.DataFrame, is_described: pd.Series, own_names: Mapping[str, str]) -> str:
-    """Describe rows by their number and the first of them, as in "3 rows (the first: width 10, num_error 178)"."""
+    """Describe rows by their number and the first of them, as in "3 rows (the first: width 10, seed 0)"."""
     rows = table[is_described]
     first = rows.iloc[0].dropna()
-    shown = [name for name in first.index if name not in (TEMP, MODEL, STATUS)][:_SHOWN_COLUMNS]
+    # Measures are not as the table has them: an accuracy has become a rate of errors.
+    hidden = {TEMP, MODEL, STATUS, SCORE, *RESULT_COLUMNS}
+    shown = [name for name in first.index if name not in hidden][:_SHOWN_COLUMNS]
     values = ", ".join(f"{get_own_name(name, own_names)} {_format(first[name])}" for name in shown)
     count = pluralize(len(rows), "row")
     if not values:

@@ -16,9 +16,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kdtune.analysis import printed_tables
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.error_units import are_percents, name_difference_unit, name_unit
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import LARGER_THAN_TEACHER
-from kdtune.analysis.table_terms import UNPAIRED, explain_optima, explain_test_errors, judge_test_errors
+from kdtune.analysis.printed_effects import format_effects
+from kdtune.analysis.table_terms import (
+    describe_pairing,
+    explain_optima,
+    explain_test_errors,
+    has_several_runs,
+    judge_test_errors,
+)
 from kdtune.columns import ACCURACY, BASELINE, DONE, ERROR, MODEL, NUM_ERROR, STATUS, STUDENT, TEACHER
 from kdtune.files.atomic import write_atomically
 from kdtune.plots.drawing import ChosenNetworks, list_figures, save_figure
@@ -77,6 +85,7 @@ def write_report(
         loader=PackageLoader("kdtune.plots"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     frames = _collect_frames(table, answer)
+    is_percent = are_percents(table, NUM_ERROR)
     page = environment.get_template("report.html").render(
         name=name,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -91,7 +100,8 @@ def write_report(
         },
         choice=judge_test_errors(answer) if "test" in frames else "",
         is_paired=answer.is_paired,
-        unpaired=UNPAIRED,
+        pairing=describe_pairing(answer),
+        units={"errors": name_unit(is_percent), "differences": name_difference_unit(is_percent)},
         redrawn_parts=answer.redrawn_parts,
         criterion=answer.criterion,
         extremum=answer.extremum,
@@ -108,15 +118,18 @@ def write_report(
 def _collect_frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFrame]:
     """Return the frames that the page shows as tables, by the names in the template."""
     frames = {
-        "effects": printed_tables.format_effects(answer),
+        "effects": format_effects(answer),
         "settings": printed_tables.format_optima(answer),
         "failures": _count_failures(table),
     }
     if "student" in answer.test:
         frames["test"] = printed_tables.format_test_errors(answer)
-        frames["differences"] = printed_tables.format_differences(answer)
         frames["fixed"] = printed_tables.format_fixed_temperatures(answer)
-        frames["calibration"] = printed_tables.format_calibration(answer)
+        optional_frames = {"calibration": printed_tables.format_calibration(answer)}
+        if has_several_runs(answer):  # Differences of single runs have no intervals.
+            optional_frames["differences"] = printed_tables.format_differences(answer)
+        n_keys = len(answer.cell_columns) + 1  # with T
+        frames |= {name: frame for name, frame in optional_frames.items() if len(frame.columns) > n_keys}
     return frames
 
 

@@ -1,0 +1,62 @@
+"""Make the table of effects as text, for a page: in the words and units of the sentences above it."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from kdtune.analysis.answer import Answer
+from kdtune.analysis.factor_effects import FactorEffect
+from kdtune.analysis.sentences import MAX_DOUBLINGS, SMALLEST_P, list_twins, name_factor
+from kdtune.text import NOTHING
+
+
+def format_effects(answer: Answer) -> pd.DataFrame:
+    """Return how the best T changes with each factor; empty where no factor varies."""
+    rows = [_format_effect(effect) for effect in answer.factor_effects]
+    table = pd.DataFrame(rows)
+    twins = [list_twins(effect) for effect in answer.factor_effects]
+    if any(twins):
+        table["changes together with"] = [names or NOTHING for names in twins]
+    return table
+
+
+def _format_effect(effect: FactorEffect) -> dict[str, str | int]:
+    return {
+        "factor": name_factor(effect.factor),
+        "best T per doubling of it": _format_times(effect.effect),
+        "95 % interval": _format_interval(effect.low, effect.high),
+        "p": _format_p(effect.p_value),
+        "p, corrected": _format_p(effect.p_holm),
+        "second method": _format_times(effect.check),
+        "its 95 % interval": _format_interval(effect.check_low, effect.check_high),
+        "settings that locate the best T": f"{effect.informative_cells} of {effect.cells}",
+        "replicates" if effect.is_paired else "runs of each T": effect.replicates,
+    }
+
+
+def _format_times(change: float) -> str:
+    """Write a change of log2 T as the factor that T changes by, as in "2.05 times"."""
+    return NOTHING if math.isnan(change) else f"{_format_factor(change)} times"
+
+
+def _format_interval(low: float, high: float) -> str:
+    """Write an interval of changes of log2 T as one of factors, as in "1.2 to 3.91 times" or "at least 1.2 times"."""
+    if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
+        return NOTHING
+    if math.isinf(low):
+        return f"at most {_format_times(high)}"
+    if math.isinf(high):
+        return f"at least {_format_times(low)}"
+    return f"{_format_factor(low)} to {_format_times(high)}"
+
+
+def _format_factor(change: float) -> str:
+    return f"2^{change:.3g}" if abs(change) > MAX_DOUBLINGS else f"{2**change:.3g}"
+
+
+def _format_p(p: float) -> str:
+    if math.isnan(p):
+        return NOTHING
+    return f"{p:.2g}" if p >= SMALLEST_P else f"< {SMALLEST_P:g}"
