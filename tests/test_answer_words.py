@@ -100,8 +100,8 @@ def test_the_headline_does_not_deny_a_winner_that_only_the_comparison_finds():
     answer = analyze_table(pd.DataFrame(students))
     assert answer.t_opt[["T_opt_low", "T_opt_high"]].to_numpy().tolist() == [[0, math.inf]]
     assert write_headline(answer) == (
-        "Lowest mean errors at T = 2, but the 95 % interval excludes no tested T. No other temperature is statistically "
-        "tied with it."
+        "Lowest mean errors at T = 2, but the 95 % interval excludes no tested T. No other temperature is "
+        "statistically tied with it."
     )
 
 

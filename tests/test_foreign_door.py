@@ -35,7 +35,9 @@ def test_seeds_name_the_replicate_and_that_is_said(name):
     answer = kdtune.analyze(runs)
     assert answer.is_paired
     assert answer.cell_columns == ["width"]
-    assert f"The replicate is the column {name}: runs with the same value there belong together." in " ".join(answer.reading_notes)
+    assert f"The replicate is the column {name}: runs with the same value there belong together." in " ".join(
+        answer.reading_notes
+    )
 
 
 def test_two_columns_that_may_be_the_temperature_are_asked_for():
@@ -170,7 +172,8 @@ def test_the_states_of_a_country_are_no_states_of_runs():
 def test_a_state_that_is_not_known_is_asked_for():
     runs = make_runs().assign(state=["finished"] * 40 + ["in limbo"] * 10)
     with pytest.raises(
-        RequestError, match=r"""'in limbo' .10 rows., which kdtune does not know as states.*where='state != "in limbo"'"""
+        RequestError,
+        match=r"""'in limbo' .10 rows., which kdtune does not know.*where='state != "in limbo"'""",
     ):
         kdtune.analyze(runs)
     assert kdtune.analyze(runs, where="state == 'finished'").t_opt is not None

@@ -54,7 +54,7 @@ def sort(table: pd.DataFrame) -> pd.DataFrame:
 
 @given(
     seed=st.integers(0, 10**6),
-    replicates=st.integers(1, 6),
+    replicates=st.integers(2, 6),  # one run of each T gives too little evidence
     form=st.sampled_from(["%.4f", "%.3f", "%.4g"]),
     order=st.integers(0, 1000),
 )

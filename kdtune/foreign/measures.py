@@ -13,6 +13,7 @@ from kdtune.analysis.column_values import to_numbers
 from kdtune.analysis.selection_measure import Measure
 from kdtune.columns import (
     ACCURACY,
+    ERROR,
     MODEL,
     NUM_ERROR,
     RESULT_COLUMNS,
@@ -88,7 +89,8 @@ def _refuse_split_measures(table: pd.DataFrame, options: ReadingOptions) -> None
     """Raise RequestError if a measure of distilled students stands in two columns, each of which has other rows."""
     targets = {is_error_name: (VAL_NUM_ERROR, NUM_ERROR), is_accuracy_name: (VAL_ACCURACY, ACCURACY)}
     for is_measure, (validation_target, test_target) in targets.items():
-        named = [name for name in table.columns if is_measure(name) and table[name].isna().any()]
+        named = [name for name in table.columns if is_measure(name) and table[name].isna().any() and name != ERROR]
+        named = [name for name in named if is_numeric(table[name])]
         for is_validation in (True, False):
             parts = [name for name in named if is_validation_name(name) == is_validation]
             if len(parts) > 1 and not set(options.column_map) & set(parts):

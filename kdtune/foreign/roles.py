@@ -54,10 +54,11 @@ def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.Da
         return _take_for_setting(table, name, unknown)
     if unknown:
         own_name = own_names.get(name, name)
+        has_students = any(_ROLES[_normalize(value)] == STUDENT for value in known)
+        others = f", or read the other rows only: {suggest_rows(own_name, known)}" if has_students else ""
         raise RequestError(
             f"{own_name} has {join_names(list(map(repr, unknown)), max_names=5)}, which kdtune does not know as the "
-            f"role of a network. Write {TEACHER}, {BASELINE} (trained on labels alone) or {STUDENT} instead, or read "
-            f"the other rows only: {suggest_rows(own_name, known)}"
+            f"role of a network. Write {TEACHER}, {BASELINE} (trained on labels alone) or {STUDENT} instead{others}"
         )
     # A column that only marks teachers or baselines leaves the distilled students blank.
     roles = [_ROLES.get(word, STUDENT) for word in words]
