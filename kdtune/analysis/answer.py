@@ -29,9 +29,11 @@ from kdtune.analysis.test_split import ChoiceResult, evaluate_choice
 from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.columns import (
     DATA_SEED,
+    DONE,
     MODEL,
     NUM_ERROR,
     REPLICATE,
+    STATUS,
     STUDENT,
     STUDENT_SEED,
     TEACHER_SEED,
@@ -182,7 +184,7 @@ def analyze_table(
     reserve = describe_incomplete_cells(table, cell_columns, all_cells)
     reserve = reserve or describe_single_replicates(table, cell_columns, all_cells)
     if not cells:
-        raise RequestError(reserve or f"no distilled student has a number in {measure_column}")
+        raise RequestError(reserve or _describe_missing_cells(table, measure_column))
     with threadpool_limits(1):  # The matrix products are small: several threads would wait for each other.
         results = [_analyze_cell(cell, measure_column, margins) for cell in cells]
     curves = join_cell_curves(cells, [result.curves for result in results])
@@ -204,6 +206,17 @@ def analyze_table(
         reserve=reserve,
         reading_notes=list(reading_notes),
         matching_notes=matching_notes if NUM_ERROR in table.columns else [],
+    )
+
+
+def _describe_missing_cells(table: pd.DataFrame, measure: str) -> str:
+    """Say why no setting can be analyzed."""
+    finished = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
+    if finished[measure].isna().all():
+        return f"no finished distilled student has a number in {measure}"
+    return (
+        "no setting can be analyzed: in each of them so many runs are missing that no replicate has all temperatures "
+        "that are left; train the missing runs, or take other replicates"
     )
 
 

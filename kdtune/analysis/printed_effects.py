@@ -8,7 +8,7 @@ import pandas as pd
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.factor_effects import FactorEffect
-from kdtune.analysis.sentences import MAX_DOUBLINGS, SMALLEST_P, list_twins, name_factor
+from kdtune.analysis.sentences import SMALLEST_P, format_factor, format_interval, list_twins, name_factor
 from kdtune.text import NOTHING
 
 
@@ -38,22 +38,13 @@ def _format_effect(effect: FactorEffect) -> dict[str, str | int]:
 
 def _format_times(change: float) -> str:
     """Write a change of log2 T as the factor that T changes by, as in "2.05 times"."""
-    return NOTHING if math.isnan(change) else f"{_format_factor(change)} times"
+    return NOTHING if math.isnan(change) else f"{format_factor(change)} times"
 
 
 def _format_interval(low: float, high: float) -> str:
     """Write an interval of changes of log2 T as one of factors, as in "1.2 to 3.91 times" or "at least 1.2 times"."""
-    if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
-        return NOTHING
-    if math.isinf(low):
-        return f"at most {_format_times(high)}"
-    if math.isinf(high):
-        return f"at least {_format_times(low)}"
-    return f"{_format_factor(low)} to {_format_times(high)}"
-
-
-def _format_factor(change: float) -> str:
-    return f"2^{change:.3g}" if abs(change) > MAX_DOUBLINGS else f"{2**change:.3g}"
+    is_unknown = math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high))
+    return NOTHING if is_unknown else f"{format_interval(low, high, format_factor)} times"
 
 
 def _format_p(p: float) -> str:

@@ -28,7 +28,7 @@ def write_effect_sentence(effect: FactorEffect, margin: float) -> str:
         return f"{finding}: {_explain_doubt(effect)}."
     basis = _describe_basis(effect)
     if effect.verdict == STAYS:
-        return f"{finding} (95 % interval {_format_interval(effect.low, effect.high, format_change)}; {basis})."
+        return f"{finding} (95 % interval {format_interval(effect.low, effect.high, format_change)}; {basis})."
     sentence = f"{finding}: {_describe_change(effect)}, {basis}.{_describe_second_method(effect)}"
     if effect.factor == TEACHER_ERROR:
         sentence += " This result uses the same data sets as the effects above, so it is not independent evidence."
@@ -116,10 +116,10 @@ def _explain_doubt(effect: FactorEffect) -> str:
 
 def _describe_change(effect: FactorEffect) -> str:
     """Return the estimated change with its interval and its p-value."""
-    interval = f"95 % interval {_format_interval(effect.low, effect.high, _format_factor)}"
+    interval = f"95 % interval {format_interval(effect.low, effect.high, format_factor)}"
     p_value = f"p = {effect.p_holm:.2g}" if effect.p_holm >= SMALLEST_P else f"p < {SMALLEST_P:g}"
     return (
-        f"per doubling of {name_factor(effect.factor)} the best T is {_format_factor(effect.effect)} times as high "
+        f"per doubling of {name_factor(effect.factor)} the best T is {format_factor(effect.effect)} times as high "
         f"({interval}; {p_value}, corrected for the number of factors)"
     )
 
@@ -129,8 +129,8 @@ def _describe_second_method(effect: FactorEffect) -> str:
     if math.isnan(effect.check):
         return ""
     method = "A second method, from each replicate's own best T," if effect.is_paired else "A second method"
-    interval = _format_interval(effect.check_low, effect.check_high, _format_factor)
-    sentence = f" {method} gives {_format_factor(effect.check)} times ({interval})"
+    interval = format_interval(effect.check_low, effect.check_high, format_factor)
+    sentence = f" {method} gives {format_factor(effect.check)} times ({interval})"
     if effect.check_low <= 0 <= effect.check_high:
         return f"{sentence}, which is inconclusive."
     return f"{sentence}."
@@ -149,7 +149,7 @@ def _describe_basis(effect: FactorEffect) -> str:
     return f"{basis} with {pluralize(effect.replicates, 'replicate')} each"
 
 
-def _format_interval(low: float, high: float, write: Callable[[float], str]) -> str:
+def format_interval(low: float, high: float, write: Callable[[float], str]) -> str:
     """Write an interval of changes, as in "+0.5 to +1.9", "at most +0.2", "at least +0.1" or "unbounded"."""
     if math.isinf(low) and math.isinf(high):
         return "unbounded"
@@ -165,7 +165,7 @@ def format_change(value: float) -> str:
     return f"{value:+.2g}"
 
 
-def _format_factor(change: float) -> str:
+def format_factor(change: float) -> str:
     """Write a finite change of log2 T as the factor that T changes by. No small change is written as 1."""
     if abs(change) > MAX_DOUBLINGS:
         return f"2^{change:.3g}"
