@@ -46,12 +46,12 @@ def test_duplicates_are_those_of_pandas(table: pd.DataFrame) -> None:
 
 
 @given(tables(), st.data())
-def test_the_first_rows_are_those_that_pandas_keeps(table: pd.DataFrame, data: st.DataObject) -> None:
+def test_the_combinations_of_selected_rows_are_those_of_pandas(table: pd.DataFrame, data: st.DataObject) -> None:
     n_rows = len(table)
     is_selected = np.array(data.draw(st.lists(st.booleans(), min_size=n_rows, max_size=n_rows)))
     rows = RowNumbers(table)
-    first = rows.select_first(list(table.columns), is_selected)
-    pd.testing.assert_frame_equal(first, table[is_selected].drop_duplicates())
+    combinations = rows.select_combinations(list(table.columns), is_selected)
+    pd.testing.assert_frame_equal(combinations, table[is_selected].drop_duplicates(keep="last"))
     values = rows.list_values(str(table.columns[0]), is_selected)
     assert set(values) == set(table[is_selected].iloc[:, 0].dropna())
 

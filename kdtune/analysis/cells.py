@@ -67,7 +67,7 @@ def find_cell_columns(table: pd.DataFrame, rows: RowNumbers | None = None) -> li
     is_student = rows.find_rows(MODEL, STUDENT)
     students = table if is_student.all() else table[is_student]
     settings = list_settings(table)
-    varying_columns = [name for name in settings if varies(table[name]) and varies(students[name])]
+    varying_columns = [name for name in settings if varies(students[name])]
     # A table from elsewhere may have an index, which is no setting.
     varying_columns = [name for name in varying_columns if rows.count_values(name) < len(table)]
     main_columns = [name for name in _MAIN_COLUMNS if name in table.columns and students[name].notna().any()]
@@ -75,7 +75,7 @@ def find_cell_columns(table: pd.DataFrame, rows: RowNumbers | None = None) -> li
     derived_columns = [name for name in _DERIVED_COLUMNS if name in varying_columns]
     if not free_columns and not derived_columns:
         return main_columns
-    combinations = rows.select_first(main_columns + free_columns + derived_columns, is_student)
+    combinations = rows.select_combinations(main_columns + free_columns + derived_columns, is_student)
     columns = main_columns + _drop_equivalent(combinations, main_columns, free_columns)
     for name in derived_columns:
         if not columns or _count_combinations(combinations, [*columns, name]) > _count_combinations(

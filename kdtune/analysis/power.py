@@ -11,6 +11,7 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cell_statistics import estimate_variance, has_comparison, has_copies
+from kdtune.columns import SCORE
 from kdtune.errors import RequestError
 from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
 from kdtune.statistics.standard_errors import Array
@@ -25,7 +26,7 @@ class ReplicateCounts:
     Of unpaired runs it is the number at each of the two temperatures.
     """
 
-    difference: float  # as a share of a cell's lowest mean errors
+    difference: float  # as a share of a cell's lowest mean errors; NaN for a measure that has no errors
     errors: float  # in errors, for the median cell
     to_tell: int | None  # to detect the difference with probability 0.8 in the median cell
     to_tell_most: int | None  # to detect it with probability 0.8 in nine of ten cells
@@ -73,7 +74,7 @@ def count_replicates(
     for share in sorted(shares):
         counts.append(_count(share, share * median_errors, share, relative_deviations, dof_per_replicate))
     for difference in sorted(errors):
-        share = difference / median_errors if median_errors else math.inf
+        share = math.nan if measure == SCORE else difference / median_errors if median_errors else math.inf
         counts.append(_count(share, difference, difference, deviations, dof_per_replicate))
     return pd.DataFrame(counts)
 

@@ -86,13 +86,17 @@ class RowNumbers:
         """Return whether two rows are equal in all these columns."""
         return self.count_combinations(names) < len(self.table)
 
-    def select_first(self, names: Sequence[str], is_selected: Mask) -> pd.DataFrame:
-        """Return these columns of the first row of each combination of values, of the selected rows."""
+    def select_combinations(self, names: Sequence[str], is_selected: Mask) -> pd.DataFrame:
+        """Return these columns of one row, the last, of each combination of values of the selected rows."""
+        numbers = self.number_selected(names, is_selected)
+        last: Indices = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
+        last[numbers] = np.flatnonzero(is_selected)  # What is written last stays.
+        return self.table[list(names)].iloc[np.sort(last[last >= 0])]
+
+    def number_selected(self, names: Sequence[str], is_selected: Mask) -> Indices:
+        """Return the numbers of some rows; all of them are not copied."""
         numbers = self.number(names)
-        positions = np.flatnonzero(is_selected)
-        first: Indices = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
-        first[numbers[positions[::-1]]] = positions[::-1]  # what is written last stays: the first row
-        return self.table[list(names)].iloc[np.sort(first[first >= 0])]
+        return numbers if is_selected.all() else numbers[is_selected]
 
     def _number_column(self, name: str) -> tuple[Indices, Any]:
         if name not in self._columns:
@@ -121,7 +125,9 @@ def number_pairs(first: Indices, second: Indices) -> tuple[Indices, Indices]:
         numbers, taken_places = pd.factorize(places)
         return np.asarray(numbers, np.int64), np.asarray(taken_places) // n_second
     is_taken = _mark_places(places, n_places)
-    return (np.cumsum(is_taken) - 1)[places], np.flatnonzero(is_taken) // n_second
+    ranks: Indices = np.cumsum(is_taken, dtype=np.int64)[places]
+    ranks -= 1
+    return ranks, np.flatnonzero(is_taken) // n_second
 
 
 def list_first_of_pairs(first: Indices, second: Indices) -> Indices:
@@ -135,7 +141,9 @@ def list_first_of_pairs(first: Indices, second: Indices) -> Indices:
 def _place_pairs(first: Indices, second: Indices) -> tuple[Indices, int, int]:
     """Return a number for each pair, how many there could be, and how many of them have the same first."""
     n_second = int(second.max(initial=0)) + 1
-    return first * n_second + second, (int(first.max(initial=0)) + 1) * n_second, n_second
+    places = first * n_second
+    places += second
+    return places, (int(first.max(initial=0)) + 1) * n_second, n_second
 
 
 def _mark_places(places: Indices, n_places: int) -> Mask:

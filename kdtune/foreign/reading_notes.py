@@ -59,7 +59,7 @@ def describe_equivalent_settings(rows: RowNumbers, cell_columns: list[str], own_
     settings = [name for name in list_settings(rows.table) if name not in cell_columns and rows.count_values(name) > 1]
     if not settings:
         return []
-    combinations = rows.select_first([*cell_columns, *settings], rows.find_rows(MODEL, STUDENT))
+    combinations = rows.select_combinations([*cell_columns, *settings], rows.find_rows(MODEL, STUDENT))
     followers: dict[str, list[str]] = {}  # a column that names a setting -> those that change together with it
     for name in settings:
         count = combinations[name].nunique(dropna=False)
@@ -80,12 +80,12 @@ def describe_single_temperatures(rows: RowNumbers, cell_columns: list[str], own_
     is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
     if not cell_columns or not is_run.any():
         return []
-    cells = rows.number(cell_columns)
-    counts = np.bincount(list_first_of_pairs(cells[is_run], rows.number([TEMP])[is_run]))  # temperatures of each cell
+    cells, temperatures = (rows.number_selected(names, is_run) for names in (cell_columns, [TEMP]))
+    counts = np.bincount(list_first_of_pairs(cells, temperatures))  # temperatures of each cell
     n_single, n_cells = int((counts == 1).sum()), int((counts > 0).sum())
     if n_single == 0 or n_single > _MAX_SINGLE * n_cells:
         return []
-    first = rows.table.iloc[int(np.flatnonzero(is_run & np.isin(cells, np.flatnonzero(counts == 1)))[0])]
+    first = rows.table.iloc[int(np.flatnonzero(is_run)[np.isin(cells, np.flatnonzero(counts == 1))][0])]
     place = ", ".join(f"{get_own_name(name, own_names)} {_format(first[name])}" for name in cell_columns)
     subject = "1 setting has" if n_single == 1 else f"{n_single:,} of {n_cells:,} settings have"
     return [

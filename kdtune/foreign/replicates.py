@@ -162,8 +162,7 @@ def _unpair_if_needed(rows: RowNumbers, columns: list[str], is_run: Mask) -> tup
     table = rows.table
     if not is_run.any():
         return table, []
-    numbers = [rows.number(names) for names in (columns, [TEMP], [REPLICATE])]
-    cell, temperature, replicate = numbers if is_run.all() else [array[is_run] for array in numbers]
+    cell, temperature, replicate = (rows.number_selected(names, is_run) for names in (columns, [TEMP], [REPLICATE]))
     cells_of_T = list_first_of_pairs(cell, temperature)
     group, cells_of_group = number_pairs(cell, replicate)  # the runs of one cell and replicate
     groups_of_T = list_first_of_pairs(group, temperature)

@@ -129,7 +129,7 @@ def _read_plain_numbers(texts: Any) -> Any | None:
     if texts.null_count == len(texts):
         return texts.cast(pa.float64())
     if not pa.types.is_string(texts.type):
-        if texts.type == pa.float64() and pc.max(pc.abs(texts)).as_py() >= _EXACT_FLOATS:
+        if texts.type == pa.float64() and _find_largest(texts) >= _EXACT_FLOATS:
             raise NeedsTextError
         return texts
     try:
@@ -140,9 +140,15 @@ def _read_plain_numbers(texts: Any) -> Any | None:
             numbers = texts.cast(pa.float64())
         except pa.ArrowInvalid:
             return None
-        largest = pc.max(pc.abs(numbers)).as_py()
+        largest = _find_largest(numbers)
     # A larger float may have had more digits, or be infinite because there is no such float.
     return None if largest >= _EXACT_FLOATS or _has_codes(texts) else numbers
+
+
+def _find_largest(numbers: Any) -> float:
+    """Return the largest magnitude of numbers."""
+    ends = pc.min_max(numbers).as_py()
+    return float(max(-ends["min"], ends["max"]))
 
 
 def _has_codes(texts: Any) -> bool:
