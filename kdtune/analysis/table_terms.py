@@ -52,8 +52,8 @@ def _explain_flags(answer: Answer) -> dict[str, str]:
     else:
         few, copies = "fewer than three runs of some T", "the runs of each T are equal: are they independent runs?"
     meanings = {
-        EDGE: f"the best T, or the {answer.extremum} of the smoothed curve, is at an end of the tested range: "
-        "test T beyond it.",
+        EDGE: f"the best T, or the {answer.extremum} of the smoothed curve, is at an end of the temperatures that "
+        "were compared: T beyond it may be better.",
         FLAT: "no T is told apart from the best.",
         FEW_REPLICATES: f"{few}.",
         LARGER_THAN_TEACHER: "by parameters.",
