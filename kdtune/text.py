@@ -45,6 +45,11 @@ def find_nearest(word: str, valid_words: Iterable[str]) -> str | None:
     return similar_words[0] if similar_words else None
 
 
+def format_number(value: object) -> str:
+    """Write a value of a table: real numbers with six significant digits at most, all else as it is."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def describe_value(value: Any) -> str:
     """Return a value as Python writes it, or its type and shape if that is long or the class is not Python's own."""
     if type(value).__module__ == "builtins" and len(repr(value)) <= _MAX_VALUE_LENGTH:

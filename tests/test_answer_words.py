@@ -86,7 +86,7 @@ def test_temperatures_that_were_not_compared_are_named_in_the_headline(rising):
     assert f"In 1 of {len(answer.cells)} settings temperatures were not compared, because runs are missing (" in (
         write_headline(answer)
     )
-    assert f": T = {highest:g}): the best T may be among them." in write_headline(answer)
+    assert f": T = {highest:g}): the best T may be one that was left out." in write_headline(answer)
     assert "not compared" not in write_headline(analyze_table(students))
 
 

@@ -352,7 +352,7 @@ def test_blanks_around_texts_are_left_out_as_in_files(make):
     assert [note for note in plain.notes if STRIPPED_TEXTS in note] == [f"data: {STRIPPED_TEXTS}."]
 
 
-def test_blanks_inside_mixed_columns_are_left_out_too():
+def test_blanks_around_texts_in_mixed_columns_are_removed():
     plain = to_plain_table(pd.DataFrame({"data": [" a", "a", 3, None]}))
     assert plain.frame["data"].tolist()[:3] == ["a", "a", "3"]
 

@@ -109,7 +109,7 @@ DATES = {
 }
 
 
-def nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+def add_nulls(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     """Lists of values and nulls, with one value at least: a column of nulls has no type."""
     lists = st.lists(st.none() | values, max_size=8)
     return st.builds(
@@ -119,7 +119,7 @@ def nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
 
 @pytest.mark.parametrize("kind", INTEGERS)
 @settings(deadline=None, max_examples=25)
-@given(values=nullable(st.integers(-100, 100)))
+@given(values=add_nulls(st.integers(-100, 100)))
 def test_integers_of_any_type_come_back(kind: str, values: list[int | None]) -> None:
     source = INTEGERS[kind](values)
     assert values_of(source) == values
@@ -129,7 +129,7 @@ def test_integers_of_any_type_come_back(kind: str, values: list[int | None]) -> 
 
 @pytest.mark.parametrize("kind", FLOATS)
 @settings(deadline=None, max_examples=25)
-@given(values=nullable(st.integers(-(10**6), 10**6).map(lambda number: (2 * number + 1) / 1000)))
+@given(values=add_nulls(st.integers(-(10**6), 10**6).map(lambda number: (2 * number + 1) / 1000)))
 def test_floats_of_any_type_come_back_without_digits_that_nobody_wrote(kind: str, values: list[float | None]) -> None:
     values = [None if value is None or abs(value) >= 1000 else value for value in values] + [0.1]
     assert values_of(FLOATS[kind](values)) == values
@@ -137,7 +137,7 @@ def test_floats_of_any_type_come_back_without_digits_that_nobody_wrote(kind: str
 
 @pytest.mark.parametrize("kind", TRUTHS)
 @settings(deadline=None, max_examples=25)
-@given(values=nullable(st.booleans()))
+@given(values=add_nulls(st.booleans()))
 def test_truths_of_any_type_come_back(kind: str, values: list[bool | None]) -> None:
     frame = read(TRUTHS[kind](values))
     assert frame["x"].tolist() == values
@@ -146,7 +146,7 @@ def test_truths_of_any_type_come_back(kind: str, values: list[bool | None]) -> N
 
 @pytest.mark.parametrize("kind", TEXTS)
 @settings(deadline=None, max_examples=25)
-@given(values=nullable(st.text(max_size=5).map(lambda text: f"t{text}t")))  # no blanks around
+@given(values=add_nulls(st.text(max_size=5).map(lambda text: f"t{text}t")))  # no blanks around
 def test_texts_of_any_type_come_back(kind: str, values: list[str | None]) -> None:
     frame = read(TEXTS[kind](values))
     assert [None if pd.isna(value) else value for value in frame["x"]] == values
@@ -155,13 +155,13 @@ def test_texts_of_any_type_come_back(kind: str, values: list[str | None]) -> Non
 
 @pytest.mark.parametrize("kind", DATES)
 @settings(deadline=None, max_examples=25)
-@given(values=nullable(st.dates(dt.date(1990, 1, 1), dt.date(2100, 1, 1))))
+@given(values=add_nulls(st.dates(dt.date(1990, 1, 1), dt.date(2100, 1, 1))))
 def test_dates_of_any_type_become_iso_text(kind: str, values: list[dt.date | None]) -> None:
     assert values_of(DATES[kind](values)) == texts(values)
 
 
 @settings(deadline=None, max_examples=25)
-@given(values=nullable(st.integers(-(2**63), 2**63 - 1)), kind=st.sampled_from(["Int64", "category", "object"]))
+@given(values=add_nulls(st.integers(-(2**63), 2**63 - 1)), kind=st.sampled_from(["Int64", "category", "object"]))
 def test_integers_keep_all_their_digits(values: list[int | None], kind: str) -> None:
     for source in (column(values, kind), {"x": values}, [{"x": value} for value in values], {"x": texts(values)}):
         assert values_of(source) == values

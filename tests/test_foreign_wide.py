@@ -90,7 +90,7 @@ def test_numbers_as_names():
     ["seed{n}", "seed_{n}", "{measure}_seed{n}", "{measure}_{n}", "{measure} run {n}", "split{n}_test_{measure}",
      "{measure}_rep{n}", "fold{n}"],
 )  # fmt: skip
-def test_a_column_for_each_seed(pattern, measure):
+def test_the_command_for_a_column_for_each_seed_works(pattern, measure):
     wide = name_columns(widen("seed", measure), pattern)
     message = refuse(wide)
     assert "if the numbers in these names are seeds" in message

@@ -32,6 +32,7 @@ from kdtune.columns import (
     TRANSFER,
     WIDTH,
 )
+from kdtune.text import format_number
 
 # Settings of the loss and of the biases, which a baseline does not have.
 _DISTILLATION_SETTINGS = (HARD_WEIGHT, "scale_T2", "bias_start", "bias_shift")
@@ -167,6 +168,5 @@ def format_setting(names: Sequence[str], values: Sequence[Any]) -> str:
     for name, value in zip(names, values, strict=True):
         if pd.isna(value):
             continue
-        text = f"{value:g}" if isinstance(value, float) else str(value)
-        parts.append(f"{_SHORT_NAMES.get(name, name)} {text}".strip())
+        parts.append(f"{_SHORT_NAMES.get(name, name)} {format_number(value)}".strip())
     return ", ".join(parts)

@@ -56,13 +56,15 @@ def _describe_missing_temperatures(cells: Sequence[Cell]) -> list[str]:
     reason = "because runs are missing"
     if len(cells) == 1:
         verb = "was" if len(incomplete[0].temperatures_left_out) == 1 else "were"
-        return [f"T = {listed} {verb} not compared, {reason}: the best T may be among them."]
+        return [f"T = {listed} {verb} not compared, {reason}: the best T may be one that was left out."]
     settings = "both settings" if len(incomplete) == len(cells) == 2 else f"{len(incomplete)} of {len(cells)} settings"
     example = f"{incomplete[0].describe()}: T = {listed}"
-    return [f"In {settings} temperatures were not compared, {reason} ({example}): the best T may be among them."]
+    return [
+        f"In {settings} temperatures were not compared, {reason} ({example}): the best T may be one that was left out."
+    ]
 
 
-def _excludes_temperature(low: float, high: float, cell: Cell) -> bool:
+def _has_excluded_temperature(low: float, high: float, cell: Cell) -> bool:
     """Return whether an interval of T excludes a temperature that was compared: "at least 1" may exclude none."""
     return bool(((cell.temperatures < low) | (cell.temperatures > high)).any())
 
@@ -74,9 +76,9 @@ def _describe_one_cell(answer: Answer) -> str:
     low, high = optimum["T_opt_low"], optimum["T_opt_high"]
     best_T = format_temperature(optimum["T_opt"], grid)
     ties = _describe_ties(optimum["T_opt"], list(optimum["tied"]), grid)
-    if not _excludes_temperature(low, high, answer.cells[0]):
+    if not _has_excluded_temperature(low, high, answer.cells[0]):
         doubt = "" if _has_single_winner(answer) else "no best temperature can be told: "
-        return f"{_name_extreme(answer)} at T = {best_T}, but {doubt}the 95 % interval excludes no tested T. {ties}"
+        return f"{_write_extreme(answer)} at T = {best_T}, but {doubt}the 95 % interval excludes no tested T. {ties}"
     smooth_T = format_estimate(optimum["T_opt_continuous"], low, high, grid)
     evidence = (
         f"95 % interval {format_interval(low, high, grid)}; the smoothed curve is {_lowest(answer)} at T = {smooth_T}"
@@ -84,7 +86,7 @@ def _describe_one_cell(answer: Answer) -> str:
     return f"Best temperature: {best_T} ({evidence}). {ties}"
 
 
-def _name_extreme(answer: Answer) -> str:
+def _write_extreme(answer: Answer) -> str:
     """Return what the temperature has that the table shows as the best, as a sentence begins with it."""
     measure = "errors" if answer.measure is None else answer.measure.name
     return f"{_lowest(answer).capitalize()} mean {measure}"
@@ -96,7 +98,7 @@ def _lowest(answer: Answer) -> str:
 
 
 def _has_single_winner(answer: Answer) -> bool:
-    """Return whether a best temperature that nothing bounds is better, by another test, than all others of its cell.
+    """Return whether the comparison finds a single best temperature in a setting, though the interval limits nothing.
 
     Two replicates at three temperatures can show that: the test pools their noise, and the interval does not.
     """
@@ -122,13 +124,13 @@ def _describe_cells(answer: Answer) -> str:
     n_cells = len(optima)
     all_settings = "both settings" if n_cells == 2 else f"all {n_cells} settings"
     bounds = zip(optima["T_opt_low"], optima["T_opt_high"], answer.cells[:n_cells], strict=True)
-    bounded = optima[[_excludes_temperature(low, high, cell) for low, high, cell in bounds]]
+    bounded = optima[[_has_excluded_temperature(low, high, cell) for low, high, cell in bounds]]
     n_others = n_cells - len(bounded)
     grid = answer.curves["T"].unique().tolist()
     temperatures = _write_range(bounded["T_opt"] if len(bounded) else optima["T_opt"], grid)
     dependence = ", depending on the setting" if " to " in temperatures else f" in {all_settings}"
     if n_others == n_cells:
-        lowest = f"{_name_extreme(answer)} at T = {temperatures}{dependence}"
+        lowest = f"{_write_extreme(answer)} at T = {temperatures}{dependence}"
         evidence = f"in {all_settings} the 95 % interval excludes no tested T"
         if _has_single_winner(answer):
             return f"{lowest}, but {evidence}."

@@ -106,11 +106,11 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
         settings = [name for name in settings if _has_planned_name(name) or _is_laid_out(students, name)]
         for name in doubtful:
             kind = _find_kind(name, students[name], found)
-            if kind is None or _distinguishes_runs(rows, name, settings):
+            if kind is None or _has_runs_to_distinguish(rows, name, settings):
                 continue
             has_own_replicates = _has_own_replicates(rows, name, settings)
             # A data set, say, may be drawn with seeds of its own.
-            if has_own_replicates and (_has_planned_name(name) or _names_setting(name)):
+            if has_own_replicates and (_has_planned_name(name) or _has_setting_word(name)):
                 continue
             kind.append(name)
             if has_own_replicates and not _MACHINE_WORDS & set(split_words(name)):
@@ -124,7 +124,7 @@ def _has_planned_name(name: str) -> bool:
     return is_known_setting(name) or is_planned_name(name)
 
 
-def _names_setting(name: str) -> bool:
+def _has_setting_word(name: str) -> bool:
     """Return whether a name has a word of what is planned ("model_name", "data_path"), and is that of no measure."""
     return bool(_PLANNED_WORDS & set(split_words(name))) and not is_measure_name(name)
 
@@ -144,7 +144,7 @@ def _has_pairs(rows: RowNumbers) -> bool:
     return REPLICATE in rows.table.columns and rows.count_values(REPLICATE) <= len(rows.table) / 2
 
 
-def _distinguishes_runs(rows: RowNumbers, name: str, settings: list[str]) -> bool:
+def _has_runs_to_distinguish(rows: RowNumbers, name: str, settings: list[str]) -> bool:
     """Return whether a replicate has a run for each of several values of a column, as a setting's.
 
     Where each replicate has one value of it (the machine that trained all runs of a seed), it tells no runs apart.

@@ -48,12 +48,12 @@ def _iterate_failures(table: pd.DataFrame) -> Iterator[FailureColumn]:
         elif set(words) <= _MESSAGE_WORDS and _MESSAGE_NAMES & set(words):
             if column.isna().any() and column.notna().any():
                 yield FailureColumn(name, column.isna().map({True: "finished", False: "not blank"}))
-        elif _holds_states(list_first_values(column)) and _holds_states(column.dropna()):
+        elif _has_only_states(list_first_values(column)) and _has_only_states(column.dropna()):
             texts = column.dropna().astype(str).str.lower()
             if texts.isin(_SURELY_FINISHED).any() and texts.isin(_SURELY_UNFINISHED).any():
                 yield FailureColumn(name, texts.reindex(column.index))
 
 
-def _holds_states(values: pd.Series) -> bool:
+def _has_only_states(values: pd.Series) -> bool:
     """Return whether all values are states of runs."""
     return {str(value).lower() for value in values.unique()} <= _SURELY_FINISHED | _SURELY_UNFINISHED

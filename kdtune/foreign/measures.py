@@ -70,7 +70,7 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
         unlike = errors if len(accuracies) == 1 else []
         unlike = [name for name in unlike if not _is_complement(table[name], table[accuracies[0]])]
         is_told = accuracy in options.column_map
-        if not is_told and any(_says_errors(name) for name in unlike):
+        if not is_told and any(_is_surely_error(name) for name in unlike):
             refuse_several_measures(unlike, accuracies, target, accuracy)
         errors = [name for name in errors if name not in unlike]
         if len(errors) == 1:
@@ -98,7 +98,7 @@ def _refuse_split_measures(table: pd.DataFrame, options: ReadingOptions) -> None
                 refuse_split_column(table[table[MODEL] == STUDENT], parts, target)
 
 
-def _says_errors(name: str) -> bool:
+def _is_surely_error(name: str) -> bool:
     """Return whether a name surely says errors: others may be standard errors, or count exceptions."""
     words = set(split_words(name))
     return bool({"error", "errors"} & words and _SPLIT_WORDS & words) or bool(

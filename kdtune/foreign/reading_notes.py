@@ -14,7 +14,7 @@ from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, STATUS, STUDENT, TEMP, VA
 from kdtune.foreign.bookkeeping import OtherColumns
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.own_names import get_own_name
-from kdtune.text import join_names, pluralize
+from kdtune.text import format_number, join_names, pluralize
 
 _SHOWN_VALUES = 6  # of a setting in a note
 _MAX_SINGLE = 0.5  # of the settings; where more have one temperature only, the answer itself says why
@@ -46,7 +46,7 @@ def describe_settings(rows: RowNumbers, cell_columns: list[str]) -> list[str]:
     texts = []
     for name in cell_columns:
         values = sorted(rows.list_values(name, is_student), key=lambda value: (str(type(value)), value))
-        listed = ", ".join(_format(value) for value in values[:_SHOWN_VALUES])
+        listed = ", ".join(format_number(value) for value in values[:_SHOWN_VALUES])
         more = f" and {len(values) - _SHOWN_VALUES} more" if len(values) > _SHOWN_VALUES else ""
         n_blank = int((rows.table[name].isna() & is_student).sum())
         blank = f", none in {pluralize(n_blank, 'row')}" if n_blank else ""
@@ -86,11 +86,11 @@ def describe_single_temperatures(rows: RowNumbers, cell_columns: list[str], own_
     if n_single == 0 or n_single > _MAX_SINGLE * n_cells:
         return []
     first = rows.table.iloc[int(np.flatnonzero(is_run)[np.isin(cells, np.flatnonzero(counts == 1))][0])]
-    place = ", ".join(f"{get_own_name(name, own_names)} {_format(first[name])}" for name in cell_columns)
+    place = ", ".join(f"{get_own_name(name, own_names)} {format_number(first[name])}" for name in cell_columns)
     subject = "1 setting has" if n_single == 1 else f"{n_single:,} of {n_cells:,} settings have"
     return [
-        f"{subject} a single temperature, as {place} (T {_format(first[TEMP])}): nothing can be chosen there. If these "
-        f"are networks trained on labels alone, mark them in a column model: student for them, distilled_student for "
+        f"{subject} a single temperature, as {place} (T {format_number(first[TEMP])}): nothing can be chosen there. If "
+        f"these are networks trained on labels alone, mark them in a column model: student for them, distilled_student for "
         f"the others."
     ]
 
@@ -131,7 +131,3 @@ def describe_uncertain_settings(others: OtherColumns, cell_columns: list[str], o
         f"The runs of all values of {join_names(names, max_names=_SHOWN_VALUES)} are taken together, though each value "
         f"has replicates of its own. If {names[0]} is a setting: {suggest_cell([*own_settings, names[0]])}."
     )
-
-
-def _format(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from kdtune.foreign.row_keys import Hashes, Indices, Mask, RowKeys
 
 _MAX_CHANCE = 1e-4  # of a block of equal rows somewhere in a table of replicates
 _MIN_ROWS = 5
-_MAX_DISTANCE = 6  # a row is compared with so many later ones that equal it; more are frequent results
+_MAX_LATER = 5  # a row is compared with so many later ones that equal it; more are frequent results
 
 
 def find_repeated_blocks(keys: RowKeys, hashes: Hashes) -> Mask:
@@ -28,7 +28,8 @@ def find_repeated_blocks(keys: RowKeys, hashes: Hashes) -> Mask:
     """
     is_repeated = np.zeros(len(hashes), bool)
     firsts, seconds = _pair_equal_rows(hashes)
-    n_pairs = sum(count * (count - 1) / 2 for count in np.unique_counts(keys.settings).counts.tolist())
+    _, n_rows = np.unique(keys.settings, return_counts=True)
+    n_pairs = int((n_rows * (n_rows - 1) // 2).sum())
     n_places = max(1.0, len(hashes) ** 2 / 2)
     for block in _split_into_blocks(firsts, seconds):
         if len(block) < _MIN_ROWS:
@@ -47,7 +48,7 @@ def _pair_equal_rows(hashes: Hashes) -> tuple[Indices, Indices]:
     order = np.argsort(codes, kind="stable")
     ordered_codes = codes[order]
     firsts, seconds = [order[:0]], [order[:0]]
-    for distance in range(1, _MAX_DISTANCE):
+    for distance in range(1, _MAX_LATER + 1):
         is_equal = ordered_codes[distance:] == ordered_codes[:-distance]
         if not is_equal.any():
             break

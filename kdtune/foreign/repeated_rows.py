@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from kdtune.foreign.own_names import get_own_name, suggest_replicates
 from kdtune.foreign.rounded_rows import drop_rounded_rows
 from kdtune.foreign.row_copies import Copies, find_copies, find_surplus_failures, find_twins, split_roles
 from kdtune.foreign.row_keys import Indices, Mask, find_equal_rows, hash_rows
-from kdtune.text import pluralize
+from kdtune.text import format_number, pluralize
 
 _SHOWN_COLUMNS = 4  # in a message
 
@@ -165,12 +165,12 @@ def _describe_twins(
     settings = [name for name in run_columns if name not in known and pd.notna(first[name])]
     shown = [TEMP, *settings[: _SHOWN_COLUMNS - 1]]
     place = ", ".join(
-        f"{get_own_name(name, own_names)} {_format(first[name])}" for name in shown if name in table.columns
+        f"{get_own_name(name, own_names)} {format_number(first[name])}" for name in shown if name in table.columns
     )
     label = next(name for name in differing if first[name] != second[name])
     return (
-        f"{_describe_repeats(n_repeated, '', differing)}, as at {place}: {label} {_format(first[label])} and "
-        f"{_format(second[label])}"
+        f"{_describe_repeats(n_repeated, '', differing)}, as at {place}: {label} {format_number(first[label])} and "
+        f"{format_number(second[label])}"
     )
 
 
@@ -180,7 +180,3 @@ def _join_names(names: Iterable[str]) -> str:
     if len(listed) > _SHOWN_COLUMNS:
         listed = [*listed[: _SHOWN_COLUMNS - 1], f"{len(listed) - _SHOWN_COLUMNS + 1} more"]
     return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
-
-
-def _format(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

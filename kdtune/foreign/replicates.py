@@ -54,7 +54,7 @@ def name_replicates(
     seeds = _drop_settings(find_seeds(table.columns), cell_columns)
     varying = [name for name in seeds if has_several_values(students[name])]
     if len(varying) > 1:  # Beside numbers, words ("pretrained" in a column init) are no further seeds.
-        varying = [name for name in varying if _holds_whole_numbers(students[name])] or varying
+        varying = [name for name in varying if _has_only_whole_numbers(students[name])] or varying
     if REPLICATE in varying:
         varying = [REPLICATE]
     named = varying or [
@@ -89,7 +89,7 @@ def _drop_settings(seeds: list[str], cell_columns: Sequence[str]) -> list[str]:
     return others or [name for name in seeds if {"seed", "replicate"} & set(split_words(name))]
 
 
-def _holds_whole_numbers(column: pd.Series) -> bool:
+def _has_only_whole_numbers(column: pd.Series) -> bool:
     """Return whether a column has whole numbers, perhaps written as text, as seeds are."""
     if column.dtype.kind in "iu":
         return True

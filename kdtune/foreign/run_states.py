@@ -79,7 +79,7 @@ def read_states(
             return table.assign(**{STATUS: DONE}), [note]
         if name == STATUS or known_states[states.notna()].any():
             unknown = table[name][~known_states]
-            if where is None or not _names_column(where, own_name):
+            if where is None or not _has_column(where, own_name):
                 _refuse_unknown_states(own_name, table[name], states, unknown)
             marked, notes = _mark(table, name, states.where(known_states, DONE))
             note = (
@@ -127,7 +127,7 @@ def _refuse_truths(name: str, column: pd.Series) -> NoReturn:
     )
 
 
-def _names_column(where: str, name: str) -> bool:
+def _has_column(where: str, name: str) -> bool:
     """Return whether a condition names a column, outside of texts in quotes."""
     return name in {found["quoted"] or found["word"] for found in _NAMES_AND_TEXTS.finditer(where)}
 

@@ -12,7 +12,7 @@ from kdtune.columns import DONE, IDENTITY_COLUMNS, MODEL, REPLICATE, RESULT_COLU
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_seeds
 from kdtune.foreign.own_names import get_own_name
-from kdtune.text import join_names, pluralize
+from kdtune.text import format_number, join_names, pluralize
 
 _SHOWN_COLUMNS = 6  # in a message
 _MAX_PAIRED = 6  # columns of which two together may name the settings
@@ -52,7 +52,7 @@ def refuse_shared_replicates(
     measures = [name for name in (*RESULT_COLUMNS, SCORE, *other_measures) if name in shown.columns]
     differing = [name for name in shown.columns if name not in measures and shown[name].nunique(dropna=False) > 1]
     own_keys = [get_own_name(name, own_names) for name in keys]
-    place = ", ".join(f"{name} {_format(value)}" for name, value in zip(own_keys, first[keys], strict=True))
+    place = ", ".join(f"{name} {format_number(value)}" for name, value in zip(own_keys, first[keys], strict=True))
     same = join_names([*own_keys[-2:], "setting"] if cell_columns else own_keys[-2:])
     if differing:
         own_differing = [get_own_name(name, own_names) for name in differing]
@@ -101,7 +101,3 @@ def _list_remedies(runs: pd.DataFrame, labels: pd.DataFrame, own_names: Mapping[
                 return [f"If these are reruns, keep one: {suggest_rows(own_labels[0], [value])}.", *remedies]
         return ["If these are reruns, remove all but one of each from the table.", *remedies]
     return []
-
-
-def _format(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

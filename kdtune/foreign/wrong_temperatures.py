@@ -13,7 +13,7 @@ from kdtune.columns import BASELINE, MODEL, RESULT_COLUMNS, SCORE, STATUS, STUDE
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_temperatures
 from kdtune.foreign.own_names import get_own_name
-from kdtune.text import pluralize
+from kdtune.text import format_number, pluralize
 
 _SHOWN_COLUMNS = 4  # of a row in a message
 _LABELED = re.compile(r"(?P<label>[^0-9.+-]+)(?P<number>[0-9]+(\.[0-9]+)?)", re.ASCII)
@@ -91,12 +91,8 @@ def _describe_rows(table: pd.DataFrame, is_described: pd.Series, own_names: Mapp
     # Measures are not as the table has them: an accuracy has become a rate of errors.
     hidden = {TEMP, MODEL, STATUS, SCORE, *RESULT_COLUMNS}
     shown = [name for name in first.index if name not in hidden][:_SHOWN_COLUMNS]
-    values = ", ".join(f"{get_own_name(name, own_names)} {_format(first[name])}" for name in shown)
+    values = ", ".join(f"{get_own_name(name, own_names)} {format_number(first[name])}" for name in shown)
     count = pluralize(len(rows), "row")
     if not values:
         return count
     return f"{count} ({values})" if len(rows) == 1 else f"{count} (the first: {values})"
-
-
-def _format(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
