@@ -90,8 +90,8 @@ def describe_single_temperatures(rows: RowNumbers, cell_columns: list[str], own_
     subject = "1 setting has" if n_single == 1 else f"{n_single:,} of {n_cells:,} settings have"
     return [
         f"{subject} a single temperature, as {place} (T {format_number(first[TEMP])}): nothing can be chosen there. If "
-        f"these are networks trained on labels alone, mark them in a column model: student for them, distilled_student for "
-        f"the others."
+        f"these are networks trained on labels alone, mark them in a column model: student for them, "
+        f"distilled_student for the others."
     ]
 
 
