@@ -16,7 +16,15 @@ from kdtune.analysis.power import count_replicates
 from kdtune.analysis.representatives import choose_networks
 from kdtune.analysis.selection_measure import has_students
 from kdtune.analysis.table_files import locate_table, read_details
-from kdtune.columns import ID, N_TRAIN, RESULT_COLUMNS, TEACHER_ID, VAL_NUM_ERROR
+from kdtune.columns import (
+    ID,
+    N_TRAIN,
+    NUM_ERROR,
+    RESULT_COLUMNS,
+    TEACHER_ID,
+    VAL_NUM_ERROR,
+    VALIDATION_MEASURES,
+)
 from kdtune.errors import RequestError
 from kdtune.foreign.door import read_table
 from kdtune.foreign.options import ReadingOptions
@@ -88,7 +96,7 @@ def read_and_answer(
         If the table cannot be read or understood, or has no results.
     """
     path = Path(locate_table(str(source))) if isinstance(source, (str, Path)) else None
-    table, cell_columns, notes, measure, reserve = read_table(source if path is None else path, options)
+    table, cell_columns, notes, measure, reserve, select = read_table(source if path is None else path, options)
     has_results = not set(RESULT_COLUMNS).isdisjoint(table.columns)
     if not needs_students and has_results and not has_students(table):
         return AnsweredTable(path, table, None, notes, options)
@@ -100,7 +108,7 @@ def read_and_answer(
             f"No --margin was given, so it is not said which T are within a margin of the best. For that, add --margin "
             f"with the difference of {measure.name} that does not matter, such as 0.01.",
         ]
-    answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes)
+    answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes, select)
     if reserve:
         answer = replace(answer, reserve=f"{reserve} {answer.reserve}".strip())
     return AnsweredTable(path, table, answer, notes, options)
@@ -114,7 +122,8 @@ def choose_shown_networks(answered: AnsweredTable) -> ChosenNetworks | None:
     is_own = path is not None and path.name == TABLE_FILE
     if not is_own or not {ID, TEACHER_ID, VAL_NUM_ERROR, N_TRAIN} <= set(table.columns):
         return None
-    networks, n_left_out = choose_networks(table)
+    measure = VAL_NUM_ERROR if answered.answer is None else answered.answer.selection_measure
+    networks, n_left_out = choose_networks(table, measure)
     if networks.empty:
         return None
     details = {}
@@ -147,9 +156,11 @@ def draw_chosen_figures(
     available = list_figures(answered.answer, networks)
     for name in names:
         if name not in available:
-            remedy = (
-                "; `train: {eval_every: 1}` in the sweep file records learning curves" if name == "learning" else ""
-            )
+            remedy = ""
+            if name == "learning":
+                remedy = "; `train: {eval_every: 1}` in the sweep file records learning curves"
+            elif name in VALIDATION_MEASURES and name != NUM_ERROR:
+                remedy = f"; it is drawn where T is chosen by it: --select {name}"
             subject = f"{answered.path}: the table" if answered.path else "the table"
             raise RequestError(f"{subject} lacks what the figure {name} shows{remedy}")
     return draw_figures(answered.answer, networks, folder, names or FIGURES)

@@ -35,8 +35,9 @@ EPOCHS = "epochs"
 BIAS_START = "bias_start"
 BIAS_SHIFT = "bias_shift"
 
-# Sizes: parameters (biases counted) and examples of each split.
+# Sizes: parameters (biases counted), multiply-adds of one forward pass for one example, examples of each split.
 N_PARAMS = "n_params"
+MULTIPLY_ADDS = "multiply_adds"
 N_TRAIN = "n_train"
 N_VAL = "n_val"
 N_TEST = "n_test"
@@ -47,9 +48,20 @@ ACCURACY = "accuracy"
 LOSS = "loss"
 NLL = "nll"
 ECE = "ece"
+BALANCED_ERROR = "balanced_error"
 VAL_NUM_ERROR = "val_num_error"
 VAL_ACCURACY = "val_accuracy"
 VAL_NLL = "val_nll"
+VAL_BALANCED_ERROR = "val_balanced_error"
+
+# The measures that T may be chosen by: that on the test split, which also names the choice -> that on the validation
+# split.
+VALIDATION_MEASURES = {NUM_ERROR: VAL_NUM_ERROR, NLL: VAL_NLL, BALANCED_ERROR: VAL_BALANCED_ERROR}
+
+# What T acts on, of teachers only, over the training set: the standard deviation of their centred logits, and the mean
+# entropy of their softmax at T = 1.
+LOGIT_STD = "logit_std"
+SOFTMAX_ENTROPY = "softmax_entropy"
 
 # A measure of another kind that a user names, as something to minimize: its negative if more is better.
 SCORE = "score to minimize"
@@ -87,11 +99,15 @@ _TEXT = pa.string()
 COLUMN_TYPES = {
     MODEL: _TEXT, CLASS_SEP: _FLOAT, P_INFORMATIVE: _FLOAT, WIDTH: INTEGER, TEMP: _FLOAT, HARD_WEIGHT: _FLOAT,
     REPLICATE: INTEGER, NUM_ERROR: INTEGER, ACCURACY: _FLOAT, LOSS: _FLOAT, NLL: _FLOAT, ECE: _FLOAT,
-    VAL_NUM_ERROR: INTEGER, VAL_ACCURACY: _FLOAT, VAL_NLL: _FLOAT, STATUS: _TEXT, ERROR: _TEXT,
+    BALANCED_ERROR: _FLOAT, VAL_NUM_ERROR: INTEGER, VAL_ACCURACY: _FLOAT, VAL_NLL: _FLOAT, VAL_BALANCED_ERROR: _FLOAT,
+    LOGIT_STD: _FLOAT, SOFTMAX_ENTROPY: _FLOAT, STATUS: _TEXT, ERROR: _TEXT,
     ID: _TEXT, TEACHER_ID: _TEXT, DATA_SEED: INTEGER, TEACHER_SEED: INTEGER, STUDENT_SEED: INTEGER,
-    DATASET: _TEXT, EPOCHS: INTEGER, N_PARAMS: INTEGER, N_TRAIN: INTEGER, N_VAL: INTEGER, N_TEST: INTEGER,
-    SECONDS: _FLOAT, DEVICE: _TEXT, HOST: _TEXT,
+    DATASET: _TEXT, EPOCHS: INTEGER, N_PARAMS: INTEGER, MULTIPLY_ADDS: INTEGER, N_TRAIN: INTEGER, N_VAL: INTEGER,
+    N_TEST: INTEGER, SECONDS: _FLOAT, DEVICE: _TEXT, HOST: _TEXT,
 }  # fmt: skip
+
+# Those of them that tables of earlier versions lack.
+LATER_COLUMNS = (BALANCED_ERROR, VAL_BALANCED_ERROR, LOGIT_STD, SOFTMAX_ENTROPY, MULTIPLY_ADDS)
 
 # Details are columns of a pack's rows that are too long for the table: see ``results.detail_tables``.
 CONFUSION = "confusion"
@@ -123,7 +139,11 @@ DETAIL_FILES = {
 }
 
 # Groups of columns. Every column in none of them is a setting.
-RESULT_COLUMNS = (NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL)
+RESULT_COLUMNS = (
+    NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL, BALANCED_ERROR, VAL_BALANCED_ERROR
+)  # fmt: skip
+# Figures that describe a network: no settings, and no measures of how good it is.
+DESCRIPTIVE_COLUMNS = (MULTIPLY_ADDS, LOGIT_STD, SOFTMAX_ENTROPY)
 UNSHIFTED_COLUMNS = (UNSHIFTED_NUM_ERROR, UNSHIFTED_ACCURACY, UNSHIFTED_VAL_NUM_ERROR)
 SHIFT_COLUMNS = (BIAS_SHIFTED_BY, *UNSHIFTED_COLUMNS)
 RUN_COLUMNS = (SECONDS, DEVICE, HOST, STATUS, ERROR)

@@ -21,7 +21,9 @@ from kdtune.columns import COLUMN_TYPES, DETAIL_TYPES, DIVERGED, DONE, ERROR, FA
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import classify_read_errors, convert_os_errors
 
-_VERSIONS_KEY = b"kdtune"  # in the metadata of a file
+# In the metadata of a file: versions of software, and the measure that T is chosen by. A frame has the latter, too.
+_VERSIONS_KEY = b"kdtune"
+_SELECT_KEY = "kdtune.select"
 
 
 def rows_to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -158,7 +160,36 @@ def order_by_ids(table: pa.Table, ids: Sequence[str] | pa.ChunkedArray) -> pa.Ta
 
 def stamp_versions(table: pa.Table, versions: Mapping[str, str]) -> pa.Table:
     """Note in a table's metadata the versions of the software that made it."""
-    return table.replace_schema_metadata({_VERSIONS_KEY: json.dumps(versions).encode()})
+    return _add_metadata(table, _VERSIONS_KEY, json.dumps(versions))
+
+
+def stamp_select(table: pa.Table, select: str) -> pa.Table:
+    """Note in a table's metadata the measure that T is chosen by: a key of ``VALIDATION_MEASURES``."""
+    return _add_metadata(table, _SELECT_KEY.encode(), select)
+
+
+def _add_metadata(table: pa.Table, key: bytes, value: str) -> pa.Table:
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), key: value.encode()})
+
+
+def find_select(source: Any) -> str | None:
+    """Return the measure that T is chosen by, as a table says it: a Parquet file, a frame or an Arrow table.
+
+    Frames that kdtune returns have it in their ``attrs``, which pandas writes into Parquet files as well. It is None
+    if the table does not say it, and whatever the table says if that is no measure.
+    """
+    if isinstance(source, pd.DataFrame):
+        select = source.attrs.get(_SELECT_KEY)
+        return None if select is None else str(select)
+    try:
+        schema = pq.read_schema(source) if isinstance(source, Path) else getattr(source, "schema", None)
+        metadata = getattr(schema, "metadata", None) or {}
+        if _SELECT_KEY.encode() in metadata:
+            return str(metadata[_SELECT_KEY.encode()].decode(errors="replace"))
+        attributes = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
+        return str(attributes[_SELECT_KEY]) if _SELECT_KEY in attributes else None
+    except (OSError, ValueError, TypeError, pa.ArrowException):
+        return None
 
 
 def read_versions(path: Path) -> dict[str, str]:
@@ -176,6 +207,9 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     # An index that pandas wrote is read as an ordinary column, and dropped if it only numbers rows.
     table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    select = find_select(table)
+    if select is not None:
+        frame.attrs[_SELECT_KEY] = select
     for name in table.column_names:
         if table[name].type == INTEGER and table[name].null_count:
             frame[name] = table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype())

@@ -25,7 +25,8 @@ from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.plan import Plan, make_plan
 from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
-from kdtune.train.train_pack import TrainedNetwork, train_pack
+from kdtune.train.train_pack import train_pack
+from kdtune.train.trained_network import TrainedNetwork
 
 torch.set_num_threads(1)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kdtune.errors import SweepFileError
+from kdtune.inputs.reader import InputReader
 from kdtune.settings import Distill, Replicates, Resources, SweepHeader, Train, Transfer
 from kdtune.spec import grid, size_limits
 from kdtune.spec.block_validation import BlockValidator
@@ -401,7 +402,9 @@ def test_the_last_block_varies_fastest_and_the_first_block_slowest(spec):
 def test_a_missing_block_has_one_empty_variant(write):
     mistakes = MistakeCollector()
     tree = read_yaml_text("name: x\nseed: 3\n", "f")
-    maker = VariantMaker(BlockValidator(None, False, mistakes), size_limits.SizeLimit(tree, 1, mistakes), mistakes)
+    maker = VariantMaker(
+        BlockValidator(None, False, mistakes, InputReader()), size_limits.SizeLimit(tree, 1, mistakes), mistakes
+    )
     (variant,) = maker.make_variants(tree)["teacher"]
     assert (variant.settings, variant.node.value, variant.train.is_empty) == (None, {}, True)
 

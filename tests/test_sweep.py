@@ -174,7 +174,7 @@ def test_the_table_on_disk_gets_rows_that_came_soon_after_a_write(plan, tmp_path
     store = Store(tmp_path, "small")
     store.folder.mkdir()
     small = plan()
-    listener = SweepListener(LiveTable(store, small, rows_to_arrow([])), Progress(None))
+    listener = SweepListener(LiveTable(store, small, rows_to_arrow([]), "num_error"), Progress(None))
     pack = small.packs[0]
     listener.on_rows_finished(rows_to_arrow([make_row(network) for network in pack.networks]))
     listener.on_tick()

@@ -14,18 +14,26 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from kdtune.analysis.cell_arrays import Cell, split_into_cells
-from kdtune.analysis.cell_statistics import compare_temperatures_with_best
+from kdtune.analysis.cell_results import (
+    analyze_cell,
+    make_optima_frame,
+    make_selected_test_frame,
+    make_test_frame,
+)
 from kdtune.analysis.cells import find_cell_columns
-from kdtune.analysis.comparisons import TemperatureCurves, compare_temperatures, join_cell_curves
+from kdtune.analysis.comparisons import join_cell_curves
 from kdtune.analysis.factor_effects import FactorEffect
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
 from kdtune.analysis.incomplete_cells import describe_incomplete_cells
-from kdtune.analysis.optimum import FLAT, CellOptimum, describe_optimum, find_lowest_mean
-from kdtune.analysis.result_columns import to_columns
-from kdtune.analysis.selection_measure import Measure, choose_selection_measure
+from kdtune.analysis.optimum import FLAT
+from kdtune.analysis.selection_measure import (
+    MEASURE_NAMES,
+    Measure,
+    choose_selection_measure,
+    find_test_measure,
+)
 from kdtune.analysis.single_replicates import describe_single_replicates
 from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame
-from kdtune.analysis.test_split import ChoiceResult, evaluate_choice
 from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.columns import (
     DATA_SEED,
@@ -37,7 +45,7 @@ from kdtune.columns import (
     STUDENT,
     STUDENT_SEED,
     TEACHER_SEED,
-    VAL_NUM_ERROR,
+    VALIDATION_MEASURES,
 )
 from kdtune.errors import RequestError
 from kdtune.text import describe_value
@@ -84,14 +92,22 @@ class Answer:
     redrawn_parts: list[str]  # the parts that are random in each replicate, which intervals account for
     cells_without_results: list[str]  # the cells in which no T is complete in any replicate, in words
     side_settings: SideSettings  # the settings that do not name the cells
-    measure: Measure | None = None  # what T is chosen by, if not errors
+    measure: Measure | None = None  # what T is chosen by, if the user names a measure of a table from elsewhere
+    selected_test: pd.DataFrame = field(default_factory=pd.DataFrame)  # as ``test``, in the measure that T is chosen
+    # by; it is empty if these are errors, which ``test`` has, or a measure that the table lacks on the test split
     reserve: str = ""  # why the recommendation may be wrong, and what mends it; empty if nothing speaks against it
     reading_notes: list[str] = field(default_factory=list)  # how the table was understood: sentences for the user
     matching_notes: list[str] = field(default_factory=list)  # with whom students are compared: sentences, too
 
     def limit_cells(self, count: int) -> Answer:
         """Return the answer about the first cells only, for a printout that shows no more."""
-        return replace(self, t_opt=self.t_opt.head(count), test=self.test.head(count), cells=self.cells[:count])
+        return replace(
+            self,
+            t_opt=self.t_opt.head(count),
+            test=self.test.head(count),
+            cells=self.cells[:count],
+            selected_test=self.selected_test.head(count),
+        )
 
     @cached_property
     def effects(self) -> pd.DataFrame:
@@ -122,9 +138,24 @@ class Answer:
     @property
     def criterion(self) -> str:
         """What the best temperature has, in words: the fewest errors on a split, or the best of another measure."""
-        if self.measure is None:
-            return f"the fewest errors on the {self.selection_split} split"
-        return f"{self.measure.direction} {self.measure.name}"
+        if self.measure is not None:
+            return f"{self.measure.direction} {self.measure.name}"
+        lowest = "the fewest" if self.test_measure == NUM_ERROR else "the lowest"
+        return f"{lowest} {self.measure_name} on the {self.selection_split} split"
+
+    @property
+    def measure_name(self) -> str:
+        """The measure that T is chosen by, in words: errors, nll, balanced error, or the user's name of it."""
+        return MEASURE_NAMES[self.test_measure] if self.measure is None else self.measure.name
+
+    @property
+    def test_measure(self) -> str:
+        """The column of the test split for the measure that T is chosen by; errors for one that the user names."""
+        return find_test_measure(self.selection_measure)
+
+    def get_test(self, measure: str) -> pd.DataFrame:
+        """Return the results on the test split in errors, or in the measure that T is chosen by."""
+        return self.test if measure == NUM_ERROR else self.selected_test
 
     @property
     def extremum(self) -> str:
@@ -143,16 +174,7 @@ class Answer:
     @property
     def selection_split(self) -> str:
         """The split that T is chosen on: validation or test. It is not known of a measure that the user names."""
-        return "validation" if self.selection_measure == VAL_NUM_ERROR else "test"
-
-
-@dataclass(frozen=True)
-class _CellResult:
-    """The results of one cell."""
-
-    optimum: CellOptimum
-    choice: ChoiceResult | None  # None if the table has no test errors
-    curves: TemperatureCurves
+        return "validation" if self.selection_measure in VALIDATION_MEASURES.values() else "test"
 
 
 def analyze_table(
@@ -161,6 +183,7 @@ def analyze_table(
     margins: Margins = Margins(),
     measure: Measure | None = None,
     reading_notes: Sequence[str] = (),
+    select: str = NUM_ERROR,
 ) -> Answer:
     """Analyze a table with the columns of ``kdtune.columns``.
 
@@ -169,15 +192,17 @@ def analyze_table(
     table : One row per network.
     columns : The columns that name a cell. By default these are the columns that vary over the distilled students.
     margins : The differences that do not matter.
-    measure : What T is chosen by, if not errors; the table has it as ``SCORE``.
+    measure : What T is chosen by, if the user names a measure; the table has it as ``SCORE``.
     reading_notes : How the table was understood, for whoever reads the answer.
+    select : What T is chosen by otherwise: a key of ``VALIDATION_MEASURES``.
 
     Raises
     ------
     RequestError
-        If the table has no distilled student with results, or no measure of errors.
+        If the table has no distilled student with results, or lacks the measure that T is chosen by.
     """
-    measure_column = choose_selection_measure(table, reading_notes)
+    measure_column = choose_selection_measure(table, reading_notes, select)
+    test_measure = find_test_measure(measure_column)
     cell_columns = find_cell_columns(table) if columns is None else list(columns)
     all_cells, matching_notes = split_into_cells(table, cell_columns, measure_column)
     cells = [cell for cell in all_cells if cell.replicates]
@@ -186,15 +211,16 @@ def analyze_table(
     if not cells:
         raise RequestError(reserve or _describe_missing_cells(table, measure_column))
     with threadpool_limits(1):  # The matrix products are small: several threads would wait for each other.
-        results = [_analyze_cell(cell, measure_column, margins) for cell in cells]
+        results = [analyze_cell(cell, measure_column, margins.error) for cell in cells]
     curves = join_cell_curves(cells, [result.curves for result in results])
     if measure is not None:
         curves["errors"] *= measure.sign  # in the units of the measure, of which more may be better
     return Answer(
-        t_opt=_make_optima_frame(cells, results),
-        test=_make_test_frame(cells, results),
+        t_opt=make_optima_frame(cells, results),
+        test=make_test_frame(cells, results),
+        selected_test=make_selected_test_frame(cells, results),
         curves=curves,
-        fixed=estimate_fixed_temperature_costs(curves, len(cells)),
+        fixed=estimate_fixed_temperature_costs(curves, len(cells), test_measure),
         cells=cells,
         cell_columns=cell_columns,
         selection_measure=measure_column,
@@ -205,7 +231,7 @@ def analyze_table(
         measure=measure,
         reserve=reserve,
         reading_notes=list(reading_notes),
-        matching_notes=matching_notes if NUM_ERROR in table.columns else [],
+        matching_notes=[] if {NUM_ERROR, test_measure}.isdisjoint(table.columns) else matching_notes,
     )
 
 
@@ -218,33 +244,6 @@ def _describe_missing_cells(table: pd.DataFrame, measure: str) -> str:
         "no setting can be analyzed: in each of them so many runs are missing that no replicate has all temperatures "
         "that are left; train the missing runs, or take other replicates"
     )
-
-
-def _analyze_cell(cell: Cell, measure: str, margins: Margins) -> _CellResult:
-    """Find the best temperature of a cell, evaluate it, and compare all temperatures with it."""
-    best_index = find_lowest_mean(cell, measure)
-    comparison = compare_temperatures_with_best(cell, measure)
-    optimum = describe_optimum(cell, best_index, measure, comparison, margins.error)
-    return _CellResult(
-        optimum=optimum,
-        choice=evaluate_choice(cell, best_index, measure),
-        curves=compare_temperatures(cell, best_index, measure, comparison, optimum.good_enough),
-    )
-
-
-def _make_optima_frame(cells: Sequence[Cell], results: Sequence[_CellResult]) -> pd.DataFrame:
-    rows = [{**cell.settings, **to_columns(result.optimum)} for cell, result in zip(cells, results, strict=True)]
-    return pd.DataFrame(rows)
-
-
-def _make_test_frame(cells: Sequence[Cell], results: Sequence[_CellResult]) -> pd.DataFrame:
-    rows = []
-    for cell, result in zip(cells, results, strict=True):
-        row = {**cell.settings, "T": result.optimum.T_opt}
-        if result.choice is not None:
-            row |= to_columns(result.choice)
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def find_redrawn_parts(table: pd.DataFrame) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kdtune.analysis.answer import Answer
+from kdtune.columns import VALIDATION_MEASURES
 from kdtune.files.atomic import write_atomically
 from kdtune.table import write_table
 from kdtune.versions import __version__
@@ -28,11 +29,15 @@ def write_answer(answer: Answer, folder: Path) -> list[Path]:
     frames = {
         "t_opt": answer.t_opt,
         "test": answer.test,
+        **({} if answer.selected_test.empty else {f"test_{answer.test_measure}": answer.selected_test}),
         "curves": answer.curves,
         "fixed": answer.fixed,
         "effects": answer.effects,
     }
     files = []
+    for measure in VALIDATION_MEASURES:
+        if f"test_{measure}" not in frames:  # of an earlier answer, by another measure
+            (folder / f"test_{measure}.parquet").unlink(missing_ok=True)
     for name, frame in frames.items():
         file = folder / f"{name}.parquet"
         write_table(pa.Table.from_pandas(frame, preserve_index=False), file)

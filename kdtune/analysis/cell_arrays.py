@@ -23,6 +23,7 @@ from kdtune.analysis.student_rows import drop_failures, number_cells, sort_runs,
 from kdtune.analysis.unpaired_runs import arrange_runs, sort_measures
 from kdtune.columns import (
     ACCURACY,
+    BALANCED_ERROR,
     BASELINE,
     DATA_SEED,
     ECE,
@@ -38,6 +39,7 @@ from kdtune.columns import (
     TEACHER,
     TEACHER_ID,
     TEMP,
+    VAL_BALANCED_ERROR,
     VAL_NLL,
     VAL_NUM_ERROR,
 )
@@ -45,7 +47,9 @@ from kdtune.errors import RequestError
 from kdtune.statistics.one_way_layout import OneWayLayout, compute_column_means, describe_one_way_layout
 from kdtune.statistics.standard_errors import Array
 
-MEASURES = (SCORE, VAL_NUM_ERROR, VAL_NLL, NUM_ERROR, ACCURACY, NLL, ECE, N_PARAMS)
+MEASURES = (
+    SCORE, VAL_NUM_ERROR, VAL_NLL, VAL_BALANCED_ERROR, NUM_ERROR, ACCURACY, NLL, ECE, BALANCED_ERROR, N_PARAMS
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

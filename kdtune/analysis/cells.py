@@ -12,6 +12,7 @@ from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
     CLASS_SEP,
     DATASET,
+    DESCRIPTIVE_COLUMNS,
     DONE,
     HARD_WEIGHT,
     IDENTITY_COLUMNS,
@@ -88,7 +89,8 @@ def find_cell_columns(table: pd.DataFrame, rows: RowNumbers | None = None) -> li
 
 def list_settings(table: pd.DataFrame) -> list[str]:
     """Return the columns that are settings, except T: those that are no results, seeds, ids or marks of a run."""
-    other_columns = {TEMP, "seed", SCORE, *RESULT_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
+    other_columns = {TEMP, "seed", SCORE, *RESULT_COLUMNS, *DESCRIPTIVE_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS}
+    other_columns |= {*IDENTITY_COLUMNS}
     return [name for name in table.columns if name not in other_columns]
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cell_statistics import compute_bands
 from kdtune.analysis.result_columns import to_columns
-from kdtune.columns import ACCURACY, NUM_ERROR
+from kdtune.analysis.selection_measure import find_test_measure
+from kdtune.columns import ACCURACY, BALANCED_ERROR, NLL, NUM_ERROR
 from kdtune.statistics.intervals import mean_over_replicates, t_interval, welch_interval
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.one_way_layout import Integers, compute_column_means, count_values
@@ -48,6 +49,17 @@ class TemperatureCurves:
     accuracy_high: Array | None = None
     baseline_accuracy: Array | None = None
     teacher_accuracy: Array | None = None
+    nll: Array | None = None  # as for ``num_error``, if T was chosen by it
+    nll_low: Array | None = None
+    nll_high: Array | None = None
+    baseline_nll: Array | None = None
+    teacher_nll: Array | None = None
+    balanced_error: Array | None = None  # as for ``num_error``, if T was chosen by it
+    balanced_error_low: Array | None = None
+    balanced_error_high: Array | None = None
+    baseline_balanced_error: Array | None = None
+    teacher_balanced_error: Array | None = None
+    # The next ones are in errors, or in the measure that T was chosen by, on the test split.
     regret: Array | None = None  # errors above those at the chosen temperature, in pairs of one replicate
     gain: Array | None = None  # errors of the baseline above the student's, in pairs of one replicate
     gain_low: Array | None = None  # the 95 % interval of the gain
@@ -56,7 +68,7 @@ class TemperatureCurves:
 
 @dataclass(frozen=True)
 class _Differences:
-    """The differences in errors on the test split, (k,) each."""
+    """The differences in errors, or in another measure, on the test split, (k,) each."""
 
     regret: Array | None = None
     gain: Array | None = None
@@ -89,8 +101,11 @@ def compare_temperatures(
     good_enough : The temperatures that are within the margin of the best.
     """
     T, mean = cell.temperatures, cell.compute_means(measure)
+    test_measure = find_test_measure(measure)
     errors, accuracy = _summarize(cell, NUM_ERROR), _summarize(cell, ACCURACY)
-    differences = _compare_on_test(cell, best_index)
+    nll = _summarize(cell, NLL) if test_measure == NLL else _TestCurves()
+    balanced_error = _summarize(cell, BALANCED_ERROR) if test_measure == BALANCED_ERROR else _TestCurves()
+    differences = _compare_on_test(cell, best_index, test_measure)
     return TemperatureCurves(
         T=T,
         errors=mean,
@@ -109,6 +124,16 @@ def compare_temperatures(
         accuracy_high=accuracy.highest,
         baseline_accuracy=accuracy.baseline,
         teacher_accuracy=accuracy.teacher,
+        nll=nll.mean,
+        nll_low=nll.lowest,
+        nll_high=nll.highest,
+        baseline_nll=nll.baseline,
+        teacher_nll=nll.teacher,
+        balanced_error=balanced_error.mean,
+        balanced_error_low=balanced_error.lowest,
+        balanced_error_high=balanced_error.highest,
+        baseline_balanced_error=balanced_error.baseline,
+        teacher_balanced_error=balanced_error.teacher,
         regret=differences.regret,
         gain=differences.gain,
         gain_low=differences.gain_low,
@@ -116,11 +141,11 @@ def compare_temperatures(
     )
 
 
-def _compare_on_test(cell: Cell, best_index: int) -> _Differences:
-    """Compare the test errors of each temperature with the chosen one's and the baseline's; empty if there are none."""
-    if NUM_ERROR not in cell.student_measures:
+def _compare_on_test(cell: Cell, best_index: int, test_measure: str) -> _Differences:
+    """Compare a measure on the test split of each T with the chosen one's and the baseline's; empty without it."""
+    if test_measure not in cell.student_measures:
         return _Differences()
-    test, baseline = cell.student_measures[NUM_ERROR], cell.baseline_measures[NUM_ERROR]
+    test, baseline = cell.student_measures[test_measure], cell.baseline_measures[test_measure]
     if cell.is_paired:
         gains = baseline[:, None] - test
         gain_low, gain_high = t_interval(gains)

@@ -7,13 +7,14 @@ import pandas as pd
 from kdtune.columns import NUM_ERROR
 
 
-def estimate_fixed_temperature_costs(curves: pd.DataFrame, n_cells: int) -> pd.DataFrame:
-    """Return one row per temperature that all cells have; an empty frame if the table has no test errors.
+def estimate_fixed_temperature_costs(curves: pd.DataFrame, n_cells: int, test_measure: str = NUM_ERROR) -> pd.DataFrame:
+    """Return one row per temperature that all cells have; an empty frame if the table lacks the test measure.
 
     Parameters
     ----------
     curves : One row per cell and temperature, from ``join_cell_curves``.
     n_cells : The number of cells.
+    test_measure : The column of errors on the test split, or of the measure that T was chosen by.
 
     Returns
     -------
@@ -24,7 +25,7 @@ def estimate_fixed_temperature_costs(curves: pd.DataFrame, n_cells: int) -> pd.D
     if "regret" not in curves:
         return pd.DataFrame()
     costs = (
-        curves.assign(share=compute_relative_regret(curves))
+        curves.assign(share=compute_relative_regret(curves, test_measure))
         .groupby("T")
         .agg(median=("share", "median"), worst=("share", "max"), tied=("tied", "sum"), cells=("tied", "size"))
         .reset_index()
@@ -32,7 +33,7 @@ def estimate_fixed_temperature_costs(curves: pd.DataFrame, n_cells: int) -> pd.D
     return costs[costs["cells"] == n_cells].reset_index(drop=True)
 
 
-def compute_relative_regret(curves: pd.DataFrame) -> pd.Series:
+def compute_relative_regret(curves: pd.DataFrame, test_measure: str = NUM_ERROR) -> pd.Series:
     """Return test errors above those at the cell's best T, as a share of the latter; NaN where those are 0."""
-    errors_at_best = curves[NUM_ERROR] - curves["regret"]
+    errors_at_best = curves[test_measure] - curves["regret"]
     return curves["regret"] / errors_at_best.where(errors_at_best > 0)

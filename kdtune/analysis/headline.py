@@ -16,6 +16,7 @@ from kdtune.analysis.temperature_texts import (
     format_temperature,
     format_temperatures,
 )
+from kdtune.columns import NUM_ERROR
 from kdtune.text import join_names
 
 
@@ -88,7 +89,9 @@ def _describe_one_cell(answer: Answer) -> str:
 
 def _write_extreme(answer: Answer) -> str:
     """Return what the temperature has that the table shows as the best, as a sentence begins with it."""
-    measure = "errors" if answer.measure is None else answer.measure.name
+    measure = answer.measure_name
+    if answer.measure is None and answer.test_measure != NUM_ERROR:
+        measure = f"{answer.selection_split} {measure}"
     return f"{_lowest(answer).capitalize()} mean {measure}"
 
 

@@ -13,6 +13,7 @@ from kdtune.columns import (
     BASELINE,
     BIAS_SHIFT,
     BIAS_START,
+    DESCRIPTIVE_COLUMNS,
     HARD_WEIGHT,
     IDENTITY_COLUMNS,
     N_PARAMS,
@@ -38,7 +39,8 @@ _NETWORK_SETTINGS = {
     "hidden_dim", "units", "params", "num_params", "parameters", "learning_rate",
 }  # fmt: skip
 # What may differ between the replicates of one network.
-_RUN_COLUMNS = {SEED, SCORE, *RESULT_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS} - {TEACHER_ID}
+_RUN_COLUMNS = {SEED, SCORE, *RESULT_COLUMNS, *DESCRIPTIVE_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
+_RUN_COLUMNS -= {TEACHER_ID}
 
 
 class NumberedValues(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cell_statistics import find_smooth_minimum, has_comparison, has_copies
 from kdtune.analysis.paired_runs import MIN_REPLICATES
-from kdtune.columns import N_PARAMS, SCORE, VAL_NLL, VAL_NUM_ERROR
+from kdtune.columns import BALANCED_ERROR, N_PARAMS, SCORE, VAL_BALANCED_ERROR, VAL_NLL, VAL_NUM_ERROR
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.one_way_layout import count_values
 from kdtune.statistics.smooth_minimum import align_with_grid
@@ -17,6 +17,7 @@ from kdtune.statistics.standard_errors import Array
 
 EDGE, FLAT, FEW_REPLICATES, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
 LARGER_THAN_TEACHER, COPIED_REPLICATES = "larger than its teacher", "replicates are copies"
+_SHARE_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,15 @@ class CellOptimum:
 
 
 def find_lowest_mean(cell: Cell, measure: str) -> int:
-    """Return the index of the T with the lowest mean; ties go to the lower validation nll, then to the lower T."""
+    """Return the index of the T with the lowest mean.
+
+    Ties of errors and of balanced errors go to the lower validation nll, then to the lower T.
+    """
     mean = cell.compute_means(measure)
-    lowest_indices = np.flatnonzero(mean == mean.min())
-    if measure == VAL_NUM_ERROR and len(lowest_indices) > 1 and VAL_NLL in cell.student_measures:
+    # Means of shares that are equal may differ in their last bits.
+    tolerance = _SHARE_TOLERANCE if measure in (VAL_BALANCED_ERROR, BALANCED_ERROR) else 0.0
+    lowest_indices = np.flatnonzero(mean <= mean.min() + tolerance)
+    if measure in (VAL_NUM_ERROR, VAL_BALANCED_ERROR) and len(lowest_indices) > 1 and VAL_NLL in cell.student_measures:
         nll = cell.compute_means(VAL_NLL)[lowest_indices]
         if not np.isnan(nll).all():
             lowest_indices = lowest_indices[nll == np.nanmin(nll)]

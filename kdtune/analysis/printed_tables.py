@@ -23,10 +23,27 @@ _DIFFERENCES = {
 }  # fmt: skip
 
 
+_RESIDUE = 1e-12
+
+
 def summarize_errors(answer: Answer) -> pd.DataFrame:
     """Return one row per cell, as numbers: mean test errors of teacher, baseline and the student at the chosen T."""
     errors = answer.test.reindex(columns=[*answer.cell_columns, "teacher", "baseline", "T", "student"])
     return errors.assign(replicates=answer.t_opt["replicates"])
+
+
+def summarize_selected(answer: Answer) -> pd.DataFrame:
+    """Return one row per cell, as text: the means of ``summarize_errors`` in the measure that T is chosen by.
+
+    It has no columns if these are errors, or the table lacks the measure on the test split.
+    """
+    if answer.selected_test.empty:
+        return pd.DataFrame(index=answer.test.index)
+    columns = {}
+    for name in ("teacher", "baseline", "student"):
+        values = answer.selected_test[name]
+        columns[f"{name} {answer.measure_name}"] = _format_numbers(values, _count_digits(values))
+    return pd.DataFrame(columns, index=answer.test.index)
 
 
 def format_optima(answer: Answer) -> pd.DataFrame:
@@ -57,13 +74,17 @@ def _format_flags(flags: list[str], left_out: list[str]) -> str:
     return ", ".join(flag + remarks.get(flag, "") for flag in flags)
 
 
-def format_test_errors(answer: Answer) -> pd.DataFrame:
-    """Return the mean errors on the test split at the chosen temperatures, and those that they compare with."""
-    test = answer.test
+def format_test_errors(answer: Answer, measure: str = NUM_ERROR) -> pd.DataFrame:
+    """Return the mean errors on the test split at the chosen temperatures, and those that they compare with.
+
+    ``measure`` is that, or the measure that T is chosen by.
+    """
+    test = answer.get_test(measure)
+    # The best value on the test split says what choosing there would have claimed, unless T was chosen there.
+    is_choice_honest = measure == answer.test_measure and answer.selection_split == "validation"
     table = test[[*answer.cell_columns, "T"]].copy()
     for name, title in _TEST_ERRORS.items():
-        is_student = name == "chosen_on_test" and answer.selection_measure == NUM_ERROR  # T was chosen so.
-        if test[name].notna().any() and not is_student:
+        if test[name].notna().any() and (is_choice_honest or name != "chosen_on_test"):
             table[title] = _format_numbers(test[name], _count_digits(test[name]))
     if test["gap_closed"].notna().any():
         rows = zip(test["gap_closed"], test["gap_low"], test["gap_high"], strict=True)
@@ -71,12 +92,12 @@ def format_test_errors(answer: Answer) -> pd.DataFrame:
     return table
 
 
-def format_differences(answer: Answer) -> pd.DataFrame:
+def format_differences(answer: Answer, measure: str = NUM_ERROR) -> pd.DataFrame:
     """Return differences in errors on the test split, student minus another, with 95 % intervals.
 
-    They are paired, or differences of means where runs are not.
+    They are paired, or differences of means where runs are not. ``measure`` is errors, or what T is chosen by.
     """
-    test = answer.test
+    test = answer.get_test(measure)
     digits = _count_digits(test["student"])
     table = test[[*answer.cell_columns, "T"]].copy()
     for name, title in _DIFFERENCES.items():
@@ -141,6 +162,8 @@ def _format_share(share: float, low: float, high: float) -> str:
 def _format_difference(mean: float, low: float, high: float, digits: int) -> str:
     if pd.isna(mean):
         return NOTHING
+    # The sum of equal shares may not be 0 in its last bits, which would read -0.000.
+    mean, low, high = (0.0 if abs(value) < _RESIDUE else value for value in (mean, low, high))
     if math.isinf(low):
         return f"{mean:+.{digits}f}"
     return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"

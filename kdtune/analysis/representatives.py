@@ -1,7 +1,7 @@
 """Choose the networks of a table that figures of single networks show.
 
-Of each cell these are the students at the temperature with the fewest mean errors on the validation split, their
-baselines and their teachers, in one panel per data set and transfer set.
+Of each cell these are the students at its chosen temperature (by default that with the fewest mean errors on the
+validation split), their baselines and their teachers, in one panel per data set and transfer set.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class _SeriesColumns:
     student: list[str]
 
 
-def choose_networks(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Choose the networks to show.
+def choose_networks(table: pd.DataFrame, measure: str = VAL_NUM_ERROR) -> tuple[pd.DataFrame, int]:
+    """Choose the networks to show; ``measure`` is the column that T is chosen by.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def choose_networks(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     data_columns = select_data_columns(cell_columns)
     all_students = table[table[MODEL] == STUDENT]
     columns = _find_series_columns(table, all_students, [name for name in cell_columns if name not in data_columns])
-    students = _select_best_on_validation(all_students, cell_columns)
+    students = _select_best(all_students, cell_columns, measure)
     student_suffix = " (chosen)" if len(students) < len(all_students) else ""
     baselines = table[table[MODEL] == BASELINE]
     if n_left_out:
@@ -100,11 +100,11 @@ def _label_series(
     return series
 
 
-def _select_best_on_validation(students: pd.DataFrame, cell_columns: Sequence[str]) -> pd.DataFrame:
-    """Return the students of each cell at its best temperature; of temperatures with equally few errors the lowest."""
+def _select_best(students: pd.DataFrame, cell_columns: Sequence[str], measure: str) -> pd.DataFrame:
+    """Return the students of each cell at its best temperature; of equally good temperatures the lowest."""
     best_students = []
     for _, cell in group_rows(students, cell_columns):
-        errors = cell.groupby(TEMP)[VAL_NUM_ERROR].mean()
+        errors = cell.groupby(TEMP)[measure].mean()
         best_students.append(cell[cell[TEMP] == errors.idxmin()] if errors.notna().any() else cell.head(0))
     return pd.concat(best_students) if best_students else students
 

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from kdtune.columns import (
+    BALANCED_ERROR,
     BASELINE,
     DONE,
     MODEL,
+    NLL,
     NUM_ERROR,
     SCORE,
     STATUS,
     STUDENT,
     TEACHER,
     VAL_NUM_ERROR,
+    VALIDATION_MEASURES,
 )
 from kdtune.errors import RequestError
-from kdtune.text import join_names, pluralize
+from kdtune.text import describe_value, join_names, pluralize
+
+# What sentences call the measures that T may be chosen by, and what titles do.
+MEASURE_NAMES = {NUM_ERROR: "errors", NLL: "nll", BALANCED_ERROR: "balanced error"}
+MEASURE_TITLES = {NUM_ERROR: "Errors", NLL: "Cross-entropy (nll)", BALANCED_ERROR: "Balanced error"}
+MEASURE_DEFINITIONS = {
+    NLL: "It is the mean of -log p of the right class, in nats.",
+    BALANCED_ERROR: "It is the mean over the classes of the share of errors in each.",
+}
 
 
 @dataclass(frozen=True)
@@ -40,20 +52,24 @@ class Measure:
         return "the highest" if self.is_higher_better else "the lowest"
 
 
-def choose_selection_measure(table: pd.DataFrame, reading_notes: Sequence[str] = ()) -> str:
-    """Return the column that T is chosen by: ``SCORE``, else validation errors, else test errors.
+def choose_selection_measure(table: pd.DataFrame, reading_notes: Sequence[str] = (), select: str = NUM_ERROR) -> str:
+    """Return the column that T is chosen by: ``SCORE``, else the measure on the validation split, else on the test one.
 
     Parameters
     ----------
     table : One row per network.
     reading_notes : How the table was understood; they say which rows were left out.
+    select : The measure: a key of ``VALIDATION_MEASURES``.
 
     Raises
     ------
     RequestError
         If no distilled student has a value of any of them.
     """
-    measures = [name for name in (SCORE, VAL_NUM_ERROR, NUM_ERROR) if name in table.columns]
+    check_select(select)
+    measures = [name for name in (SCORE, VALIDATION_MEASURES[select], select) if name in table.columns]
+    if not measures and select != NUM_ERROR:
+        raise make_missing_select_error(table, select)
     if not measures:
         raise RequestError(
             f"the table has no errors: it needs the column {VAL_NUM_ERROR}, or {NUM_ERROR} (--map num_error=NAME); "
@@ -64,7 +80,37 @@ def choose_selection_measure(table: pd.DataFrame, reading_notes: Sequence[str] =
         for measure in measures:
             if students[measure].notna().any():
                 return measure
-    raise RequestError(_describe_missing_results(table, students, measures, reading_notes))
+    problem = _describe_missing_results(table, students, measures, reading_notes)
+    if select != NUM_ERROR and has_students(table):
+        problem += (
+            f". Rows of earlier versions have no {MEASURE_NAMES[select]}: train them again with --fresh, or choose T "
+            f"by another measure, as in --select {NUM_ERROR}"
+        )
+    raise RequestError(problem)
+
+
+def check_select(select: Any) -> None:
+    """Raise RequestError if T cannot be chosen by a measure of this name."""
+    if not isinstance(select, str) or select not in VALIDATION_MEASURES:
+        raise RequestError(
+            f"--select: must be {join_names(list(VALIDATION_MEASURES), 'or')}, not {describe_value(select)}"
+        )
+
+
+def make_missing_select_error(table: pd.DataFrame, select: str) -> RequestError:
+    """Return the error for a table without the measure that T is to be chosen by."""
+    return RequestError(
+        f"--select {select}: the table needs the column {VALIDATION_MEASURES[select]}, or {select} "
+        f"(--map {select}=NAME); it has {', '.join(map(str, table.columns[:12]))}"
+    )
+
+
+def find_test_measure(selection_measure: str) -> str:
+    """Return the column of the test split for the column that T is chosen by; errors for ``SCORE``."""
+    for test_measure, validation_measure in VALIDATION_MEASURES.items():
+        if selection_measure in (test_measure, validation_measure):
+            return test_measure
+    return NUM_ERROR
 
 
 def has_students(table: pd.DataFrame) -> bool:

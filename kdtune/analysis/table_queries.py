@@ -27,6 +27,7 @@ from kdtune.columns import (
     TEMP,
     TRANSFER,
     VAL_NUM_ERROR,
+    VALIDATION_MEASURES,
     WIDTH,
 )
 from kdtune.errors import RequestError
@@ -38,7 +39,9 @@ _RESULTS = (NUM_ERROR, ACCURACY, VAL_NUM_ERROR, STATUS)
 _RESULTS_BY_CLASS = (LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN)
 
 
-def query_table(table: pd.DataFrame, columns: str | None, where: str | None, sort: str | None) -> pd.DataFrame:
+def query_table(
+    table: pd.DataFrame, columns: str | None, where: str | None, sort: str | None, select: str = NUM_ERROR
+) -> pd.DataFrame:
     """Return the selected rows and columns of a table.
 
     Parameters
@@ -47,6 +50,7 @@ def query_table(table: pd.DataFrame, columns: str | None, where: str | None, sor
     columns : The names of columns, separated by commas, or "all". None selects the main settings and results.
     where : A condition in terms of columns, as in ``"width > 20"``.
     sort : The names of columns, separated by commas. A minus in front of a name sorts in descending order.
+    select : The measure that T is chosen by, which is among the main results.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def query_table(table: pd.DataFrame, columns: str | None, where: str | None, sor
     if columns == "all":
         return table
     if columns is None or not columns:
-        return table[_choose_columns(table)]
+        return table[_choose_columns(table, select)]
     names = list(dict.fromkeys(name.strip() for name in columns.split(",")))
     _check_columns(names, table, "--columns")
     return table[names]
@@ -100,13 +104,15 @@ def _sort_rows(table: pd.DataFrame, sort: str) -> pd.DataFrame:
     return table.sort_values(names, ascending=[not key.startswith("-") for key in keys], kind="stable")
 
 
-def _choose_columns(table: pd.DataFrame) -> list[str]:
+def _choose_columns(table: pd.DataFrame, select: str) -> list[str]:
     """Return the columns with the main settings and results of a network, without those that are all null."""
+    results = [name for name in _RESULTS if name != STATUS]
+    results += [select, VALIDATION_MEASURES.get(select, select), STATUS]
     names = [MODEL]
     if "architecture" in table.columns and table["architecture"].nunique() > 1:
         names.append("architecture")
     names += [*_MAIN_SETTINGS, *find_cell_columns(table), REPLICATE]
-    names += _RESULTS_BY_CLASS if SEEN in table.columns else _RESULTS
+    names += _RESULTS_BY_CLASS if SEEN in table.columns else results
     existing_names = [name for name in dict.fromkeys(names) if name in table.columns]
     return [name for name in existing_names if name == STATUS or table[name].notna().any()]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.printed_tables import format_differences, format_test_errors
+from kdtune.analysis.selection_measure import MEASURE_NAMES
+from kdtune.columns import NUM_ERROR
 from kdtune.text import NOTHING
 
 _TEST_TERMS = {
     "baseline": "baseline: trained on labels alone.",
     "cross-fitted": "cross-fitted: T chosen on the other replicates.",
     "chosen on test": "chosen on test: what choosing T on the test split would have claimed.",
-    "gap closed": "gap closed: the share of the way from the baseline's errors to the teacher's.",
 }
 
 
@@ -63,22 +64,34 @@ def _explain_flags(answer: Answer) -> dict[str, str]:
     return {flag: f"{flag}: {meaning}" for flag, meaning in meanings.items()}
 
 
-def explain_test_errors(answer: Answer) -> list[str]:
-    """Explain the columns in the table of errors on the test split, and what stands there without a number."""
-    errors, differences = format_test_errors(answer), format_differences(answer)
+def explain_test_errors(answer: Answer, measure: str = NUM_ERROR) -> list[str]:
+    """Explain the columns in the table of errors on the test split, and what stands there without a number.
+
+    ``measure`` is that of the table: errors, or what T is chosen by.
+    """
+    errors, differences = format_test_errors(answer, measure), format_differences(answer, measure)
     terms = [text for title, text in _TEST_TERMS.items() if title in errors]
+    if "gap closed" in errors:
+        name = MEASURE_NAMES[measure]
+        terms.append(f"gap closed: the share of the way from the baseline's {name} to the teacher's.")
     if any((frame.drop(columns=answer.cell_columns) == NOTHING).to_numpy().any() for frame in (errors, differences)):
         terms.append(f"{NOTHING}: there is no such run to compare with, or the runs cannot tell.")
     return terms
 
 
-def judge_test_errors(answer: Answer) -> str:
-    """Say in a sentence whether the choice of T makes the errors on the test split look too low."""
+def judge_test_errors(answer: Answer, measure: str = NUM_ERROR) -> str:
+    """Say in a sentence whether the choice of T makes the errors on the test split look too low.
+
+    ``measure`` is that of the table: errors, or what T is chosen by.
+    """
     if answer.measure is not None:
         return f"T was chosen by {answer.measure.name}."
+    if measure != answer.test_measure:
+        return f"T was chosen by {answer.measure_name}, so another T may have fewer errors."
     if answer.selection_split == "validation":
         return "The test split had no part in choosing T (though the networks are the same)."
-    sentence = "T was chosen on the same split, so these errors tend to be a little too low."
-    if answer.test["cross_fitted"].notna().any():
+    these = "these errors tend" if measure == NUM_ERROR else f"this {answer.measure_name} tends"
+    sentence = f"T was chosen on the same split, so {these} to be a little too low."
+    if answer.get_test(measure)["cross_fitted"].notna().any():
         sentence += " The column cross-fitted is free of this."
     return sentence

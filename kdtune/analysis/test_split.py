@@ -25,7 +25,8 @@ from kdtune.statistics.standard_errors import Array
 class ChoiceResult:
     """The results of the chosen temperature on the test split: a row of ``test``, beside the cell's columns and T.
 
-    All but ``nll`` and ``ece`` are mean errors or differences of them. Differences are taken within replicates, which
+    All but ``nll`` and ``ece`` are mean errors or differences of them; a row of ``selected_test`` has them in the units
+    of the measure that T was chosen by. Differences are taken within replicates, which
     share data, teacher and initial weights; of unpaired runs they are differences of means, with Welch's intervals.
     ``_low`` and ``_high`` are the ends of 95 % intervals. A value that the table lacks is NaN, as is what is
     cross-fitted of unpaired runs, and a measure that it lacks is None.
@@ -62,7 +63,7 @@ class ChoiceResult:
     teacher_ece: float | None = None
 
 
-def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult | None:
+def evaluate_choice(cell: Cell, best_index: int, measure: str, test_measure: str = NUM_ERROR) -> ChoiceResult | None:
     """Evaluate the chosen temperature of a cell on the test split.
 
     Parameters
@@ -70,17 +71,18 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult |
     cell : The cell.
     best_index : The index of the chosen temperature.
     measure : The measure that T was chosen by.
+    test_measure : The measure on the test split to report, errors or another; the result is then in its units.
 
     Returns
     -------
-    The result, or None if the table has no test errors.
+    The result, or None if the table does not have that measure on the test split.
     """
-    if NUM_ERROR not in cell.student_measures:
+    if test_measure not in cell.student_measures:
         return None
     test, baseline, teacher = (
-        cell.student_measures[NUM_ERROR],
-        cell.baseline_measures[NUM_ERROR],
-        cell.teacher_measures[NUM_ERROR],
+        cell.student_measures[test_measure],
+        cell.baseline_measures[test_measure],
+        cell.teacher_measures[test_measure],
     )
     student, at_T1 = test[:, best_index], _select_errors_at_one(cell, test)
     cross_fitted = np.full(len(test), np.nan)  # Unpaired runs are in no replicate whose others could choose T.
@@ -117,7 +119,7 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str) -> ChoiceResult |
         gap_low=gap.low,
         gap_high=gap.high,
         cross_fitted=mean_over_replicates(cross_fitted),
-        chosen_on_test=_find_lowest(cell.compute_means(NUM_ERROR)),
+        chosen_on_test=_find_lowest(cell.compute_means(test_measure)),
         nll=_mean_of_measure(at_best, NLL),
         baseline_nll=_mean_of_measure(cell.baseline_measures, NLL),
         teacher_nll=_mean_of_measure(cell.teacher_measures, NLL),

@@ -53,12 +53,13 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (rf"--measure {_VALUE} (?=--)", lambda found: f"measure={_write_text(_unquote(found[1]))}, "),
     (rf"--measure {_VALUE}", lambda found: f"measure={_write_text(_unquote(found[1]))}"),
     (rf"--cell {_VALUE}(?=$|[.,:;)])", lambda found: f"cell={_write_names(found[1])}"),
+    (r"--select (num_error|nll|balanced_error)", lambda found: f"select={_write_text(found[1])}"),
     (r"--repeats (once|keep)", lambda found: f"repeats={_write_text(found[1])}"),
     (r"--errors (\d[\d.]*)", lambda found: f"errors=[{found[1]}]"),
     (r"--(higher|lower)-is-better", lambda found: f"higher_is_better={found[1] == 'higher'}"),
     (r"--paired-by-order", lambda _: "paired_by_order=True"),
-    (r"--(cell|columns|map|measure|sort|where)(?=:)", lambda found: found[1]),
-    (r"--(cell|map|margin|measure|where)\b", lambda found: _BARE_ARGUMENTS.get(found[1], found[1])),
+    (r"--(cell|columns|map|measure|select|sort|where)(?=:)", lambda found: found[1]),
+    (r"--(cell|map|margin|measure|select|where)\b", lambda found: _BARE_ARGUMENTS.get(found[1], found[1])),
     (r"(?<!\S)-o\b", lambda _: "output"),
 )
 

@@ -30,7 +30,7 @@ def sweep(
     precision: Literal["float32", "bf16"] | None = None,
     address: str | None = None,
     retries: int = 3,
-    keep_students: Literal["none", "best", "all"] = "none",
+    keep_students: Literal["auto", "none", "best", "all"] = "auto",
     fresh: bool = False,
     fresh_teachers: bool = False,
     max_networks: int = 100_000,
@@ -46,12 +46,14 @@ def sweep(
     results : the folder under which results lie.
     data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
         then ``$KDTUNE_DATA``, then a cache folder.
-    workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``.
+    workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``; ``workers=0`` trains in this process,
+        without Ray, which is faster for small sweeps.
     pack : the largest number of networks that train together; 1 trains each network alone.
     precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
     address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
     retries : how often a pack is tried again after its worker crashed.
-    keep_students : which students' weights are kept for ``load``.
+    keep_students : which students' weights are kept for ``load``: ``"none"``, ``"best"`` (at the best T of each setting)
+        or ``"all"``; ``"auto"`` keeps all while they take less than 200 MB together, else the best.
     fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
     max_networks : the largest sweep that is accepted.
     progress : show a progress bar in a terminal or a notebook, plain lines elsewhere.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from kdtune.api.arguments import to_path
 from kdtune.api.option_names import name_arguments, rename_options
+from kdtune.columns import NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.text import describe_value, suggest_nearest
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from kdtune.analysis.answer import Answer
     from kdtune.answers import AnsweredTable
     from kdtune.foreign.options import ReadingOptions
+
+
+Select = Literal["num_error", "nll", "balanced_error"]
 
 
 class ReadingArguments(TypedDict, total=False):
@@ -31,6 +35,7 @@ class ReadingArguments(TypedDict, total=False):
     paired_by_order: bool
     measure: str | None
     higher_is_better: bool | None
+    select: Select | None
 
 
 @name_arguments()
@@ -44,6 +49,7 @@ def analyze(
     paired_by_order: bool = False,
     measure: str | None = None,
     higher_is_better: bool | None = None,
+    select: Select | None = None,
     margin: float | None = None,
     effect_margin: float = 0.1,
 ) -> Answer:
@@ -60,6 +66,8 @@ def analyze(
     paired_by_order : pair the runs of different T by their order where no column names the replicate.
     measure : the column that T is chosen by; by default errors, or accuracies, which are turned into errors.
     higher_is_better : the direction of the measure.
+    select : one of kdtune's own measures, on the validation split where the table has it: by default what the sweep
+        file says, else ``"num_error"``.
     margin : excess errors that do not matter, as a share of the best temperature's errors, 0.05 by default; for
         another measure a difference in its own units, unknown by default.
     effect_margin : a change of log2 T per doubling of a factor that does not matter.
@@ -74,7 +82,7 @@ def analyze(
     RequestError
         If an argument is wrong, the table cannot be understood, or no distilled student has results.
     """
-    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better)
+    options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better, select)
     answer = _answer(results, options, margin, effect_margin).answer
     assert answer is not None
     return answer
@@ -98,7 +106,7 @@ def plot(
         It must be given for a frame.
     figures : the figures to draw, as in ``["t_opt"]``; by default all that the table has.
     results, margin, effect_margin, reading : as for ``analyze``; ``reading`` is its arguments ``cell`` to
-        ``higher_is_better``.
+        ``select``.
 
     Raises
     ------
@@ -134,7 +142,7 @@ def report(
     output : the page; by default report.html of the sweep, or beside another table and named after it. It must be
         given for a frame.
     results, margin, effect_margin, reading : as for ``analyze``; ``reading`` is its arguments ``cell`` to
-        ``higher_is_better``.
+        ``select``.
 
     Raises
     ------
@@ -201,14 +209,18 @@ def show(
     RequestError
         If the table cannot be read, or a column does not exist.
     """
+    from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import is_sweep_table, read_plain_table
+    from kdtune.table import find_select
 
     condition = _make_reading_options(where=where).where
-    frame, _ = read_plain_table(_to_table_source(results))
+    source = _to_table_source(results)
+    frame, _ = read_plain_table(source)
+    select = find_select(locate_table(source) if isinstance(source, str | Path) else source) or NUM_ERROR
     names = _check_names("columns", columns)
     chosen = ",".join(names) if names else None if is_sweep_table(frame) else "all"
-    return query_table(frame, chosen, condition, ",".join(_check_names("sort", sort) or []))
+    return query_table(frame, chosen, condition, ",".join(_check_names("sort", sort) or []), select)
 
 
 def _check_names(argument: str, names: Any) -> list[str] | None:
@@ -235,11 +247,13 @@ def _make_reading_options(
     paired_by_order: bool = False,
     measure: Any = None,
     higher_is_better: bool | None = None,
+    select: Any = None,
 ) -> ReadingOptions:
     """Return what a caller says about a table."""
     from kdtune.foreign.options import ReadingOptions
 
-    return ReadingOptions({} if map is None else map, cell, where, repeats, paired_by_order, measure, higher_is_better)
+    column_map = {} if map is None else map
+    return ReadingOptions(column_map, cell, where, repeats, paired_by_order, measure, higher_is_better, select)
 
 
 def _answer(

@@ -11,7 +11,13 @@ import click
 
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_notes, print_opening, warn_of_stale_table
-from kdtune.cli.table_options import add_margin_options, add_table_options, check_finite, take_reading_options
+from kdtune.cli.table_options import (
+    add_margin_options,
+    add_select_option,
+    add_table_options,
+    check_finite,
+    take_reading_options,
+)
 from kdtune.columns import NUM_ERROR
 from kdtune.errors import RequestError, StorageError
 from kdtune.plots.figure_names import FIGURES
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
 @main.command()
 @add_table_options
+@add_select_option
 @add_margin_options
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the files. [default: analysis/ of the sweep; else beside the table: "
@@ -49,6 +56,7 @@ def analyze(results: str, output: Path | None, **options: Any) -> None:
 
 @main.command()
 @add_table_options
+@add_select_option
 @add_margin_options
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the figures. [default: figures/ of the sweep; else beside the table: "
@@ -82,6 +90,7 @@ def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **opt
 
 @main.command()
 @add_table_options
+@add_select_option
 @add_margin_options
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="The page. [default: report.html of the sweep; TABLE-report.html beside another table]")  # fmt: skip
@@ -102,12 +111,14 @@ def report(results: str, output: Path | None, **options: Any) -> None:
 
 @main.command()
 @add_table_options
+@add_select_option
 @click.option("--difference", "differences", multiple=True, callback=check_finite,
               type=click.FloatRange(min=0, min_open=True),
               help="A difference of mean errors, as a share of the best temperature's errors. May be repeated. "
                    "[default: 0.01, 0.02, 0.05, 0.1, 0.2]")  # fmt: skip
 @click.option("--errors", multiple=True, type=click.FloatRange(min=0, min_open=True), callback=check_finite,
-              help="A difference as a number of errors. May be repeated.")  # fmt: skip
+              help="A difference as a number of errors, or in units of the measure that T is chosen by. May be "
+              "repeated.")  # fmt: skip
 def power(results: str, differences: tuple[float, ...], errors: tuple[float, ...], **options: Any) -> None:
     """Count the replicates that it takes to find a difference between two temperatures, from the noise in RESULTS."""
     from kdtune.answers import count_needed_replicates

@@ -35,8 +35,9 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      "[default: the file's root, else $KDTUNE_DATA, else a cache folder]"),
         click.option("--pack", type=click.IntRange(min=1),
                      help="The largest number of networks that train together; 1 trains each alone."),
-        click.option("--workers", type=click.IntRange(min=1),
-                     help="How many packs train at the same time. [default: one per core]"),
+        click.option("--workers", type=click.IntRange(min=0),
+                     help="How many packs train at the same time; 0 trains in this process, without Ray, which is "
+                     "faster for small sweeps. [default: one per core]"),
         click.option("--cpus-per-worker", type=click.IntRange(min=1), help="Cores of each worker. [default: 1]"),
         click.option("--gpus-per-worker", type=click.FloatRange(min=0),
                      help="GPUs of each worker; a fraction shares a GPU, 0 uses none. [default: 1 if there is a GPU]"),
@@ -58,8 +59,9 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
               help="Run on this Ray cluster. [default: start Ray on this machine during the sweep]")  # fmt: skip
 @click.option("--retries", type=click.IntRange(min=0), default=3, show_default=True,
               help="How often a pack is tried again after its worker crashed.")  # fmt: skip
-@click.option("--keep-students", type=click.Choice(["none", "best", "all"]), default="none", show_default=True,
-              help="Which students' weights to keep.")  # fmt: skip
+@click.option("--keep-students", type=click.Choice(["auto", "none", "best", "all"]), default="auto",
+              show_default=True, help="Which students' weights to keep: none, those at the best T of each setting, or "
+              "all; auto: all while they take less than 200 MB together, else the best.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over: remove what this sweep left. Shared teachers stay.")
 @click.option("--fresh-teachers", is_flag=True, help="Train the teachers of this sweep again, too.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is removed.")

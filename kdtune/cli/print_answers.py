@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import click
 import pandas as pd
@@ -18,6 +19,7 @@ from kdtune.analysis.printed_tables import (
     format_test_errors,
     list_findings,
 )
+from kdtune.analysis.selection_measure import MEASURE_DEFINITIONS, MEASURE_NAMES, MEASURE_TITLES
 from kdtune.analysis.table_terms import (
     describe_pairing,
     explain_optima,
@@ -27,6 +29,7 @@ from kdtune.analysis.table_terms import (
 )
 from kdtune.cli.folding import print_folded
 from kdtune.cli.printing import MAX_SETTINGS, print_opening, print_table
+from kdtune.columns import NUM_ERROR
 from kdtune.text import pluralize
 
 _CALIBRATION = {"nll": "cross-entropy (nll)", "ece": "expected calibration error (ece)"}
@@ -48,8 +51,13 @@ def print_answer(answer: Answer, is_percent: bool = False) -> None:
     _print_settings(answer, format_optima)
     for term in explain_optima(answer.limit_cells(MAX_SETTINGS)):
         print_folded(term, hanging_indent="  ")
+    if not answer.selected_test.empty:
+        _print_test_split(answer, answer.test_measure, False)
     if "student" in answer.test:
-        _print_test_split(answer, is_percent)
+        _print_test_split(answer, NUM_ERROR, is_percent)
+    _print_fixed_temperatures(answer)
+    if "student" in answer.test:
+        _print_calibration(answer)
     for cell in answer.cells_without_results:
         reason = "no T has results in any replicate" if answer.is_paired else "no run has results"
         print_folded(f"\nLeft out, because {reason}: {cell}")
@@ -58,27 +66,41 @@ def print_answer(answer: Answer, is_percent: bool = False) -> None:
         print_folded(sentence, hanging_indent="  ")
 
 
-def _print_test_split(answer: Answer, is_percent: bool) -> None:
-    """Print errors, differences, the cost of one T for all settings, and calibration on the test split."""
-    print_folded(f"\nErrors at that T on the test split{name_unit(is_percent)}. {judge_test_errors(answer)}")
-    _print_settings(answer, format_test_errors)
-    terms = explain_test_errors(answer.limit_cells(MAX_SETTINGS))
+def _print_test_split(answer: Answer, measure: str, is_percent: bool) -> None:
+    """Print a measure on the test split, and its differences: errors, or what T was chosen by."""
+    title, name = MEASURE_TITLES[measure], MEASURE_NAMES[measure]
+    definition = f" {MEASURE_DEFINITIONS[measure]}" if measure in MEASURE_DEFINITIONS else ""
+    judgement = judge_test_errors(answer, measure)
+    print_folded(f"\n{title} at that T on the test split{name_unit(is_percent)}.{definition} {judgement}")
+    _print_settings(answer, partial(format_test_errors, measure=measure))
+    first_settings = answer.limit_cells(MAX_SETTINGS)
+    terms = explain_test_errors(first_settings, measure)
     if terms:
         print_folded(" ".join(terms))
-    has_differences = len(format_differences(answer.limit_cells(MAX_SETTINGS)).columns) > len(answer.cell_columns) + 1
+    has_differences = len(format_differences(first_settings, measure).columns) > len(answer.cell_columns) + 1
     if has_differences and has_several_runs(answer):
         if answer.is_paired:
-            title = "Paired differences in errors with 95 % confidence intervals, over replicates that have both"
+            title = f"Paired differences in {name} with 95 % confidence intervals, over replicates that have both"
         else:
-            title = "Differences in mean errors with 95 % confidence intervals (Welch's, since runs are not paired)"
+            title = f"Differences in mean {name} with 95 % confidence intervals (Welch's, since runs are not paired)"
         print_folded(f"\n{title}:\nthe student at that T minus another network{name_difference_unit(is_percent)}:")
-        _print_settings(answer, format_differences)
+        _print_settings(answer, partial(format_differences, measure=measure))
+
+
+def _print_fixed_temperatures(answer: Answer) -> None:
+    """Print the cost of one T for all settings, in the measure that T was chosen by."""
     fixed = format_fixed_temperatures(answer)
     if len(fixed):
+        those = "those" if answer.test_measure == NUM_ERROR else "that"
+        name = MEASURE_NAMES[answer.test_measure]
         print_folded(
-            "\nThe cost of one T for all settings: errors on the test split above those at each setting's own T:"
+            f"\nThe cost of one T for all settings: {name} on the test split above {those} at each setting's own T:"
         )
         print_table(fixed)
+
+
+def _print_calibration(answer: Answer) -> None:
+    """Print cross-entropy and calibration error on the test split."""
     titles = list(format_calibration(answer.limit_cells(MAX_SETTINGS)).columns)
     if len(titles) > len(answer.cell_columns) + 1:
         measures = [name for prefix, name in _CALIBRATION.items() if any(title.startswith(prefix) for title in titles)]

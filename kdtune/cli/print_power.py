@@ -11,6 +11,7 @@ from kdtune.analysis.answer import Answer
 from kdtune.analysis.power import count_noise_dof, select_noisy_cells
 from kdtune.cli.folding import print_folded
 from kdtune.cli.printing import print_opening, print_table
+from kdtune.columns import NUM_ERROR
 from kdtune.text import NOTHING, pluralize
 
 _MIN_SETTINGS = 10  # With fewer of them, "in 9 of 10 settings" says nothing.
@@ -90,8 +91,11 @@ def _name_difference(share: float, errors: float, answer: Answer, is_percent: bo
     """Name a difference, as in "5% of the errors (7.5 errors)"."""
     if answer.measure is not None:
         return f"{errors:.3g} in {answer.measure.name}"
-    count = f"{errors:.3g} {'percentage points' if is_percent else 'errors'}"
-    return f"{_format_share(share)} of the errors ({count})" if math.isfinite(share) else count
+    if answer.test_measure != NUM_ERROR:
+        count = f"{errors:.3g} in {answer.measure_name}"
+    else:
+        count = f"{errors:.3g} {'percentage points' if is_percent else 'errors'}"
+    return f"{_format_share(share)} of the {answer.measure_name} ({count})" if math.isfinite(share) else count
 
 
 def _format_counts(frame: pd.DataFrame, answer: Answer, n_cells: int, is_percent: bool) -> tuple[pd.DataFrame, int]:
@@ -99,7 +103,9 @@ def _format_counts(frame: pd.DataFrame, answer: Answer, n_cells: int, is_percent
     errors = frame["errors"].map("{:.3g}".format)
     table = pd.DataFrame({"difference": errors})
     if answer.measure is None:
-        table = pd.DataFrame({"difference": frame["difference"].map(_format_share), _name_errors(is_percent): errors})
+        table = pd.DataFrame(
+            {"difference": frame["difference"].map(_format_share), _name_errors(answer, is_percent): errors}
+        )
     n_keys = len(table.columns)
     titles = {"to_tell": "found with 80 % probability", "to_bound": "for an interval as wide"}
     if n_cells >= _MIN_SETTINGS:
@@ -117,10 +123,11 @@ def _explain_counts(answer: Answer, word: str, n_cells: int, is_percent: bool) -
     sentences = [f"difference: in {answer.measure.name}, in its own units."] if answer.measure else []
     if answer.measure is None:
         setting = "the setting" if n_cells == 1 else "a setting"
-        sentences.append(f"difference: as a share of the fewest errors of {setting}.")
+        fewest = "fewest" if answer.test_measure == NUM_ERROR else "lowest"
+        sentences.append(f"difference: as a share of the {fewest} {answer.measure_name} of {setting}.")
         of_median = "" if n_cells == 1 else ", in the median setting"
-        unit = "percent of the examples" if is_percent else "errors"
-        sentences.append(f"{_name_errors(is_percent)}: the same difference in {unit}{of_median}.")
+        unit = "percent of the examples" if is_percent else answer.measure_name
+        sentences.append(f"{_name_errors(answer, is_percent)}: the same difference in {unit}{of_median}.")
     sentences += [
         f"found with 80 % probability: so many {word}s that a test finds a true difference of this size in 8 of 10 "
         "cases.",
@@ -136,8 +143,8 @@ def _explain_counts(answer: Answer, word: str, n_cells: int, is_percent: bool) -
     return sentences
 
 
-def _name_errors(is_percent: bool) -> str:
-    return "errors, %" if is_percent else "errors"
+def _name_errors(answer: Answer, is_percent: bool) -> str:
+    return "errors, %" if is_percent else answer.measure_name
 
 
 def _format_share(share: float) -> str:

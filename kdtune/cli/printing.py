@@ -13,31 +13,55 @@ from rich.markup import escape
 from rich.table import Table
 
 from kdtune.cli.folding import print_folded
+from kdtune.errors import RequestError
 from kdtune.text import NOTHING, pluralize
 
 MAX_SETTINGS = 60  # lines of the closing table
-NUMBER_COLUMNS = ("teacher", "baseline", "student")  # columns that hold formatted numbers, aligned like numbers
+_NETWORKS = ("teacher", "baseline", "student")
+# Columns that hold formatted numbers, aligned like numbers.
+NUMBER_COLUMNS = (
+    *_NETWORKS,
+    *(f"{network} {measure}" for measure in ("nll", "balanced error") for network in _NETWORKS),
+)
 
 
 def print_summary(table: Any) -> None:
-    """Print, for each setting, the errors of teacher, baseline and the student at the T chosen on validation."""
+    """Print, for each setting, the errors of teacher, baseline and the student at the T chosen on validation.
+
+    ``table`` is a sweep's; its ``attrs`` say by which measure T is chosen, which is printed, too.
+    """
     from kdtune.analysis.answer import analyze_table
     from kdtune.analysis.cells import find_cell_columns, select_first_cells
-    from kdtune.analysis.printed_tables import summarize_errors
-    from kdtune.analysis.selection_measure import has_students
+    from kdtune.analysis.printed_tables import summarize_errors, summarize_selected
+    from kdtune.analysis.selection_measure import MEASURE_NAMES, has_students
+    from kdtune.columns import NUM_ERROR
+    from kdtune.table import find_select
 
     if not has_students(table):
         return
     cell_columns = find_cell_columns(table)
+    select = find_select(table) or NUM_ERROR
     table, n_hidden = select_first_cells(table, cell_columns, MAX_SETTINGS)
-    summary = summarize_errors(analyze_table(table, cell_columns))
+    try:
+        answer = analyze_table(table, cell_columns, select=select)
+    except RequestError as error:  # What was trained is there, whatever can be said of it.
+        print_folded(f"The best T cannot be chosen: {error}")
+        return
+    summary = summarize_errors(answer)
     replicates = int(summary.pop("replicates").max())
     digits = 1 if replicates > 1 else 0
-    for name in NUMBER_COLUMNS:
+    for name in _NETWORKS:
         summary[name] = [_format_errors(errors, digits) for errors in summary[name]]
+    n_keys = list(summary.columns).index("teacher")
+    selected = summarize_selected(answer)
+    summary = summary.join(selected)
     means = f"means over {replicates} replicates" if replicates > 1 else "one replicate"
-    click.echo(f"Errors on the test split, {means}; T chosen on the validation split:")
-    print_table(summary, list(summary.columns).index("teacher"))
+    measures, choice = "Errors", "T chosen on"
+    if select != NUM_ERROR:
+        measures = f"Errors and {MEASURE_NAMES[select]}"
+        choice = f"T chosen by {MEASURE_NAMES[select]} on"
+    click.echo(f"{measures} on the test split, {means}; {choice} the validation split:")
+    print_table(summary, n_keys)
     if n_hidden:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")
 

@@ -11,6 +11,7 @@ import click
 from kdtune.cli.export import choose_format, export_table, refuse_table_itself
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, warn_of_stale_table
+from kdtune.columns import NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.text import pluralize
 
@@ -58,8 +59,10 @@ def show(
     With --per-class the table has the columns label (the class), n (test examples), num_error, accuracy and seen (was
     the network trained on that class?), as in --where "not seen".
     """
+    from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import is_sweep_table, read_plain_table
+    from kdtune.table import find_select
 
     file_format = chosen_format or (choose_format(output) if output else "table")
     warn_of_stale_table(results)
@@ -72,7 +75,8 @@ def show(
             raise RequestError(f"{results}: --per-class needs the folder of a sweep of kdtune, which records classes")
         table = _join_classes(results, table)
     refuse_table_itself(results, output)
-    table = query_table(table, columns or (None if is_sweep else "all"), where, sort)
+    select = find_select(locate_table(results)) or NUM_ERROR
+    table = query_table(table, columns or (None if is_sweep else "all"), where, sort, select)
     if table.empty:
         click.echo("No rows match.", err=True)
     if file_format == "table" and output is None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kdtune.columns import VALIDATION_MEASURES
+
 if TYPE_CHECKING:
     from kdtune.foreign.options import ReadingOptions
 
@@ -56,12 +58,22 @@ def add_margin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def add_select_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that says which of kdtune's measures T is chosen by."""
+    return click.option(
+        "--select", type=click.Choice(list(VALIDATION_MEASURES)),
+        help="The measure that T is chosen by, on the validation split where the table has it. "
+        "[default: what the sweep file says, else num_error]",
+    )(command)  # fmt: skip
+
+
 def take_reading_options(options: dict[str, Any]) -> ReadingOptions:
     """Remove what a user says about a table from the options of a command, and return it."""
     from kdtune.foreign.options import ReadingOptions
 
     names = ("column_map", "cell", "where", "repeats", "is_paired_by_order", "measure", "is_higher_better")
-    return ReadingOptions(**{name: options.pop(name) for name in names})
+    select = options.pop("select", None)  # which some commands do not have
+    return ReadingOptions(**{name: options.pop(name) for name in names}, select=select)
 
 
 def check_finite(_context: click.Context, parameter: click.Parameter, value: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kdtune.data.splits import Data
 from kdtune.plan.network import DataDraw
-from kdtune.settings import Digits, MakeClassification, Torchvision
+from kdtune.settings import Digits, GivenDataset, MakeClassification, Torchvision
 
 
 # A worker trains packs of one data set after another, so the last few data sets are worth keeping.
@@ -25,8 +25,13 @@ def load_data(data_draw: DataDraw) -> Data:
         case Digits() as settings:
             from kdtune.data.digits import load_digits_data
 
-            return load_digits_data(settings, random)
+            test_random = random if data_draw.test_seed is None else np.random.RandomState(data_draw.test_seed)
+            return load_digits_data(settings, random, test_random)
         case Torchvision() as settings:
             from kdtune.data.torchvision_images import load_image_data
 
             return load_image_data(settings, random)
+        case GivenDataset() as settings:
+            from kdtune.data.given import load_given_data
+
+            return load_given_data(settings, data_draw)

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Features = npt.NDArray[np.float32]
+from kdtune.data.mapped_examples import MappedExamples
+from kdtune.inputs.given_data import PartName
+
+Features = npt.NDArray[np.float32] | MappedExamples
 Labels = npt.NDArray[np.int64]
+
+
+class SplitRows(NamedTuple):
+    """The rows that the examples of a split have in the data as they were given.
+
+    Attributes
+    ----------
+    part : the part of the given data that they are in; ``all`` where kdtune splits the set.
+    indices : the row of each example in that part, (examples,).
+    """
+
+    part: PartName
+    indices: npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -22,9 +38,12 @@ class Data:
 
     Attributes
     ----------
-    x_train, x_val, x_test : features, (examples, features).
-    y_train, y_val, y_test : classes from 0, (examples,).
+    x_train, x_val, x_test : features, (examples, features); of data that are too large for the memory, rows are read
+        and scaled when they are indexed.
+    y_train, y_val, y_test : classes from 0, (examples,). The training examples of an unlabelled transfer set are all of
+        class 0; no loss reads that.
     n_classes : the number of classes, whether or not each has an example.
+    rows : where the examples of each split stand in the data as they were given; None for generated data.
     """
 
     x_train: Features
@@ -34,6 +53,7 @@ class Data:
     x_test: Features
     y_test: Labels
     n_classes: int
+    rows: Mapping[str, SplitRows] | None = None
 
     @property
     def train_classes(self) -> list[int]:
@@ -65,5 +85,10 @@ def select_classes(data: Data, classes: Sequence[int]) -> TransferSet:
     example_indices = np.flatnonzero(np.isin(data.y_train, list(classes)))
     if not len(example_indices):
         raise ValueError("the transfer set is empty: no training example is of its classes")
-    transfer_data = replace(data, x_train=data.x_train[example_indices], y_train=data.y_train[example_indices])
+    transfer_data = replace(data, x_train=_take(data.x_train, example_indices), y_train=data.y_train[example_indices])
     return TransferSet(transfer_data, example_indices)
+
+
+def _take(x: Features, indices: npt.NDArray[np.intp]) -> Features:
+    """Return these examples; of data that stay in their file, nothing is read."""
+    return x.select(indices) if isinstance(x, MappedExamples) else x[indices]

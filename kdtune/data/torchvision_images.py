@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from kdtune.data.splits import Data, Features, Labels
+from kdtune.data.splits import Data, Features, Labels, SplitRows
 from kdtune.files.images import list_image_files, read_images, read_labels
 from kdtune.settings import Torchvision
 
@@ -25,7 +25,12 @@ def load_image_data(settings: Torchvision, random: np.random.RandomState) -> Dat
     train, val = train_test_split(
         np.arange(len(x)), test_size=int(settings.val_size or 0), stratify=y, random_state=random
     )
-    return Data(x[train], y[train], x[val], y[val], x_test, y_test, settings.n_classes)
+    rows = {
+        "train": SplitRows("train", train),
+        "val": SplitRows("train", val),
+        "test": SplitRows("test", np.arange(len(x_test))),
+    }
+    return Data(x[train], y[train], x[val], y[val], x_test, y_test, settings.n_classes, rows)
 
 
 def _read_features(path: Path) -> Features:

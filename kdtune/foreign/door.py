@@ -36,8 +36,10 @@ from kdtune.foreign.files import read_file
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.plain_tables import flatten_texts, is_table, to_plain_table
 from kdtune.foreign.roles import SETTING_SUFFIX
+from kdtune.foreign.selection_notes import describe_selection
 from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
 from kdtune.foreign.unclear_columns import refuse_doubtful_numbers
+from kdtune.table import find_select
 from kdtune.text import suggest_nearest
 
 # The column names of an answer's frames and printed tables: a setting must have another name.
@@ -76,7 +78,15 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
             raise RequestError(f"--where {options.where}: no row of {n_rows:,} matches")
         notes.append(f"{len(frame):,} of {n_rows:,} rows match --where {options.where}.")
     refuse_doubtful_numbers(frame.columns, doubts, options)
+    if options.measure is None:
+        options = replace(options, select=_find_select(source, options))
     return standardize_table(frame, options, notes)
+
+
+def _find_select(source: Any, options: ReadingOptions) -> str:
+    """Return what T is chosen by: what the user says, else what the table says, else errors."""
+    stated = find_select(locate_table(str(source)) if isinstance(source, (str, Path)) else source)
+    return options.select or stated or NUM_ERROR
 
 
 def read_plain_table(source: Any) -> tuple[pd.DataFrame, list[str]]:
@@ -127,7 +137,9 @@ def standardize_table(frame: pd.DataFrame, options: ReadingOptions, notes: list[
         table = table.assign(**{name: table[name].map(to_text_id) for name in (ID, TEACHER_ID)})
     new_names = {name: f"{name}{SETTING_SUFFIX}" for name in table.columns if name in RESERVED}
     cell_columns = None if read.cell_columns is None else [new_names.get(name, name) for name in read.cell_columns]
-    return read._replace(table=table.rename(columns=new_names), cell_columns=cell_columns)
+    select = options.select or NUM_ERROR
+    notes = [*read.notes, *describe_selection(table, select, options.column_map, is_sweep)]
+    return read._replace(table=table.rename(columns=new_names), cell_columns=cell_columns, notes=notes, select=select)
 
 
 def _rename_mapped(table: pd.DataFrame, column_map: Mapping[str, str]) -> pd.DataFrame:

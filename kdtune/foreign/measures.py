@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from kdtune.analysis.column_values import to_numbers
-from kdtune.analysis.selection_measure import Measure
+from kdtune.analysis.selection_measure import Measure, make_missing_select_error
 from kdtune.columns import (
     ACCURACY,
+    BALANCED_ERROR,
     ERROR,
     MODEL,
     NUM_ERROR,
@@ -20,7 +21,9 @@ from kdtune.columns import (
     SCORE,
     STUDENT,
     VAL_ACCURACY,
+    VAL_BALANCED_ERROR,
     VAL_NUM_ERROR,
+    VALIDATION_MEASURES,
 )
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import split_words
@@ -58,6 +61,10 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
     if options.measure is not None:
         return _read_chosen_measure(table, options.measure, options)
     refuse_contradictory_maps(table, options)
+    select = options.select or NUM_ERROR
+    is_selected = select != NUM_ERROR
+    if is_selected and {select, VALIDATION_MEASURES[select]}.isdisjoint(table.columns):
+        raise make_missing_select_error(table, select)
     notes: list[str] = []
     _refuse_split_measures(table, options)
     for target, accuracy, is_validation in ((VAL_NUM_ERROR, VAL_ACCURACY, True), (NUM_ERROR, ACCURACY, False)):
@@ -80,9 +87,25 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
             to_numbers(table[target], errors[0])  # raises if one is negative
         elif not errors and len(accuracies) == 1:
             table = _to_error_rate(table, accuracies[0], target, accuracy, notes, _name_split(is_validation))
-    if VAL_NUM_ERROR not in table.columns and NUM_ERROR not in table.columns:
-        refuse_missing_measure(table)
+    if VAL_NUM_ERROR not in table.columns and NUM_ERROR not in table.columns and not is_selected:
+        table = _take_balanced_errors(table, notes)
     return MeasuredTable(table, notes, None)
+
+
+def _take_balanced_errors(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Take balanced errors for the errors of a table that has no others, and refuse one that has not these either."""
+    new_names = {}
+    for name, target in ((VAL_BALANCED_ERROR, VAL_NUM_ERROR), (BALANCED_ERROR, NUM_ERROR)):
+        if name in table.columns and is_numeric(table[name]):
+            notes.append(f"{name} is taken for the errors on the {_name_split(target == VAL_NUM_ERROR)} split.")
+            new_names[name] = target
+    if not new_names:
+        refuse_missing_measure(table)
+    table = table.rename(columns=new_names)
+    for name, target in new_names.items():
+        table = _to_error_rate_if_percent(table, target, notes)
+        to_numbers(table[target], name)  # raises if one is negative
+    return table
 
 
 def _refuse_split_measures(table: pd.DataFrame, options: ReadingOptions) -> None:

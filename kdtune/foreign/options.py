@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from kdtune.analysis.selection_measure import Measure
+from kdtune.analysis.selection_measure import Measure, check_select
 from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.text import describe_value
@@ -33,6 +33,7 @@ class ReadingOptions:
     is_paired_by_order: bool = False  # whether the n-th runs of all T belong together
     measure: str | None = None  # the column that T is chosen by, if it is not an error or an accuracy
     is_higher_better: bool | None = None  # the direction of the measure; None if the user does not say
+    select: str | None = None  # a measure of kdtune that T is chosen by; None if the user does not say
 
     def __post_init__(self) -> None:
         is_map = isinstance(self.column_map, Mapping)
@@ -49,6 +50,10 @@ class ReadingOptions:
                 raise RequestError(f"{name}: must be True or False, not {describe_value(flag)}")
         if self.repeats not in (None, *REPEATS):
             raise RequestError(f"repeats: must be 'once' or 'keep', not {describe_value(self.repeats)}")
+        if self.select is not None:
+            check_select(self.select)
+            if self.measure is not None:
+                raise RequestError("--select and --measure both say what T is chosen by; leave one out")
         if self.is_higher_better and self.measure is None:
             raise RequestError("--higher-is-better needs the name of the measure: --measure NAME --higher-is-better")
         has_errors = not {NUM_ERROR, VAL_NUM_ERROR}.isdisjoint(self.column_map)  # It insists that these are errors.
@@ -85,3 +90,4 @@ class ReadTable(NamedTuple):
     notes: list[str]  # what was understood, assumed or left out: sentences for the user
     measure: Measure | None = None  # None for errors
     reserve: str = ""  # why the settings may be wrong, and what to type then
+    select: str = NUM_ERROR  # what T is chosen by, if the user names no measure

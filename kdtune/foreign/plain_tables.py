@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from kdtune.columns import COLUMN_TYPES, ID, TEACHER_ID
+from kdtune.columns import COLUMN_TYPES, ID, LATER_COLUMNS, TEACHER_ID
 from kdtune.errors import RequestError
 from kdtune.foreign.nested_columns import flatten_columns, read_objects
 from kdtune.foreign.plain_arrays import PlainColumn
@@ -70,7 +70,8 @@ def _read_columns(table: LabelledColumns) -> PlainTable:
     labels, columns, notes = flatten_columns(table)
     names = list_plain_names(labels)
     # In the table of a sweep the types are right: there a shift of the biases of class "3" is text.
-    text_names = set(names) if set(COLUMN_TYPES) <= set(names) else _ID_COLUMNS
+    is_sweep = set(COLUMN_TYPES) - set(LATER_COLUMNS) <= set(names)
+    text_names = set(names) if is_sweep else _ID_COLUMNS
     plain_columns = [
         _read_column(name, column, name in text_names) for name, column in zip(names, columns, strict=True)
     ]

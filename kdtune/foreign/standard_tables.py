@@ -10,6 +10,7 @@ import pandas as pd
 from kdtune.analysis.cells import find_cell_columns
 from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
+    DESCRIPTIVE_COLUMNS,
     DONE,
     FAILED,
     ID,
@@ -198,7 +199,7 @@ def _classify(rows: RowNumbers, cell_columns: list[str]) -> OtherColumns:
 
 def _list_run_columns(table: pd.DataFrame, others: OtherColumns, cell_columns: list[str] | None) -> list[str]:
     """Return the columns that name a run: its setting, T and replicate."""
-    no_settings = {*others.all_names, SCORE, STATUS, *RESULT_COLUMNS}
+    no_settings = {*others.all_names, SCORE, STATUS, *RESULT_COLUMNS, *DESCRIPTIVE_COLUMNS}
     settings = [name for name in table.columns if name not in no_settings]
     return (
         settings

@@ -9,7 +9,17 @@ import pandas as pd
 
 from kdtune.analysis.column_values import has_several_values
 from kdtune.analysis.option_texts import suggest_map
-from kdtune.columns import MODEL, REPLICATE, RESULT_COLUMNS, SCORE, SHIFT_COLUMNS, STATUS, TEACHER_ID, TEMP
+from kdtune.columns import (
+    DESCRIPTIVE_COLUMNS,
+    MODEL,
+    REPLICATE,
+    RESULT_COLUMNS,
+    SCORE,
+    SHIFT_COLUMNS,
+    STATUS,
+    TEACHER_ID,
+    TEMP,
+)
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import (
     find_seeds,
@@ -24,7 +34,8 @@ from kdtune.foreign.split_columns import refuse_split_column
 from kdtune.foreign.wide_tables import refuse_wide_replicates
 from kdtune.text import suggest_nearest
 
-KNOWN_COLUMNS = {MODEL, TEMP, REPLICATE, STATUS, SCORE, TEACHER_ID, *RESULT_COLUMNS, *SHIFT_COLUMNS}
+_FIGURES = (*RESULT_COLUMNS, *DESCRIPTIVE_COLUMNS, *SHIFT_COLUMNS)
+KNOWN_COLUMNS = {MODEL, TEMP, REPLICATE, STATUS, SCORE, TEACHER_ID, *_FIGURES}
 _COPY = re.compile(r"( \(\d+\)|\.\d+)$")  # what the second of two columns of one name gets
 
 
@@ -86,9 +97,7 @@ def refuse_used_cell_columns(
             meaning = "the temperature"
         elif name == own_names.get(REPLICATE, REPLICATE) or (has_new_name and find_seeds([name])):
             meaning = "the replicate"
-        elif name in (options.measure, SCORE, *RESULT_COLUMNS, *SHIFT_COLUMNS) or (
-            has_new_name and is_measure_name(name)
-        ):
+        elif name in (options.measure, SCORE, *_FIGURES) or (has_new_name and is_measure_name(name)):
             meaning = "a measure"
         elif name == TEACHER_ID:
             meaning = "the id of a teacher"

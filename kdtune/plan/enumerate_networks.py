@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kdtune.plan.identity import SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
 from kdtune.plan.network import Classes, DataDraw, Model, Network, make_data_draw
-from kdtune.settings import Dataset, Settings, Shape, Train
+from kdtune.settings import Dataset, GivenOutputs, Settings, Shape, Train
 from kdtune.spec.sweep_spec import Case, SweepSpec
 
 
@@ -22,7 +22,8 @@ def enumerate_networks(spec: SweepSpec) -> Iterator[Network]:
         distill_hash = factory.hash_settings(case.distill)
         for teacher, baseline in factory.make_teachers_and_baselines(case):
             teachers.setdefault(teacher.id, teacher)
-            students.setdefault(baseline.id, baseline)
+            if case.dataset.has_training_labels:
+                students.setdefault(baseline.id, baseline)
             # Students are made here, because a method call for each of a million takes seconds.
             student_id = hash_text(
                 f"{SCHEMA}|distilled_student|{baseline.data.id}|{fit_key}|{baseline.draw}|{distill_hash}|{teacher.id}"
@@ -66,7 +67,7 @@ class NetworkFactory:
         self._sweep_seed = spec.seed
         self._replicates = spec.replicates
         self._settings_hashes: dict[int, str] = {}
-        self._data_draws: dict[tuple[int, int], DataDraw] = {}
+        self._data_draws: dict[tuple[int, int, bool], DataDraw] = {}
         self._order_seeds: dict[tuple[Hashable, ...], int] = {}
         self._networks: dict[tuple[Hashable, ...], Network] = {}
         self._transfer_classes: dict[tuple[int, int], Classes | None] = {}
@@ -97,7 +98,9 @@ class NetworkFactory:
 
     def make_fit_key(self, shape: Shape, train: Train, transfer: Classes | None) -> str:
         """Return the part of an id that stands for shape, training settings and transfer set."""
-        key = f"{self.hash_settings(shape)}|{self.hash_settings(train)}"
+        key = self.hash_settings(shape)
+        if shape.is_trained_by_steps:
+            key += f"|{self.hash_settings(train)}"
         if transfer is not None:
             key += f"|transfer {to_canonical_json(transfer)}"
         return key
@@ -111,18 +114,21 @@ class NetworkFactory:
         return settings_hash
 
     def _make_teacher_and_baseline(self, case: Case, replicate: int) -> TeacherAndBaseline:
-        data = self._make_data_draw(case.dataset, replicate % self._replicates.data)
-        teacher_draw = replicate % self._replicates.teacher
+        # What was trained elsewhere has no redraws, and belongs to one test split.
+        data_draw = replicate % self._replicates.data if case.dataset.is_redrawn else 0
+        data = self._make_data_draw(case.dataset, data_draw, keeps_test=not case.teacher.is_redrawn)
+        teacher_draw = replicate % self._replicates.teacher if case.teacher.is_redrawn else 0
         student_draw = replicate % self._replicates.student
         transfer = self.list_transfer_classes(case)
         teacher = self._make_network("teacher", data, case.teacher, case.teacher_train, teacher_draw)
         baseline = self._make_network("student", data, case.student, case.student_train, student_draw, transfer)
         return TeacherAndBaseline(teacher, baseline)
 
-    def _make_data_draw(self, settings: Dataset, draw: int) -> DataDraw:
-        key = id(settings), draw
+    def _make_data_draw(self, settings: Dataset, draw: int, keeps_test: bool) -> DataDraw:
+        keeps_test = keeps_test and settings.draws_test
+        key = id(settings), draw, keeps_test
         if key not in self._data_draws:
-            self._data_draws[key] = make_data_draw(settings, draw, self._sweep_seed)
+            self._data_draws[key] = make_data_draw(settings, draw, self._sweep_seed, keeps_test)
         return self._data_draws[key]
 
     def _make_network(
@@ -139,7 +145,7 @@ class NetworkFactory:
                 train=train,
                 draw=draw,
                 order_seed=self._derive_order_seed(model, data, draw),
-                weights_seed=derive_seed("weights", model, data.id, draw, to_canonical_json(shape.make_weights_key())),
+                weights_seed=self._derive_weights_seed(model, data, draw, shape),
                 transfer=transfer,
             )
         return self._networks[key]
@@ -149,3 +155,8 @@ class NetworkFactory:
         if key not in self._order_seeds:
             self._order_seeds[key] = derive_seed("order", *key)
         return self._order_seeds[key]
+
+    def _derive_weights_seed(self, model: Model, data: DataDraw, draw: int, shape: Shape) -> int:
+        if isinstance(shape, GivenOutputs):
+            return 0  # It has no weights.
+        return derive_seed("weights", model, data.id, draw, to_canonical_json(shape.make_weights_key()))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from kdtune.plan.identity import DATA_SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
 from kdtune.plan.memory_estimate import FLOAT32_BYTES, STACK_BYTES, estimate_training_bytes, round_up_to_alignment
-from kdtune.settings import Dataset, Distill, Layer, Shape, Train
+from kdtune.settings import Dataset, Distill, Layer, ModuleFacts, Shape, Train
 
 Model = Literal["teacher", "student", "distilled_student"]
 Classes = tuple[int, ...]
@@ -24,6 +24,8 @@ class DataDraw:
     draw : number of the draw, from 0.
     seed : the random state that the data are generated or split with.
     sweep_seed : ``seed`` of the sweep file.
+    test_seed : the random state that test data are drawn with, if that is another one: the outputs of a teacher who
+        has seen certain examples belong to one test split.
     """
 
     id: str
@@ -31,6 +33,7 @@ class DataDraw:
     draw: int
     seed: int
     sweep_seed: int
+    test_seed: int | None = None
 
 
 # Treat it as frozen. It is not declared so: a frozen dataclass takes longer to make, and a sweep may have a million.
@@ -69,7 +72,7 @@ class Network:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """(channels, height, width) of images, (features,) of other data."""
-        return self.data.settings.image or (self.data.settings.n_features,)
+        return self.data.settings.input_shape
 
     @property
     def layers(self) -> list[Layer]:
@@ -78,9 +81,24 @@ class Network:
         return self.shape.list_layers(data.n_features, data.image, data.n_classes)
 
     @property
-    def n_params(self) -> int:
-        """The number of parameters, biases included."""
-        return sum((layer.inputs + 1) * layer.outputs for layer in self.layers)
+    def facts(self) -> ModuleFacts | None:
+        """What is known of a module of the user's; None for other networks."""
+        data = self.data.settings
+        return self.shape.get_facts(data.input_shape, data.n_classes)
+
+    @property
+    def n_params(self) -> int | None:
+        """The number of parameters, biases included; None where it is not known."""
+        if self.layers:
+            return sum((layer.inputs + 1) * layer.outputs for layer in self.layers)
+        return self.facts.n_params if self.facts else None
+
+    @property
+    def multiply_adds(self) -> int | None:
+        """Multiply-adds of one forward pass for one example, biases not counted; None where they are not known."""
+        if self.layers:
+            return sum(layer.inputs * layer.outputs * layer.positions for layer in self.layers)
+        return self.facts.multiply_adds if self.facts else None
 
     @property
     def is_bitwise_reproducible(self) -> bool:
@@ -92,12 +110,15 @@ class Network:
     @property
     def training_bytes(self) -> int:
         """Estimated bytes that it reads and writes in a training step, without its data."""
+        if self.facts:
+            n_values = 4 * self.facts.n_params + 2 * self.facts.activations * self.train.batch_size
+            return FLOAT32_BYTES * n_values
         return estimate_training_bytes(self.layers, self.train.batch_size)
 
     @property
     def stack_size(self) -> int:
         """How many networks like this one train fastest as one stack on a CPU."""
-        if not self.shape.is_faster_stacked:
+        if not self.shape.is_faster_stacked or (self.facts and self.facts.reason_alone is not None):
             return 1
         return max(1, STACK_BYTES // self.training_bytes)
 
@@ -122,6 +143,10 @@ class Network:
         A layer takes three products per example: forward, the gradient of its weights and the gradient
         of its input; the first layer does without the last.
         """
+        if not self.shape.is_trained_by_steps:
+            return self.shape.estimate_work(self.n_train, self.data.settings.n_features)
+        if self.facts:
+            return self.train.epochs * self.n_train * 3 * self.facts.multiply_adds
         products = [layer.inputs * layer.outputs * layer.positions for layer in self.layers]
         return self.train.epochs * self.n_train * (3 * sum(products) - products[0])
 
@@ -171,13 +196,22 @@ class Pack:
         )
 
 
-def make_data_draw(settings: Dataset, draw: int, sweep_seed: int) -> DataDraw:
-    """Return one draw of a data set, with the id and the seed that follow from its settings."""
+def make_data_draw(settings: Dataset, draw: int, sweep_seed: int, keeps_test: bool = False) -> DataDraw:
+    """Return one draw of a data set, with the id and the seed that follow from its settings.
+
+    Parameters
+    ----------
+    keeps_test : Whether all draws have the test data of the first one.
+    """
     settings_json = to_canonical_json(select_hashed_settings(settings))
-    data_id = hash_text(to_canonical_json(["data", DATA_SCHEMA, sweep_seed, draw, settings_json]))
+    key = ["data", DATA_SCHEMA, sweep_seed, draw, settings_json]
+    if keeps_test and draw > 0:  # The first draw is the same either way.
+        key.append("test data of the first draw")
+    data_id = hash_text(to_canonical_json(key))
     # scikit-learn takes seeds below 2**32.
     seed = derive_seed("data", data_id) >> 32
-    return DataDraw(data_id, settings, draw, seed, sweep_seed)
+    test_seed = make_data_draw(settings, 0, sweep_seed).seed if keeps_test and draw > 0 else None
+    return DataDraw(data_id, settings, draw, seed, sweep_seed, test_seed)
 
 
 def make_pack(networks: Iterable[Network]) -> Pack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -14,10 +15,12 @@ class NetworkType:
     """The type of networks that have equal shapes, equal training settings and equally large data.
 
     ``NetworkTypes`` makes one object per type, so types are compared and hashed by identity. The
-    attributes are those of one ``Network`` of the type.
+    attributes are those of one ``Network`` of the type; ``steps`` are those of its training, 0
+    if it is trained otherwise.
     """
 
     work: int
+    steps: int
     training_bytes: int
     data_bytes: int
     stack_size: int
@@ -45,8 +48,13 @@ class NetworkTypes:
         if network_type is None:
             settings_key = *_serialize_settings(network), transfer_key
             if settings_key not in self._types_by_settings:
+                train, is_trained_by_steps = network.train, network.shape.is_trained_by_steps
                 self._types_by_settings[settings_key] = NetworkType(
-                    network.work, network.training_bytes, network.data_bytes, network.stack_size
+                    work=network.work,
+                    steps=train.epochs * math.ceil(network.n_train / train.batch_size) if is_trained_by_steps else 0,
+                    training_bytes=network.training_bytes,
+                    data_bytes=network.data_bytes,
+                    stack_size=network.stack_size,
                 )
             network_type = self._types_by_settings[settings_key]
             self._types_by_identity[identity_key] = network_type

@@ -10,8 +10,10 @@ them are of one type: equal layers, equal training settings, equally large data 
 3. Starting a trial takes time, which is much beside a short training. So several small cells are merged into
    one pack, if they wait for the same teacher pack or for none: merging delays no cell.
 4. A cell that is larger than ``PackLimits`` allows is split evenly.
-5. If the packs are few and no multiple of the workers, the smallest ones are split, so that fewer workers idle
-   at the end of the sweep (``pack_students`` does steps 2 to 5).
+5. In a small sweep, a pack that would train too long is split, so that rows come soon and an interruption loses
+   little (``limit_loss``).
+6. If the packs are few and no multiple of the workers, the smallest ones are split, so that fewer workers idle
+   at the end of the sweep (``pack_students`` does steps 2 to 6).
 
 Packs change the time that a sweep takes. On a CPU they change no result of networks that are bitwise
 reproducible (see ``Network``). For all other networks, and for all networks on a GPU, the last bits of a result
@@ -21,12 +23,14 @@ may depend on the pack; packs then follow from the sweep and its limits alone (s
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from kdtune.plan.network import Network, Pack, make_pack
 from kdtune.plan.network_types import NetworkType, NetworkTypes
+from kdtune.plan.training_time import count_networks_within, estimate_seconds, estimate_stacked_seconds
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -39,6 +43,10 @@ MAX_PACKS_PER_WORKER_TO_SPLIT = 8
 # Merging stops when a pack has its share of the total work among this many packs per worker, which leaves about so
 # many if no cell is large. They can be shared evenly even if some take longer than others.
 MERGED_PACKS_PER_WORKER = 4
+# Rows come about every so many seconds of work on one core, and an interruption loses no more. Packs of a larger sweep
+# may take a tenth of it: small stacks are slower per network, and starting a trial takes time.
+MAX_PACK_SECONDS = 6.0
+MAX_PACK_SHARE = 0.1
 # A pack on a GPU is meant to fill it: its networks are small, and 4 GiB leave room on any current card.
 GPU_PACK_BYTES = 4 << 30
 GPU_PACK_NETWORKS = 4096
@@ -54,16 +62,29 @@ class PackLimits:
         of its pack start again.
     max_bytes : bytes of the data of its networks and of what they read and write in a training step.
     max_merged_work : multiply-adds up to which small cells are merged into one pack.
+    max_seconds : estimated seconds of training on one core; see ``count_networks_within`` for what is longer.
     """
 
     max_networks: int = 64
     max_bytes: int = 1 << 30
     max_merged_work: float = MAX_MERGED_WORK
+    max_seconds: float = math.inf
 
     @classmethod
     def for_gpu(cls, gpu_share: float) -> PackLimits:
         """Return the limits of a worker that has this share of a GPU."""
         return cls(max_networks=GPU_PACK_NETWORKS, max_bytes=int(gpu_share * GPU_PACK_BYTES), max_merged_work=math.inf)
+
+
+def limit_loss(limits: PackLimits, networks: Iterable[Network]) -> PackLimits:
+    """Return the limits of packs of which an interruption loses little, for all networks that a plan trains.
+
+    They are for networks whose results do not depend on the pack: the cut differs with what is left to train.
+    """
+    types = NetworkTypes()
+    n_networks_by_type = Counter(types.find(network) for network in networks)
+    total_seconds = sum(n * estimate_stacked_seconds(network_type) for network_type, n in n_networks_by_type.items())
+    return replace(limits, max_seconds=max(MAX_PACK_SECONDS, MAX_PACK_SHARE * total_seconds))
 
 
 @dataclass
@@ -94,6 +115,7 @@ def pack_teachers(teachers: list[Network], workers: int, limits: PackLimits, lim
         max_networks = min(math.ceil(len(teachers) / workers), limits.max_networks, max_by_memory)
         if limit_to_stack:
             max_networks = min(max_networks, network_type.stack_size)
+        max_networks = int(min(max_networks, count_networks_within(network_type, limits.max_seconds)))
         packs += [make_pack(part) for part in split_evenly(members, max(1, max_networks))]
     return _sort_by_work(packs)
 
@@ -126,7 +148,8 @@ def pack_students(
     packs = []
     for (network_type, _), mergeable_cells in _group_by(cells, get_merge_key).items():
         max_by_memory = (limits.max_bytes - network_type.data_bytes) // network_type.training_bytes
-        max_networks = max(1, min(limits.max_networks, max_by_memory))
+        max_by_seconds = count_networks_within(network_type, limits.max_seconds)
+        max_networks = max(1, int(min(limits.max_networks, max_by_memory, max_by_seconds)))
         for networks in _merge_small_cells(mergeable_cells, max_merged_work, limits):
             packs += [make_pack(part) for part in split_evenly(networks, max_networks)]
     return _split_remainder(_sort_by_work(packs), workers)
@@ -173,6 +196,7 @@ def _merge_small_cells(cells: list[_Cell], max_work: float, limits: PackLimits) 
         n_bytes = (n_merged_cells + 1) * network_type.data_bytes + n_networks * network_type.training_bytes
         fits = (
             n_networks * network_type.work <= max_work
+            and estimate_seconds(network_type, n_networks) <= limits.max_seconds
             and n_networks <= limits.max_networks
             and n_bytes <= limits.max_bytes
         )

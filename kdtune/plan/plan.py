@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kdtune.plan.network import Network, Pack
-from kdtune.plan.packing import PackLimits, pack_students, pack_teachers
+from kdtune.plan.packing import PackLimits, limit_loss, pack_students, pack_teachers
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def make_plan(
     if not fixed_packs:
         needed_ids = missing_ids | lost_teachers
         networks_to_pack = [network for network in networks if network.id in needed_ids]
+        limits = limit_loss(limits, networks_to_pack)
     pack_workers = 1 if fixed_packs else workers
     teachers = [network for network in networks_to_pack if network.model == "teacher"]
     students_and_baselines = [network for network in networks_to_pack if network.model != "teacher"]

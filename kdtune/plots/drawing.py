@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kdtune.analysis.answer import Answer
-from kdtune.columns import ACCURACY, NUM_ERROR
+from kdtune.columns import ACCURACY, BALANCED_ERROR, NLL, NUM_ERROR
 from kdtune.plots import style
 from kdtune.plots.confusion import plot_confusion
 from kdtune.plots.excess import plot_excess
@@ -68,7 +68,8 @@ def _list_network_figures(networks: ChosenNetworks) -> dict[str, Callable[[], Fi
 
 def _list_answer_figures(answer: Answer) -> dict[str, Callable[[], Figure]]:
     figures: dict[str, Callable[[], Figure]] = {}
-    for measure in (ACCURACY, NUM_ERROR):
+    # nll and balanced error are drawn if T is chosen by them.
+    for measure in (ACCURACY, NUM_ERROR, NLL, BALANCED_ERROR):
         if measure in answer.curves:
             figures[measure] = partial(plot_against_temperature, answer, measure)
     if (answer.t_opt["temperatures"] == 1).all():

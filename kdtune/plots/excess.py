@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kdtune.analysis.answer import Answer
+from kdtune.columns import NUM_ERROR
 from kdtune.plots import layout, style
 from kdtune.plots.student_curves import StudentCurves, group_curves
 from kdtune.plots.style import CurveStyle, Key
@@ -74,7 +75,8 @@ def plot_excess(answer: Answer) -> Figure:
         layout.label_lowest(all_axes, "temperature T")
         layout.note_omitted(figure, len(panels), sum(len(curves) for curves in excess.values()), "settings")
         if answer.measure is None:
-            figure.supylabel(f"relative excess error\nover the best T ({answer.selection_split} split)", fontsize=9)
+            name = "error" if answer.test_measure == NUM_ERROR else answer.measure_name
+            figure.supylabel(f"relative excess {name}\nover the best T ({answer.selection_split} split)", fontsize=9)
         else:
             figure.supylabel(f"{answer.measure.name}: how much worse\nthan at the best T", fontsize=9)
         has_arrows = any((excess[panel.data_key][panel.student_key]["excess"] > axis_max).any() for panel in panels)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.selection_measure import MEASURE_NAMES
 from kdtune.columns import NUM_ERROR
 from kdtune.plots import layout, style
 from kdtune.plots.student_curves import group_curves
@@ -21,13 +22,15 @@ MAX_MARKS = 16  # A curve with more points has marks at some of them only.
 
 
 def plot_gain(answer: Answer) -> Figure:
-    """Plot the share of the baseline's test errors that distillation removes: one panel per data set.
+    """Plot the share of the baseline's test errors, or of what T is chosen by, that distillation removes.
+
+    There is one panel per data set.
 
     Bands are 95 % confidence intervals of the paired differences, or of differences of means where runs are unpaired.
     """
     student_curves = group_curves(answer)
     gains = {
-        data_key: {key: compute_relative_gain(curve) for key, curve in curves.items()}
+        data_key: {key: compute_relative_gain(curve, answer.test_measure) for key, curve in curves.items()}
         for data_key, curves in student_curves.curves.items()
     }
     panels = layout.arrange_panels(answer.curves, student_curves.data_columns)
@@ -48,23 +51,25 @@ def plot_gain(answer: Answer) -> Figure:
         layout.note_omitted(figure, layout.count_panels(panels), len(gains))
         layout.share_axes(all_axes)
         layout.label_lowest(all_axes, "temperature T")
-        figure.supylabel("share of the baseline's test errors removed", fontsize=9)
+        figure.supylabel(f"share of the baseline's test {MEASURE_NAMES[answer.test_measure]} removed", fontsize=9)
         layout.add_legend(figure, layout.order_handles(handles, student_curves.labels.values()))
     return figure
 
 
-def compute_relative_gain(curve: pd.DataFrame) -> pd.DataFrame:
-    """Compute a cell's gain over its baseline as a share of the baseline's errors.
+def compute_relative_gain(curve: pd.DataFrame, test_measure: str = NUM_ERROR) -> pd.DataFrame:
+    """Compute a cell's gain over its baseline as a share of the baseline's errors, or of what T is chosen by.
 
     Parameters
     ----------
-    curve : One row per T, with the columns ``T``, ``gain``, ``gain_low``, ``gain_high`` and ``baseline_num_error``.
+    curve : One row per T, with the columns ``T``, ``gain``, ``gain_low``, ``gain_high`` and the measure of
+        the baseline, such as ``baseline_num_error``.
+    test_measure : The measure that the gain is in.
 
     Returns
     -------
     One row per T: ``T``, and ``gain``, ``low``, ``high`` as shares.
     """
-    baseline = curve[f"baseline_{NUM_ERROR}"]
+    baseline = curve[f"baseline_{test_measure}"]
     return pd.DataFrame(
         {
             "T": curve["T"],

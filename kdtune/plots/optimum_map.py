@@ -35,7 +35,7 @@ class OptimumMap:
 
 
 def plot_optimum_map(answer: Answer) -> Figure:
-    """Plot the grid temperature with the fewest errors of every cell.
+    """Plot the best grid temperature of every cell: that with the fewest errors, or the best of another measure.
 
     Cells are hatched where all temperatures are tied, and where the best one lies at an end of the grid.
     """

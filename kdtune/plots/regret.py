@@ -13,6 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.fixed_temperature import compute_relative_regret
+from kdtune.columns import NUM_ERROR
 from kdtune.plots import layout, style
 from kdtune.plots.student_curves import group_curves
 from kdtune.plots.style import Key
@@ -40,7 +41,7 @@ def plot_regret(answer: Answer) -> Figure:
         all_regrets: list[float] = []
         for x, T in enumerate(temperatures):
             rows = curves[curves["T"] == T]
-            regrets = compute_relative_regret(rows)
+            regrets = compute_relative_regret(rows, answer.test_measure)
             all_regrets += regrets.dropna().tolist()
             for offset, (student_key, (color, marker)) in zip(offsets, styles.items(), strict=True):
                 student_regrets = regrets[_match_rows(rows, student_curves.student_columns, student_key)]
@@ -58,7 +59,8 @@ def plot_regret(answer: Answer) -> Figure:
         axes.margins(y=0.1)
         axes.set_yticks(_choose_ticks(all_regrets))
         axes.set_xticks(range(len(temperatures)), [f"T = {T:g}" for T in temperatures])
-        axes.set_ylabel("relative excess error\nover the setting's best T (test split)")
+        name = "error" if answer.test_measure == NUM_ERROR else answer.measure_name
+        axes.set_ylabel(f"relative excess {name}\nover the setting's best T (test split)")
         layout.add_legend(figure, handles)
     return figure
 

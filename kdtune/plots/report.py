@@ -20,6 +20,7 @@ from kdtune.analysis.error_units import are_percents, name_difference_unit, name
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import LARGER_THAN_TEACHER
 from kdtune.analysis.printed_effects import format_effects
+from kdtune.analysis.selection_measure import MEASURE_DEFINITIONS, MEASURE_NAMES, MEASURE_TITLES
 from kdtune.analysis.table_terms import (
     describe_pairing,
     explain_optima,
@@ -27,7 +28,19 @@ from kdtune.analysis.table_terms import (
     has_several_runs,
     judge_test_errors,
 )
-from kdtune.columns import ACCURACY, BASELINE, DONE, ERROR, MODEL, NUM_ERROR, STATUS, STUDENT, TEACHER
+from kdtune.columns import (
+    ACCURACY,
+    BALANCED_ERROR,
+    BASELINE,
+    DONE,
+    ERROR,
+    MODEL,
+    NLL,
+    NUM_ERROR,
+    STATUS,
+    STUDENT,
+    TEACHER,
+)
 from kdtune.files.atomic import write_atomically
 from kdtune.plots.drawing import ChosenNetworks, list_figures, save_figure
 from kdtune.text import NOTHING, pluralize
@@ -35,8 +48,8 @@ from kdtune.versions import list_versions
 
 MAX_ROWS = 1000  # of a table on the page
 FIRM_REPLICATES = 3  # With fewer replicates the page has a warning.
-FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", NUM_ERROR, ACCURACY, "networks", "per_class",
-           "confusion", "learning")  # fmt: skip
+FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", NLL, BALANCED_ERROR, NUM_ERROR, ACCURACY, "networks",
+           "per_class", "confusion", "learning")  # fmt: skip
 MODEL_NAMES = {TEACHER: "teacher", BASELINE: "baseline", STUDENT: "distilled student"}
 _LEADING_NUMBER = re.compile(r"(?:at (?:most|least) )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
@@ -97,8 +110,11 @@ def write_report(
         terms={
             "settings": explain_optima(answer),
             "test": explain_test_errors(answer) if "test" in frames else [],
+            "selected": explain_test_errors(answer, answer.test_measure) if "selected" in frames else [],
         },
         choice=judge_test_errors(answer) if "test" in frames else "",
+        selected=_describe_selected(answer) if "selected" in frames else {},
+        measure=answer.measure_name if answer.measure is None else MEASURE_NAMES[NUM_ERROR],
         is_paired=answer.is_paired,
         pairing=describe_pairing(answer),
         units={"errors": name_unit(is_percent), "differences": name_difference_unit(is_percent)},
@@ -122,15 +138,29 @@ def _collect_frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFra
         "settings": printed_tables.format_optima(answer),
         "failures": _count_failures(table),
     }
+    optional_frames = {}
+    if not answer.selected_test.empty:
+        frames["selected"] = printed_tables.format_test_errors(answer, answer.test_measure)
+        if has_several_runs(answer):
+            optional_frames["selected_differences"] = printed_tables.format_differences(answer, answer.test_measure)
+    if len(answer.fixed):
+        frames["fixed"] = printed_tables.format_fixed_temperatures(answer)
     if "student" in answer.test:
         frames["test"] = printed_tables.format_test_errors(answer)
-        frames["fixed"] = printed_tables.format_fixed_temperatures(answer)
-        optional_frames = {"calibration": printed_tables.format_calibration(answer)}
+        optional_frames["calibration"] = printed_tables.format_calibration(answer)
         if has_several_runs(answer):  # Differences of single runs have no intervals.
             optional_frames["differences"] = printed_tables.format_differences(answer)
-        n_keys = len(answer.cell_columns) + 1  # with T
-        frames |= {name: frame for name, frame in optional_frames.items() if len(frame.columns) > n_keys}
-    return frames
+    n_keys = len(answer.cell_columns) + 1  # with T
+    return frames | {name: frame for name, frame in optional_frames.items() if len(frame.columns) > n_keys}
+
+
+def _describe_selected(answer: Answer) -> dict[str, str]:
+    """Return what the page says about the measure that T was chosen by, where that is not errors."""
+    return {
+        "title": MEASURE_TITLES[answer.test_measure],
+        "definition": MEASURE_DEFINITIONS[answer.test_measure],
+        "choice": judge_test_errors(answer, answer.test_measure),
+    }
 
 
 def _make_page_table(frame: pd.DataFrame) -> PageTable:

@@ -24,7 +24,12 @@ def write_report_command(source: str, options: ReadingOptions, margins: Margins)
         words += ["--map", ",".join(f"{name}={own_name}" for name, own_name in options.column_map.items())]
     if options.cell is not None:
         words += ["--cell", ",".join(options.cell) or "none"]
-    for option, value in (("--where", options.where), ("--repeats", options.repeats), ("--measure", options.measure)):
+    for option, value in (
+        ("--where", options.where),
+        ("--repeats", options.repeats),
+        ("--measure", options.measure),
+        ("--select", options.select),
+    ):
         if value is not None:
             words += [option, value]
     if options.is_paired_by_order:

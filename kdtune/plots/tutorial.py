@@ -15,12 +15,16 @@ from scipy.special import softmax
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import group_rows
+from kdtune.analysis.selection_measure import MEASURE_NAMES
 from kdtune.columns import ACCURACY, NUM_ERROR
 from kdtune.plots import layout, style
 from kdtune.plots.student_curves import StudentCurves, group_curves
 from kdtune.plots.style import CurveStyle, Key
 
-MEASURE_LABELS = {NUM_ERROR: "errors on the test set", ACCURACY: "accuracy on the test set"}
+MEASURE_LABELS = {
+    **{measure: f"{name} on the test set" for measure, name in MEASURE_NAMES.items()},
+    ACCURACY: "accuracy on the test set",
+}
 MAX_MARKS = 16  # A curve with more points has marks at some of them only.
 LOG_RATIO = 8  # greatest over lowest errors, beyond which a linear axis would squeeze the better students
 

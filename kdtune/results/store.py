@@ -46,7 +46,7 @@ from kdtune.results.weights import save_weights
 from kdtune.table import merge_tables, read_table, rows_to_arrow, write_chunks, write_table
 
 if TYPE_CHECKING:
-    from kdtune.train.train_pack import TrainedNetwork
+    from kdtune.train.trained_network import TrainedNetwork
 
 DETAIL_CHUNK = 500  # networks whose details are in memory at once: each may have thousands of rows
 MAX_PARTS = 256  # parts before they are compacted: opening many small files costs more than reading their rows
@@ -248,11 +248,9 @@ class Store:
             If the disk is full or the folder cannot be written.
         """
         for result in results:
-            if result.weights is None:
-                continue
-            if result.network.model == TEACHER:
+            if result.network.model == TEACHER and result.logits is not None:
                 self.teachers.save(result)
-            else:
+            elif result.weights is not None:
                 self._save_student(result)
         self.write_part(pack_id, [result.row for result in results])
 

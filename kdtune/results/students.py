@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from kdtune.columns import DONE, ID, MODEL, STATUS, STUDENT, TEACHER, TEMP
+from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, STATUS, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
 from kdtune.files.storage_errors import convert_os_errors
+from kdtune.inputs.given_data import GivenData
 from kdtune.plan.network import make_data_draw
 from kdtune.results.store import Store
 from kdtune.results.teacher_files import WEIGHTS_FILE
 from kdtune.results.weights import check_weights, load_weights
 from kdtune.settings import DatasetSetting
-from kdtune.table import read_table, to_frame
+from kdtune.table import find_select, read_table, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,12 +74,15 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     with safe_open(_find_weights(Path(results), id), framework="np") as file:
         metadata = file.metadata()
     try:
-        context = {"data_root": data_root and str(data_root)}
+        context: dict[str, Any] = {"data_root": data_root and str(data_root)}
+        if "given" in metadata:
+            context["given"] = GivenData.model_validate_json(metadata["given"])
         settings = TypeAdapter[Any](DatasetSetting).validate_json(metadata["data"], context=context)
     except ValidationError as error:
         raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
     draw_index, sweep_seed = json.loads(metadata["data_draw"])
-    draw = make_data_draw(settings, draw_index, sweep_seed)
+    keeps_test = json.loads(metadata.get("keeps_test", "false"))
+    draw = make_data_draw(settings, draw_index, sweep_seed, keeps_test)
     # Files of earlier versions have no "data_id".
     if metadata.get("data_id", draw.id) != draw.id:
         location = f" in {settings.root}" if hasattr(settings, "root") else ""
@@ -106,7 +111,7 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
     table_ids = _read_table_ids(folder)
     if id_prefix and any(network_id.startswith(id_prefix) for network_id in table_ids):
         raise RequestError(
-            f"{folder}: no weights are kept of network {id_prefix}; sweep with --keep-students best or all, "
+            f"{folder}: no weights are kept of network {id_prefix}; sweep with --keep-students all, "
             f"and with --fresh if it was trained without"
         )
     similar_ids = difflib.get_close_matches(id_prefix, [*path_by_id, *table_ids], n=1)
@@ -123,7 +128,9 @@ def _read_table_ids(folder: Path) -> list[str]:
     return ids
 
 
-def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
+def prune_students(
+    store: Store, rows: pa.Table, best_only: bool, removable_ids: Container[str] | None = None
+) -> int:
     """Remove the weights of students that are not to be kept, and return how many of those to be kept have none.
 
     Weights are written when a student is trained: one that was trained without keeping them has none.
@@ -133,6 +140,7 @@ def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
     store : the sweep's folder.
     rows : the rows of the sweep.
     best_only : keep only the distilled students at each cell's chosen T, in every replicate; otherwise all students.
+    removable_ids : the networks whose weights may be removed; None for all of the rows.
 
     Raises
     ------
@@ -145,7 +153,7 @@ def prune_students(store: Store, rows: pa.Table, best_only: bool) -> int:
         students = _select_best(table, students[students[MODEL] == STUDENT])
     kept_ids = set(students[ID])
     for network_id in table[ID]:
-        if network_id not in kept_ids:
+        if network_id not in kept_ids and (removable_ids is None or network_id in removable_ids):
             path = store.get_student_path(network_id)
             with convert_os_errors(f"remove {path}"):
                 path.unlink(missing_ok=True)
@@ -158,6 +166,6 @@ def _select_best(table: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:
 
     if students.empty:
         return students
-    answer = analyze_table(table)
+    answer = analyze_table(table, select=find_select(table) or NUM_ERROR)
     keys = [*answer.cell_columns, TEMP]
     return students.merge(answer.t_opt.rename(columns={"T_opt": TEMP})[keys], on=keys)

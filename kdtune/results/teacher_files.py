@@ -1,7 +1,8 @@
 """The files of one trained teacher, which lie in a folder that is named after its id.
 
 - ``train.npy, val.npy, test.npy``: its logits on each split, (examples, classes), float32.
-- ``weights.safetensors``: its weights, and what it takes to build the network again.
+- ``weights.safetensors``: its weights, and what it takes to build the network again. A teacher that is given by its
+  outputs, or is no module, has none, which the metadata of its row say.
 - ``row.parquet``: its row of the table. Its pages have checksums of their own.
 - ``checksums.json``: the checksums of logits and weights.
 
@@ -16,7 +17,7 @@ a file at the moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,14 +34,14 @@ from kdtune.results.weights import check_weights, save_weights
 from kdtune.table import read_table, rows_to_arrow, write_table
 
 if TYPE_CHECKING:
-    from kdtune.train.train_pack import TrainedNetwork
+    from kdtune.train.trained_network import TrainedNetwork
 
 LOGITS_FILES = {"train": "train.npy", "val": "val.npy", "test": "test.npy"}  # by split
 SIZE_COLUMNS = {"train": N_TRAIN, "val": N_VAL, "test": N_TEST}  # by split: its number of examples
 WEIGHTS_FILE = "weights.safetensors"
 ROW_FILE = "row.parquet"
-CHECKSUMMED_FILES = (*LOGITS_FILES.values(), WEIGHTS_FILE)
 
+_NO_WEIGHTS_KEY = b"kdtune_no_weights"  # in the metadata of the row of a teacher without weights
 _CHECKSUMS_KEY = b"kdtune_checksums"  # in the metadata of a row that was saved with checksums: their file's name
 
 
@@ -54,10 +55,24 @@ def write_files(folder: Path, result: TrainedNetwork) -> None:
     """
     for split, logits in (result.logits or {}).items():
         write_atomically(folder / LOGITS_FILES[split], partial(_write_array, logits))
-    save_weights(folder / WEIGHTS_FILE, result)
-    row = rows_to_arrow([result.row])
-    write_table(row.replace_schema_metadata({_CHECKSUMS_KEY: CHECKSUMS_FILE.encode()}), folder / ROW_FILE)
-    write_checksums(folder, CHECKSUMMED_FILES)
+    metadata = {_CHECKSUMS_KEY: CHECKSUMS_FILE.encode()}
+    if result.weights is None:
+        metadata[_NO_WEIGHTS_KEY] = b"true"
+    else:
+        save_weights(folder / WEIGHTS_FILE, result)
+    write_table(rows_to_arrow([result.row]).replace_schema_metadata(metadata), folder / ROW_FILE)
+    write_checksums(folder, list_checksummed_files(folder))
+
+
+def list_checksummed_files(folder: Path) -> list[str]:
+    """List the files of a teacher that have checksums: its logits, and its weights if it has any."""
+    names = list(LOGITS_FILES.values())
+    return names if has_no_weights(folder) else [*names, WEIGHTS_FILE]
+
+
+def has_no_weights(folder: Path) -> bool:
+    """Return whether a teacher was saved without weights."""
+    return _NO_WEIGHTS_KEY in _read_row_metadata(folder)
 
 
 def read_row(folder: Path) -> pa.Table:
@@ -79,14 +94,17 @@ def check_structure(folder: Path, row: pa.Table) -> None:
         n_examples = row[size_column][0].as_py() if size_column in row.column_names else None
         if n_logits != n_examples:
             raise ValueError(f"{file_name} holds the logits of {n_logits} examples, {ROW_FILE} says {n_examples}")
-    check_weights(folder / WEIGHTS_FILE)
+    if not has_no_weights(folder):
+        check_weights(folder / WEIGHTS_FILE)
 
 
-def check_unchanged(folder: Path, names: Sequence[str] = CHECKSUMMED_FILES) -> None:
-    """Check that some of a teacher's files match their checksums.
+def check_unchanged(folder: Path, names: Sequence[str] | None = None) -> None:
+    """Check that some of a teacher's files, or all of them, match their checksums.
 
     In a folder of an earlier version, which has no checksums, the files need only exist.
     """
+    if names is None:
+        names = list_checksummed_files(folder)
     if has_checksums(folder) or _was_saved_with_checksums(folder):
         compare_checksums(folder, names)
         return
@@ -96,10 +114,14 @@ def check_unchanged(folder: Path, names: Sequence[str] = CHECKSUMMED_FILES) -> N
 
 
 def _was_saved_with_checksums(folder: Path) -> bool:
+    return _CHECKSUMS_KEY in _read_row_metadata(folder)
+
+
+def _read_row_metadata(folder: Path) -> Mapping[bytes, bytes]:
     path = folder / ROW_FILE
     try:
         with classify_read_errors(path):
-            return _CHECKSUMS_KEY in (pq.read_schema(path).metadata or {})
+            return pq.read_schema(path).metadata or {}
     except pa.ArrowException:
         raise ValueError(f"{ROW_FILE} cannot be read") from None
 

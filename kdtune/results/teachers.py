@@ -30,11 +30,11 @@ from kdtune.files.atomic import (
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.results.checksums import has_checksums, write_checksums
 from kdtune.results.teacher_files import (
-    CHECKSUMMED_FILES,
     LOGITS_FILES,
     WEIGHTS_FILE,
     check_structure,
     check_unchanged,
+    list_checksummed_files,
     read_row,
     write_files,
 )
@@ -44,7 +44,7 @@ from kdtune.table import merge_tables
 if TYPE_CHECKING:
     from torch import nn
 
-    from kdtune.train.train_pack import TrainedNetwork
+    from kdtune.train.trained_network import TrainedNetwork
 
 # No write takes that long: the writer of an older temporary folder was killed. The age compares this host's clock
 # with the file server's, which must therefore agree to well within an hour.
@@ -240,7 +240,7 @@ class TeacherStore:
         """Give a folder of an earlier version its checksums, if it can be written."""
         folder = self.folder / teacher_id
         try:
-            write_checksums(folder, CHECKSUMMED_FILES)
+            write_checksums(folder, list_checksummed_files(folder))
         except (ValueError, StorageError) as error:
             if self._has_folder(teacher_id):
                 self._warn(f"teachers/{teacher_id} is used without checksums, so that a change goes unnoticed: {error}")

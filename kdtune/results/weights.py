@@ -11,12 +11,12 @@ from pydantic import TypeAdapter
 
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import classify_read_errors
-from kdtune.settings import MLP, Shape, ShapeSetting
+from kdtune.settings import MLP, GivenDataset, Shape, ShapeSetting
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from kdtune.train.train_pack import TrainedNetwork
+    from kdtune.train.trained_network import TrainedNetwork
 
 
 def save_weights(path: Path, result: TrainedNetwork) -> None:
@@ -40,7 +40,10 @@ def save_weights(path: Path, result: TrainedNetwork) -> None:
         "data": network.data.settings.model_dump_json(),
         "data_id": network.data.id,
         "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
+        "keeps_test": json.dumps(network.data.test_seed is not None),
     }
+    if isinstance(network.data.settings, GivenDataset):
+        metadata["given"] = network.data.settings.given.model_dump_json()
     content = save(result.weights or {}, metadata=metadata)
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 

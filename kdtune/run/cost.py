@@ -41,6 +41,8 @@ class TimeEstimate:
     workers: int
     threads: int
     """The number of threads of each worker."""
+    is_in_process: bool
+    """Whether the process that runs the sweep trains it, in place of workers."""
     device: str
     """The device on which packs were timed: ``"cpu"`` or ``"cuda"``."""
     lacks_gpu: bool
@@ -77,9 +79,12 @@ def format_counts(counts: SweepCounts) -> list[str]:
 def format_time(estimate: TimeEstimate) -> list[str]:
     """Return the lines that say how long training takes, how that was measured, and which precision is faster."""
     kinds = f"{pluralize(estimate.timed_kinds, 'kind')} of pack"
-    workers = f"{pluralize(estimate.workers, 'worker')}, {pluralize(estimate.threads, 'thread')} each"
+    threads = pluralize(estimate.threads, "thread")
+    place = f"on {pluralize(estimate.workers, 'worker')}, {threads} each"
+    if estimate.is_in_process:
+        place = f"in the process of the sweep, on {threads}"
     lines = [
-        _format_line("time", "about", f"{_format_duration(estimate.seconds)} on {workers}"),
+        _format_line("time", "about", f"{_format_duration(estimate.seconds)} {place}"),
         _format_line("", "", f"(some steps of {kinds} timed {_format_device(estimate)}, in "
                      f"{' and '.join(estimate.precisions)})"),
     ]  # fmt: skip
@@ -96,9 +101,10 @@ def format_time(estimate: TimeEstimate) -> list[str]:
     return lines
 
 
-def format_disk(n_bytes: float) -> str:
-    """Return the line that says how much disk a sweep takes."""
-    return _format_line("disk", "about", format_bytes(n_bytes))
+def format_disk(n_bytes: float, kept_weights: str = "") -> str:
+    """Return the line that says how much disk a sweep takes, and which students' weights that includes."""
+    explanation = f", weights of {kept_weights} included" if kept_weights else ""
+    return _format_line("disk", "about", f"{format_bytes(n_bytes)}{explanation}")
 
 
 def _format_line(title: str, value: str, explanation: str = "") -> str:

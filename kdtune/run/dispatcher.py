@@ -17,39 +17,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
-import pyarrow as pa
 from ray import tune
 from ray.tune.search import Searcher
 
-from kdtune.columns import DONE, ERROR, ID, STATUS, TEACHER
-from kdtune.errors import StorageError, SweepError
-from kdtune.plan.identity import hash_text
+from kdtune.errors import StorageError
 from kdtune.plan.network import Pack
 from kdtune.plan.ready_queue import ReadyQueue
-from kdtune.results.store import MAX_PARTS, Store
+from kdtune.results.store import Store
+from kdtune.run.listener import Listener
 from kdtune.run.ray_output import read_crash_reason
+from kdtune.run.row_collector import RowCollector
 from kdtune.run.trainable import FAILED_TEACHERS, PACK_ID, STORAGE_ERROR
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.text import pluralize
-from kdtune.train.rows import make_failed_row, make_skipped_row
-
-
-class Listener(Protocol):
-    """Receives the events of a run, in the thread that runs it."""
-
-    def on_pack_started(self, pack: Pack) -> None:
-        """Handle that a pack is handed to a worker for the first time."""
-
-    def on_rows_finished(self, rows: pa.Table) -> None:
-        """Handle rows that are on disk now: trained, failed or skipped."""
-
-    def on_pack_crashed(self, pack: Pack, crashes: int) -> None:
-        """Handle that a pack's worker has died for the ``crashes``-th time; the pack is tried again."""
-
-    def on_tick(self) -> None:
-        """Handle that time has passed; called several times per second while packs run."""
+from kdtune.train.rows import make_failed_row
 
 
 class Dispatcher(Searcher):
@@ -61,10 +44,10 @@ class Dispatcher(Searcher):
         self.options = options
         self.listener = listener
         self.ready_queue = ReadyQueue(packs)
+        self.collector = RowCollector(store, self.ready_queue, listener)
         self.planned_pack_by_network_id = {network.id: pack for pack in packs for network in pack.networks}
         self.running_packs: dict[str, Pack] = {}  # by the id of the trial
         self.crashes: Counter[str] = Counter()  # by the id of the pack
-        self.parts_to_compact: list[str] = []  # ids of parts that were read and are not compacted yet
         self.fatal_error: Exception | None = None  # why the sweep must end
 
     @property
@@ -112,7 +95,7 @@ class Dispatcher(Searcher):
             elif STORAGE_ERROR in result:
                 self.fatal_error = StorageError(result[STORAGE_ERROR])
             else:
-                self._collect_rows(pack)
+                self.collector.collect(pack)
 
     def on_trial_crash(self, trial_id: str, reason: str) -> None:
         """Requeue the pack of a trial whose worker died, or write failed rows if that was too often."""
@@ -150,52 +133,7 @@ class Dispatcher(Searcher):
         if reason:
             message = f"{message}: {reason}"
         self.store.write_part(pack.id, [make_failed_row(network, message) for network in pack.networks])
-        self._collect_rows(pack)
-
-    def _collect_rows(self, pack: Pack) -> None:
-        """Read a pack's rows, pass them on, and let its teachers' students start or be skipped."""
-        rows = self._read_part(pack.id)
-        row_of_network = {row[ID]: row for row in rows.select([ID, STATUS, ERROR]).to_pylist()}
-        for network in pack.networks:
-            if network.id not in row_of_network:
-                raise SweepError(f"a worker's rows are incomplete: pack {pack.id} has no row of network {network.id}")
-        self.listener.on_rows_finished(rows)
-        self._compact_later(pack.id)
-        for network in pack.networks:
-            if network.model != TEACHER:
-                continue
-            row = row_of_network[network.id]
-            if row[STATUS] == DONE:
-                self.ready_queue.mark_trained(network.id)
-            else:
-                self._skip_students(network.id, row[ERROR])
-
-    def _skip_students(self, teacher_id: str, reason: str) -> None:
-        """Write skipped rows for the students of a teacher that failed for good."""
-        students = self.ready_queue.mark_failed(teacher_id)
-        if not students:
-            return
-        part_id = hash_text(f"skipped|{teacher_id}")
-        self.store.write_part(part_id, [make_skipped_row(network, reason) for network in students])
-        self.listener.on_rows_finished(self._read_part(part_id))
-        self._compact_later(part_id)
-
-    def _compact_later(self, part_id: str) -> None:
-        """Compact the parts that were read, once there are many."""
-        self.parts_to_compact.append(part_id)
-        if len(self.parts_to_compact) >= MAX_PARTS:
-            self.store.compact_packs(self.parts_to_compact)
-            self.parts_to_compact = []
-
-    def _read_part(self, part_id: str) -> pa.Table:
-        """Read rows that were just written; SweepError if they cannot be read."""
-        try:
-            return self.store.read_part(part_id)
-        except ValueError as error:
-            raise SweepError(
-                f"rows that were just written cannot be read: {error}; "
-                f"every worker must see the folder {self.store.root}"
-            ) from error
+        self.collector.collect(pack)
 
     # --- what Tune would save ---------------------------------------------------------------------
     # Tune saves its search algorithm for a restore. A sweep is continued without one: networks that are done

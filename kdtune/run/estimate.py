@@ -11,13 +11,14 @@ from kdtune.errors import RequestError
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
 from kdtune.run.cost import SweepCounts, format_bytes, format_counts, format_disk, format_time
-from kdtune.run.remaining_work import list_sweep_networks, plan_missing, read_known_rows
+from kdtune.run.kept_students import choose_kept_students, estimate_kept_bytes
+from kdtune.run.remaining_work import list_sweep_networks, load_request_spec, plan_missing, read_known_rows
 from kdtune.run.request import Request
-from kdtune.run.resources import count_cores, merge_resources
+from kdtune.run.resources import choose_in_process_options, count_cores, merge_resources
 from kdtune.run.shares import NodeSize, count_needed_gpus, share_cluster
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
+from kdtune.text import pluralize
 
 ROW_BYTES = 400  # per network, in the table and in the parts together, without the confusion matrix
 
@@ -30,7 +31,7 @@ def estimate_cost(request: Request) -> Iterator[str]:
     RequestError
         If the request is wrong, or a pack does not fit into the memory of this machine.
     """
-    spec = load_spec(request.file, request.all_overrides, request.max_networks, request.data_root, allow_download=False)
+    spec = load_request_spec(request, allow_download=False)
     networks = list_sweep_networks(spec, request)
     store = Store(request.results, spec.name, repair=False)
     rows = read_known_rows(networks, request, store)
@@ -38,6 +39,8 @@ def estimate_cost(request: Request) -> Iterator[str]:
     plan = plan_missing(networks, request, store, rows, options)
     for warning in store.warnings:
         yield f"warning: {warning}"
+    for note in spec.notes:
+        yield f"note: {note}"
     yield from format_counts(_count_networks(spec, store, plan))
     if not plan.packs:
         return
@@ -45,12 +48,18 @@ def estimate_cost(request: Request) -> Iterator[str]:
 
     from kdtune.run.estimate_time import estimate_time  # torch: seconds to import
 
-    try:
-        time_estimate = estimate_time(plan.packs, options)
-    except (MemoryError, RuntimeError) as error:  # torch says "not enough memory" as a RuntimeError
-        raise RequestError(f"a pack cannot be built on this machine: {str(error).splitlines()[0]}") from None
-    yield from format_time(time_estimate)
-    yield format_disk(_estimate_disk_bytes(plan, request))
+    timed_packs = [pack for pack in plan.packs if pack.networks[0].shape.is_trained_by_steps]
+    if timed_packs:
+        try:
+            time_estimate = estimate_time(timed_packs, options)
+        except (MemoryError, RuntimeError) as error:  # torch says "not enough memory" as a RuntimeError
+            raise RequestError(f"a pack cannot be built on this machine: {str(error).splitlines()[0]}") from None
+        yield from format_time(time_estimate)
+    n_untimed = sum(network.shape.kind == "sklearn" for network in plan.networks_to_train)
+    if n_untimed:
+        yield f"  Not timed: {pluralize(n_untimed, 'teacher')} that scikit-learn's fit trains."
+    kept = choose_kept_students(request.keep_students, networks)
+    yield format_disk(_estimate_disk_bytes(plan) + estimate_kept_bytes(kept, plan), kept.description)
 
 
 def _choose_options(spec: SweepSpec, request: Request) -> WorkerOptions:
@@ -58,6 +67,8 @@ def _choose_options(spec: SweepSpec, request: Request) -> WorkerOptions:
     import torch  # seconds to import
 
     resources = merge_resources(spec, request)
+    if resources.workers == 0:
+        return choose_in_process_options(resources, must_fit=False)
     workers = resources.workers or 1
     cpus = max(count_cores(), workers * (resources.cpus_per_worker or 1))
     gpus = max(torch.cuda.device_count(), count_needed_gpus(workers, resources.gpus_per_worker or 0.0))
@@ -96,8 +107,8 @@ def _count_networks(spec: SweepSpec, store: Store, plan: Plan) -> SweepCounts:
     )
 
 
-def _estimate_disk_bytes(plan: Plan, request: Request) -> int:
-    """Return the bytes of rows with their confusion matrices, teachers' logits and weights, and kept students."""
+def _estimate_disk_bytes(plan: Plan) -> int:
+    """Return the bytes of rows with their confusion matrices, and of teachers' logits and weights."""
     from kdtune.train.evaluate import MAX_CONFUSION_CLASSES  # torch: seconds to import
 
     total = 0
@@ -105,8 +116,6 @@ def _estimate_disk_bytes(plan: Plan, request: Request) -> int:
         settings = network.data.settings
         total += ROW_BYTES + min(settings.n_classes, MAX_CONFUSION_CLASSES) ** 2
         if network.model == TEACHER:
-            n_examples = settings.n_train + int(settings.val_size or 0) + int(settings.test_size)
-            total += 4 * (n_examples * settings.n_classes + network.n_params)
-        elif request.keep_students == "all":
-            total += 4 * network.n_params
+            n_examples = settings.n_train + int(settings.val_size or 0) + int(settings.test_size or 0)
+            total += 4 * (n_examples * settings.n_classes + (network.n_params or 0))
     return total

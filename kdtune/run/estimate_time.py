@@ -16,6 +16,7 @@ from kdtune.train.timing import measure_pack_seconds
 MAX_TIMED_KINDS = 12  # Kinds with less work are assumed to take as long per multiply-add as these.
 COMPARISONS = 2  # Two precisions are timed in turns so often: other processes may disturb one measurement.
 START_SECONDS = 12  # until Ray and its workers train, as seen on two cores
+START_SECONDS_IN_PROCESS = 2  # until torch is imported
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,15 @@ def estimate_time(packs: list[Pack], options: WorkerOptions) -> TimeEstimate:
     kinds = _group_by_kind(packs)
     kinds = [time_first_pack(kind) for kind in kinds[:MAX_TIMED_KINDS]] + kinds[MAX_TIMED_KINDS:]
     return TimeEstimate(
-        seconds=_estimate_seconds(kinds, options.workers),
+        seconds=_estimate_seconds(kinds, options),
         workers=options.workers,
         threads=threads,
+        is_in_process=options.is_in_process,
         device=device,
         lacks_gpu=options.gpus_per_worker > 0 and device == "cpu",
         precisions=tuple(sorted({kind.precision for kind in kinds})),
         timed_kinds=min(len(kinds), MAX_TIMED_KINDS),
-        float32_seconds=_estimate_float32_seconds(kinds, options.workers, device, threads),
+        float32_seconds=_estimate_float32_seconds(kinds, options, device),
     )
 
 
@@ -77,7 +79,7 @@ def _group_by_kind(packs: list[Pack]) -> list[_PackKind]:
     return sorted(kinds, key=lambda kind: -kind.work)
 
 
-def _estimate_seconds(kinds: list[_PackKind], workers: int) -> float:
+def _estimate_seconds(kinds: list[_PackKind], options: WorkerOptions) -> float:
     """Return the seconds until all packs are trained, by all workers, from the start of the sweep."""
     timed_seconds = longest_pack_seconds = 0.0
     timed_work = total_work = 0
@@ -90,10 +92,11 @@ def _estimate_seconds(kinds: list[_PackKind], workers: int) -> float:
             longest_pack_seconds = max(longest_pack_seconds, max_pack_work * kind.seconds_per_work)
     total_seconds = timed_seconds * total_work / timed_work
     n_packs = sum(len(kind.packs) for kind in kinds)
-    return START_SECONDS + max(total_seconds / min(workers, n_packs), longest_pack_seconds)
+    start_seconds = START_SECONDS_IN_PROCESS if options.is_in_process else START_SECONDS
+    return start_seconds + max(total_seconds / min(options.workers, n_packs), longest_pack_seconds)
 
 
-def _estimate_float32_seconds(kinds: list[_PackKind], workers: int, device: str, threads: int) -> float | None:
+def _estimate_float32_seconds(kinds: list[_PackKind], options: WorkerOptions, device: str) -> float | None:
     """Return the seconds with float32 in place of bf16; None if no timed kind has bf16.
 
     The bf16 kind with the most work is timed in both.
@@ -105,8 +108,8 @@ def _estimate_float32_seconds(kinds: list[_PackKind], workers: int, device: str,
     float32_pack = make_pack(_set_float32(network) for network in bf16_pack.networks)
     bf16_seconds, float32_seconds = [], []
     for _ in range(COMPARISONS):
-        bf16_seconds.append(measure_pack_seconds(bf16_pack, device, threads))
-        float32_seconds.append(measure_pack_seconds(float32_pack, device, threads))
+        bf16_seconds.append(measure_pack_seconds(bf16_pack, device, options.cpus_per_worker))
+        float32_seconds.append(measure_pack_seconds(float32_pack, device, options.cpus_per_worker))
     ratio = min(float32_seconds) / min(bf16_seconds)
     float32_kinds = [
         replace(kind, seconds_per_work=ratio * kind.seconds_per_work)
@@ -114,7 +117,7 @@ def _estimate_float32_seconds(kinds: list[_PackKind], workers: int, device: str,
         else kind
         for kind in kinds
     ]
-    return _estimate_seconds(float32_kinds, workers)
+    return _estimate_seconds(float32_kinds, options)
 
 
 def _set_float32(network: Network) -> Network:

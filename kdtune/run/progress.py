@@ -59,15 +59,15 @@ class Progress:
             self.say(f"{done_text}; {n_to_train} to train.")
 
     @contextmanager
-    def show_training(self, plan: Plan, workers: int) -> Iterator[None]:
-        """Show the progress while packs run."""
+    def show_training(self, plan: Plan, workers: int, is_in_process: bool = False) -> Iterator[None]:
+        """Show the progress while packs run, on workers or one after the other in this process."""
         self.remaining_work = {network.id: network.work for network in plan.networks_to_train}
         self.n_networks = len(self.remaining_work)
         self.total_work = sum(self.remaining_work.values())
         self.started_at = time.monotonic()
+        place = "in this process" if is_in_process else f"on {pluralize(workers, 'worker')}"
         self.say(
-            f"Training {pluralize(self.n_networks, 'network')} in {pluralize(len(plan.packs), 'pack')} "
-            f"on {pluralize(workers, 'worker')}."
+            f"Training {pluralize(self.n_networks, 'network')} in {pluralize(len(plan.packs), 'pack')} {place}."
         )
         if self.console and (self.console.is_terminal or self.console.is_jupyter):
             with self._show_bar(self.console):

@@ -16,9 +16,22 @@ from kdtune.plan.plan import Plan, make_plan
 from kdtune.results.store import Store
 from kdtune.run.request import Request
 from kdtune.run.worker_options import WorkerOptions
+from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.table import get_final_ids, merge_tables, rows_to_arrow
 from kdtune.train.rows import make_skipped_row
+
+
+def load_request_spec(request: Request, allow_download: bool = True) -> SweepSpec:
+    """Read and validate the sweep file of a request; errors and ``allow_download`` are those of ``load_spec``."""
+    return load_spec(
+        request.file,
+        request.all_overrides,
+        request.max_networks,
+        request.data_root,
+        allow_download,
+        inputs_folder=request.results / "inputs",
+    )
 
 
 def list_sweep_networks(spec: SweepSpec, request: Request) -> list[Network]:

@@ -13,7 +13,7 @@ from kdtune.run.addresses import parse_address
 from kdtune.settings import Precision, Resources
 from kdtune.spec.size_limits import MAX_NETWORKS
 
-Keep = Literal["none", "best", "all"]
+Keep = Literal["auto", "none", "best", "all"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Request:
     precision: Precision | None = None  # of the whole sweep, except for blocks of the file that set their own
     address: str | None = None  # of a Ray cluster; None starts a Ray on this machine
     retries: int = 3  # of a pack, in all, after crashes of its worker
-    keep_students: Keep = "none"  # which students' weights are kept
+    keep_students: Keep = "auto"  # which students' weights are kept; auto: all if they take little, else the best
     fresh: bool = False  # remove the results of earlier runs of this sweep first
     fresh_teachers: bool = False  # remove the teachers of this sweep first
     max_networks: int = MAX_NETWORKS
@@ -54,7 +54,7 @@ class Request:
         if re.match(r"\w+:/", str(self.results)):
             raise RequestError(f"{self.results}: results lie in a folder that every worker sees; give its path")
         if self.keep_students not in get_args(Keep):
-            raise RequestError(f"keep_students must be none, best or all, not {self.keep_students!r}")
+            raise RequestError(f"keep_students must be auto, none, best or all, not {self.keep_students!r}")
         if self.precision is not None and self.precision not in get_args(Precision):
             raise RequestError(f"precision must be {' or '.join(get_args(Precision))}, not {self.precision!r}")
         if self.address is not None:

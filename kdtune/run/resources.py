@@ -1,4 +1,4 @@
-"""Decide what a sweep runs on, and start or join Ray for it."""
+"""Decide what a sweep runs on, and start or join Ray for it if it has workers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from kdtune.errors import RequestError
 from kdtune.run.request import Request
 from kdtune.run.shares import check_gpus_per_worker, refuse_share, share_cluster
 from kdtune.run.worker_options import WorkerOptions
@@ -20,16 +21,21 @@ def merge_resources(spec: SweepSpec, request: Request) -> Resources:
     Raises
     ------
     RequestError
-        If Ray cannot give a worker that number of GPUs.
+        If Ray cannot give a worker that number of GPUs, or a cluster is named although there are no workers.
     """
     resources = spec.resources.model_copy(update=request.resources.model_dump(exclude_none=True))
     check_gpus_per_worker(resources.gpus_per_worker)
+    if resources.workers == 0 and request.address is not None:
+        raise RequestError(
+            f"workers: 0 trains in this process, without Ray, and address names the cluster at {request.address}; "
+            f"leave out one of the two"
+        )
     return resources
 
 
 @contextmanager
-def open_cluster(spec: SweepSpec, request: Request) -> Iterator[WorkerOptions]:
-    """Start Ray or join a cluster for the length of a sweep, and yield the options of its workers.
+def open_workers(resources: Resources, request: Request) -> Iterator[WorkerOptions]:
+    """Provide what trains for the length of a sweep, and yield its options: Ray's workers, or this process.
 
     Raises
     ------
@@ -38,9 +44,11 @@ def open_cluster(spec: SweepSpec, request: Request) -> Iterator[WorkerOptions]:
     SweepError
         If Ray does not start on this machine.
     """
-    resources = merge_resources(spec, request)
-    n_cores = count_cores()
+    if resources.workers == 0:
+        yield _add_request(choose_in_process_options(resources), request)
+        return
     cpus_per_worker = resources.cpus_per_worker or 1
+    n_cores = count_cores()
     if request.address is None and cpus_per_worker > n_cores:
         raise refuse_share("CPUs", cpus_per_worker, n_cores)
     # Ray counts CPUs and does not measure them: telling it of more lets the user run more workers than cores.
@@ -49,13 +57,37 @@ def open_cluster(spec: SweepSpec, request: Request) -> Iterator[WorkerOptions]:
     from kdtune.run.cluster import connect_to_ray  # Importing Ray takes seconds.
 
     with connect_to_ray(request.address, cpus, request.verbose) as nodes:
-        options = share_cluster(nodes, resources, can_grow=request.address is not None)
-        yield replace(
-            options,
-            keep_weights=request.keep_students != "none",
-            retries=request.retries,
-            verbose=request.verbose,
-        )
+        yield _add_request(share_cluster(nodes, resources, can_grow=request.address is not None), request)
+
+
+def choose_in_process_options(resources: Resources, must_fit: bool = True) -> WorkerOptions:
+    """Return how this process trains: on one thread and without a GPU, unless the resources ask for more.
+
+    Parameters
+    ----------
+    must_fit : whether to refuse more cores or GPUs than this machine has.
+
+    Raises
+    ------
+    RequestError
+        If this machine has fewer cores or GPUs.
+    """
+    cpus, gpus = resources.cpus_per_worker or 1, resources.gpus_per_worker or 0.0
+    if must_fit and cpus > count_cores():
+        raise refuse_share("CPUs", cpus, count_cores())
+    if must_fit and gpus > 0:
+        import torch  # seconds to import
+
+        if gpus > torch.cuda.device_count():
+            raise refuse_share("GPUs", gpus, torch.cuda.device_count())
+    return WorkerOptions(workers=1, is_in_process=True, cpus_per_worker=cpus, gpus_per_worker=gpus)
+
+
+def _add_request(options: WorkerOptions, request: Request) -> WorkerOptions:
+    """Return the options with what the request says about weights, retries and messages."""
+    return replace(
+        options, keep_weights=request.keep_students != "none", retries=request.retries, verbose=request.verbose
+    )
 
 
 def count_cores() -> int:

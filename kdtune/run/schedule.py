@@ -24,8 +24,10 @@ from ray import tune
 from kdtune.errors import SweepError
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
-from kdtune.run.dispatcher import Dispatcher, DispatcherCallback, Listener, StopOnFatalError
-from kdtune.run.trainable import PackTrainable, TrainFunction, train_and_save
+from kdtune.run.dispatcher import Dispatcher, DispatcherCallback, StopOnFatalError
+from kdtune.run.listener import Listener
+from kdtune.run.pack_training import TrainFunction, train_and_save
+from kdtune.run.trainable import PackTrainable
 from kdtune.run.worker_options import WorkerOptions
 
 

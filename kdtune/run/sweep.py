@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +15,35 @@ from ruamel.yaml import YAML
 from kdtune.columns import DONE, ID, LEARNING_CURVE, MODEL, STATUS, TEACHER
 from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
+from kdtune.inputs.storage import write_inputs
 from kdtune.plan.network import Network, Pack
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
-from kdtune.results.students import prune_students
+from kdtune.run.kept_students import KeptStudents, StudentPruner, choose_kept_students, prune_at_end
+from kdtune.run.listener import Listener
 from kdtune.run.live_table import LiveTable
 from kdtune.run.progress import Progress
 from kdtune.run.remaining_work import (
     add_skipped_rows,
     list_sweep_networks,
     list_teacher_ids,
+    load_request_spec,
     plan_missing,
     read_known_rows,
 )
 from kdtune.run.request import Request
-from kdtune.run.resources import open_cluster
+from kdtune.run.resources import merge_resources, open_workers
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
-from kdtune.table import merge_tables, order_by_ids, read_versions, select_networks, stamp_versions, write_table
+from kdtune.table import (
+    merge_tables,
+    order_by_ids,
+    read_versions,
+    select_networks,
+    stamp_select,
+    stamp_versions,
+    write_table,
+)
 from kdtune.text import pluralize
 from kdtune.versions import list_versions
 
@@ -59,9 +69,11 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     SweepError
         If the run broke off; what was finished is on disk.
     """
-    spec = load_spec(request.file, request.all_overrides, request.max_networks, request.data_root)
+    spec = load_request_spec(request)
+    resources = merge_resources(spec, request)
     with _pause_garbage_collection():
         networks = list_sweep_networks(spec, request)
+        kept = choose_kept_students(request.keep_students, networks)
     store = Store(request.results, spec.name)
     with store.lock():
         with _pause_garbage_collection():
@@ -70,23 +82,26 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             # and whether Ray, which takes seconds to start, is needed at all.
             preliminary_plan = plan_missing(networks, request, store, rows)
             rows = add_skipped_rows(preliminary_plan, rows)
+        for note in spec.notes:
+            progress.say(f"note: {note}")
         progress.describe_plan(preliminary_plan, store.warnings)
         if not preliminary_plan.packs:
             _write_spec(spec, store)
-            return _finish(request, Outcome(rows, preliminary_plan, store), progress)
-        if request.address is None:
-            progress.say("Starting Ray on this machine.")
-        else:
+            return _finish(kept, Outcome(rows, preliminary_plan, store), progress, spec.select)
+        if request.address is not None:
             progress.say(f"Joining Ray at {request.address}.")
-        with open_cluster(spec, request) as options:
+        elif resources.workers != 0:
+            progress.say("Starting Ray on this machine.")
+        with open_workers(resources, request) as options:
             _remove_results(networks, request, store)
             plan = plan_missing(networks, request, store, rows, options)
-            outcome = _train(spec, store, plan, rows, options, progress)
+            pruner = StudentPruner(store, plan, kept)
+            outcome = _train(spec, store, plan, rows, options, pruner, progress)
         if outcome.interrupted:
             # Packs that finished after the interrupt have rows on disk that the dispatcher did not collect.
             rows = merge_tables([outcome.rows, store.read_rows()])
             outcome = Outcome(rows, plan, store, interrupted=True)
-        return _finish(request, outcome, progress)
+        return _finish(kept, outcome, progress, spec.select)
 
 
 def _remove_results(networks: list[Network], request: Request, store: Store) -> None:
@@ -102,18 +117,24 @@ def _remove_results(networks: list[Network], request: Request, store: Store) -> 
 
 
 def _train(
-    spec: SweepSpec, store: Store, plan: Plan, rows: pa.Table, options: WorkerOptions, progress: Progress
+    spec: SweepSpec,
+    store: Store,
+    plan: Plan,
+    rows: pa.Table,
+    options: WorkerOptions,
+    pruner: StudentPruner,
+    progress: Progress,
 ) -> Outcome:
     """Run the plan's packs, and write an up-to-date table however that ends."""
-    from kdtune.run.schedule import run_packs  # Ray: seconds to import, and not needed without packs
-
+    run_packs = _import_run_packs(options)
     store.compact_parts()
+    write_inputs(spec.list_stored_paths())
     _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
-    table = LiveTable(store, plan, rows)
+    table = LiveTable(store, plan, rows, spec.select)
     interrupted = False
     try:
-        with progress.show_training(plan, options.workers):
-            run_packs(plan.packs, store, options, SweepListener(table, progress))
+        with progress.show_training(plan, options.workers, options.is_in_process):
+            run_packs(plan.packs, store, options, SweepListener(table, pruner, progress))
     except KeyboardInterrupt:
         interrupted = True
     except BaseException:
@@ -123,11 +144,23 @@ def _train(
     return Outcome(table.merge(), plan, store, interrupted)
 
 
+def _import_run_packs(options: WorkerOptions) -> Callable[[list[Pack], Store, WorkerOptions, Listener], None]:
+    """Return the function that trains packs. Only with workers it imports Ray, which takes seconds."""
+    if options.is_in_process:
+        from kdtune.run.in_process import run_packs_in_process
+
+        return run_packs_in_process
+    from kdtune.run.schedule import run_packs
+
+    return run_packs
+
+
 @dataclass(frozen=True)
 class SweepListener:
-    """Receives the events of a run, keeps the table up to date and shows the progress."""
+    """Receives the events of a run, keeps the table up to date, removes weights and shows the progress."""
 
     table: LiveTable
+    pruner: StudentPruner
     progress: Progress
 
     def on_pack_started(self, pack: Pack) -> None:
@@ -142,6 +175,9 @@ class SweepListener:
         """Add the rows to the table, and count their networks as done or failed."""
         self.table.add(rows)
         self.progress.add_finished(rows)
+        self.pruner.add(rows)
+        if self.pruner.is_due:
+            self.pruner.prune(stamp_select(self.table.merge(), self.table.select))
         self.table.write_if_due()
 
     def on_tick(self) -> None:
@@ -149,18 +185,18 @@ class SweepListener:
         self.table.write_if_due()
 
 
-def _finish(request: Request, outcome: Outcome, progress: Progress) -> Outcome:
+def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: str) -> Outcome:
     """Write the table of exactly the sweep's networks and what lies beside it, and remove what was not asked for."""
     plan, store = outcome.plan, outcome.store
     selected = select_networks(outcome.rows, [network.id for network in plan.networks])
     versions = list_versions() if plan.packs else read_versions(store.table_path)
-    write_table(stamp_versions(selected, versions), store.table_path)
+    selected = stamp_select(stamp_versions(selected, versions), select)
+    write_table(selected, store.table_path)
     store.write_details(order_by_ids(outcome.rows, selected[ID]))
     store.compact_parts()
     if not outcome.interrupted:
         _warn_of_missing_curves(plan, outcome.rows, progress)
-        if request.keep_students != "none":
-            _prune_students(request, store, selected, progress)
+        prune_at_end(kept, store, plan, selected, progress)
     return Outcome(selected, plan, store, outcome.interrupted)
 
 
@@ -182,16 +218,6 @@ def _warn_of_missing_curves(plan: Plan, rows: pa.Table, progress: Progress) -> N
         f"{pluralize(len(rows), 'network')} recorded no learning curve in an earlier run; "
         f"to record it, train again with {' and '.join(flags)}."
     )
-
-
-def _prune_students(request: Request, store: Store, rows: pa.Table, progress: Progress) -> None:
-    """Remove the weights that were not asked for, and warn of those that were but were not kept."""
-    missing = prune_students(store, rows, best_only=request.keep_students == "best")
-    if missing:
-        progress.say(
-            f"The weights of {pluralize(missing, 'student')} were not kept when they were trained; "
-            f"--fresh trains them again."
-        )
 
 
 def _write_spec(spec: SweepSpec, store: Store) -> None:

@@ -5,7 +5,6 @@ A worker is a Ray actor that Tune reuses: its process, its imports and its data 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -15,8 +14,8 @@ from ray.tune.result import DONE as TRIAL_DONE
 from kdtune.errors import StorageError
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
+from kdtune.run.pack_training import TrainFunction, train_or_write_failed_rows
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.train.rows import make_failed_row
 
 # Keys of a trial's configuration. It is small, as Tune copies, flattens and logs it.
 PACK_ID = "pack_id"
@@ -24,47 +23,6 @@ FAILED_TEACHERS = "failed_teachers"  # ids; their students are left out of the p
 
 # A key of a trial's result, beside Tune's own keys.
 STORAGE_ERROR = "storage_error"  # the message if results could not be saved; otherwise absent
-
-TrainFunction = Callable[[Pack, Store, WorkerOptions], None]
-
-
-def train_and_save(pack: Pack, store: Store, options: WorkerOptions) -> None:
-    """Train a pack, then write its rows, logits and weights into the results folder."""
-    import torch
-
-    from kdtune.train.train_pack import train_pack
-
-    # Only the stacks train on `threads`. Everything else, such as making the data, keeps to one thread: torch
-    # would start one per core of the machine in every worker.
-    torch.set_num_threads(1)
-    results = train_pack(
-        pack,
-        store.teachers.load_logits,
-        store.teachers.load_network,
-        keep_weights=options.keep_weights,
-        device="cuda" if options.gpus_per_worker > 0 else "cpu",
-        threads=options.cpus_per_worker,
-    )
-    store.save_pack(pack.id, results)
-
-
-def train_or_write_failed_rows(train: TrainFunction, pack: Pack, store: Store, options: WorkerOptions) -> None:
-    """Train a pack; if that raises an error, write a failed row for each of its networks instead.
-
-    The same error would be raised again, so it is not retried: only crashes of a worker's process are.
-
-    Raises
-    ------
-    StorageError
-        If the results folder can take neither rows nor failed rows.
-    """
-    try:
-        train(pack, store, options)
-    except StorageError:
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        store.write_part(pack.id, [make_failed_row(network, reason) for network in pack.networks])
 
 
 class PackTrainable(tune.Trainable):

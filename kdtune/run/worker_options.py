@@ -20,3 +20,5 @@ class WorkerOptions:
     """How often a pack is tried again after a crash of its worker."""
     verbose: bool = False
     """Whether to show what Ray Tune prints."""
+    is_in_process: bool = False
+    """Whether the one worker is the process that runs the sweep, without Ray."""

@@ -8,31 +8,47 @@ and older results stay valid.
 """
 
 from kdtune.settings.base import Settings
-from kdtune.settings.data import Dataset, DatasetSetting, Digits, MakeClassification, Torchvision
+from kdtune.settings.data import Digits, MakeClassification, Torchvision
+from kdtune.settings.datasets import Dataset, DatasetSetting
+from kdtune.settings.given import Arrays, GivenDataset
 from kdtune.settings.models import (
     CNN,
     MLP,
     Layer,
-    Shape,
-    ShapeSetting,
     StudentMLP,
-    StudentSetting,
     TeacherCNN,
     TeacherMLP,
+)
+from kdtune.settings.module_facts import ModuleFacts
+from kdtune.settings.networks import (
+    STUDENT_KINDS,
+    TEACHER_KINDS,
+    Shape,
+    ShapeSetting,
+    StudentSetting,
     TeacherSetting,
 )
+from kdtune.settings.outputs import GivenLogits, GivenOutputs, GivenProbabilities
 from kdtune.settings.sweep import Replicates, ReplicatesSetting, Resources, SweepHeader
 from kdtune.settings.training import Distill, Precision, Train, Transfer
 
 __all__ = [
     "CNN",
     "MLP",
+    "STUDENT_KINDS",
+    "TEACHER_KINDS",
+    "Arrays",
     "Dataset",
     "DatasetSetting",
     "Digits",
     "Distill",
+    "GivenDataset",
+    "GivenLogits",
+    "GivenOutputs",
+    "GivenProbabilities",
     "Layer",
     "MakeClassification",
+    "ModuleFacts",
     "Precision",
     "Replicates",
     "ReplicatesSetting",

@@ -54,6 +54,10 @@ class Settings(BaseModel):
         """Return hashes of the files that the settings point to; a network's id depends on them, too."""
         return {}
 
+    def list_stored_paths(self) -> list[str]:
+        """Return the paths of inputs that a sweep writes before it trains: see ``kdtune.inputs.storage``."""
+        return []
+
 
 def exclude_from_hash_while(default: Any) -> dict[str, Any]:
     """Mark a setting that was introduced later: while it has this value, it is left out of a network's id.

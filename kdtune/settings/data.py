@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.files.images import CLASS_COUNTS, ImageFiles, Split, find_image_files
+from kdtune.files.images import CLASS_COUNTS, ImageFiles, Split, find_image_files, list_image_files, read_labels
+from kdtune.inputs.given_data import PartName
 from kdtune.settings.base import (
     EXCLUDE_FROM_HASH,
     PositiveInt,
@@ -29,7 +32,53 @@ Image = tuple[int, int, int]  # channels, height, width
 Jitter = Annotated[WholeNumber, Field(ge=0)]  # The largest shift of an image, in pixels.
 
 
-class MakeClassification(Settings):
+# Settings of data whose column has another name, and `root`, which has none: the place of files is no part of the data.
+_SETTINGS_WITHOUT_COLUMN = {"kind", "name", "root", "test_size", "val_size"}
+
+
+class DatasetSettings(Settings):
+    """What all kinds of data sets share."""
+
+    @property
+    def dataset_name(self) -> str:
+        """The name of the data set in the table: its own, or else its kind."""
+        name: str = getattr(self, "name", None) or self.kind  # type: ignore[attr-defined]
+        return name
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of images, (features,) of other data."""
+        return self.image or (self.n_features,)  # type: ignore[attr-defined]
+
+    @property
+    def has_training_labels(self) -> bool:
+        """Whether training examples have labels."""
+        return True
+
+    @property
+    def is_redrawn(self) -> bool:
+        """Whether draws of the data differ."""
+        return True
+
+    @property
+    def draws_test(self) -> bool:
+        """Whether the test split is drawn from one set of examples together with the others."""
+        return False
+
+    def list_part_sizes(self) -> dict[PartName, int]:
+        """Return the numbers of examples of the parts that given outputs may belong to; none of generated data."""
+        return {}
+
+    def read_part_labels(self, part: PartName) -> npt.NDArray[np.int64] | None:
+        """Return the labels of a part, from 0, in the order of its rows; None if it has none."""
+        raise NotImplementedError
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the values for the table's columns, but for those that all data sets have."""
+        return self.model_dump(exclude=_SETTINGS_WITHOUT_COLUMN)
+
+
+class MakeClassification(DatasetSettings):
     """Data from scikit-learn's ``make_classification``, with the tutorial's values as defaults."""
 
     kind: Literal["make_classification"]
@@ -79,7 +128,7 @@ class MakeClassification(Settings):
         return self
 
 
-class Digits(Settings):
+class Digits(DatasetSettings):
     """scikit-learn's ``load_digits``: 1,797 images of 8 x 8 pixels, which ship with the library."""
 
     kind: Literal["digits"]
@@ -91,6 +140,21 @@ class Digits(Settings):
     def image(self) -> Image:
         """Channels, height and width of an image."""
         return 1, 8, 8
+
+    @property
+    def draws_test(self) -> bool:
+        """Whether the test split is drawn from one set of examples: it is."""
+        return True
+
+    def list_part_sizes(self) -> dict[PartName, int]:
+        """Return the number of images of the whole set."""
+        return {"all": self.n_samples}
+
+    def read_part_labels(self, part: PartName) -> npt.NDArray[np.int64]:
+        """Return the labels in the library's order."""
+        from sklearn.datasets import load_digits  # It takes a second to import.
+
+        return np.asarray(load_digits().target, np.int64)
 
     @property
     def n_samples(self) -> int:
@@ -127,7 +191,7 @@ class Digits(Settings):
         return self
 
 
-class Torchvision(Settings):
+class Torchvision(DatasetSettings):
     """An image set in torchvision's files: MNIST or a set of the same form. Pixels are scaled from 0..255 to 0..1."""
 
     kind: Literal["torchvision"]
@@ -165,7 +229,16 @@ class Torchvision(Settings):
         """The number of test images."""
         return self._files.n_test
 
-    def count_images(self, label: int) -> int:
+    def list_part_sizes(self) -> dict[PartName, int]:
+        """Return the numbers of training and test images, as the files hold them."""
+        return {"train": sum(self._files.images_per_class), "test": self._files.n_test}
+
+    def read_part_labels(self, part: PartName) -> npt.NDArray[np.int64]:
+        """Return the labels of training or test images in the order of the files."""
+        _, train_labels, _, test_labels = list_image_files(self.name, self.split, self._files.root)
+        return read_labels(train_labels if part == "train" else test_labels).astype(np.int64)
+
+    def count_examples_of_class(self, label: int) -> int:
         """Count the images of a class in the training files, so without the test set."""
         return self._files.images_per_class[label]
 
@@ -225,8 +298,3 @@ def _check_jitter(jitter: int, image: Image) -> None:
     if jitter > largest:
         message = f"{jitter} pixels shift images of {height} x {width} out of sight; at most {largest} is right"
         raise make_rule_error(message, "jitter")
-
-
-DatasetSetting = Annotated[MakeClassification | Digits | Torchvision, Field(discriminator="kind")]
-# The same union as a type for annotations; ``DatasetSetting`` is the type that pydantic validates.
-Dataset = MakeClassification | Digits | Torchvision

@@ -20,6 +20,7 @@ from kdtune.settings.base import (
     to_whole_number,
 )
 from kdtune.settings.data import Image
+from kdtune.settings.module_facts import ModuleFacts
 from kdtune.text import pluralize
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
@@ -37,7 +38,49 @@ class Layer(NamedTuple):
     positions: int = 1
 
 
-class MLP(Settings):
+class UnlayeredShape(Settings):
+    """What a network is that kdtune does not know layer by layer, such as a teacher that is given by its outputs."""
+
+    is_faster_stacked: ClassVar[bool] = False
+    has_handwritten_step: ClassVar[bool] = False
+    # Whether kdtune trains it by gradient steps; other teachers are given, or train by themselves.
+    is_trained_by_steps: ClassVar[bool] = True
+    is_redrawn: ClassVar[bool] = True  # Whether replicates of it differ; a teacher that was trained elsewhere is one.
+    n_layers: ClassVar[int] = 0
+
+    def make_weights_key(self) -> list[Any]:
+        """Return what the seed of the initial weights depends on."""
+        raise NotImplementedError
+
+    def list_layers(self, n_features: int, image: Image | None, n_classes: int) -> list[Layer]:
+        """Return no layers."""
+        return []
+
+    def get_facts(self, input_shape: tuple[int, ...], n_classes: int) -> ModuleFacts | None:
+        """Return what is known of a module; None for what is none."""
+        return None
+
+    def estimate_work(self, n_train: int, n_features: int) -> int:
+        """Estimate the work of a teacher that is not trained by steps, in multiply-adds."""
+        return max(1, n_train)
+
+
+class LayeredShape(Settings):
+    """A network that kdtune builds layer by layer, and trains by gradient steps."""
+
+    is_trained_by_steps: ClassVar[bool] = True
+    is_redrawn: ClassVar[bool] = True
+
+    def get_facts(self, input_shape: tuple[int, ...], n_classes: int) -> ModuleFacts | None:
+        """Return nothing: its layers say all."""
+        return None
+
+    def estimate_work(self, n_train: int, n_features: int) -> int:
+        """Return nothing of use: its layers say how much work it is."""
+        raise NotImplementedError
+
+
+class MLP(LayeredShape):
     """A multilayer perceptron whose layers are given as ``hidden`` or as ``depth`` and ``width``."""
 
     kind: Literal["mlp"] = "mlp"
@@ -134,7 +177,7 @@ def _check_window(value: Any) -> int:
     return window
 
 
-class CNN(Settings):
+class CNN(LayeredShape):
     """A convolutional network.
 
     Convolutions with "same" padding, each followed by an activation and max pooling; then dropout; then dense
@@ -215,20 +258,3 @@ class TeacherCNN(CNN):
 
 def _format_sizes(sizes: list[int]) -> str:
     return "-".join(map(str, sizes))
-
-
-def _get_kind(block: Any) -> str:
-    """Return the kind of a network: ``mlp`` if the block does not say."""
-    kind = block.get("kind", "mlp") if isinstance(block, dict) else getattr(block, "kind", "mlp")
-    return kind if isinstance(kind, str) else "not text"
-
-
-def _make_mlp_or_cnn(mlp: type[MLP], cnn: type[CNN]) -> Any:
-    return Annotated[Annotated[mlp, Tag("mlp")] | Annotated[cnn, Tag("cnn")], Discriminator(_get_kind)]
-
-
-# The architecture of any network, as a type for annotations; the next three are types that pydantic validates.
-Shape = MLP | CNN
-TeacherSetting: Any = _make_mlp_or_cnn(TeacherMLP, TeacherCNN)
-StudentSetting: Any = _make_mlp_or_cnn(StudentMLP, CNN)
-ShapeSetting: Any = _make_mlp_or_cnn(MLP, CNN)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from kdtune.settings.base import PositiveInt, Settings, WholeNumber, make_rule_error, to_whole_number
 
-# No sweep may have these names: the folder of that name holds the teachers that all sweeps share.
-_RESERVED_NAMES = ("teachers",)
+# No sweep may have these names: the folders of these names hold the teachers and inputs that all sweeps share.
+_RESERVED_NAMES = ("teachers", "inputs")
 
 
 class Replicates(Settings):
@@ -36,11 +36,14 @@ class Replicates(Settings):
 
 
 class Resources(Settings):
-    """The number of workers, and the cores and GPUs of each. ``share_cluster`` chooses those that are None."""
+    """The number of workers, and the cores and GPUs of each. ``share_cluster`` chooses those that are None.
+
+    Without workers (``workers: 0``), the process that runs the sweep trains it.
+    """
 
     cpus_per_worker: PositiveInt | None = None
     gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
-    workers: PositiveInt | None = None
+    workers: Annotated[WholeNumber, Field(ge=0, le=10**9)] | None = None
 
 
 def _expand_count(value: Any) -> Any:
@@ -65,10 +68,12 @@ class SweepHeader(Settings):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
     seed: Annotated[WholeNumber, Field(ge=0, lt=2**63)] = 0
     replicates: ReplicatesSetting = Field(default_factory=Replicates)
+    # The measure on the validation split that T is chosen by: it changes no network, only what is said of them.
+    select: Literal["num_error", "nll", "balanced_error"] = "num_error"
     resources: Resources = Field(default_factory=Resources)
 
     @model_validator(mode="after")
     def _check_name_is_free(self) -> SweepHeader:
         if self.name in _RESERVED_NAMES:
-            raise make_rule_error(f"{self.name!r} is taken by the shared teachers; choose another", "name")
+            raise make_rule_error(f"{self.name!r} is taken by what all sweeps share; choose another", "name")
         return self

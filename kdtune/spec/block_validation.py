@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from kdtune.errors import Mistake
+from kdtune.inputs.reader import InputReader
 from kdtune.spec.form_suggestions import REPLICATES_HINT, suggest_grid, suggest_grid_of_lists, suggest_list
 from kdtune.spec.grid import has_invalid_grid
 from kdtune.spec.messages import describe_error
@@ -47,9 +48,12 @@ class BlockValidator:
     data_root : The folder of the data sets' files, whatever the sweep file says; None to follow the sweep file.
     allow_download : Whether missing files of data sets may be downloaded.
     mistakes : The collector to which mistakes are added.
+    reader : The reader of what the user brings.
     """
 
-    def __init__(self, data_root: Path | None, allow_download: bool, mistakes: MistakeCollector) -> None:
+    def __init__(
+        self, data_root: Path | None, allow_download: bool, mistakes: MistakeCollector, reader: InputReader
+    ) -> None:
         self._mistakes = mistakes
         # pydantic hands this dict to the rules of the settings whenever it validates a block. The rules of
         # ``Torchvision`` read from it where files lie and whether they may be downloaded, and write into
@@ -58,6 +62,7 @@ class BlockValidator:
             "data_root": None if data_root is None else str(data_root),
             "allow_download": allow_download,
             "file_errors": {},
+            "reader": reader,
         }
 
     def validate(
@@ -130,7 +135,7 @@ def _find_path(error: Any, block_name: str) -> SettingPath:
         return (*path, "kind")
     # kdtune's own rules name the setting that breaks them in the error's context.
     setting = error.get("ctx", {}).get("setting")
-    return (*path, setting) if setting else path
+    return (*path, *setting.split(".")) if setting else path
 
 
 def _stands_under_wrong_name(error: Any, node: YamlNode, block_name: str) -> bool:

@@ -6,20 +6,25 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from kdtune.errors import Mistake
-from kdtune.settings import CNN, Dataset, Distill, Settings, Torchvision, Train, Transfer
+from kdtune.inputs.reader import InputReader
+from kdtune.settings import CNN, Dataset, Distill, GivenDataset, GivenOutputs, Settings, Torchvision, Train, Transfer
 from kdtune.spec.block_validation import NamedBlock
+from kdtune.spec.output_checks import find_output_mistakes
 from kdtune.spec.train_merging import TrainMerger
 from kdtune.spec.variants import BlockVariant
 from kdtune.spec.yaml_tree import YamlNode
 
 
-def find_mismatches(variants: Mapping[str, Sequence[BlockVariant]], train_merger: TrainMerger) -> Iterator[Mistake]:
+def find_mismatches(
+    variants: Mapping[str, Sequence[BlockVariant]], train_merger: TrainMerger, reader: InputReader
+) -> Iterator[Mistake]:
     """Find settings that do not fit the data of the sweep; blocks with other mistakes are skipped.
 
     Parameters
     ----------
     variants : The variants of each block.
     train_merger : The merger that has merged every combination of ``train`` blocks.
+    reader : The reader of what the user brings, which takes notes.
     """
     # Every variant of a block meets every data set, so that no case has to be looked at.
     datasets = [variant.settings for variant in variants["dataset"] if variant.settings is not None]
@@ -28,6 +33,19 @@ def find_mismatches(variants: Mapping[str, Sequence[BlockVariant]], train_merger
     for block_name in ("transfer", "teacher", "student", "distill"):
         for dataset, variant in itertools.product(datasets, variants[block_name]):
             yield from _find_block_mistakes(dataset, block_name, variant.settings, variant.node)
+    for teacher in variants["teacher"]:
+        yield from _find_needless_train(teacher)
+        for dataset in datasets:
+            if isinstance(teacher.settings, GivenOutputs):
+                yield from find_output_mistakes(dataset, teacher.settings, teacher.node, reader)
+
+
+def _find_needless_train(teacher: BlockVariant) -> Iterator[Mistake]:
+    """Find training settings of a teacher that kdtune does not train by gradient steps."""
+    if teacher.settings is None or teacher.settings.is_trained_by_steps or teacher.train.is_empty:
+        return
+    message = f"a teacher of kind {teacher.settings.kind} is not trained by steps; leave train out"
+    yield Mistake(teacher.train.node.location, "teacher.train", message)
 
 
 def _find_batch_size_mistake(dataset: Dataset, train: Train, source_block: NamedBlock) -> Iterator[Mistake]:
@@ -66,10 +84,10 @@ def _find_transfer_mistakes(dataset: Dataset, transfer: Transfer, node: YamlNode
 def _has_examples(dataset: Dataset, transfer: Transfer) -> bool:
     """Return whether any class of the transfer set has training examples, if all of its classes exist."""
     classes = transfer.written_classes
-    if not isinstance(dataset, Torchvision):
+    if not isinstance(dataset, Torchvision | GivenDataset):
         return bool(classes) if transfer.setting_name == "keep" else len(classes) < dataset.n_classes
     kept_classes = transfer.list_classes(dataset.n_classes)
-    return kept_classes is None or any(dataset.count_images(label) for label in kept_classes)
+    return kept_classes is None or any(dataset.count_examples_of_class(label) for label in kept_classes)
 
 
 def _find_unknown_classes(

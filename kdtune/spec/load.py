@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from kdtune.errors import Mistake, SweepFileError
+from kdtune.inputs.reader import InputReader
 from kdtune.settings import SweepHeader
 from kdtune.spec.block_validation import BlockValidator
 from kdtune.spec.cases import build_cases
@@ -34,6 +35,7 @@ def load_spec(
     max_networks: int = MAX_NETWORKS,
     data_root: Path | None = None,
     allow_download: bool = True,
+    inputs_folder: Path | None = None,
 ) -> SweepSpec:
     """Read and validate a sweep file, and inspect the files of its data.
 
@@ -44,6 +46,7 @@ def load_spec(
     max_networks : The largest number of networks that is accepted.
     data_root : The folder of the data sets' files, whatever the sweep file says; None to follow the sweep file.
     allow_download : Whether missing files of data sets may be downloaded.
+    inputs_folder : The folder ``inputs`` of the results; None for ``results/inputs``.
 
     Raises
     ------
@@ -55,7 +58,8 @@ def load_spec(
         raise SweepFileError([Mistake(tree.location, "", "must be a mapping of settings, as in `name: fakeset`")])
     mistakes = MistakeCollector()
     tree = apply_overrides(tree, overrides, mistakes)
-    validator = BlockValidator(data_root, allow_download, mistakes)
+    reader = InputReader(path.parent, inputs_folder)
+    validator = BlockValidator(data_root, allow_download, mistakes, reader)
     mistakes.extend(_find_unknown_names(tree))
     mistakes.extend(_find_missing_blocks(tree))
     mistakes.extend(_find_swept_header_settings(tree))
@@ -70,13 +74,22 @@ def load_spec(
     _count_transfer_classes(variants, size_limit)
     train_merger = TrainMerger(validator, size_limit)
     cases = build_cases(variants, train_merger)
-    mistakes.extend(find_mismatches(variants, train_merger))
+    mistakes.extend(find_mismatches(variants, train_merger, reader))
     if len(mistakes) == 0:  # Networks can be compared only if all of them are valid.
         mistakes.extend(find_lost_eval_every(cases, train_merger))
     if header is None or len(mistakes) > 0:
         mistakes.raise_error()
     filled_sweep = fill_defaults(tree, header, variants, train_merger.merged_settings)
-    return SweepSpec(header.name, header.seed, header.replicates, header.resources, cases, filled_sweep)
+    return SweepSpec(
+        header.name,
+        header.seed,
+        header.replicates,
+        header.select,
+        header.resources,
+        cases,
+        filled_sweep,
+        tuple(reader.notes),
+    )
 
 
 def _find_unknown_names(tree: YamlNode) -> Iterator[Mistake]:

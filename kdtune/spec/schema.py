@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from kdtune.settings import (
     CNN,
+    STUDENT_KINDS,
+    TEACHER_KINDS,
+    Arrays,
     DatasetSetting,
     Digits,
     Distill,
@@ -16,8 +19,6 @@ from kdtune.settings import (
     StudentMLP,
     StudentSetting,
     SweepHeader,
-    TeacherCNN,
-    TeacherMLP,
     TeacherSetting,
     Torchvision,
     Train,
@@ -36,9 +37,14 @@ BLOCKS: dict[str, Any] = {
 }
 # The blocks of several kinds. Where a kind is wrong or missing, messages are about the first one.
 KINDS: dict[str, dict[str, type[BaseModel]]] = {
-    "dataset": {"make_classification": MakeClassification, "digits": Digits, "torchvision": Torchvision},
-    "teacher": {"mlp": TeacherMLP, "cnn": TeacherCNN},
-    "student": {"mlp": StudentMLP, "cnn": CNN},
+    "dataset": {
+        "make_classification": MakeClassification,
+        "digits": Digits,
+        "torchvision": Torchvision,
+        "arrays": Arrays,
+    },
+    "teacher": TEACHER_KINDS,
+    "student": STUDENT_KINDS,
 }
 # The other blocks; the empty name stands for the settings that belong to no block.
 _MODELS_OF_ONE_KIND: dict[str, type[BaseModel]] = {

@@ -32,6 +32,16 @@ class SweepSpec:
     name: str
     seed: int
     replicates: Replicates
+    select: str  # The measure that T is chosen by.
     resources: Resources
     cases: list[Case]
     filled_sweep: dict[str, Any]  # The sweep file with its defaults filled in; grids stay grids.
+    notes: tuple[str, ...] = ()  # What was assumed or matched in what the user brings, as sentences.
+
+    def list_stored_paths(self) -> list[str]:
+        """List the paths of the inputs that a sweep writes before it trains."""
+        paths: dict[str, None] = {}
+        for case in self.cases:
+            for settings in (case.dataset, case.teacher):
+                paths |= dict.fromkeys(settings.list_stored_paths())
+        return list(paths)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from kdtune.settings import CNN, MLP, Shape
+from kdtune.settings import CNN, MLP
 from kdtune.stacked.initial_weights import draw_initial_weights
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def build_module(
-    shape: Shape,
+    shape: MLP | CNN,
     input_shape: Sequence[int],
     n_classes: int,
     seed: int | None = None,
@@ -57,7 +57,7 @@ def _initialize(network: nn.Sequential, seed: int, std: float | None) -> None:
         layer.bias.zero_()  # type: ignore[union-attr]
 
 
-def _build_layers(shape: Shape, input_shape: Sequence[int], n_classes: int) -> Iterator[tuple[str, nn.Module]]:
+def _build_layers(shape: MLP | CNN, input_shape: Sequence[int], n_classes: int) -> Iterator[tuple[str, nn.Module]]:
     """Yield the name and the module of each layer."""
     activation = ACTIVATIONS[shape.activation]
     features = math.prod(input_shape)

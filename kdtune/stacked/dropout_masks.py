@@ -49,7 +49,10 @@ def _make_segments(layers: Sequence[DropoutLayer]) -> list[_Segment]:
 
 @dataclass(frozen=True)
 class _MaskBuffers:
-    """The buffers of one layer's mask, for batches of one size."""
+    """The buffers of one layer's mask, for batches of one size.
+
+    Where the masks are example-major, units and batch change places in their shapes.
+    """
 
     is_kept: npt.NDArray[np.bool_]  # (members, units, batch)
     scale: np.floating[Any]  # factor of units that are not dropped, in the type of the mask
@@ -61,7 +64,7 @@ class _MaskBuffers:
 class _Buffers:
     """The buffers of all layers, for batches of one size."""
 
-    is_kept: npt.NDArray[np.bool_]  # (members, units of all layers, batch)
+    is_kept: npt.NDArray[np.bool_]  # (members, units of all layers, batch), or as in `_MaskBuffers`
     layers: list[_MaskBuffers]
 
 
@@ -73,11 +76,16 @@ class DropoutMasks:
     ids : Id of each member's network.
     layers : The layers with dropout.
     dtype : Type of the masks.
+    is_example_major : Whether the units of one example lie next to each other in memory, for a stack that reads them
+        so, and not the examples of one unit. The same random numbers then belong to other units and examples.
     """
 
-    def __init__(self, ids: Sequence[str], layers: Sequence[DropoutLayer], dtype: torch.dtype) -> None:
+    def __init__(
+        self, ids: Sequence[str], layers: Sequence[DropoutLayer], dtype: torch.dtype, is_example_major: bool = False
+    ) -> None:
         self.ids = list(ids)
         self.dtype = dtype
+        self.is_example_major = is_example_major
         self.total_units = sum(layer.units for layer in layers)
         self._segments = _make_segments(layers)
         self._has_single_rate = len({layer.rate for layer in layers}) == 1
@@ -105,10 +113,12 @@ class DropoutMasks:
                 np.greater_equal(values, self._segments[0].threshold, out=is_kept)
             else:
                 for units, threshold, _ in self._segments:
-                    np.greater_equal(values[units], threshold, out=is_kept[units])
+                    index = (..., units) if self.is_example_major else units
+                    np.greater_equal(values[index], threshold, out=is_kept[index])
         for layer in buffers.layers:
             np.multiply(layer.is_kept, layer.scale, out=layer.mask_values)
-            yield layer.mask.to(self.dtype)
+            mask = layer.mask.to(self.dtype)
+            yield mask.transpose(1, 2) if self.is_example_major else mask
 
     def _get_buffers(self, batch: int) -> _Buffers:
         """Return the buffers for batches of this size, allocated at the first call with it."""
@@ -120,15 +130,17 @@ class DropoutMasks:
         """Return new buffers for batches of this size."""
         n_members = len(self.ids)
         dtype = torch.float32 if self.dtype == torch.bfloat16 else self.dtype  # numpy has no bfloat16
-        is_kept = np.empty((n_members, self.total_units, batch), np.bool_)
-        mask_by_width: dict[int, Tensor] = {}
+        is_kept_shape = (n_members, self.total_units, batch)
+        if self.is_example_major:
+            is_kept_shape = (n_members, batch, self.total_units)
+        is_kept = np.empty(is_kept_shape, np.bool_)
+        mask_by_shape: dict[tuple[int, ...], Tensor] = {}
         layers = []
         for units, _, scale in self._segments:
-            layer_is_kept = is_kept[:, units]
-            width = layer_is_kept.shape[1]
-            if width not in mask_by_width:
-                mask_by_width[width] = torch.empty(n_members, width, batch, dtype=dtype)
-            mask = mask_by_width[width]
+            layer_is_kept = is_kept[:, :, units] if self.is_example_major else is_kept[:, units]
+            if layer_is_kept.shape not in mask_by_shape:
+                mask_by_shape[layer_is_kept.shape] = torch.empty(layer_is_kept.shape, dtype=dtype)
+            mask = mask_by_shape[layer_is_kept.shape]
             mask_values = mask.numpy()
             layers.append(_MaskBuffers(layer_is_kept, mask_values.dtype.type(scale), mask, mask_values))
         return _Buffers(is_kept, layers)

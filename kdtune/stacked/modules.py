@@ -6,31 +6,21 @@ autograd through one batched forward pass of all members.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, vmap
 
 from kdtune.stacked.architectures import RowsToImages
-from kdtune.stacked.dropout_masks import DropoutLayer
+from kdtune.stacked.masked_dropout import record_dropout_calls, replace_dropout, to_dropout_layers
 from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
+from kdtune.stacked.module_state import find_constants, find_trainable, list_state_names
+from kdtune.stacked.replay import RecordedStep
 
-
-class MaskedDropout(nn.Module):
-    """Dropout by a mask that the caller sets, (batch, *units of one example); the number 1 in evaluation."""
-
-    mask: Tensor
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-        self.register_buffer("mask", torch.ones(()), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x times the mask."""
-        return x * self.mask
+# A step is recorded when its shapes come for this many times. To record one takes as long as some 50 steps of a
+# small stack, which a short training does not win back.
+STEPS_BEFORE_RECORDING = 3
 
 
 class StackedModules:
@@ -40,12 +30,15 @@ class StackedModules:
 
     Parameters
     ----------
-    modules : One module per member, each mapping (batch, features) to logits, (batch, classes). They are
-        copied. ``nn.Dropout`` inside takes its masks from the caller; torch refuses other randomness.
+    modules : One module per member, each mapping (batch, *input_shape) to logits, (batch, classes). They are
+        copied. Layers of dropout inside take their masks from the caller; torch refuses other randomness.
+        Parameters that need no gradient stay what they are, as do buffers.
     n_features : Number of features of one example.
     dtype : Type of the parameters.
     device : Device of all tensors, ``"cpu"`` or ``"cuda"``.
     precision : Type in which logits are computed, ``dtype`` unless given.
+    input_shape : Shape of one example as the modules take it, (n_features,) unless given.
+    is_recorded : Whether steps are recorded and replayed after some steps: the numbers are the same to the bit.
     """
 
     needs_autograd = True
@@ -57,43 +50,56 @@ class StackedModules:
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
         precision: torch.dtype | None = None,
+        input_shape: Sequence[int] | None = None,
+        is_recorded: bool = True,
     ) -> None:
         self.n_members = len(modules)
         self.n_features = n_features
         self.precision = precision or dtype
+        self.input_shape = tuple(input_shape or (n_features,))
+        self.is_recorded = is_recorded
 
-        members = [_replace_dropout(module).to(device, dtype) for module in modules]
-        self.template = members[0]
+        self.template, self._masks = replace_dropout(modules[0])
+        self.template.to(device, dtype).train()
         for module in self.template.modules():
             if isinstance(module, RowsToImages):
                 module.channels_last = self.n_members == 1  # `vmap` supports no memory format
+        example = torch.zeros(2, *self.input_shape, dtype=dtype, device=device)  # some layers refuse a batch of one
+        calls = record_dropout_calls(self.template, self._masks, example)
+        self.dropout_layers = to_dropout_layers(calls)
+        self._mask_shapes = [shape for _, shape in calls]
 
-        dropouts = {name: module for name, module in self.template.named_modules() if isinstance(module, MaskedDropout)}
-        shapes = _find_dropout_shapes(self.template, n_features, dtype, device)
-        self.dropout_shapes = dict(zip(dropouts, shapes, strict=True))  # shape of one example, by the module's name
-        self.dropout_layers = [
-            DropoutLayer(dropout.rate, shape.numel()) for dropout, shape in zip(dropouts.values(), shapes, strict=True)
-        ]
-
-        initial_parameters, _ = stack_module_state(members)
-        size = sum(values.numel() for values in initial_parameters.values())
+        trainable = find_trainable(modules)
+        size = sum(values.numel() for values in trainable.values())
         self.flat_parameters = allocate_flat_zeros(size, dtype, device)
         self.flat_gradient = allocate_flat_zeros(size, dtype, device)
-        self.parameters = _view_like(initial_parameters, self.flat_parameters)  # (members, ...) each
-        self.gradients = _view_like(initial_parameters, self.flat_gradient)
-        for name, values in initial_parameters.items():
-            self.parameters[name].copy_(values.detach())
+        self.parameters = _view_like(trainable, self.flat_parameters)  # (members, ...) each
+        self.gradients = _view_like(trainable, self.flat_gradient)
+        for name, values in trainable.items():
+            self.parameters[name].copy_(values)
         # These are the leaves of autograd's graph. They share the memory of `flat_parameters`.
         self.leaves = {name: values.detach().requires_grad_() for name, values in self.parameters.items()}
         self.hidden_weights = [
             values for name, values in self.parameters.items() if name.startswith("hidden_") and name.endswith("weight")
         ]
+        constants = find_constants(modules, device, dtype)
+        self._constants = constants
+        self._shared_constants = self._to_precision(constants.shared)
+        self._member_constants = self._to_precision(constants.of_members)
+        self._state_names = list_state_names(modules[0])
+
         self._logits = torch.empty(0)  # (members, batch, classes) of the last forward pass, with its graph
+        self._mask_buffers: dict[int, list[Tensor]] = {}  # by batch size; (members, batch, *units) each
+        self._recorded_steps: dict[tuple[object, ...], RecordedStep | int] = {}  # or how often the shapes have come
+        self._replayed_step: RecordedStep | None = None  # whose `forward` was the last
 
     @property
     def logit_bias(self) -> Tensor:
-        """The biases of the logits, (members, classes)."""
+        """The biases of the logits, (members, classes), of a module whose last layer is named ``logit``."""
         return self.parameters["logit.bias"]
+
+    def start_epoch(self, epoch: int) -> None:
+        """Do nothing: the masks are the caller's, and there is no other randomness."""
 
     def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor:
         """Compute the logits, (members, classes, batch).
@@ -101,33 +107,35 @@ class StackedModules:
         Parameters
         ----------
         x : The batch.
-        masks : Factors for the units of each ``nn.Dropout``, (members, units, batch). None evaluates the
-            networks, without dropout.
+        masks : Factors for the units of each call of a dropout layer, (members, units, batch). None evaluates the
+            networks, without dropout; modules without dropout are evaluated where gradients are disabled.
         """
         examples = x.examples_as_rows[:, :, : self.n_features]  # (members, batch, features)
-        parameters = {name: leaf.to(self.precision) for name, leaf in self.leaves.items()}
-        buffers: dict[str, Tensor] = {}
-        if masks is not None:
-            for (name, shape), mask in zip(self.dropout_shapes.items(), masks, strict=True):
-                member_masks = mask.transpose(1, 2).reshape(self.n_members, -1, *shape)
-                # Autograd needs the mask later, and the next mask that is drawn may overwrite it.
-                buffers[f"{name}.mask"] = member_masks.clone()
-        if self.n_members == 1:
-            first_parameters = {name: values[0] for name, values in parameters.items()}
-            first_buffers = {name: values[0] for name, values in buffers.items()}
-            self._logits = self._call_template(first_parameters, first_buffers, examples[0])[None]
-        elif examples.stride(0) == 0:  # all members share the examples
-            self._logits = vmap(self._call_template, in_dims=(0, 0, None))(parameters, buffers, examples[0])
-        else:
-            self._logits = vmap(self._call_template)(parameters, buffers, examples)
+        if examples.stride(0) == 0 or self.n_members == 1:  # all members share the examples
+            examples = examples[0]
+        mask_buffers = [] if masks is None else self._copy_masks(masks, examples.shape[-2])
+        is_training = torch.is_grad_enabled() and len(mask_buffers) == len(self.dropout_layers)
+        if self.template.training != is_training:
+            self.template.train(is_training)
+        self._replayed_step = self._find_recorded_step(examples, mask_buffers) if is_training else None
+        if self._replayed_step is not None:
+            return self._replayed_step.forward(examples).transpose(1, 2)
+        self._logits = self._compute_logits(list(self.leaves.values()), mask_buffers, examples)
         return self._logits.detach().transpose(1, 2)
 
     def backward(self, x: Inputs, logit_gradient: Tensor) -> None:
         """Fill ``flat_gradient`` from dL/dz of the logits z of the last ``forward``, (members, classes, batch)."""
-        dz = logit_gradient.transpose(1, 2).to(self._logits.dtype)
-        computed_gradients = torch.autograd.grad(self._logits, list(self.leaves.values()), dz)
+        dz = logit_gradient.transpose(1, 2)
+        if self._replayed_step is not None:
+            self._replayed_step.backward(dz.to(self.precision))
+            return
+        leaves = list(self.leaves.values())
+        computed_gradients = torch.autograd.grad(self._logits, leaves, dz.to(self._logits.dtype), allow_unused=True)
         for gradient, computed_gradient in zip(self.gradients.values(), computed_gradients, strict=True):
-            gradient.copy_(computed_gradient)
+            if computed_gradient is None:  # The logits do not depend on the parameter.
+                gradient.zero_()
+            else:
+                gradient.copy_(computed_gradient)
 
     def find_finite_members(self) -> Tensor:
         """Return for each member whether the sums of its parameters are finite, (members,) of bool.
@@ -138,13 +146,88 @@ class StackedModules:
         return torch.stack(sums).isfinite().all(dim=0)
 
     def copy_member_state(self, member: int) -> dict[str, Tensor]:
-        """Return a copy of one member's parameters on the CPU, named as in its module."""
-        return {name: values[member].detach().cpu().clone() for name, values in self.parameters.items()}
+        """Return a copy of one member's parameters and persistent buffers on the CPU, named as in its module."""
+        state = {}
+        for name, first_name in self._state_names.items():
+            if first_name in self.parameters:
+                values = self.parameters[first_name][member]
+            else:
+                values = self._constants.select_member(first_name, member)
+            state[name] = values.detach().cpu().clone()
+        return state
 
-    def _call_template(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], examples: Tensor) -> Tensor:
-        """Return the logits of one member, (batch, classes)."""
-        logits: Tensor = functional_call(self.template, (parameters, buffers), (examples,))
+    def _copy_masks(self, masks: Iterable[Tensor], batch: int) -> list[Tensor]:
+        """Return the masks as the modules take them, (members, batch, *units).
+
+        Autograd needs each mask later, and the next mask that is drawn may overwrite it.
+        """
+        if batch not in self._mask_buffers:
+            self._mask_buffers[batch] = [
+                torch.empty(self.n_members, batch, *shape, dtype=self.precision, device=self.flat_parameters.device)
+                for shape in self._mask_shapes
+            ]
+        buffers = self._mask_buffers[batch]
+        for buffer, mask in zip(buffers, masks, strict=True):
+            buffer.view(self.n_members, batch, -1).copy_(mask.transpose(1, 2))
+        return buffers
+
+    def _find_recorded_step(self, examples: Tensor, mask_buffers: list[Tensor]) -> RecordedStep | None:
+        """Return the recorded step for examples of this shape; None as long as there is none."""
+        key = (examples.shape, examples.stride())
+        step = self._recorded_steps.get(key, 0)
+        if isinstance(step, RecordedStep):
+            return step
+        self._recorded_steps[key] = step + 1
+        if not self.is_recorded or step < STEPS_BEFORE_RECORDING:
+            return None
+        leaves = list(self.leaves.values())
+        n_leaves = len(leaves)
+
+        def take_step(fixed_inputs: Sequence[Tensor], examples: Tensor, dz: Tensor) -> list[Tensor | None]:
+            recorded_leaves = [leaf.detach().requires_grad_() for leaf in fixed_inputs[:n_leaves]]
+            logits = self._compute_logits(recorded_leaves, fixed_inputs[n_leaves:], examples)
+            return [logits, *torch.autograd.grad(logits, recorded_leaves, dz, allow_unused=True)]
+
+        # The shape of the logits is known from earlier steps, whose batches may have been of other sizes.
+        dz = self._logits.new_zeros(self.n_members, self._logits.shape[-1], examples.shape[-2]).transpose(1, 2)
+        fixed_inputs = [values.detach() for values in [*leaves, *mask_buffers]]
+        recorded_step = RecordedStep(take_step, fixed_inputs, examples, dz, list(self.gradients.values()))
+        self._recorded_steps[key] = recorded_step
+        return recorded_step
+
+    def _compute_logits(self, leaves: Sequence[Tensor], masks: Sequence[Tensor], examples: Tensor) -> Tensor:
+        """Return the logits, (members, batch, classes), from the parameters and masks of all members.
+
+        ``examples`` are (batch, features) if all members share them, else (members, batch, features).
+        """
+        parameters = {name: leaf.to(self.precision) for name, leaf in zip(self.leaves, leaves, strict=True)}
+        constants = self._member_constants
+        if self.n_members == 1:
+            parameters = {name: values[0] for name, values in parameters.items()}
+            constants = {name: values[0] for name, values in constants.items()}
+            return self._call_template(parameters, constants, [mask[0] for mask in masks], examples)[None]
+        members_share_examples = examples.ndim == 2
+        in_dims = (0, 0, 0, None if members_share_examples else 0)
+        logits: Tensor = vmap(self._call_template, in_dims)(parameters, constants, list(masks), examples)
         return logits
+
+    def _call_template(
+        self, parameters: dict[str, Tensor], constants: dict[str, Tensor], masks: list[Tensor], examples: Tensor
+    ) -> Tensor:
+        """Return the logits of one member, (batch, classes)."""
+        self._masks.masks = iter(masks) if masks else None
+        if len(self.input_shape) > 1:
+            examples = examples.reshape(len(examples), *self.input_shape)
+        values = (parameters, constants, self._shared_constants)
+        logits: Tensor = functional_call(self.template, values, (examples,))
+        return logits
+
+    def _to_precision(self, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return constants in the type in which logits are computed; whole numbers stay what they are."""
+        return {
+            name: values.to(self.precision) if values.is_floating_point() else values
+            for name, values in constants.items()
+        }
 
 
 def _view_like(tensors: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
@@ -155,28 +238,3 @@ def _view_like(tensors: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]
         views[name] = flat[start : start + tensor.numel()].view(tensor.shape)
         start += tensor.numel()
     return views
-
-
-def _replace_dropout(module: nn.Module) -> nn.Module:
-    """Return a copy of the module with ``MaskedDropout`` in place of ``nn.Dropout``."""
-    masked_module = copy.deepcopy(module)
-    for path, part in list(masked_module.named_modules()):
-        if isinstance(part, nn.Dropout):
-            parent_path, _, name = path.rpartition(".")
-            setattr(masked_module.get_submodule(parent_path), name, MaskedDropout(part.p))
-    return masked_module
-
-
-def _find_dropout_shapes(template: nn.Module, n_features: int, dtype: torch.dtype, device: str) -> list[torch.Size]:
-    """Return the shape of one example at each ``MaskedDropout``, in the order in which they are called."""
-    shapes: list[torch.Size] = []
-    handles = [
-        part.register_forward_hook(lambda _module, _inputs, output: shapes.append(output.shape[1:]))
-        for part in template.modules()
-        if isinstance(part, MaskedDropout)
-    ]
-    with torch.no_grad():
-        template(torch.zeros(1, n_features, dtype=dtype, device=device))
-    for handle in handles:
-        handle.remove()
-    return shapes

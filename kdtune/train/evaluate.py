@@ -9,19 +9,24 @@ import numpy as np
 
 from kdtune.columns import (
     ACCURACY,
+    BALANCED_ERROR,
     BIAS_SHIFTED_BY,
     CONFUSION,
     ECE,
+    LOGIT_STD,
     LOSS,
     NLL,
     NUM_ERROR,
     SEEN_CLASSES,
+    SOFTMAX_ENTROPY,
+    TEACHER,
     TRAIN_LOSS,
     TRAIN_NUM_ERROR,
     UNSHIFTED_ACCURACY,
     UNSHIFTED_NUM_ERROR,
     UNSHIFTED_VAL_NUM_ERROR,
     VAL_ACCURACY,
+    VAL_BALANCED_ERROR,
     VAL_LOSS,
     VAL_NLL,
     VAL_NUM_ERROR,
@@ -38,7 +43,10 @@ MAX_CONFUSION_CLASSES = 256
 
 
 def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[str, Any]:
-    """Compute the measures of a row, by column, from logits on the validation and the test split."""
+    """Compute the measures of a row, by column, from logits on the validation and the test split.
+
+    Those of a teacher need its logits on the training split, too: see ``measure_soft_targets``.
+    """
     T = network.distill.T if network.distill else 1.0
     errors = metrics.count_errors(logits["test"], data.y_test)
     val_errors = metrics.count_errors(logits["val"], data.y_val)
@@ -48,15 +56,24 @@ def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[st
         LOSS: metrics.nll(logits["test"], data.y_test, T),
         NLL: metrics.nll(logits["test"], data.y_test),
         ECE: metrics.ece(logits["test"], data.y_test),
+        BALANCED_ERROR: metrics.balanced_error(logits["test"], data.y_test),
         VAL_NUM_ERROR: val_errors,
         VAL_ACCURACY: 1 - val_errors / len(data.y_val),
         VAL_NLL: metrics.nll(logits["val"], data.y_val),
+        VAL_BALANCED_ERROR: metrics.balanced_error(logits["val"], data.y_val),
     }
+    if network.model == TEACHER:
+        measures |= measure_soft_targets(logits["train"])
     if data.n_classes <= MAX_CONFUSION_CLASSES:
         measures[CONFUSION] = metrics.confusion_matrix(logits["test"], data.y_test).ravel().tolist()
         # A small training split may hold no example of some class, so the classes are taken from its labels.
         measures[SEEN_CLASSES] = data.train_classes
     return measures
+
+
+def measure_soft_targets(train_logits: Any) -> dict[str, Any]:
+    """Measure what T acts on: how far apart a teacher's logits (examples, classes) lie, and how soft its softmax is."""
+    return {LOGIT_STD: metrics.logit_std(train_logits), SOFTMAX_ENTROPY: metrics.softmax_entropy(train_logits)}
 
 
 def shift_biases(network: Network, data: Data, logits: Logits, model: Stack, member: int) -> dict[str, Any]:

@@ -5,17 +5,29 @@ Logits are (examples, classes), labels (examples,). Log-likelihoods are in nats.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax, softmax
+from scipy.special import entr, log_softmax, softmax
 
 Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.int64]
+
+_BLOCK = 2**20  # numbers of a training set's logits that are read at a time, so that memory does not grow with the set
 
 
 def count_errors(logits: Array, labels: Labels) -> int:
     """Count the examples whose argmax is not their label."""
     return int((logits.argmax(axis=1) != labels).sum())
+
+
+def balanced_error(logits: Array, labels: Labels) -> float:
+    """Return the mean, over the classes that have examples, of the share of a class's examples that are errors."""
+    n_examples = np.bincount(labels, minlength=logits.shape[1])
+    n_errors = np.bincount(labels[logits.argmax(axis=1) != labels], minlength=len(n_examples))
+    has_examples = n_examples > 0
+    return float((n_errors[has_examples] / n_examples[has_examples]).mean())
 
 
 def confusion_matrix(logits: Array, labels: Labels) -> Labels:
@@ -43,3 +55,25 @@ def ece(logits: Array, labels: Labels, bins: int = 15) -> float:
     bin_of_example = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gaps = np.bincount(bin_of_example, weights=is_correct - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def logit_std(logits: Array) -> float:
+    """Return the standard deviation of the logits of all examples and classes, each example's centred at 0.
+
+    A softmax does not see the mean of an example's logits. T divides what is left, so a good T grows with its spread.
+    """
+    squares = [np.square(z - z.mean(axis=1, keepdims=True)).sum() for z in _iterate_blocks(logits)]
+    return float(np.sqrt(sum(squares) / logits.size))
+
+
+def softmax_entropy(logits: Array) -> float:
+    """Return the mean entropy of softmax(z), at T = 1, in nats: 0 for certainty, log(classes) for equal shares."""
+    entropies = [entr(softmax(z, axis=1)).sum() for z in _iterate_blocks(logits)]
+    return float(sum(entropies) / len(logits))
+
+
+def _iterate_blocks(logits: Array) -> Iterator[Array]:
+    """Yield the logits of some examples after the other, in float64."""
+    n_rows = max(1, _BLOCK // logits.shape[1])
+    for start in range(0, len(logits), n_rows):
+        yield logits[start : start + n_rows].astype(np.float64)

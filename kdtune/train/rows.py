@@ -17,6 +17,7 @@ from kdtune.columns import (
     ID,
     JITTER,
     MODEL,
+    MULTIPLY_ADDS,
     N_CLASSES,
     N_FEATURES,
     N_PARAMS,
@@ -37,9 +38,6 @@ from kdtune.columns import (
 )
 from kdtune.plan.network import Network
 from kdtune.settings import Distill
-
-# Settings of data whose column has another name, and `root`, which has none: the place of files is no part of the data.
-DATA_SETTINGS_WITHOUT_COLUMN = {"kind", "name", "root", "test_size", "val_size"}
 
 
 def make_row(
@@ -64,19 +62,20 @@ def make_row(
         DATA_SEED: network.data.seed,
         TEACHER_SEED: teacher_seed,
         STUDENT_SEED: student_seed,
-        DATASET: getattr(data, "name", data.kind),
+        DATASET: data.dataset_name,
         N_TRAIN: data.n_train if network.transfer is None else None,  # a transfer set is counted when it is loaded
         TRANSFER: _describe_transfer(network),
         N_VAL: data.val_size,
         N_TEST: data.test_size,
         N_PARAMS: network.n_params,
+        MULTIPLY_ADDS: network.multiply_adds,
         STATUS: status,
         ERROR: error,
         SEED: network.data.sweep_seed,
         N_FEATURES: data.n_features,
         N_CLASSES: data.n_classes,
     }
-    for name, value in data.model_dump(exclude=DATA_SETTINGS_WITHOUT_COLUMN).items():
+    for name, value in data.to_columns().items():
         row.setdefault(name, value)
     row[JITTER] = data.jitter or None  # null, as in rows of versions that had no jitter
     row |= _describe_training(network)
@@ -107,15 +106,23 @@ def make_skipped_row(network: Network, reason: str) -> dict[str, Any]:
 def _select_seeds(network: Network) -> tuple[int | None, int | None]:
     """Return the seeds of the teacher's and of the student's initial weights, None if there is no such network."""
     if network.model == TEACHER:
-        return network.weights_seed, None
+        return _get_seed(network), None
     if network.teacher is None:
         return None, network.weights_seed
-    return network.teacher.weights_seed, network.weights_seed
+    return _get_seed(network.teacher), network.weights_seed
+
+
+def _get_seed(teacher: Network) -> int | None:
+    """Return the seed of a teacher; None if it was trained elsewhere."""
+    return teacher.weights_seed if teacher.shape.is_redrawn else None
 
 
 def _describe_training(network: Network) -> dict[str, Any]:
-    """Return the settings of a network's shape and training, by column."""
-    return network.shape.to_columns() | network.train.model_dump(exclude={"eval_every"})
+    """Return the settings of a network's shape and training, by column; training is null if kdtune trains none."""
+    training = network.train.model_dump(exclude={"eval_every"})
+    if not network.shape.is_trained_by_steps:
+        training = dict.fromkeys(training)
+    return network.shape.to_columns() | training
 
 
 def _describe_loss(distill: Distill | None) -> dict[str, Any]:

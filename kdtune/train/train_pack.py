@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kdtune.columns import DEVICE, DIVERGED, EPOCH, HOST, LEARNING_CURVE, N_TRAIN, SECONDS, TEACHER
 from kdtune.data.load import load_data
@@ -21,21 +21,11 @@ from kdtune.stacked.stack import Stack
 from kdtune.stacked.threads import run_on_threads
 from kdtune.train.evaluate import evaluate, measure_learning_point, shift_biases
 from kdtune.train.fit import fit
+from kdtune.train.given_teachers import compute_teacher
 from kdtune.train.logits import Logits, compute_logits
 from kdtune.train.members import Members, choose_threads, split_into_stacks
 from kdtune.train.rows import make_failed_row, make_row
-
-
-@dataclass
-class TrainedNetwork:
-    """The result of training one network."""
-
-    network: Network
-    row: dict[str, Any]
-    logits: Logits | None = None
-    """The logits of a teacher on all splits; None for students."""
-    weights: dict[str, Tensor] | None = None
-    """The weights by the name of the parameter, as in the state of the module; None if they are not kept."""
+from kdtune.train.trained_network import TrainedNetwork
 
 
 def train_pack(
@@ -65,6 +55,8 @@ def train_pack(
     One result per network, in the pack's order. A network that diverged has a row of status ``failed`` and nothing
     else.
     """
+    if not pack.networks[0].shape.is_trained_by_steps:
+        return [compute_teacher(network, device, threads) for network in pack.networks]
     start = time.perf_counter()
     members = load_members(pack, teacher_logits, teacher_net)
     stacks = [

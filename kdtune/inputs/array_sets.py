@@ -1,0 +1,133 @@
+"""Data sets that users bring as arrays: in ``.npy`` files, in one ``.npz`` or ``.safetensors``, or from Python."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from kdtune.inputs.arrays import Array, ArrayInput, describe_unreadable_array, inspect_npy_file, store_array
+from kdtune.inputs.assemble import RawPart
+from kdtune.inputs.errors import InputError
+from kdtune.inputs.given_data import PartName
+from kdtune.text import join_names
+
+PART_NAMES: tuple[PartName, ...] = ("train", "val", "test")
+ARCHIVE_ENDINGS = (".npz", ".safetensors")
+
+LocatePath = Callable[[str], Path]
+
+
+def read_array_parts(
+    part_paths: Mapping[PartName, tuple[str, str | None]], locate: LocatePath, folder: Path
+) -> dict[PartName, RawPart]:
+    """Look at the files of examples and labels of each part.
+
+    Parameters
+    ----------
+    part_paths : the paths of examples and labels of each part, as the user writes them; None where labels are missing.
+    locate : finds a file.
+    folder : the folder ``inputs`` of the results.
+    """
+    raw_parts = {}
+    for name, (x_path, y_path) in part_paths.items():
+        prefix = "" if name == "all" else f"{name}."
+        x = read_array_file(locate(x_path), folder, f"{prefix}x")
+        y = None if y_path is None else read_array_file(locate(y_path), folder, f"{prefix}y")
+        raw_parts[name] = RawPart(x, y, f"{prefix}x", f"{prefix}y")
+    return raw_parts
+
+
+def read_array_file(path: Path, folder: Path, setting: str) -> ArrayInput:
+    """Look at a file that holds one array; an ``InputError`` names the setting."""
+    try:
+        if path.suffix in ARCHIVE_ENDINGS:
+            arrays = read_archive(path)
+            if len(arrays) != 1:
+                raise InputError(
+                    f"{path} holds {len(arrays)} arrays ({join_names(list(arrays), max_names=5)}); one is needed"
+                )
+            return store_array(next(iter(arrays.values())), folder)
+        if path.suffix != ".npy":
+            raise InputError(f"{path} is no file of arrays; give .npy, .npz or .safetensors")
+        return inspect_npy_file(path)
+    except InputError as error:
+        raise InputError(str(error), setting) from None
+
+
+def read_archive_parts(path: Path, folder: Path) -> dict[PartName, RawPart]:
+    """Read a data set from one ``.npz`` or ``.safetensors`` file.
+
+    Its arrays are called ``x_train, y_train, x_test, y_test`` and perhaps ``x_val, y_val``, or ``x, y`` of a set that is
+    to be split; ``X`` stands for ``x``, and ``train_x`` for ``x_train``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or its arrays have other names.
+    """
+    arrays = {_normalize_name(name): values for name, values in read_archive(path).items()}
+    names: list[PartName] = [name for name in PART_NAMES if f"x_{name}" in arrays]
+    if "x" in arrays and not names:
+        names = ["all"]
+    if not names:
+        raise InputError(
+            f"{path} holds {join_names(list(arrays), max_names=8)}; x_train, y_train, x_test, y_test or x, y are needed",
+            "file",
+        )
+    raw_parts: dict[PartName, RawPart] = {}
+    for name in names:
+        ending = "" if name == "all" else f"_{name}"
+        y = arrays.get(f"y{ending}")
+        try:
+            x_input = store_array(arrays[f"x{ending}"], folder)
+            y_input = None if y is None else store_array(y, folder)
+        except InputError as error:
+            raise InputError(f"{path}: x{ending} or y{ending} {error}", "file") from None
+        raw_parts[name] = RawPart(x_input, y_input, f"x{ending}", f"y{ending}")
+    return raw_parts
+
+
+def read_archive(path: Path) -> dict[str, Array]:
+    """Read all arrays of a ``.npz`` or ``.safetensors`` file.
+
+    Raises
+    ------
+    InputError
+        If it does not exist, is torn, or holds Python objects.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return _read_safetensors(path)
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise InputError(describe_unreadable_array(path, error)) from None
+
+
+def _read_safetensors(path: Path) -> dict[str, Array]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path.open("rb").close()  # safetensors calls each file that cannot be opened a missing one; Python says why not.
+    try:
+        arrays: dict[str, Array] = load_file(path)
+    except SafetensorError:
+        raise InputError(f"{path} cannot be read: the file is torn or no safetensors file") from None
+    return arrays
+
+
+def _normalize_name(name: str) -> str:
+    """Turn ``X_train``, ``train_x`` and ``X`` into ``x_train``, ``x_train`` and ``x``."""
+    lower_name = name.lower()
+    for part in PART_NAMES:
+        for letter in ("x", "y"):
+            if lower_name in (f"{part}_{letter}", f"{letter}_{part}", f"{letter}{part}"):
+                return f"{letter}_{part}"
+    return lower_name

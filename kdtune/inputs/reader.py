@@ -1,0 +1,70 @@
+"""Look at each input of a sweep once, and keep what was seen until the command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kdtune.inputs.errors import InputError
+
+Result = TypeVar("Result")
+
+
+class InputReader:
+    """Where a sweep's inputs lie, what was seen of them so far, and what is to be said about them.
+
+    Variants of a block name the same files, so that everything is read once per command.
+
+    Parameters
+    ----------
+    file_folder : the folder of the sweep file, which the paths in it start from.
+    inputs_folder : the folder ``inputs`` of the results, for inputs that lie in no file of the user's.
+
+    Attributes
+    ----------
+    notes : sentences about what was assumed or matched, each once, for the user.
+    """
+
+    def __init__(self, file_folder: Path | None = None, inputs_folder: Path | None = None) -> None:
+        self.file_folder = (file_folder or Path()).absolute()
+        self.inputs_folder = (inputs_folder or Path("results") / "inputs").absolute()
+        self.notes: list[str] = []
+        self._results: dict[Hashable, Any] = {}
+
+    @property
+    def search_folders(self) -> list[Path]:
+        """The folders in which modules of the user's are looked for: that of the sweep file, then the working one."""
+        return list(dict.fromkeys([self.file_folder, Path.cwd()]))
+
+    def locate(self, path: str) -> Path:
+        """Return an existing path that starts from the sweep file's folder, or else from the working folder.
+
+        Raises
+        ------
+        InputError
+            If there is no such file or folder.
+        """
+        candidates = [folder / Path(path).expanduser() for folder in self.search_folders]
+        for candidate in candidates:
+            if candidate.exists():
+                return candidate.resolve()
+        places = " nor ".join(str(candidate) for candidate in dict.fromkeys(candidates))
+        raise InputError(f"{places} does not exist" if len(set(candidates)) == 1 else f"neither {places} exists")
+
+    def add_note(self, note: str) -> None:
+        """Add a sentence for the user, unless it is there already."""
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def read_once(self, key: Hashable, read: Callable[[], Result]) -> Result:
+        """Return what ``read`` returned, or raise what it raised, when this key was first asked for."""
+        if key not in self._results:
+            try:
+                self._results[key] = read()
+            except InputError as error:
+                self._results[key] = error
+        result = self._results[key]
+        if isinstance(result, InputError):
+            raise result
+        return result  # type: ignore[no-any-return]

@@ -1,0 +1,58 @@
+"""Arrays and tables by their content: in memory until they are written, then in files that never change.
+
+A *stored input* has a path, ``<results>/inputs/<hash of its content>.npy`` or ``.parquet``. Until ``write_inputs`` has
+written the file, this process keeps the value in memory under that path; workers find the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kdtune.files.atomic import create_folder, write_atomically
+from kdtune.files.storage_errors import convert_os_errors
+
+_values_by_path: dict[str, Any] = {}
+
+
+def keep_in_memory(path: str, value: np.ndarray | pd.DataFrame) -> None:
+    """Keep a value under the path that it will have, unless its file exists already."""
+    if not Path(path).exists():
+        _values_by_path[path] = value
+
+
+def find_in_memory(path: str) -> Any:
+    """Return the value that is kept under a path; None if there is none."""
+    return _values_by_path.get(path)
+
+
+def write_inputs(paths: Iterable[str]) -> None:
+    """Write those of the inputs that are in memory only, and forget them.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written.
+    """
+    for path in paths:
+        value = _values_by_path.get(path)
+        if value is None:
+            continue
+        with convert_os_errors(f"write {Path(path).parent}"):
+            create_folder(Path(path).parent)
+        write_atomically(Path(path), partial(_write_value, value))
+        del _values_by_path[path]
+
+
+def _write_value(value: Any, path: Path) -> None:
+    if isinstance(value, pd.DataFrame):
+        value.to_parquet(path, index=False)
+        return
+    # An open file, because ``np.save`` appends ".npy" to a path without it.
+    with path.open("wb") as file:
+        np.save(file, value, allow_pickle=False)

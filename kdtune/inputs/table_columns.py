@@ -1,0 +1,230 @@
+"""The columns of a table as numbers and as text: which is which, what is missing, what is no feature."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kdtune.inputs.errors import InputError
+from kdtune.inputs.table_rows import TableRows
+from kdtune.text import join_names, pluralize
+
+ColumnKind = Literal["number", "text"]
+
+MAX_CATEGORIES = 10_000  # Each is a feature; with more, a table no longer fits the memory of a small machine.
+_MANY_CATEGORIES = 100  # From here on the number of features is worth saying.
+_MIN_COUNTED_ROWS = 10  # In shorter tables anything may count up by chance.
+_MOSTLY = 0.9
+_DATE = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}([ T]\d.*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d.*)?|\d{4}/\d{1,2}/\d{1,2}( \d.*)?"
+)
+_NUMBER_KINDS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal"}
+_DATE_KINDS = {"date", "datetime", "datetime64", "timedelta", "timedelta64", "time", "period", "interval"}
+
+
+@dataclass(frozen=True)
+class FeatureColumns:
+    """The features of a table as ``store_frame`` takes them.
+
+    Attributes
+    ----------
+    frame : numeric columns of float64, others of text; missing values are NaN or None.
+    categories : the values of each text column.
+    has_missing : whether a value is missing.
+    """
+
+    frame: pd.DataFrame
+    categories: dict[str, tuple[str, ...]]
+    has_missing: bool
+
+
+def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> FeatureColumns:
+    """Turn all columns of a table into numbers or text.
+
+    Raises
+    ------
+    InputError
+        If a column holds dates or objects, both numbers and text, an infinite number, a text of its own in each row,
+        no value at all, or too few values and ``impute`` is None.
+    """
+    columns: dict[str, pd.Series[Any]] = {}
+    categories: dict[str, tuple[str, ...]] = {}
+    fills: list[str] = []
+    for name in rows.frame.columns:
+        values = rows.frame[name]
+        n_missing = _check_missing(rows, name, values, impute)
+        kind = find_kind(rows, name, values, None)
+        if kind == "number":
+            columns[name] = _convert_numbers(rows, name, values, notes)
+        else:
+            columns[name], categories[name] = _convert_text(rows, name, values, notes)
+        if n_missing:
+            way = "median" if impute == "median" and kind == "number" else "most frequent value"
+            fills.append(f"{name} ({way}, {pluralize(n_missing, 'row')})")
+    if fills:
+        notes.append(f"Missing values are filled from the training rows: {join_names(fills, max_names=10)}.")
+    elif impute is not None:
+        notes.append(f"No value is missing, so `impute: {impute}` changes nothing.")
+    # The frame gets its columns at once: to insert one after the other is slow for wide tables.
+    return FeatureColumns(pd.DataFrame(columns, copy=False), categories, bool(fills))
+
+
+def find_kind(rows: TableRows, name: str, values: pd.Series[Any], setting: str | None) -> ColumnKind:
+    """Return whether a column holds numbers or text; InputError, of ``setting``, if it is neither."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return "text"
+    if pd.api.types.is_complex_dtype(values.dtype):
+        raise InputError(
+            f"column {name!r} holds complex numbers; give real and imaginary part as two columns", setting or ""
+        )
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return "number"
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind in _NUMBER_KINDS:
+        return "number"
+    if kind == "string":
+        return "text"
+    if kind in _DATE_KINDS:
+        raise _make_date_error(rows, name, int(np.argmax(values.notna())), setting)
+    return _find_mixed_kind(rows, name, values, setting)
+
+
+def _find_mixed_kind(rows: TableRows, name: str, values: pd.Series[Any], setting: str | None) -> ColumnKind:
+    """Return ``number`` for numbers of several types; InputError for anything else."""
+    objects = values.to_numpy(dtype=object)
+    for row in np.flatnonzero(values.notna().to_numpy()):
+        value = objects[row]
+        if isinstance(value, str) and not _is_number_text(value):
+            raise rows.make_row_error(
+                row,
+                f"column {name!r} holds numbers, but text in {{row}}: {value!r}; write a number or nothing",
+                setting,
+            )
+        if not isinstance(value, str | int | float | bool | np.number | np.bool_):
+            raise rows.make_row_error(
+                row,
+                f"column {name!r} holds values of type {type(value).__name__} ({{row}}); features are numbers or text "
+                f"(`drop: [{name}]` leaves it out)",
+                setting,
+            )
+    if any(isinstance(value, str) for value in objects):
+        raise InputError(
+            f"column {name!r} holds some numbers as text and others as numbers; convert all of them with pd.to_numeric",
+            setting or next(iter(rows.first_rows)),
+        )
+    return "number"
+
+
+def _check_missing(rows: TableRows, name: str, values: pd.Series[Any], impute: str | None) -> int:
+    """Return how many values are missing; InputError if that cannot be mended."""
+    is_missing = values.isna().to_numpy()
+    if is_missing.all():
+        raise InputError(
+            f"column {name!r} has no value in any row; leave it out with `drop: [{name}]`", next(iter(rows.first_rows))
+        )
+    if is_missing.any() and impute is None:
+        n_missing = int(is_missing.sum())
+        more = "" if n_missing == 1 else f" and {pluralize(n_missing - 1, 'more row')}"
+        raise rows.make_row_error(
+            int(np.argmax(is_missing)),
+            f"column {name!r} has no value in {{row}}{more}; `impute: median` or `impute: most_frequent` fills such "
+            f"values, `drop: [{name}]` leaves the column out",
+        )
+    if is_missing[rows.is_training_row].all():
+        raise InputError(
+            f"column {name!r} has no value in any training row, so there is nothing to fill it from; leave it out with "
+            f"`drop: [{name}]`",
+            next(iter(rows.first_rows)),
+        )
+    return int(is_missing.sum())
+
+
+def _convert_numbers(rows: TableRows, name: str, values: pd.Series[Any], notes: list[str]) -> pd.Series[Any]:
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isinf(numbers).any():
+        raise rows.make_row_error(
+            int(np.argmax(np.isinf(numbers))),
+            f"column {name!r} holds an infinite number in {{row}}; write a number or nothing",
+        )
+    if _is_counting_up(rows, numbers):
+        notes.append(
+            f"The column {name!r} counts the rows and is used as a feature; if it is an id, `drop: [{name}]` leaves it out."
+        )
+    return pd.Series(numbers)
+
+
+def _is_counting_up(rows: TableRows, numbers: npt.NDArray[np.float64]) -> bool:
+    """Return whether numbers rise by 1 from row to row of the first table, as row numbers do."""
+    first_table = numbers[: [*rows.first_rows.values(), len(numbers)][1]]
+    return len(first_table) >= _MIN_COUNTED_ROWS and bool((np.diff(first_table) == 1).all())
+
+
+def _convert_text(
+    rows: TableRows, name: str, values: pd.Series[Any], notes: list[str]
+) -> tuple[pd.Series[Any], tuple[str, ...]]:
+    """Return text with None where it is missing, and its categories in ascending order."""
+    codes, distinct_values = pd.factorize(values)
+    texts = np.array([str(value) for value in distinct_values], dtype=object)
+    categories = tuple(sorted(set(texts)))
+    if all(_DATE.fullmatch(text.strip()) for text in categories):
+        raise _make_date_error(rows, name, int(np.argmax(codes >= 0)), None)
+    first_codes = codes[: [*rows.first_rows.values(), len(codes)][1]]
+    present_codes = first_codes[first_codes >= 0]
+    first_setting = next(iter(rows.first_rows))
+    if len(present_codes) > 1 and len(np.unique(present_codes)) == len(present_codes):
+        raise InputError(
+            f"column {name!r} has a text of its own in each row, so it names rows and is no feature; leave it out with "
+            f"`drop: [{name}]`",
+            first_setting,
+        )
+    if len(categories) > MAX_CATEGORIES:
+        raise InputError(
+            f"column {name!r} has {len(categories):,} different values, and each would be a feature, at most "
+            f"{MAX_CATEGORIES:,}; group them, or leave the column out with `drop: [{name}]`",
+            first_setting,
+        )
+    _note_categories(rows, name, codes, texts, notes)
+    filled_texts = np.append(texts, np.array([None], dtype=object))
+    return pd.Series(filled_texts[codes], dtype=object), categories
+
+
+def _note_categories(rows: TableRows, name: str, codes: npt.NDArray[np.intp], texts: Any, notes: list[str]) -> None:
+    """Note a column of numbers with a few texts in it, or one that becomes very many features."""
+    is_number = np.array([_is_number_text(text) for text in texts])
+    if not is_number.all() and is_number.mean() >= _MOSTLY:
+        code = int(np.argmin(is_number))
+        row = int(np.argmax(codes == code))
+        error = rows.make_row_error(
+            row,
+            f"The column {name!r} is read as text, one feature for each of its values, because of {texts[code]!r} in {{row}}.",
+            "",
+        )
+        notes.append(str(error))
+    elif len(texts) >= _MANY_CATEGORIES:
+        notes.append(
+            f"The column {name!r} has {len(texts):,} different values, each of which becomes a feature; "
+            f"`drop: [{name}]` leaves it out."
+        )
+
+
+def _is_number_text(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _make_date_error(rows: TableRows, name: str, row: int, setting: str | None) -> InputError:
+    value = rows.frame[name].iloc[row]
+    return rows.make_row_error(
+        row,
+        f"column {name!r} holds dates or times, as {str(value)!r} in {{row}}; turn it into numbers (such as days or a "
+        f"month), or leave it out with `drop: [{name}]`",
+        setting,
+    )

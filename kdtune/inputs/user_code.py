@@ -1,0 +1,46 @@
+"""Where the user's own code lies, and where in it something went wrong."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from functools import lru_cache
+from pathlib import Path
+
+_KDTUNE_FOLDER = Path(__file__).resolve().parents[1]
+
+
+@lru_cache(maxsize=1)
+def _list_library_folders() -> tuple[Path, ...]:
+    """List the folders of Python's own modules and of installed packages."""
+    paths = sysconfig.get_paths()
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple(dict.fromkeys(Path(paths[name]).resolve() for name in names))
+
+
+def is_user_file(path: Path) -> bool:
+    """Return whether a file of code is the user's: no part of Python, of an installed package or of kdtune."""
+    resolved_path = path.resolve()
+    if {"site-packages", "dist-packages"} & set(resolved_path.parts):
+        return False
+    return not any(resolved_path.is_relative_to(folder) for folder in (*_list_library_folders(), _KDTUNE_FOLDER))
+
+
+def describe_user_error(error: BaseException) -> str:
+    """Return an error's type, message and the deepest place in the user's code: ``mynets.py:12: ValueError: no``."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    place = find_user_line(error)
+    return text if place is None else f"{place}: {text}"
+
+
+def find_user_line(error: BaseException) -> str | None:
+    """Return the deepest place in the user's code that an error passed, ``file:line``; None if it passed none."""
+    if isinstance(error, SyntaxError) and error.filename:  # No frame has run yet.
+        return f"{error.filename}:{error.lineno}"
+    places = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and is_user_file(Path(frame.filename))
+    ]
+    return places[-1] if places else None

@@ -1,0 +1,278 @@
+"""The settings of data that users bring: arrays, tables, folders of images, and whatever a factory returns.
+
+They are looked at when the settings are validated (see ``kdtune.inputs``). A data set enters the ids by its content:
+where it lies, and in which form, changes no id.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+
+from kdtune.inputs.array_sets import ARCHIVE_ENDINGS, read_archive_parts, read_array_parts
+from kdtune.inputs.arrays import open_array
+from kdtune.inputs.assemble import assemble_data
+from kdtune.inputs.errors import InputError
+from kdtune.inputs.given_data import GivenData, PartName
+from kdtune.inputs.reader import InputReader
+from kdtune.settings.base import (
+    EXCLUDE_FROM_HASH,
+    Settings,
+    SplitSize,
+    WholeNumber,
+    count_split_examples,
+    exclude_from_hash_while,
+    make_rule_error,
+)
+from kdtune.settings.data import DatasetSettings
+
+N_IMAGE_DIMENSIONS = 3  # channels, height, width
+Scale = Literal["standard"] | Annotated[float, Field(gt=0)]
+
+
+def get_reader(info: ValidationInfo) -> InputReader:
+    """Return the reader that the caller gave pydantic as "reader", or a new one."""
+    reader: InputReader | None = (info.context or {}).get("reader")
+    return InputReader() if reader is None else reader
+
+
+class GivenDataset(DatasetSettings):
+    """Data that the user brings: what all kinds of them share.
+
+    A set without test data is split here, stratified by class: ``test_size`` of all examples, then ``val_size`` of
+    the rest, 20 % and 10 % by default. Where test data are given, only the validation split is drawn, and where
+    validation data are given too, nothing is.
+    """
+
+    kind: str = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    # What the data set is called in the table, in place of the name of its file.
+    name: str | None = Field(None, min_length=1, max_length=100, json_schema_extra=EXCLUDE_FROM_HASH)
+    test_size: SplitSize | None = None
+    val_size: SplitSize | None = None
+    # Labels are 0 to n_classes - 1 if the user says so; otherwise the classes are those that occur. 0 stands for that
+    # until the data were looked at. Not hashed, since the content of the data tells the classes.
+    n_classes: Annotated[WholeNumber, Field(ge=2, le=10**6)] = Field(0, json_schema_extra=EXCLUDE_FROM_HASH)
+    _given: GivenData = PrivateAttr()
+
+    @abstractmethod
+    def read(self, reader: InputReader) -> GivenData:
+        """Look at the data, and return what they are; InputError says what is wrong with them."""
+
+    @abstractmethod
+    def get_default_name(self) -> str:
+        """Return what the data set is called if the user gives it no name."""
+
+    @property
+    def given(self) -> GivenData:
+        """The data as they were when they were looked at."""
+        return self._given
+
+    @property
+    def dataset_name(self) -> str:
+        """The name of the data set in the table."""
+        return self.name or self.get_default_name()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(features,), or the shape of one example of an array."""
+        return self._given.input_shape
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """Channels, height and width of images; None for other data."""
+        shape = self._given.input_shape
+        return (shape[0], shape[1], shape[2]) if len(shape) == N_IMAGE_DIMENSIONS else None
+
+    @property
+    def n_features(self) -> int:
+        """The number of values in one example."""
+        return math.prod(self._given.input_shape)
+
+    @property
+    def n_train(self) -> int:
+        """The number of training examples."""
+        parts = self._given.parts
+        if "all" in parts:
+            return parts["all"].n_examples - int(self.test_size or 0) - int(self.val_size or 0)
+        return parts["train"].n_examples - (0 if "val" in parts else int(self.val_size or 0))
+
+    @property
+    def has_training_labels(self) -> bool:
+        """Whether training examples have labels; students of an unlabelled transfer set learn from the teacher alone."""
+        return (self._given.parts.get("all") or self._given.parts["train"]).y is not None
+
+    @property
+    def is_redrawn(self) -> bool:
+        """Whether draws of the data differ: they do not where all three splits are given."""
+        return "val" not in self._given.parts
+
+    @property
+    def draws_test(self) -> bool:
+        """Whether the test split is drawn from one set of examples together with the others."""
+        return not self._given.is_split
+
+    def list_part_sizes(self) -> dict[PartName, int]:
+        """Return the number of examples of each part."""
+        return {name: part.n_examples for name, part in self._given.parts.items()}
+
+    def read_part_labels(self, part: PartName) -> npt.NDArray[np.int64] | None:
+        """Return the labels of a part in the order of its rows; None if it has none."""
+        labels = self._given.parts[part].y
+        return None if labels is None else np.asarray(open_array(labels), np.int64)
+
+    def count_examples_of_class(self, label: int) -> int:
+        """Count the examples of a class in the part that the training split is drawn from."""
+        part = self._given.parts.get("all") or self._given.parts["train"]
+        return part.class_counts[label] if part.class_counts else part.n_examples
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the settings that are hashed: places of files are no part of the data."""
+        fields = type(self).model_fields.items()
+        hidden = {name for name, field in fields if field.json_schema_extra == EXCLUDE_FROM_HASH}
+        return self.model_dump(exclude=hidden | {"test_size", "val_size"})
+
+    def list_file_hashes(self) -> dict[str, Any]:
+        """Return what stands for the data in the ids: their content, whatever the kind of the block."""
+        return {"kind": "given", "content": self._given.content}
+
+    def list_stored_paths(self) -> list[str]:
+        """Return the paths of examples and labels that a sweep writes before it trains."""
+        return self._given.list_stored_paths()
+
+    @model_validator(mode="after")
+    def _resolve(self, info: ValidationInfo) -> GivenDataset:
+        known_data: GivenData | None = (info.context or {}).get("given")
+        try:
+            self._given = self.read(get_reader(info)) if known_data is None else known_data
+        except InputError as error:
+            raise make_rule_error(str(error), error.setting) from None
+        self.n_classes = len(self._given.classes)
+        self._resolve_sizes(is_known=known_data is not None)
+        return self
+
+    def _resolve_sizes(self, is_known: bool) -> None:
+        """Turn the sizes of the splits into numbers of examples.
+
+        Parameters
+        ----------
+        is_known : Whether the sizes were resolved before, in the settings that a network was saved with.
+        """
+        parts = self._given.parts
+        for name, size in (("test", self.test_size), ("val", self.val_size)):
+            if name in parts and size not in (None, parts[name].n_examples):
+                raise make_rule_error(f"goes with data that are split here; {name} data are given", f"{name}_size")
+        if self._given.is_split:
+            self.test_size = parts["test"].n_examples
+            pool = parts["train"]
+        else:
+            pool = parts["all"]
+            self.test_size = count_split_examples("test_size", self.test_size or 0.2, pool.n_examples)
+        if "val" in parts:
+            self.val_size = parts["val"].n_examples
+            return
+        if pool.y is None:
+            raise make_rule_error("is missing: training examples without labels cannot give a validation split", "val")
+        n_pool = pool.n_examples - (0 if self._given.is_split else int(self.test_size))
+        self.val_size = count_split_examples("val_size", self.val_size or 0.1, n_pool)
+        n_classes = sum(count > 0 for count in pool.class_counts)
+        sizes = [self.n_train, self.val_size] + ([] if self._given.is_split else [int(self.test_size)])
+        if not is_known and min(sizes) < n_classes:
+            raise make_rule_error(
+                f"leaves {self.n_train:,} training, {self.val_size:,} validation and {self.test_size:,} test examples "
+                f"of {n_classes} classes; each part needs at least one of every class",
+                "val_size" if self._given.is_split else "test_size",
+            )
+
+
+class SplitFiles(Settings):
+    """The files of one split: its examples, and their labels where there are any."""
+
+    x: str
+    y: str | None = None
+
+
+class Arrays(GivenDataset):
+    """Arrays in files: ``.npy``, ``.npz`` or ``.safetensors``, one for each split or one set that is split here."""
+
+    kind: Literal["arrays"] = Field("arrays", json_schema_extra=EXCLUDE_FROM_HASH)
+    file: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    x: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    y: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    train: SplitFiles | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    val: SplitFiles | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    test: SplitFiles | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    # None takes the values as they are, a number divides by it, ``standard`` gives each feature mean 0 and variance 1
+    # over the training examples.
+    scale: Scale | None = None
+    jitter: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=exclude_from_hash_while(0))
+
+    def read(self, reader: InputReader) -> GivenData:
+        """Look at the files."""
+        paths = self._list_paths()
+        key = ("arrays", self.file, tuple(paths.items()), self.n_classes or None)
+        given = reader.read_once(key, lambda: self._read(reader, paths))
+        self._note_forms(reader, given)
+        return given
+
+    def get_default_name(self) -> str:
+        """Return the name of the file, or of the folder of the examples if the file is called x or train_x."""
+        first_path = self.file or self.x or (self.train.x if self.train else "")
+        path = Path(first_path)
+        is_plain = path.stem.lower().replace("_", "") in ("x", "xtrain", "trainx", "train", "features", "data")
+        return path.parent.name if is_plain and path.parent.name else path.stem
+
+    def _list_paths(self) -> dict[PartName, tuple[str, str | None]]:
+        """Return the paths of examples and labels by part, none if there is one file; the forms exclude each other."""
+        splits = {"train": self.train, "val": self.val, "test": self.test}
+        written = [name for name in ("file", "x") if getattr(self, name) is not None]
+        if any(splits.values()):
+            written.append("train and test")
+        if len(written) != 1:
+            forms = "either x and y, or train and test (and val), each with x and y, or one file"
+            problem = f"has {' and '.join(written)}; give" if written else "names no data; give"
+            raise InputError(f"{problem} {forms}")
+        if self.file is not None:
+            if Path(self.file).suffix not in ARCHIVE_ENDINGS:
+                raise InputError(f"{self.file} is no .npz or .safetensors file; give .npy files as x and y", "file")
+            return {}
+        if self.x is not None:
+            if self.y is None:
+                raise InputError("is missing: the label of each example", "y")
+            return {"all": (self.x, self.y)}
+        for name in ("train", "test"):
+            if splits[name] is None:
+                raise InputError("is missing; of one set that is to be split, give x and y instead", name)
+        return {name: (split.x, split.y) for name, split in splits.items() if split is not None}  # type: ignore[misc]
+
+    def _read(self, reader: InputReader, paths: Mapping[PartName, tuple[str, str | None]]) -> GivenData:
+        if self.file is not None:
+            raw_parts = read_archive_parts(reader.locate(self.file), reader.inputs_folder)
+        else:
+            raw_parts = read_array_parts(paths, reader.locate, reader.inputs_folder)
+        return assemble_data(raw_parts, reader.inputs_folder, self.n_classes or None)
+
+    def _note_forms(self, reader: InputReader, given: GivenData) -> None:
+        """Note what may not be what the user meant: unscaled pixels, and images whose channels come last."""
+        shape = given.input_shape
+        x = next(iter(given.parts.values())).x
+        if getattr(x, "dtype", "") == "uint8" and self.scale is None:
+            reader.add_note("The examples are whole numbers up to 255, used as they are; `scale: 255` divides them.")
+        if len(shape) == N_IMAGE_DIMENSIONS and shape[-1] in (1, 3) and shape[0] not in (1, 3):
+            reader.add_note(
+                f"Examples of {shape[0]} x {shape[1]} x {shape[2]} are read as {shape[0]} channels of {shape[1]} x "
+                f"{shape[2]} pixels; if channels come last, save np.moveaxis(x, -1, 1) instead."
+            )
+
+
+def insert_kind(value: Any) -> Any:
+    """Return a block of data that names arrays but no kind with ``kind: arrays``."""
+    if isinstance(value, dict) and "kind" not in value and ("x" in value or "train" in value):
+        return {"kind": "arrays", **value}
+    return value

@@ -1,0 +1,112 @@
+"""Find outputs of teachers that do not fit the data: other rows, other classes, another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kdtune.errors import Mistake
+from kdtune.inputs.arrays import Array, iterate_chunks, open_array
+from kdtune.inputs.given_data import PartName
+from kdtune.inputs.reader import InputReader
+from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities
+from kdtune.spec.yaml_tree import YamlNode
+
+PART_TITLES: dict[PartName, str] = {
+    "all": "labels",
+    "train": "training labels",
+    "val": "validation labels",
+    "test": "test labels",
+}
+
+
+def find_output_mistakes(
+    dataset: Dataset, teacher: GivenOutputs, node: YamlNode, reader: InputReader
+) -> Iterator[Mistake]:
+    """Find what is wrong with the outputs of a teacher on these data, and note what was matched.
+
+    Parameters
+    ----------
+    dataset, teacher : The settings of the data and of the teacher.
+    node : The block of the teacher as it is written.
+    reader : The reader that takes notes for the user.
+    """
+    sizes = dataset.list_part_sizes()
+    arrays = teacher.arrays
+
+    def make_mistake(setting: str, message: str) -> Mistake:
+        return Mistake(node.descendant(tuple(setting.split("."))).location, f"teacher.{setting}", message)
+
+    if not sizes:
+        message = f"outputs are given for data that are given; those of {dataset.kind} are generated anew: choose mlp"
+        yield make_mistake("kind", message)
+        return
+    if dataset.jitter:
+        yield make_mistake("kind", "logits that are given belong to images that are not shifted; leave jitter out")
+    if set(arrays) != set(sizes):
+        yield make_mistake("outputs", _describe_wrong_parts(list(sizes), dataset))
+        return
+    shares = []
+    for part, array in arrays.items():
+        setting = "outputs" if part == "all" else f"outputs.{part}"
+        rows, n_classes = array.shape
+        if rows != sizes[part]:
+            message = (
+                f"has {rows:,} rows for {sizes[part]:,} {'' if part == 'all' else part + ' '}examples; one for each"
+            )
+            yield make_mistake(setting, f"{message} is right, in their order")
+            return
+        if n_classes != dataset.n_classes:
+            message = (
+                f"has {n_classes:,} columns, and the data have {dataset.n_classes:,} classes; one for each is right"
+            )
+            yield make_mistake(setting, message)
+            return
+        labels = dataset.read_part_labels(part)
+        if labels is None:
+            continue
+        agreement = measure_agreement(open_array(array), labels)
+        most_frequent = np.bincount(labels).max() / len(labels)
+        if agreement < most_frequent and teacher.agreement == "checked":
+            message = (
+                f"agrees with {agreement:.0%} of the {PART_TITLES[part]}, fewer than the {most_frequent:.0%} of the most "
+                f"frequent class; are the rows in the same order? If they are, write `agreement: any` in the teacher block"
+            )
+            yield make_mistake(setting, message)
+            return
+        shares.append(f"{agreement:.1%} of the {PART_TITLES[part]}")
+    reader.add_note(f"The teacher agrees with {' and '.join(shares)}.")
+    if isinstance(teacher, GivenProbabilities):
+        _note_floor(teacher, reader)
+
+
+def measure_agreement(outputs: Array, labels: Array) -> float:
+    """Return the share of examples whose largest output is that of their label."""
+    n_agreeing = sum(
+        int((np.asarray(outputs[start:stop]).argmax(axis=1) == labels[start:stop]).sum())
+        for start, stop in iterate_chunks(outputs)
+    )
+    return n_agreeing / len(labels)
+
+
+def _describe_wrong_parts(parts: list[PartName], dataset: Dataset) -> str:
+    if parts == ["all"]:
+        return f"must be one file with a row for each of the {dataset.list_part_sizes()['all']:,} examples, as in z.npy"
+    names = ", ".join(f"{part}: z_{part}.npy" for part in parts)
+    return f"must be a file for each part of the data: {{{names}}}"
+
+
+def _note_floor(teacher: GivenProbabilities, reader: InputReader) -> None:
+    """Note how many probabilities are raised to the floor."""
+    n_raised = n_entries = 0
+    for array in teacher.arrays.values():
+        values = open_array(array)
+        n_entries += values.size
+        for start, stop in iterate_chunks(values):
+            n_raised += int((np.asarray(values[start:stop]) < teacher.floor).sum())
+    if n_raised:
+        reader.add_note(
+            f"{n_raised:,} of {n_entries:,} probabilities are below {teacher.floor:g} and are raised to it, since T acts "
+            f"on logarithms (`floor` in the teacher block)."
+        )

@@ -1,0 +1,210 @@
+"""Modules that a function or class of the user's builds: calls to it, and its mistakes in plain words."""
+
+from __future__ import annotations
+
+import inspect
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdtune.stacked.random_streams import RandomStreams
+
+GIVEN_NAMES = ("inputs", "n_classes")  # what kdtune passes to a factory whose signature names it
+CHECKED_BATCH = 2  # examples of the batch that a new module is tried on
+
+_PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+_LIBRARY_FOLDERS = [
+    Path(torch.__file__).resolve().parent,
+    *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")),
+]
+
+
+def build_user_module(
+    factory: Callable[..., Any],
+    args: Mapping[str, Any],
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    seed: int | None,
+    dtype: torch.dtype = torch.float32,
+) -> nn.Module:
+    """Build a module of the user's and check that it maps a batch to logits.
+
+    Parameters
+    ----------
+    factory : Function, or subclass of ``nn.Module``. It gets those of ``inputs`` (the shape of one example) and
+        ``n_classes`` that its signature names, and ``args``.
+    args : Further arguments by name.
+    input_shape : Shape of one example: (features,), or (channels, height, width) of an image.
+    n_classes : Number of logits.
+    seed : Seed of the module's own initialization: of torch's, Python's and NumPy's global generators, whose
+        states are restored. None leaves the generators as they are, and the module as they make it.
+    dtype : Type of its parameters.
+
+    Returns
+    -------
+    The module, in training mode. The same seed gives the same bits.
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not fit the signature, if the user's code raises (the message says what, and the line
+        of the user's file), or if the result is no module, has no parameters to train, or gives no logits.
+    """
+    arguments = _select_arguments(factory, args, input_shape, n_classes)
+    with RandomStreams(seed):
+        with describe_user_errors(factory):
+            module = factory(**arguments)
+        if not isinstance(module, nn.Module):
+            raise ValueError(
+                f"{get_name(factory)} returns {_name_type(module)}; a PyTorch module (torch.nn.Module) is right"
+            )
+        # A lazy layer draws its initial weights in this call.
+        check_logits(factory, module.to("cpu", dtype), input_shape, n_classes, dtype)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ValueError(
+            f"{get_name(factory)} returns a module without a parameter that can be trained; "
+            "at least one with requires_grad is right"
+        )
+    return module.train()
+
+
+def check_logits(
+    factory: Callable[..., Any], module: nn.Module, input_shape: tuple[int, ...], n_classes: int, dtype: torch.dtype
+) -> None:
+    """Check in evaluation mode that the module maps a small batch of zeros to logits.
+
+    Raises
+    ------
+    ValueError
+        If it does not, see ``build_user_module``.
+    """
+    module.eval()
+    with torch.no_grad(), describe_user_errors(factory):
+        logits = module(torch.zeros(CHECKED_BATCH, *input_shape, dtype=dtype))
+    expected_shape = (CHECKED_BATCH, n_classes)
+    if not isinstance(logits, Tensor):
+        raise ValueError(
+            f"the module of {get_name(factory)} returns {_name_type(logits)}; "
+            f"a tensor of logits of shape {expected_shape} is right for a batch of {CHECKED_BATCH}"
+        )
+    if tuple(logits.shape) != expected_shape:
+        raise ValueError(
+            f"the module of {get_name(factory)} returns logits of shape {tuple(logits.shape)}; "
+            f"with {n_classes} classes {expected_shape} is right for a batch of {CHECKED_BATCH}"
+        )
+    if not logits.is_floating_point():
+        raise ValueError(
+            f"the module of {get_name(factory)} returns logits of type {_name_dtype(logits.dtype)}; "
+            "floating-point numbers are right"
+        )
+
+
+@contextmanager
+def describe_user_errors(factory: Callable[..., Any]) -> Iterator[None]:
+    """Turn an error of the user's code into a ``ValueError`` that names it and its line.
+
+    ``SystemExit`` is such an error too: a factory that calls ``sys.exit`` must not end the command.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{get_name(factory)} raised {describe_error(error, factory)}") from error
+
+
+def describe_error(error: BaseException, factory: Callable[..., Any]) -> str:
+    """Return an error of the user's code as one line: "RuntimeError: its message (mynets.py:12)".
+
+    The line is that of the deepest frame in a file of the user's: one that belongs neither to Python, to an
+    installed package (unless the factory does), nor to kdtune.
+    """
+    text = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{error.filename}:{error.lineno}"
+    else:
+        factory_file = _find_file(factory)
+        user_frames = [frame for frame in frames if _is_user_file(frame.filename)]
+        user_frames = user_frames or [frame for frame in frames if frame.filename == factory_file]
+        if user_frames:
+            place = f"{user_frames[-1].filename}:{user_frames[-1].lineno}"
+        else:
+            place = factory_file or "no file"
+    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{message} ({place})"
+
+
+def get_name(factory: Callable[..., Any]) -> str:
+    """Return the name of a factory as its file gives it."""
+    return str(getattr(factory, "__qualname__", None) or type(factory).__qualname__)
+
+
+def _select_arguments(
+    factory: Callable[..., Any], args: Mapping[str, Any], input_shape: tuple[int, ...], n_classes: int
+) -> dict[str, Any]:
+    """Return the arguments that the factory is called with; raise ``ValueError`` if they do not fit its signature."""
+    name = get_name(factory)
+    for given_name in GIVEN_NAMES:
+        if given_name in args:
+            raise ValueError(f"args names {given_name!r}, which kdtune passes to {name} itself; leave it out of args")
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # of some functions that are written in C
+        return dict(args)
+    parameters = signature.parameters
+    takes_any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    names = [
+        parameter.name
+        for parameter in parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    for unknown_name in [] if takes_any_name else [key for key in args if key not in names]:
+        own_names = [own_name for own_name in names if own_name not in GIVEN_NAMES]
+        known = f"it takes {', '.join(own_names)}" if own_names else "it takes no arguments of its own"
+        raise ValueError(f"args names {unknown_name!r}, which {name} does not take; {known}")
+    given = {"inputs": tuple(input_shape), "n_classes": n_classes}
+    arguments = {key: value for key, value in given.items() if key in names} | dict(args)
+    missing_names = [
+        parameter.name
+        for parameter in parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        and parameter.name not in arguments
+    ]
+    if missing_names:
+        raise ValueError(f"{name} needs {', '.join(missing_names)}; give a value in args, or a default in its signature")
+    return arguments
+
+
+def _find_file(factory: Callable[..., Any]) -> str | None:
+    """Return the file that a factory stands in, or None."""
+    try:
+        return inspect.getsourcefile(inspect.unwrap(factory))
+    except TypeError:
+        return None
+
+
+def _is_user_file(name: str) -> bool:
+    """Return whether a file of this name belongs to the user, not to Python, an installed package or kdtune."""
+    if name.startswith("<"):
+        return False
+    path = Path(name).resolve()
+    return not any(path.is_relative_to(folder) for folder in (_PACKAGE_FOLDER, *_LIBRARY_FOLDERS))
+
+
+def _name_type(value: Any) -> str:
+    """Return the type of a value in words: "a list", "None"."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
+
+
+def _name_dtype(dtype: torch.dtype) -> str:
+    """Return the name of a type without the library's."""
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,66 @@
+"""Teachers that kdtune does not train by gradient steps: their logits on the splits of the data.
+
+They are given by their outputs, or train by themselves in scikit-learn's way, or are modules that were trained elsewhere.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdtune.columns import DEVICE, HOST, SECONDS
+from kdtune.data.load import load_data
+from kdtune.data.splits import Data
+from kdtune.inputs.arrays import open_array
+from kdtune.plan.network import Network
+from kdtune.settings import GivenOutputs, GivenProbabilities
+from kdtune.train.evaluate import evaluate
+from kdtune.train.logits import Logits
+from kdtune.train.rows import make_row
+from kdtune.train.trained_network import TrainedNetwork
+
+Probabilities = npt.NDArray[np.floating[Any]]
+
+
+def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwork:
+    """Return the logits of a teacher on all splits of its data, and its row.
+
+    Parameters
+    ----------
+    device : Where a module runs, ``"cpu"`` or ``"cuda"``.
+    threads : How many threads an estimator may train on.
+    """
+    start = time.perf_counter()
+    data = load_data(network.data)
+    match network.shape:
+        case GivenOutputs():
+            logits = read_given_logits(network, data)
+        case _:
+            raise AssertionError(f"{network.shape.kind} is trained by steps")
+    measures = evaluate(network, data, logits)
+    run_columns = {DEVICE: "cpu", HOST: platform.node(), SECONDS: time.perf_counter() - start}
+    return TrainedNetwork(network, make_row(network, {**measures, **run_columns}), logits)
+
+
+def read_given_logits(network: Network, data: Data) -> Logits:
+    """Return the rows of given outputs that belong to the examples of each split, as logits."""
+    assert data.rows is not None, "outputs are given for data that have rows"
+    shape = network.shape
+    assert isinstance(shape, GivenOutputs)
+    logits: Logits = {}
+    for split, rows in data.rows.items():
+        values = open_array(shape.arrays[rows.part])[rows.indices]
+        if isinstance(shape, GivenProbabilities):
+            logits[split] = take_logarithm(values, shape.floor)
+        else:
+            logits[split] = values.astype(np.float32)
+    return logits
+
+
+def take_logarithm(probabilities: Probabilities, floor: float) -> npt.NDArray[np.float32]:
+    """Return the logarithms of probabilities, raised to ``floor`` first; the softmax does not see the shift."""
+    return np.log(np.maximum(probabilities.astype(np.float64), floor)).astype(np.float32)
