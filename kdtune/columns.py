@@ -151,3 +151,6 @@ IDENTITY_COLUMNS = (ID, TEACHER_ID, DATA_SEED, TEACHER_SEED, STUDENT_SEED, REPLI
 
 # The settings of a fit, which replace those of the whole sweep for teachers, students or losses.
 TRAINING_COLUMNS = (EPOCHS, "batch_size", "optimizer", "lr", "momentum", "weight_decay", "precision")
+
+# The settings that every network has beside those in COLUMN_TYPES and TRAINING_COLUMNS.
+OTHER_SETTINGS = (SEED, N_FEATURES, N_CLASSES, JITTER, TRANSFER, SCALE_T2, BIAS_START, BIAS_SHIFT, "architecture")

@@ -27,7 +27,7 @@ import kdtune
         ({"results": ""}, "results: must be a path"),
         ({"results": 3}, "results: must be a path"),
         ({"data_root": 3}, "data_root: must be a path"),
-        ({"workers": 0}, "workers"),
+        ({"workers": -1}, "workers"),
         ({"workers": "two"}, "workers"),
         ({"pack": 0}, "pack must be a whole number of at least 1, not 0"),
         ({"pack": 1.5}, "pack must be a whole number"),

@@ -159,3 +159,17 @@ def test_sigterm_ends_a_sweep_like_an_interrupt(start, write, long_reference, tm
     os.kill(run.pid, signal.SIGTERM)
     os.kill(run.pid, signal.SIGCONT)
     check_ended_cleanly(run, tmp_path / "results/small", known, long_reference)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_in_one_process_ends_likewise(kdtune, start, write, long_reference, tmp_path, number):
+    """Though a pack is in training, which nobody else goes on with."""
+    folder = tmp_path / "results/small"
+    command = ("sweep", write(), *LONG, "--workers", "0")
+    run = start(*command)
+    known = freeze_between_packs(run, folder)
+    os.kill(run.pid, number)
+    os.kill(run.pid, signal.SIGCONT)
+    check_ended_cleanly(run, folder, known, long_reference)
+    assert kdtune(*command).returncode == 0
+    assert_same_rows(table(folder), long_reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import product
 
@@ -11,9 +12,27 @@ from hypothesis import strategies as st
 
 from kdtune.columns import BASELINE, TEACHER
 from kdtune.plan.enumerate_networks import enumerate_networks
-from kdtune.plan.packing import PackLimits, pack_students, pack_teachers, split_evenly
+from kdtune.plan.network_types import NetworkType, NetworkTypes
+from kdtune.plan.packing import (
+    MAX_PACK_SECONDS,
+    PackLimits,
+    limit_loss,
+    pack_students,
+    pack_teachers,
+    split_evenly,
+)
+from kdtune.plan.plan import make_plan
+from kdtune.plan.training_time import (
+    MAX_CALL_SHARE,
+    SECONDS_PER_STEP,
+    count_networks_within,
+    estimate_seconds,
+)
 from kdtune.spec.load import load_spec
 from tests.conftest import write_small
+
+# What the times of docs and design were measured on.
+HUNDRED_FEATURES = ("dataset.n_features=100", "dataset.n_classes=10", "train.batch_size=100")
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +117,75 @@ def test_the_last_packs_are_split_so_that_every_worker_gets_a_part(networks_by_s
     students = [n for n in networks_by_sweep[4, 1] if n.model != TEACHER and n.shape.width == 7]
     packs = pack_students(students, [], workers, PackLimits(max_merged_work=0))
     assert [len(pack.networks) for pack in packs] == sizes
+
+
+def make_type(steps=20_000, work=10**9, training_bytes=200_000, stack_size=30):
+    return NetworkType(work, steps, training_bytes, 1, stack_size)
+
+
+@pytest.mark.parametrize(
+    ("width", "n_networks", "microseconds"),
+    [(10, 40, 18), (20, 40, 27), (50, 9, 75), (50, 40, 70), (50, 1, 131), (200, 9, 476)],
+)
+def test_estimated_seconds_are_near_those_that_were_measured(width, n_networks, microseconds, tmp_path):
+    """Per network and step, of students of two layers on 100 features; see the design."""
+    spec = load_spec(write_small(tmp_path / "small.yaml"), [f"student.width={width}", *HUNDRED_FEATURES])
+    network_type = NetworkTypes().find(list(enumerate_networks(spec))[-1])
+    seconds = estimate_seconds(network_type, n_networks) / n_networks / network_type.steps
+    assert seconds == pytest.approx(microseconds * 1e-6, rel=0.3)
+
+
+@given(
+    st.builds(
+        make_type,
+        steps=st.integers(0, 10**6),
+        work=st.integers(0, 10**13),
+        training_bytes=st.integers(1, 10**7),
+        stack_size=st.integers(1, 300),
+    ),
+    st.floats(0.1, 1000),
+)
+def test_a_pack_takes_about_so_many_seconds_or_is_of_one_stack_that_would_be_slow(network_type, max_seconds):
+    count = count_networks_within(network_type, max_seconds)
+    if estimate_seconds(network_type, 1) == 0:
+        assert count == math.inf
+        return
+    assert count >= 1
+    seconds = estimate_seconds(network_type, count)
+    call_seconds = network_type.steps * SECONDS_PER_STEP
+    if count > 1:
+        assert seconds <= max(max_seconds, call_seconds / MAX_CALL_SHARE) * (1 + 1e-9)
+    if count > network_type.stack_size:
+        assert count % network_type.stack_size == 0, "no stack is cut"
+    one_more = count + (1 if count < network_type.stack_size else network_type.stack_size)
+    assert estimate_seconds(network_type, one_more) > max_seconds
+
+
+def test_small_sweeps_are_cut_so_that_little_is_lost(tmp_path):
+    """One cell of 64 small networks: some 13 s as one pack."""
+    temperatures = [1 + i / 4 for i in range(63)]
+    sets = ["dataset.class_sep=1", "student.width=20", f"distill.T={temperatures}", "train.batch_size=32"]
+    spec = load_spec(write_small(tmp_path / "small.yaml"), [*sets, "dataset.n_samples=20000", "train.epochs=60"])
+    networks = list(enumerate_networks(spec))
+    types = NetworkTypes()
+
+    def estimate(pack):
+        return estimate_seconds(types.find(pack.networks[0]), len(pack.networks))
+
+    packs = make_plan(networks).packs[1:]
+    assert len(packs) > 1
+    assert max(map(estimate, packs)) <= 1.01 * MAX_PACK_SECONDS
+    fixed = make_plan(networks, fixed_packs=True).packs[1:]
+    assert [len(pack.networks) for pack in fixed] == [64], "what depends on its pack is cut as before"
+    assert estimate(fixed[0]) > MAX_PACK_SECONDS
+
+
+def test_packs_of_a_large_sweep_may_take_a_tenth_of_it(networks_by_sweep):
+    networks = networks_by_sweep[4, 3]
+    assert limit_loss(PackLimits(), networks).max_seconds == MAX_PACK_SECONDS
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kdtune.plan.packing.estimate_stacked_seconds", lambda network_type: 100.0)
+        assert limit_loss(PackLimits(), networks).max_seconds == pytest.approx(10 * len(networks))
 
 
 @given(st.lists(st.integers(), min_size=1, max_size=50), st.integers(1, 60))

@@ -159,7 +159,7 @@ def test_every_pack_runs_once_after_its_teacher(go):
 
 def test_parts_are_compacted_along_the_way(go, monkeypatch):
     """And only those that the driver has read: what workers write meanwhile stays for it."""
-    monkeypatch.setattr("kdtune.run.dispatcher.MAX_PARTS", 2)
+    monkeypatch.setattr("kdtune.run.row_collector.MAX_PARTS", 2)
     plan, ledger, store = go(finish)
     names = [path.name for path in store.parts_folder.iterdir()]
     assert len(names) == len(plan.packs) // 2 + len(plan.packs) % 2

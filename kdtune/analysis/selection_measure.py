@@ -12,6 +12,7 @@ from kdtune.columns import (
     BALANCED_ERROR,
     BASELINE,
     DONE,
+    ID,
     MODEL,
     NLL,
     NUM_ERROR,
@@ -19,6 +20,7 @@ from kdtune.columns import (
     STATUS,
     STUDENT,
     TEACHER,
+    TEACHER_ID,
     VAL_NUM_ERROR,
     VALIDATION_MEASURES,
 )
@@ -82,10 +84,7 @@ def choose_selection_measure(table: pd.DataFrame, reading_notes: Sequence[str] =
                 return measure
     problem = _describe_missing_results(table, students, measures, reading_notes)
     if select != NUM_ERROR and has_students(table):
-        problem += (
-            f". Rows of earlier versions have no {MEASURE_NAMES[select]}: train them again with --fresh, or choose T "
-            f"by another measure, as in --select {NUM_ERROR}"
-        )
+        problem += f". {_suggest_another_measure(select)}"
     raise RequestError(problem)
 
 
@@ -99,10 +98,21 @@ def check_select(select: Any) -> None:
 
 def make_missing_select_error(table: pd.DataFrame, select: str) -> RequestError:
     """Return the error for a table without the measure that T is to be chosen by."""
+    names = f"{VALIDATION_MEASURES[select]}, or {select}"
+    if {ID, TEACHER_ID} <= set(table.columns):
+        return RequestError(f"the table has no column {names}. {_suggest_another_measure(select)}")
     return RequestError(
-        f"--select {select}: the table needs the column {VALIDATION_MEASURES[select]}, or {select} "
+        f"--select {select}: the table needs the column {names} "
         f"(--map {select}=NAME); it has {', '.join(map(str, table.columns[:12]))}"
     )
+
+
+def _suggest_another_measure(select: str) -> str:
+    """Say how a sweep of kdtune comes to have a measure that its students lack, or does without."""
+    remedy = f"choose T by another measure, as in --select {NUM_ERROR}"
+    if select != BALANCED_ERROR:
+        return f"{remedy[0].upper()}{remedy[1:]}"
+    return f"Rows of earlier versions have no balanced error: train them again with --fresh, or {remedy}"
 
 
 def find_test_measure(selection_measure: str) -> str:

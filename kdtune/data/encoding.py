@@ -14,7 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from kdtune.data.splits import SplitRows
+from kdtune.data.splits import Features, SplitRows
 from kdtune.inputs.frames import FrameInput, open_frame
 from kdtune.inputs.given_data import Part, PartName
 
@@ -200,7 +200,7 @@ def fit_part_encoder(parts: Mapping[PartName, Part], train_rows: SplitRows) -> F
     return fit_encoder(frame_input, open_frame(frame_input).iloc[train_rows.indices])
 
 
-def encode_splits(parts: Mapping[PartName, Part], rows: Mapping[str, SplitRows]) -> dict[str, Matrix]:
+def encode_splits(parts: Mapping[PartName, Part], rows: Mapping[str, SplitRows]) -> dict[str, Features]:
     """Return the features of each split of a data set that the user gave as tables.
 
     Parameters

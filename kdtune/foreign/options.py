@@ -53,7 +53,7 @@ class ReadingOptions:
         if self.select is not None:
             check_select(self.select)
             if self.measure is not None:
-                raise RequestError("--select and --measure both say what T is chosen by; leave one out")
+                raise RequestError("T is chosen by one measure: leave out --select or --measure")
         if self.is_higher_better and self.measure is None:
             raise RequestError("--higher-is-better needs the name of the measure: --measure NAME --higher-is-better")
         has_errors = not {NUM_ERROR, VAL_NUM_ERROR}.isdisjoint(self.column_map)  # It insists that these are errors.

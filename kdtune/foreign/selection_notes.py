@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kdtune.analysis.selection_measure import MEASURE_NAMES
-from kdtune.columns import DONE, MODEL, NUM_ERROR, STATUS, STUDENT, VALIDATION_MEASURES
+from kdtune.columns import BALANCED_ERROR, DONE, MODEL, NUM_ERROR, STATUS, STUDENT, VALIDATION_MEASURES
 from kdtune.text import pluralize
 
 
@@ -41,6 +41,6 @@ def describe_selection(table: pd.DataFrame, select: str, own_names: Mapping[str,
         )
     n_missing = int(students[column].isna().sum())
     if n_missing:
-        reason = ", which rows of earlier versions do not have" if is_sweep else ""
+        reason = ", which rows of earlier versions do not have" if is_sweep and select == BALANCED_ERROR else ""
         notes.append(f"Left out: {pluralize(n_missing, 'distilled student')} without a value of {own_name}{reason}.")
     return notes

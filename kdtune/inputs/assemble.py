@@ -16,6 +16,7 @@ from kdtune.inputs.frames import FrameInput
 from kdtune.inputs.given_data import ClassName, GivenData, Part, PartName
 
 MAX_CLASSES = 10**6
+MIN_MEASUREMENTS = 20  # So many classes may be rare ones in a small set.
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,9 @@ def _list_classes(
     y_name = raw_parts[training_name].y_name
     if len(classes) < 2:
         raise InputError(f"has one class only ({classes[0]}); at least two are needed", y_name)
-    if len(classes) > MAX_CLASSES or len(classes) == len(training_labels):
+    # Numbers of which hardly any occurs three times are measurements, as the targets of a regression are.
+    is_measurement = classes.dtype.kind == "i" and len(classes) > max(MIN_MEASUREMENTS, len(training_labels) / 3)
+    if len(classes) > MAX_CLASSES or len(classes) == len(training_labels) or is_measurement:
         raise InputError(
             f"has {len(classes):,} different labels for {len(training_labels):,} examples, so it names no classes",
             y_name,

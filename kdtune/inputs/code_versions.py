@@ -6,10 +6,9 @@ import ast
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -173,7 +172,12 @@ def _find_editable_root(package_name: str) -> Path | None:
     return (path.parents[1] if path.name == "__init__.py" else path.parent).resolve()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1)
+def _map_packages() -> Mapping[str, list[str]]:
+    """Return the names of the distributions that each package comes from; it reads the lists of all their files."""
+    return importlib.metadata.packages_distributions()
+
+
 def _describe_package(package_name: str) -> str:
     if package_name in sys.stdlib_module_names:
         return f"Python {platform.python_version()}"

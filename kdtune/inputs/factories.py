@@ -1,4 +1,4 @@
-"""Factories in modules of the user's, or of any installed package: ``mynets:student``, ``sklearn.datasets:load_wine``."""
+"""Factories in modules of the user's or of installed packages: ``mynets:student``, ``sklearn.datasets:load_wine``."""
 
 from __future__ import annotations
 
@@ -57,11 +57,10 @@ def load_factory(name: str, search_folders: Sequence[Path]) -> Callable[..., Any
     """
     module_name, attribute = split_factory_name(name)
     place = find_module_place(module_name, search_folders)
-    for folder in reversed([str(folder) for folder in search_folders]):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+    folders = list(dict.fromkeys(str(folder.resolve()) for folder in search_folders))
+    sys.path[:] = [*folders, *(path for path in sys.path if path not in folders)]
     importlib.invalidate_caches()
-    _unload_other_versions(module_name, place)
+    _unload_other_versions(place)
     try:
         factory: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -76,7 +75,9 @@ def load_factory(name: str, search_folders: Sequence[Path]) -> Callable[..., Any
         if not hasattr(factory, part):
             public_names = [key for key in dir(factory) if not key.startswith("_")]
             nearest_name = find_nearest(part, public_names)
-            suggestion = f"; did you mean {nearest_name!r}?" if nearest_name else f"; looked in {_describe_file(factory)}"
+            suggestion = (
+                f"; did you mean {nearest_name!r}?" if nearest_name else f"; looked in {_describe_file(factory)}"
+            )
             raise InputError(f"{owner} has no {part!r}{suggestion}")
         factory = getattr(factory, part)
         owner = f"{owner}.{part}"
@@ -86,19 +87,17 @@ def load_factory(name: str, search_folders: Sequence[Path]) -> Callable[..., Any
     return result
 
 
-def _unload_other_versions(module_name: str, place: ModulePlace) -> None:
-    """Forget the user's modules if those in memory lie elsewhere or are of an earlier state of their files."""
-    if not place.is_local:
-        return
-    files = {str(path): path for path in place.files}
-    is_stale = any(_loaded_times.get(text, path.stat().st_mtime_ns) != path.stat().st_mtime_ns for text, path in files.items())
-    loaded_module = sys.modules.get(module_name)
-    loaded_file = getattr(loaded_module, "__file__", None)
-    is_elsewhere = loaded_file is not None and str(Path(loaded_file).resolve()) not in files
-    if not is_stale and not is_elsewhere:
-        return
-    for name in place.module_names:
-        sys.modules.pop(name, None)
+def _unload_other_versions(place: ModulePlace) -> None:
+    """Forget the user's modules if one in memory lies elsewhere or is of an earlier state of its file."""
+    is_current = True
+    for name, path in zip(place.module_names, place.files, strict=True):
+        loaded_file = getattr(sys.modules.get(name), "__file__", None)
+        is_elsewhere = loaded_file is not None and Path(loaded_file).resolve() != path.resolve()
+        modified_ns = path.stat().st_mtime_ns
+        is_current = is_current and not is_elsewhere and _loaded_times.get(str(path), modified_ns) == modified_ns
+    if not is_current:
+        for name in place.module_names:
+            sys.modules.pop(name, None)
 
 
 def _note_loaded_files(place: ModulePlace) -> None:
@@ -197,4 +196,6 @@ def name_of_factory(factory: Any) -> str:
 
 
 def _find_attribute(module_name: str, qualname: str) -> Any:
-    return functools.reduce(lambda owner, part: getattr(owner, part, None), qualname.split("."), sys.modules.get(module_name))
+    return functools.reduce(
+        lambda owner, part: getattr(owner, part, None), qualname.split("."), sys.modules.get(module_name)
+    )

@@ -82,7 +82,7 @@ def open_frame(frame: FrameInput) -> pd.DataFrame:
         If the file was removed.
     """
     value = find_in_memory(frame.path)
-    if value is not None:
+    if isinstance(value, pd.DataFrame):
         return value
     try:
         return pd.read_parquet(frame.path)

@@ -26,7 +26,7 @@ def read_image_folder(
 ) -> GivenData:
     """Read folders of images, ``train/cat/1.png``, as a data set of uint8, (examples, channels, height, width).
 
-    Classes are the names of the folders, in ascending order as torchvision's, and examples stand in torchvision's order:
+    Classes are the names of the folders in ascending order. As torchvision does it, examples stand in this order:
     class by class, folder by folder, by name. Where all images of all parts are grayscale, they have one channel,
     otherwise three. The paths of the files are kept beside the data, as ``Part.files``.
 
@@ -93,20 +93,28 @@ def list_labelled_images(folder: Path, notes: list[str]) -> tuple[list[Path], li
         problem = f"has the folder {class_folders[0].name} only" if class_folders else "has no folders"
         raise InputError(f"{folder} {problem}; images belong in one folder for each class, at least two")
     if loose_images:
-        notes.append(f"{pluralize(len(loose_images), 'image')} in {folder} outside the classes' folders were left out.")
+        images = pluralize(len(loose_images), "image")
+        notes.append(f"{images} in {folder} outside the classes' folders {_was(len(loose_images))} left out.")
     paths: list[Path] = []
     labels: list[str] = []
     n_others = 0
     for class_folder in class_folders:
         class_paths, n_class_others = _list_images_below(class_folder)
         if not class_paths:
-            raise InputError(f"{class_folder} has no images ({', '.join(IMAGE_ENDINGS)}); add some or remove the folder")
+            raise InputError(
+                f"{class_folder} has no images ({', '.join(IMAGE_ENDINGS)}); add some or remove the folder"
+            )
         paths += class_paths
         labels += [class_folder.name] * len(class_paths)
         n_others += n_class_others
     if n_others:
-        notes.append(f"{pluralize(n_others, 'file')} in {folder} with endings of no image were left out.")
+        files = pluralize(n_others, "file")
+        notes.append(f"{files} in {folder} with an ending of no image {_was(n_others)} left out.")
     return paths, labels
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _list_images_below(class_folder: Path) -> tuple[list[Path], int]:

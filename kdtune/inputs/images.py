@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from kdtune.inputs.arrays import Array, ArrayInput
 from kdtune.inputs.errors import InputError
@@ -81,7 +81,7 @@ def _inspect_image_once(path: Path, n_bytes: int, modified_ns: int) -> ImageFile
 
 def describe_unreadable_image(path: Path, error: Exception) -> str:
     """Say why PIL cannot read an image, in words for the user."""
-    reason = "" if isinstance(error, Image.UnidentifiedImageError) else f" ({error})"
+    reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
     return f"{path} is no image that can be read{reason}; replace or remove it"
 
 
@@ -128,8 +128,8 @@ def decode_images(
 ) -> npt.NDArray[np.float32]:
     """Read images at any size as torchvision's ``Resize``, ``CenterCrop``, ``ToTensor`` and ``Normalize`` do.
 
-    A teacher that sees larger images than its student reads them batch by batch: rows of ``Part.files`` are in the order
-    of the data, so ``decode_images(files[rows], ...)`` are the images of these rows.
+    A teacher that sees larger images than its student reads them batch by batch: the rows of ``Part.files`` are in the
+    order of the data, so ``decode_images(files[rows], ...)`` are the images of these rows.
 
     Parameters
     ----------

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kdtune.inputs.errors import InputError
 
 Result = TypeVar("Result")
+# From a factory, its arguments, the shape of one example and the number of classes to what is known of the module.
+Probe = Callable[[Callable[..., Any], Mapping[str, Any], tuple[int, ...], int], Any]
 
 
 class InputReader:
@@ -20,16 +22,20 @@ class InputReader:
     ----------
     file_folder : the folder of the sweep file, which the paths in it start from.
     inputs_folder : the folder ``inputs`` of the results, for inputs that lie in no file of the user's.
+    probe : tries a module of the user's on random examples; it needs torch, which this package does not import.
 
     Attributes
     ----------
     notes : sentences about what was assumed or matched, each once, for the user.
     """
 
-    def __init__(self, file_folder: Path | None = None, inputs_folder: Path | None = None) -> None:
+    def __init__(
+        self, file_folder: Path | None = None, inputs_folder: Path | None = None, probe: Probe | None = None
+    ) -> None:
         self.file_folder = (file_folder or Path()).absolute()
         self.inputs_folder = (inputs_folder or Path("results") / "inputs").absolute()
         self.notes: list[str] = []
+        self.probe = probe
         self._results: dict[Hashable, Any] = {}
 
     @property

@@ -1,6 +1,6 @@
 """Arrays and tables by their content: in memory until they are written, then in files that never change.
 
-A *stored input* has a path, ``<results>/inputs/<hash of its content>.npy`` or ``.parquet``. Until ``write_inputs`` has
+A *stored input* has a path, ``<results>/inputs/<hash of its content>.npy``, ``.parquet`` or ``.json``. Until ``write_inputs`` has
 written the file, this process keeps the value in memory under that path; workers find the file.
 """
 
@@ -20,7 +20,7 @@ from kdtune.files.storage_errors import convert_os_errors
 _values_by_path: dict[str, Any] = {}
 
 
-def keep_in_memory(path: str, value: np.ndarray | pd.DataFrame) -> None:
+def keep_in_memory(path: str, value: np.ndarray | pd.DataFrame | str) -> None:
     """Keep a value under the path that it will have, unless its file exists already."""
     if not Path(path).exists():
         _values_by_path[path] = value
@@ -50,6 +50,9 @@ def write_inputs(paths: Iterable[str]) -> None:
 
 
 def _write_value(value: Any, path: Path) -> None:
+    if isinstance(value, str):
+        path.write_text(value, encoding="utf-8")
+        return
     if isinstance(value, pd.DataFrame):
         value.to_parquet(path, index=False)
         return

@@ -90,14 +90,14 @@ def find_kind(rows: TableRows, name: str, values: pd.Series[Any], setting: str |
     if kind == "string":
         return "text"
     if kind in _DATE_KINDS:
-        raise _make_date_error(rows, name, int(np.argmax(values.notna())), setting)
+        raise _make_date_error(rows, name, values, setting)
     return _find_mixed_kind(rows, name, values, setting)
 
 
 def _find_mixed_kind(rows: TableRows, name: str, values: pd.Series[Any], setting: str | None) -> ColumnKind:
     """Return ``number`` for numbers of several types; InputError for anything else."""
     objects = values.to_numpy(dtype=object)
-    for row in np.flatnonzero(values.notna().to_numpy()):
+    for row in np.flatnonzero(values.notna().to_numpy()).tolist():
         value = objects[row]
         if isinstance(value, str) and not _is_number_text(value):
             raise rows.make_row_error(
@@ -108,8 +108,8 @@ def _find_mixed_kind(rows: TableRows, name: str, values: pd.Series[Any], setting
         if not isinstance(value, str | int | float | bool | np.number | np.bool_):
             raise rows.make_row_error(
                 row,
-                f"column {name!r} holds values of type {type(value).__name__} ({{row}}); features are numbers or text "
-                f"(`drop: [{name}]` leaves it out)",
+                f"column {name!r} holds values of type {type(value).__name__} ({{row}}); give numbers or text"
+                + ("" if setting is not None else _describe_drop(name, ", or ")),
                 setting,
             )
     if any(isinstance(value, str) for value in objects):
@@ -153,7 +153,8 @@ def _convert_numbers(rows: TableRows, name: str, values: pd.Series[Any], notes: 
         )
     if _is_counting_up(rows, numbers):
         notes.append(
-            f"The column {name!r} counts the rows and is used as a feature; if it is an id, `drop: [{name}]` leaves it out."
+            f"The column {name!r} counts the rows and is used as a feature; if it is an id, `drop: [{name}]` leaves it "
+            f"out."
         )
     return pd.Series(numbers)
 
@@ -172,7 +173,7 @@ def _convert_text(
     texts = np.array([str(value) for value in distinct_values], dtype=object)
     categories = tuple(sorted(set(texts)))
     if all(_DATE.fullmatch(text.strip()) for text in categories):
-        raise _make_date_error(rows, name, int(np.argmax(codes >= 0)), None)
+        raise _make_date_error(rows, name, values, None)
     first_codes = codes[: [*rows.first_rows.values(), len(codes)][1]]
     present_codes = first_codes[first_codes >= 0]
     first_setting = next(iter(rows.first_rows))
@@ -201,7 +202,8 @@ def _note_categories(rows: TableRows, name: str, codes: npt.NDArray[np.intp], te
         row = int(np.argmax(codes == code))
         error = rows.make_row_error(
             row,
-            f"The column {name!r} is read as text, one feature for each of its values, because of {texts[code]!r} in {{row}}.",
+            f"The column {name!r} is read as text, one feature for each of its values, because of {texts[code]!r} in "
+            f"{{row}}.",
             "",
         )
         notes.append(str(error))
@@ -220,11 +222,13 @@ def _is_number_text(text: str) -> bool:
     return True
 
 
-def _make_date_error(rows: TableRows, name: str, row: int, setting: str | None) -> InputError:
-    value = rows.frame[name].iloc[row]
+def _make_date_error(rows: TableRows, name: str, values: pd.Series[Any], setting: str | None) -> InputError:
+    row = int(np.argmax(values.notna()))
+    remedy = "give the class of each row" if setting is not None else _describe_drop(name, "turn it into numbers, or ")
     return rows.make_row_error(
-        row,
-        f"column {name!r} holds dates or times, as {str(value)!r} in {{row}}; turn it into numbers (such as days or a "
-        f"month), or leave it out with `drop: [{name}]`",
-        setting,
+        row, f"column {name!r} holds dates or times, as {str(values.iloc[row])!r} in {{row}}; {remedy}", setting
     )
+
+
+def _describe_drop(name: str, prefix: str = "") -> str:
+    return f"{prefix}leave it out with `drop: [{name}]`"

@@ -12,10 +12,10 @@ import pandas as pd
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.table_files import check_column_names
-from kdtune.text import find_nearest, join_names
+from kdtune.text import find_nearest, join_names, pluralize
 
 # What people call the splits in a column that names them.
-_SPLIT_SPELLINGS: dict[str, PartName] = {
+SPLIT_SPELLINGS: dict[str, PartName] = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "val"),
     **dict.fromkeys(("test", "testing", "tst"), "test"),
@@ -40,7 +40,7 @@ class TableRows:
     @property
     def is_training_row(self) -> npt.NDArray[np.bool_]:
         """Whether each row may be trained on, (rows,)."""
-        return (self.parts == "train") | (self.parts == "all")
+        return np.isin(self.parts, ("train", "all"))
 
     def make_row_error(self, row: int, problem: str, setting: str | None = None) -> InputError:
         """Make the error for a row.
@@ -53,7 +53,7 @@ class TableRows:
         """
         table, start = [(name, first) for name, first in self.first_rows.items() if first <= row][-1]
         place = f"row {row - start:,} (counted from 0)"
-        if setting is not None and len(self.first_rows) > 1:
+        if setting not in (None, table) and len(self.first_rows) > 1:
             place += f" of {table}"
         return InputError(problem.replace("{row}", place), table if setting is None else setting)
 
@@ -140,7 +140,7 @@ def split_rows(rows: TableRows, split: str, notes: list[str]) -> TableRows:
         )
     parts: list[PartName] = []
     for code, spelling in enumerate(spellings):
-        part = _SPLIT_SPELLINGS.get(str(spelling).strip().casefold())
+        part = SPLIT_SPELLINGS.get(str(spelling).strip().casefold())
         if part is None:
             raise rows.make_row_error(
                 int(np.argmax(codes == code)),
@@ -153,7 +153,7 @@ def split_rows(rows: TableRows, split: str, notes: list[str]) -> TableRows:
             raise InputError(f"column {split!r} names no {needed_part} row; write {needed_part} in some rows", "split")
     counts = np.bincount(codes)
     readings = [
-        f"{count:,} rows of {str(spelling)!r}" + ("" if str(spelling) == part else f" as {part}")
+        f"{pluralize(int(count), 'row')} of {str(spelling)!r}" + ("" if str(spelling) == part else f" as {part}")
         for spelling, part, count in zip(spellings, parts, counts, strict=True)
     ]
     notes.append(f"The column {split!r} names the split of each row: {join_names(readings)}.")

@@ -113,13 +113,13 @@ def assemble_tables(
     return assemble_data(raw_parts, folder, n_classes)
 
 
-def convert_labels(rows: TableRows, name: str, values: pd.Series[Any], setting: str) -> Array:
+def convert_labels(rows: TableRows, column: str, values: pd.Series[Any], setting: str) -> Array:
     """Return labels as whole numbers or text, (rows,), with what is missing or no class refused.
 
     Parameters
     ----------
     rows : what the labels belong to, for messages.
-    name : what the labels are called in messages.
+    column : what their column is called in messages.
     values : the label of each row.
     setting : the setting at fault in errors.
 
@@ -128,6 +128,7 @@ def convert_labels(rows: TableRows, name: str, values: pd.Series[Any], setting: 
     InputError
         If a label is missing, or labels are dates, or numbers that measure something.
     """
+    name = f"column {column!r}"
     is_missing = values.isna().to_numpy()
     if is_missing.any():
         raise rows.make_row_error(
@@ -137,7 +138,7 @@ def convert_labels(rows: TableRows, name: str, values: pd.Series[Any], setting: 
         values = values.astype(values.cat.categories.dtype)
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.infer_dtype(values) == "boolean":
         return values.astype(object).map(str).to_numpy(dtype=np.str_)
-    if find_kind(rows, name.removeprefix("column ").strip("'"), values, setting) == "text":
+    if find_kind(rows, column, values, setting) == "text":
         return values.astype(object).to_numpy(dtype=np.str_)
     numbers = values.to_numpy(dtype=np.float64)
     is_fraction = numbers != np.round(numbers)
@@ -145,8 +146,8 @@ def convert_labels(rows: TableRows, name: str, values: pd.Series[Any], setting: 
         row = int(np.argmax(is_fraction))
         raise rows.make_row_error(
             row,
-            f"{name} has {numbers[row]:g} in {{row}}, so it measures something; kdtune distils classifiers: cut it into "
-            f"classes first, or name a column of whole numbers or text",
+            f"{name} has {numbers[row]:g} in {{row}}, so it measures something; kdtune distils classifiers: cut it "
+            f"into classes first, or name a column of whole numbers or text",
             setting,
         )
     return values.to_numpy(dtype=np.int64)
@@ -154,12 +155,13 @@ def convert_labels(rows: TableRows, name: str, values: pd.Series[Any], setting: 
 
 def _convert_target(rows: TableRows, target: str, notes: list[str]) -> Array:
     """Return the label of each row, (rows,)."""
-    labels = convert_labels(rows, f"column {target!r}", rows.frame[target], "target")
+    labels = convert_labels(rows, target, rows.frame[target], "target")
     if labels.dtype.kind == "U":
         classes = np.unique(labels)
         if all(text.lstrip("-").isdecimal() for text in classes.tolist()):
             notes.append(
-                f"The labels are numbers written as text, so their order is {join_names(classes.tolist(), max_names=10)}."
+                f"The labels are numbers written as text, so their order is "
+                f"{join_names(classes.tolist(), max_names=10)}."
             )
     return labels
 
@@ -180,7 +182,7 @@ def _check_part_classes(
         part: PartName = rows.parts[row].item()
         raise rows.make_row_error(
             row,
-            f"the class {labels[row].item()!r} ({{row}}, {part}) has no training row; add some, or remove its rows",
+            f"the class {labels[row].item()!r} of {{row}} has no row for training; add some, or remove its rows",
             y_names[part],
         )
 

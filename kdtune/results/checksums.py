@@ -6,13 +6,13 @@ of logits or weights. The algorithm ``blake2b-160`` is BLAKE2b with a digest of 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
+from kdtune.files.file_hashes import compute_checksum
 from kdtune.files.storage_errors import classify_read_errors
 
 CHECKSUMS_FILE = "checksums.json"
@@ -80,9 +80,3 @@ def _read_checksums(folder: Path) -> dict[str, str]:
     if not isinstance(checksums["files"], dict):
         raise ValueError(f"{CHECKSUMS_FILE} cannot be read")
     return checksums["files"]
-
-
-def compute_checksum(path: Path) -> str:
-    """Compute the hexadecimal digest of a file's content; errors are those of ``classify_read_errors``."""
-    with classify_read_errors(path), path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()

@@ -166,6 +166,9 @@ def _select_best(table: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:
 
     if students.empty:
         return students
-    answer = analyze_table(table, select=find_select(table) or NUM_ERROR)
+    try:
+        answer = analyze_table(table, select=find_select(table) or NUM_ERROR)
+    except RequestError:  # Rows of earlier versions may lack the measure that T is chosen by.
+        return students
     keys = [*answer.cell_columns, TEMP]
     return students.merge(answer.t_opt.rename(columns={"T_opt": TEMP})[keys], on=keys)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kdtune.columns import ID, TEACHER
 from kdtune.plan.cells import group_into_cells
@@ -18,6 +17,7 @@ from kdtune.results.students import prune_students
 from kdtune.run.cost import format_bytes
 from kdtune.run.progress import Progress
 from kdtune.run.request import Keep
+from kdtune.table import select_networks
 from kdtune.text import pluralize
 
 # By default all students are kept while their weights take less than this together.
@@ -120,8 +120,8 @@ class StudentPruner:
         rows : all rows of the sweep so far, with the measure that T is chosen by.
         """
         student_ids = [student_id for cell in self.complete_cells for student_id in cell]
-        is_complete = pc.is_in(rows[ID], pa.array(student_ids, pa.string()))
-        prune_students(self.store, rows.filter(is_complete), best_only=True, removable_ids=self.networks_to_train)
+        students = select_networks(rows, student_ids)
+        prune_students(self.store, students, best_only=True, removable_ids=self.networks_to_train)
         self.complete_cells = []
         self.new_bytes = 0
 

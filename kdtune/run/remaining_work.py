@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,7 @@ from kdtune.plan.plan import Plan, make_plan
 from kdtune.results.store import Store
 from kdtune.run.request import Request
 from kdtune.run.worker_options import WorkerOptions
+from kdtune.settings import ModuleFacts
 from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.table import get_final_ids, merge_tables, rows_to_arrow
@@ -31,7 +34,17 @@ def load_request_spec(request: Request, allow_download: bool = True) -> SweepSpe
         request.data_root,
         allow_download,
         inputs_folder=request.results / "inputs",
+        probe=_probe_module,
     )
+
+
+def _probe_module(
+    factory: Callable[..., Any], args: Mapping[str, Any], input_shape: tuple[int, ...], n_classes: int
+) -> ModuleFacts:
+    """Try a module of the user's on random examples."""
+    from kdtune.stacked.probe import probe_module  # torch: seconds to import
+
+    return probe_module(factory, args, input_shape, n_classes)
 
 
 def list_sweep_networks(spec: SweepSpec, request: Request) -> list[Network]:

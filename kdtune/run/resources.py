@@ -27,8 +27,8 @@ def merge_resources(spec: SweepSpec, request: Request) -> Resources:
     check_gpus_per_worker(resources.gpus_per_worker)
     if resources.workers == 0 and request.address is not None:
         raise RequestError(
-            f"workers: 0 trains in this process, without Ray, and address names the cluster at {request.address}; "
-            f"leave out one of the two"
+            f"workers: 0 trains in this process, without Ray, but there is the address of a Ray cluster, "
+            f"{request.address}; leave out one of the two"
         )
     return resources
 

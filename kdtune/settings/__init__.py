@@ -10,6 +10,7 @@ and older results stay valid.
 from kdtune.settings.base import Settings
 from kdtune.settings.data import Digits, MakeClassification, Torchvision
 from kdtune.settings.datasets import Dataset, DatasetSetting
+from kdtune.settings.factories import FactoryShape, ModuleShape, SklearnTeacher, TeacherModule
 from kdtune.settings.given import Arrays, GivenDataset
 from kdtune.settings.models import (
     CNN,
@@ -42,6 +43,7 @@ __all__ = [
     "DatasetSetting",
     "Digits",
     "Distill",
+    "FactoryShape",
     "GivenDataset",
     "GivenLogits",
     "GivenOutputs",
@@ -49,6 +51,7 @@ __all__ = [
     "Layer",
     "MakeClassification",
     "ModuleFacts",
+    "ModuleShape",
     "Precision",
     "Replicates",
     "ReplicatesSetting",
@@ -56,11 +59,13 @@ __all__ = [
     "Settings",
     "Shape",
     "ShapeSetting",
+    "SklearnTeacher",
     "StudentMLP",
     "StudentSetting",
     "SweepHeader",
     "TeacherCNN",
     "TeacherMLP",
+    "TeacherModule",
     "TeacherSetting",
     "Torchvision",
     "Train",

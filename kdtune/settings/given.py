@@ -105,7 +105,7 @@ class GivenDataset(DatasetSettings):
 
     @property
     def has_training_labels(self) -> bool:
-        """Whether training examples have labels; students of an unlabelled transfer set learn from the teacher alone."""
+        """Whether training examples have labels; students learn from the teacher alone where they have none."""
         return (self._given.parts.get("all") or self._given.parts["train"]).y is not None
 
     @property

@@ -9,7 +9,7 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from kdtune.settings.base import (
     Settings,

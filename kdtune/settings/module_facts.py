@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ModuleFacts:
-    """What a trial with random examples found out about a module.
+    """What a trial with random examples found out about a module; all fields are plain values, for JSON.
 
     Attributes
     ----------
-    n_params : its parameters.
-    multiply_adds : of one forward pass of one example.
-    activations : about how many values per example are kept for the backward pass.
-    reason_alone : why it cannot train in a stack with others; None if it can.
+    n_params : the number of parameters, each counted once, trained or not.
+    multiply_adds : of one forward pass of one example: those of matrix products, convolutions and attention.
+    activations : about how many values autograd keeps for each example.
+    reason_alone : why such a module trains alone: a part of a sentence. None if it can be stacked.
+    has_dropout : whether layers of dropout in it take kdtune's masks.
     """
 
     n_params: int
     multiply_adds: int
     activations: int
     reason_alone: str | None
+    has_dropout: bool

@@ -103,7 +103,7 @@ class GivenOutputs(UnlayeredShape):
         for name in ("train", "val", "test"):
             path = getattr(self.outputs, name)
             if path is not None:
-                yield name, path, f"outputs.{name}"  # type: ignore[misc]
+                yield name, path, f"outputs.{name}"
 
     def _check_values(self, array: ArrayInput, setting: str) -> None:
         """Raise InputError if outputs are no numbers of the right form."""

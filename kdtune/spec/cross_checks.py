@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kdtune.errors import Mistake
 from kdtune.inputs.reader import InputReader
-from kdtune.settings import CNN, Dataset, Distill, GivenDataset, GivenOutputs, Settings, Torchvision, Train, Transfer
+from kdtune.settings import CNN, Dataset, Distill, GivenDataset, GivenOutputs, ModuleShape, Settings, Torchvision, Train, Transfer
 from kdtune.spec.block_validation import NamedBlock
+from kdtune.spec.label_checks import find_label_mistakes
+from kdtune.spec.module_checks import find_distill_mistakes, find_module_mistakes
 from kdtune.spec.output_checks import find_output_mistakes
 from kdtune.spec.train_merging import TrainMerger
 from kdtune.spec.variants import BlockVariant
@@ -33,6 +35,16 @@ def find_mismatches(
     for block_name in ("transfer", "teacher", "student", "distill"):
         for dataset, variant in itertools.product(datasets, variants[block_name]):
             yield from _find_block_mistakes(dataset, block_name, variant.settings, variant.node)
+    for block_name in ("teacher", "student"):
+        for dataset, variant in itertools.product(datasets, variants[block_name]):
+            if isinstance(variant.settings, ModuleShape):
+                yield from find_module_mistakes(dataset, block_name, variant.settings, variant.node, reader)
+    for student, distill in itertools.product(variants["student"], variants["distill"]):
+        if isinstance(student.settings, ModuleShape) and isinstance(distill.settings, Distill):
+            yield from find_distill_mistakes(distill.settings, student.settings, distill.node)
+    for dataset in datasets:
+        if not dataset.has_training_labels:
+            yield from find_label_mistakes(variants)
     for teacher in variants["teacher"]:
         yield from _find_needless_train(teacher)
         for dataset in datasets:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from kdtune.errors import Mistake, SweepFileError
-from kdtune.inputs.reader import InputReader
+from kdtune.inputs.reader import InputReader, Probe
 from kdtune.settings import SweepHeader
 from kdtune.spec.block_validation import BlockValidator
 from kdtune.spec.cases import build_cases
@@ -36,6 +36,7 @@ def load_spec(
     data_root: Path | None = None,
     allow_download: bool = True,
     inputs_folder: Path | None = None,
+    probe: Probe | None = None,
 ) -> SweepSpec:
     """Read and validate a sweep file, and inspect the files of its data.
 
@@ -47,6 +48,7 @@ def load_spec(
     data_root : The folder of the data sets' files, whatever the sweep file says; None to follow the sweep file.
     allow_download : Whether missing files of data sets may be downloaded.
     inputs_folder : The folder ``inputs`` of the results; None for ``results/inputs``.
+    probe : Tries a module of the user's on random examples; it needs torch, which validation does not import.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def load_spec(
         raise SweepFileError([Mistake(tree.location, "", "must be a mapping of settings, as in `name: fakeset`")])
     mistakes = MistakeCollector()
     tree = apply_overrides(tree, overrides, mistakes)
-    reader = InputReader(path.parent, inputs_folder)
+    reader = InputReader(path.parent, inputs_folder, probe)
     validator = BlockValidator(data_root, allow_download, mistakes, reader)
     mistakes.extend(_find_unknown_names(tree))
     mistakes.extend(_find_missing_blocks(tree))

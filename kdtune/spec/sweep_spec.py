@@ -42,6 +42,6 @@ class SweepSpec:
         """List the paths of the inputs that a sweep writes before it trains."""
         paths: dict[str, None] = {}
         for case in self.cases:
-            for settings in (case.dataset, case.teacher):
+            for settings in (case.dataset, case.teacher, case.student):
                 paths |= dict.fromkeys(settings.list_stored_paths())
         return list(paths)

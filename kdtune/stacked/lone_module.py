@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -13,7 +13,7 @@ from kdtune.plan.identity import derive_seed
 from kdtune.stacked.dropout_masks import DropoutLayer
 from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
 from kdtune.stacked.module_state import list_state_names
-from kdtune.stacked.random_streams import RandomStreams, is_same_numpy_state
+from kdtune.stacked.random_streams import RandomStreams
 
 
 class LoneModule:
@@ -102,11 +102,15 @@ class LoneModule:
         if self.module.training != is_training:
             self.module.train(is_training)
         if is_training:
-            with self._streams, use_running_statistics_for_single_values(self.module):
-                self._logits = self._compute_logits(x)
-                self._streams.stop_swapping_unused()
+            with self._streams:
+                if x.examples_as_rows.shape[1] == 1:
+                    with use_running_statistics_for_single_values(self.module):
+                        self._logits = self._compute_logits(x)
+                else:
+                    self._logits = self._compute_logits(x)
         else:
-            with RandomStreams(derive_seed("module evaluation", self.network_id), self.device):
+            # What the module keeps from this call must be of use to autograd later: no inference tensors.
+            with torch.inference_mode(mode=False), torch.no_grad(), self._make_evaluation_streams():
                 self._logits = self._compute_logits(x)
         return self._logits.detach().T[None]
 
@@ -145,3 +149,28 @@ class LoneModule:
     def _make_streams(self, epoch: int) -> RandomStreams:
         """Return the random streams of an epoch."""
         return RandomStreams(derive_seed("module", self.network_id, epoch), self.device)
+
+    def _make_evaluation_streams(self) -> RandomStreams:
+        """Return the random streams of one batch in evaluation."""
+        return RandomStreams(derive_seed("module evaluation", self.network_id), self.device)
+
+
+@contextmanager
+def use_running_statistics_for_single_values(module: nn.Module) -> Iterator[None]:
+    """Let layers of batch norm that get one value a channel normalize it by their running statistics."""
+    switched_layers: list[nn.Module] = []
+
+    def switch(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if layer.training and inputs[0].numel() == inputs[0].shape[1]:
+            layer.training = False
+            switched_layers.append(layer)
+
+    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+    handles = [layer.register_forward_pre_hook(switch) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for layer in switched_layers:
+            layer.training = True

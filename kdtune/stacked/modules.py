@@ -6,16 +6,20 @@ autograd through one batched forward pass of all members.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from kdtune.stacked.architectures import RowsToImages
 from kdtune.stacked.masked_dropout import record_dropout_calls, replace_dropout, to_dropout_layers
 from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
 from kdtune.stacked.module_state import find_constants, find_trainable, list_state_names
+from kdtune.stacked.recording import CannotRecordError
 from kdtune.stacked.replay import RecordedStep
 
 # A step is recorded when its shapes come for this many times. To record one takes as long as some 50 steps of a
@@ -38,7 +42,10 @@ class StackedModules:
     device : Device of all tensors, ``"cpu"`` or ``"cuda"``.
     precision : Type in which logits are computed, ``dtype`` unless given.
     input_shape : Shape of one example as the modules take it, (n_features,) unless given.
-    is_recorded : Whether steps are recorded and replayed after some steps: the numbers are the same to the bit.
+    is_example_major : How the masks lie in memory that the caller passes, see ``DropoutMasks``. Masks of another
+        layout are taken too, and copied at ten times the cost.
+    steps_before_recording : After how many steps of the same shapes a step is recorded. Recorded steps give the same
+        numbers to the bit, in less time.
     """
 
     needs_autograd = True
@@ -51,13 +58,15 @@ class StackedModules:
         device: str = "cpu",
         precision: torch.dtype | None = None,
         input_shape: Sequence[int] | None = None,
-        is_recorded: bool = True,
+        is_example_major: bool = False,
+        steps_before_recording: int = STEPS_BEFORE_RECORDING,
     ) -> None:
         self.n_members = len(modules)
         self.n_features = n_features
         self.precision = precision or dtype
         self.input_shape = tuple(input_shape or (n_features,))
-        self.is_recorded = is_recorded
+        self.is_example_major = is_example_major
+        self.steps_before_recording = steps_before_recording
 
         self.template, self._masks = replace_dropout(modules[0])
         self.template.to(device, dtype).train()
@@ -178,20 +187,15 @@ class StackedModules:
         if isinstance(step, RecordedStep):
             return step
         self._recorded_steps[key] = step + 1
-        if not self.is_recorded or step < STEPS_BEFORE_RECORDING:
+        if step < self.steps_before_recording:
             return None
-        leaves = list(self.leaves.values())
-        n_leaves = len(leaves)
-
-        def take_step(fixed_inputs: Sequence[Tensor], examples: Tensor, dz: Tensor) -> list[Tensor | None]:
-            recorded_leaves = [leaf.detach().requires_grad_() for leaf in fixed_inputs[:n_leaves]]
-            logits = self._compute_logits(recorded_leaves, fixed_inputs[n_leaves:], examples)
-            return [logits, *torch.autograd.grad(logits, recorded_leaves, dz, allow_unused=True)]
-
-        # The shape of the logits is known from earlier steps, whose batches may have been of other sizes.
-        dz = self._logits.new_zeros(self.n_members, self._logits.shape[-1], examples.shape[-2]).transpose(1, 2)
-        fixed_inputs = [values.detach() for values in [*leaves, *mask_buffers]]
-        recorded_step = RecordedStep(take_step, fixed_inputs, examples, dz, list(self.gradients.values()))
+        try:
+            recorded_step = RecordedStep(
+                self._compute_logits, list(self.leaves.values()), mask_buffers, examples, list(self.gradients.values())
+            )
+        except CannotRecordError:
+            self._recorded_steps[key] = -sys.maxsize  # It is not tried again.
+            return None
         self._recorded_steps[key] = recorded_step
         return recorded_step
 
@@ -219,7 +223,8 @@ class StackedModules:
         if len(self.input_shape) > 1:
             examples = examples.reshape(len(examples), *self.input_shape)
         values = (parameters, constants, self._shared_constants)
-        logits: Tensor = functional_call(self.template, values, (examples,))
+        with _avoid_fused_attention():
+            logits: Tensor = functional_call(self.template, values, (examples,))
         return logits
 
     def _to_precision(self, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -228,6 +233,18 @@ class StackedModules:
             name: values.to(self.precision) if values.is_floating_point() else values
             for name, values in constants.items()
         }
+
+
+@contextmanager
+def _avoid_fused_attention() -> Iterator[None]:
+    """Compute attention by products and a softmax: ``vmap`` has no rule for the fused kernels."""
+    had_fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(had_fast_path)
 
 
 def _view_like(tensors: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:

@@ -90,6 +90,7 @@ class StackedPerceptrons:
     """
 
     needs_autograd = False
+    is_example_major = False
 
     def __init__(
         self,
@@ -131,6 +132,9 @@ class StackedPerceptrons:
         self._compute_gradient_matrices = self._view_layers(self._compute_gradient)
         self._buffers_by_size: dict[tuple[int, int], _Buffers] = {}
         self._keep_scale = 1.0  # the factor of units that the last `forward` did not drop
+
+    def start_epoch(self, epoch: int) -> None:
+        """Do nothing: the masks are the caller's, and there is no other randomness."""
 
     def forward(self, x: Inputs, masks: Iterable[Tensor] | None = None) -> Tensor:
         """Compute the logits, (members, classes, batch).

@@ -1,7 +1,7 @@
 """A training step of torch operations, recorded once and replayed without Python code, vmap or autograd.
 
 Each call of a layer under ``torch.func.vmap`` costs tens of microseconds before any arithmetic, as does each node of
-autograd's graph. ``make_fx`` records the operations that both come down to; replayed, they cost a call each, and
+autograd's graph. A recorder notes the operations that both come down to; replayed, they cost a call each, and
 their views of memory that stays are made once. The kernels are the same, on tensors of the same shapes and strides,
 so that the numbers are the same to the bit.
 """
@@ -9,15 +9,14 @@ so that the numbers are the same to the bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, fx
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch import Tensor
 
-from kdtune.stacked.replay_memory import Arena, find_ancestors, is_copy_of_input, is_view
+from kdtune.stacked.recording import Operation, Recorder, Value, remove_unused, take_tensors
+from kdtune.stacked.replay_memory import Arena
 
 aten = torch.ops.aten
 
@@ -56,127 +55,117 @@ POINTWISE_OUT_VARIANTS: dict[Any, tuple[Callable[..., Any], str]] = {
 }
 
 
-@dataclass(eq=False)
-class _Value:
-    """A tensor, or several, of the recorded step."""
-
-    content: Any  # of this replay, or of all if it is fixed
-    is_fixed: bool  # whether all replays have it at the same place in memory
-
-
 class RecordedStep:
     """The forward and backward pass of a step, on tensors of given shapes and strides.
 
     Parameters
     ----------
-    step : Function of ``fixed_inputs``, ``examples`` and ``logit_gradient`` that returns the logits and then the
-        gradients of the leaves, None for a leaf that the logits do not depend on. It must draw no random numbers
-        and keep nothing.
-    fixed_inputs : Tensors that lie at the same place in every step, though their values change. They are not
-        written to.
-    examples, logit_gradient : Tensors like those that ``forward`` and ``backward`` will get.
+    compute_logits : Function of leaves, fixed inputs and examples that returns the logits. It must draw no random
+        numbers and keep nothing.
+    leaves : Tensors whose gradients are wanted; they lie at the same place in every step.
+    fixed_inputs : Further tensors that lie at the same place in every step, though their values change.
+    examples : Tensor like those that ``forward`` will get.
     gradients : Where ``backward`` writes the gradients of the leaves.
+
+    Raises
+    ------
+    CannotRecordError
+        If the operations may differ from step to step.
     """
 
     def __init__(
         self,
-        step: Callable[..., Sequence[Tensor | None]],
+        compute_logits: Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], Tensor],
+        leaves: Sequence[Tensor],
         fixed_inputs: Sequence[Tensor],
         examples: Tensor,
-        logit_gradient: Tensor,
         gradients: Sequence[Tensor],
     ) -> None:
         self._gradients = list(gradients)
-        graph = make_fx(step)(fixed_inputs, examples, logit_gradient).graph
-        graph.eliminate_dead_code()
-        nodes = list(graph.nodes)
-        placeholders = [node for node in nodes if node.op == "placeholder"]
-        *fixed_nodes, examples_node, logit_gradient_node = placeholders
-        values: dict[fx.Node, _Value] = {
-            node: _Value(tensor, is_fixed=True) for node, tensor in zip(fixed_nodes, fixed_inputs, strict=True)
-        }
-        self._examples = values[examples_node] = _Value(examples, is_fixed=False)
-        self._logit_gradient = values[logit_gradient_node] = _Value(logit_gradient, is_fixed=False)
-        (outputs,) = nodes[-1].args
-        logits_node, *gradient_nodes = outputs
-        forward_nodes = find_ancestors(logits_node)
-        calls: dict[bool, list[Callable[[], None]]] = {True: [], False: []}
-        ordered_nodes = [node for node in nodes if node in forward_nodes]
-        ordered_nodes += [node for node in nodes if node not in forward_nodes]
-        ordered_nodes = [node for node in ordered_nodes if node.op not in ("placeholder", "output")]
-        self._arena = Arena(ordered_nodes, [node for node in outputs if node is not None])
-        module = graph.owning_module
-        for node in ordered_nodes:
-            if node.op == "get_attr":
-                values[node] = _Value(getattr(module, str(node.target)), is_fixed=True)
-                continue
-            values[node], call = self._prepare(node, values)
-            if call is not None:
-                calls[node in forward_nodes].append(call)
-        self._forward_calls, self._backward_calls = calls[True], calls[False]
-        self._logits = values[logits_node]
-        self._computed_gradients = [None if node is None else values[node] for node in gradient_nodes]
+        recorded_leaves = [leaf.detach().requires_grad_() for leaf in leaves]
+        fixed_inputs = [values.detach() for values in fixed_inputs]
+        fixed_values = [Value(tensor, is_fixed=True) for tensor in [*recorded_leaves, *fixed_inputs]]
+        self._examples = Value(examples.detach())
+        recorder = Recorder([*fixed_values, self._examples])
+        with recorder:
+            logits = compute_logits(recorded_leaves, fixed_inputs, self._examples.tensor)
+        n_forward = len(recorder.operations)
+        self._logits = recorder.get_value(logits)
+        self._logit_gradient = recorder.add_input(torch.zeros_like(logits))
+        with recorder:
+            computed = torch.autograd.grad(logits, recorded_leaves, self._logit_gradient.tensor, allow_unused=True)
+        self._computed_gradients = [None if tensor is None else recorder.get_value(tensor) for tensor in computed]
+        outputs = [self._logits, *(value for value in self._computed_gradients if value is not None)]
+        operations = remove_unused(recorder.operations, outputs)
+        forward_operations = set(recorder.operations[:n_forward])
+
+        self._arena = Arena(operations, outputs)
+        self._has_writes = any(operation.is_write for operation in operations)
+        self._forward_calls: list[Callable[[], Any]] = []
+        self._backward_calls: list[Callable[[], Any]] = []
+        with torch.no_grad():
+            for operation in operations:
+                call = self._prepare(operation)
+                if call is not None:
+                    is_forward = operation in forward_operations
+                    (self._forward_calls if is_forward else self._backward_calls).append(call)
 
     @torch.no_grad()
     def forward(self, examples: Tensor) -> Tensor:
         """Return the logits; the next call may overwrite them."""
-        self._examples.content = examples
+        self._examples.tensor = examples
         for call in self._forward_calls:
             call()
-        logits: Tensor = self._logits.content
-        return logits
+        return self._logits.tensor
 
     @torch.no_grad()
     def backward(self, logit_gradient: Tensor) -> None:
         """Write the gradients of the leaves, from those of the logits of the last ``forward``."""
-        self._logit_gradient.content = logit_gradient
+        self._logit_gradient.tensor = logit_gradient
         for call in self._backward_calls:
             call()
         for gradient, value in zip(self._gradients, self._computed_gradients, strict=True):
-            if value is None:
+            if value is None:  # The logits do not depend on the leaf.
                 gradient.zero_()
             else:
-                gradient.copy_(value.content)
+                gradient.copy_(value.tensor)
 
-    def _prepare(self, node: fx.Node, values: dict[fx.Node, _Value]) -> tuple[_Value, Callable[[], None] | None]:
-        """Return the value of an operation, and the call that computes it in each replay: None of a fixed view."""
-        operation: Any = node.target
-        inputs = [values[source] for source in node.all_input_nodes]
-        is_fixed = all(value.is_fixed for value in inputs)
-        args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), values.__getitem__)  # type: ignore[arg-type]
-        if is_copy_of_input(node) and not self._arena.has_writes:
-            return inputs[0], None
-        if is_view(node) and is_fixed:
-            with torch.no_grad():
-                return _Value(operation(*_take(args), **_take(kwargs)), is_fixed=True), None
-        variant = POINTWISE_OUT_VARIANTS.get(operation) or OUT_VARIANTS.get(operation)
-        if variant is not None and not node.kwargs.get("dtype"):
-            out_operation, out_name = variant
-            content_by_node = {source: values[source].content for source in node.all_input_nodes if values[source].is_fixed}
-            out = self._arena.allocate(node, content_by_node if operation in POINTWISE_OUT_VARIANTS else {})
-            if is_fixed:
-                return _Value(out, is_fixed=True), partial(out_operation, *_take(args), **_take(kwargs), **{out_name: out})
-            return _Value(out, is_fixed=True), partial(_compute_into, out_operation, args, kwargs | {out_name: out})
-        value = _Value(None, is_fixed=False)
-        return value, partial(_compute, value, operation, args, kwargs)
+    def _prepare(self, operation: Operation) -> Callable[[], Any] | None:
+        """Return the call that computes an operation in each replay, and give its result a place if it can have one.
 
-
-def _compute(value: _Value, operation: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Compute a value from those that its operation reads."""
-    value.content = operation(*_take(args), **_take(kwargs))
+        A view of memory that stays needs no call.
+        """
+        is_fixed = all(value.is_fixed for value in operation.inputs)
+        if operation.is_view and operation.inputs and is_fixed:
+            _store(operation, operation.compute(), is_fixed=True)
+            return None
+        if operation.is_copy and not self._has_writes and is_fixed:
+            _store(operation, operation.inputs[0].tensor, is_fixed=True)
+            return None
+        is_pointwise = operation.function in POINTWISE_OUT_VARIANTS
+        variant = POINTWISE_OUT_VARIANTS.get(operation.function) or OUT_VARIANTS.get(operation.function)
+        if variant is None or "dtype" in operation.kwargs:
+            return partial(_compute, operation)
+        function, out_name = variant
+        out = self._arena.allocate(operation, is_pointwise)
+        _store(operation, out, is_fixed=True)
+        if is_fixed:
+            arguments = take_tensors(operation.args), take_tensors(operation.kwargs)
+            return partial(function, *arguments[0], **arguments[1], **{out_name: out})
+        operation_into_out = Operation(function, operation.args, operation.kwargs | {out_name: out}, [])
+        return operation_into_out.compute
 
 
-def _compute_into(operation: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Compute a result into the memory that one of the arguments names."""
-    operation(*_take(args), **_take(kwargs))
+def _compute(operation: Operation) -> None:
+    """Compute the results of an operation anew."""
+    _store(operation, operation.compute(), is_fixed=False)
 
 
-def _take(arguments: Any) -> Any:
-    """Return arguments with the content of each value in its place."""
-    if isinstance(arguments, _Value):
-        return arguments.content
-    if isinstance(arguments, tuple | list):
-        return [_take(item) for item in arguments]
-    if isinstance(arguments, dict):
-        return {name: _take(item) for name, item in arguments.items()}
-    return arguments
+def _store(operation: Operation, result: Any, is_fixed: bool) -> None:
+    """Store what an operation has returned in its values."""
+    if operation.is_write:
+        return  # The results are inputs.
+    tensors = [result] if isinstance(result, Tensor) else result
+    for value, tensor in zip(operation.results, tensors, strict=True):
+        value.tensor = tensor
+        value.is_fixed = is_fixed

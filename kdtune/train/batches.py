@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kdtune.data.mapped_examples import MappedExamples
 from kdtune.plan.memory_estimate import round_up_to_alignment
 from kdtune.plan.network import Network
 from kdtune.stacked.losses import soft_targets
-from kdtune.stacked.memory_layout import Inputs, append_ones
+from kdtune.stacked.memory_layout import Inputs
+from kdtune.train.example_rows import read_in_order, store_examples
 from kdtune.train.jitter import Jitter
 from kdtune.train.members import Members, Sources
 
@@ -107,18 +109,20 @@ class Batches:
     def _store_examples(self, members: Members, sources: Sources, precision: torch.dtype) -> None:
         """Store the training examples of all data sets, each data set once."""
         distinct_data = members.find_distinct_data()
-        x = [append_ones(data.x_train, precision) for data in distinct_data.data_sets]
+        data_set_of_source = [distinct_data.data_set_of_member[i] for i in sources.first_members]
+        x = [data.x_train for data in distinct_data.data_sets]
+        self.examples = store_examples(x, data_set_of_source, precision, self.device)
         y = [torch.from_numpy(data.y_train) for data in distinct_data.data_sets]
-        self.x = torch.cat(x).to(self.device)  # (examples of all data sets, padded(features + 1))
         self.y = torch.cat(y).to(self.device)  # (examples of all data sets,)
-        # (sources, 1): the row of ``x`` and ``y`` at which the data set of each source starts.
-        starts = [[distinct_data.data_set_of_member[i] * self.n_train] for i in sources.first_members]
+        # (sources, 1): the row of ``y`` at which the data set of each source starts.
+        starts = [[index * self.n_train] for index in data_set_of_source]
         self.data_starts = torch.tensor(starts, device=self.device)
 
     def _store_teachers(self, members: Members, sources: Sources) -> None:
         """Store the teacher of each source: its module if images are shifted, its logits otherwise."""
         self.teacher_nets: list[nn.Module | None] = []  # one entry per source
         self.teacher_logits: Tensor | None = None  # (sources * n_train, classes)
+        self.mapped_logits: list[Any | None] = []  # (n_train, classes) for each source
         # (sources, 1): the row of ``teacher_logits`` at which the logits of each source start.
         self.logit_starts = torch.arange(self.n_sources, device=self.device).view(-1, 1) * self.n_train
         if len(self.label_only_members) == self.n_members:
@@ -129,8 +133,11 @@ class Batches:
             return
         # The logits of all sources form one tensor, so that a source without a teacher needs an entry too. It is not
         # used, since the targets of the members of such a source are labels.
-        placeholder_logits = np.zeros((self.n_train, self.n_classes), np.float32)
         logits = _select_teachers(members.teacher_logits, sources)
+        if isinstance(members.data[0].x_train, MappedExamples):  # The logits stay in their file, as the examples do.
+            self.mapped_logits = logits
+            return
+        placeholder_logits = np.zeros((self.n_train, self.n_classes), np.float32)
         rows = [torch.tensor(np.asarray(placeholder_logits if values is None else values)) for values in logits]
         self.teacher_logits = torch.cat(rows).to(self.device, self.dtype)
 
@@ -142,7 +149,7 @@ class Batches:
         input_copies = self.n_sources
         if self.source_of_member is not None:
             input_copies += self.n_members
-        input_bytes = input_copies * self.x.shape[1] * self.x.element_size()
+        input_bytes = input_copies * self.examples.width * self.examples.value_bytes
         target_bytes = self.n_members * self.n_classes * self.dtype.itemsize
         step_bytes = self.batch_size * (input_bytes + target_bytes)
         return min(MAX_CHUNK_STEPS, max(1, CHUNK_BYTES[self.device] // step_bytes))
@@ -206,7 +213,7 @@ class Batches:
         """
         further_indices = example_indices[:, :1].expand(-1, round_up_to_alignment(batch_size) - batch_size)
         window_indices = torch.cat([example_indices, further_indices], dim=1)
-        x = self.x.index_select(0, (window_indices + self.data_starts).reshape(-1)).view(*window_indices.shape, -1)
+        x = self.examples.gather(window_indices)
         if self.jitter:
             self.jitter.shift(x, window_indices)
         return x
@@ -218,6 +225,8 @@ class Batches:
         """
         if self.teacher_logits is not None:
             return self.teacher_logits[example_indices + self.logit_starts]
+        if self.mapped_logits:
+            return self._read_mapped_logits(example_indices)
         if not self.teacher_nets:
             return None
         n_examples = example_indices.shape[1]
@@ -230,6 +239,14 @@ class Batches:
                     for net, source_images in zip(self.teacher_nets, images, strict=True)
                 ]
             )
+
+    def _read_mapped_logits(self, example_indices: Tensor) -> Tensor:
+        """Read the logits of a chunk from their files, (sources, steps * batch, classes)."""
+        rows = [
+            np.zeros((len(indices), self.n_classes), np.float32) if logits is None else read_in_order(logits, indices)
+            for logits, indices in zip(self.mapped_logits, example_indices.cpu().numpy(), strict=True)
+        ]
+        return torch.from_numpy(np.stack(rows)).to(self.device, self.dtype)
 
     def _make_one_hot_labels(self, example_indices: Tensor, batch_size: int) -> Tensor:
         """Return the labels as one-hot vectors, (steps, 1 or members, classes, batch)."""

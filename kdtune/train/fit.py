@@ -90,12 +90,13 @@ class Trainer:
         self.max_norm = shape.max_norm if isinstance(shape, MLP) else None
         self.batches = Batches(members, device, dtype, self.model.precision)
         self.masks = _make_masks(self.model, networks, device)
-        # Capture needs tensors at fixed addresses. `StackedModules` allocates an autograd graph in each step, and
+        # Capture needs tensors at fixed addresses. Stacks with autograd allocate a graph in each step, and
         # `Jitter.draw` allocates a new tensor in each epoch, so neither is captured.
         self.can_be_captured = device == "cuda" and not self.model.needs_autograd and not self.batches.jitter
 
     def start_epoch(self, epoch: int) -> None:
-        """Start the random streams of the dropout masks for this epoch."""
+        """Start the random streams of the dropout masks, and of the stack itself, for this epoch."""
+        self.model.start_epoch(epoch)
         if self.masks:
             self.masks.start_epoch(epoch)
 
@@ -136,5 +137,5 @@ def _make_masks(model: Stack, networks: Sequence[Network], device: str) -> Dropo
         return None
     ids = [network.id for network in networks]
     if device == "cpu":
-        return DropoutMasks(ids, model.dropout_layers, model.precision)
+        return DropoutMasks(ids, model.dropout_layers, model.precision, model.is_example_major)
     return DeviceDropoutMasks(ids, model.dropout_layers, model.precision, device)

@@ -1,29 +1,26 @@
 """Teachers that kdtune does not train by gradient steps: their logits on the splits of the data.
 
-They are given by their outputs, or train by themselves in scikit-learn's way, or are modules that were trained elsewhere.
+They are given by their outputs, train in scikit-learn's way, or are modules that were trained elsewhere.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kdtune.columns import DEVICE, HOST, SECONDS
 from kdtune.data.load import load_data
 from kdtune.data.splits import Data
 from kdtune.inputs.arrays import open_array
 from kdtune.plan.network import Network
-from kdtune.settings import GivenOutputs, GivenProbabilities
+from kdtune.settings import GivenOutputs, GivenProbabilities, SklearnTeacher
 from kdtune.train.evaluate import evaluate
 from kdtune.train.logits import Logits
 from kdtune.train.rows import make_row
+from kdtune.train.soft_outputs import take_logarithm
 from kdtune.train.trained_network import TrainedNetwork
-
-Probabilities = npt.NDArray[np.floating[Any]]
 
 
 def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwork:
@@ -39,6 +36,10 @@ def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwo
     match network.shape:
         case GivenOutputs():
             logits = read_given_logits(network, data)
+        case SklearnTeacher():
+            from kdtune.train.sklearn_teachers import train_sklearn_teacher
+
+            logits = train_sklearn_teacher(network, data, threads)
         case _:
             raise AssertionError(f"{network.shape.kind} is trained by steps")
     measures = evaluate(network, data, logits)
@@ -59,8 +60,3 @@ def read_given_logits(network: Network, data: Data) -> Logits:
         else:
             logits[split] = values.astype(np.float32)
     return logits
-
-
-def take_logarithm(probabilities: Probabilities, floor: float) -> npt.NDArray[np.float32]:
-    """Return the logarithms of probabilities, raised to ``floor`` first; the softmax does not see the shift."""
-    return np.log(np.maximum(probabilities.astype(np.float64), floor)).astype(np.float32)

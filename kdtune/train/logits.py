@@ -27,10 +27,10 @@ def compute_logits(model: Stack, members: Members, splits: Sequence[str], device
     distinct_data = members.find_distinct_data()
     n_features = distinct_data.data_sets[0].x_train.shape[1]
     for split in splits:
-        x_of_data_set = [append_ones(getattr(data, f"x_{split}"), model.precision) for data in distinct_data.data_sets]
+        x_of_data_set = [getattr(data, f"x_{split}") for data in distinct_data.data_sets]
         batch_logits = []
         for start in range(0, len(x_of_data_set[0]), EVAL_BATCH):
-            batches = [x[start : start + EVAL_BATCH] for x in x_of_data_set]
+            batches = [append_ones(x[start : start + EVAL_BATCH], model.precision) for x in x_of_data_set]
             if len(batches) > 1:
                 batches = [batches[i] for i in distinct_data.data_set_of_member]
             x = torch.stack(batches).to(device)  # (1 or members, examples, padded(features + 1))

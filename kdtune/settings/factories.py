@@ -1,0 +1,235 @@
+"""The settings of networks that come from the user's own code, or from a library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+
+from kdtune.columns import COLUMN_TYPES, OTHER_SETTINGS, TRAINING_COLUMNS, WIDTH
+from kdtune.files.file_hashes import compute_checksum
+from kdtune.inputs.code_versions import describe_version
+from kdtune.inputs.errors import InputError
+from kdtune.inputs.factories import call_factory, load_factory
+from kdtune.inputs.reader import InputReader
+from kdtune.settings.base import EXCLUDE_FROM_HASH, Settings, WholeNumber, make_rule_error
+from kdtune.settings.given import get_reader
+from kdtune.settings.models import UnlayeredShape
+from kdtune.settings.module_facts import ModuleFacts
+from kdtune.settings.outputs import Floor
+
+# Multiply-adds for each value of the training data, as those of an ensemble of some hundred trees: only the share of
+# the work in a sweep's time depends on it.
+ENSEMBLE_WORK = 1000
+Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
+
+
+class FactoryShape(UnlayeredShape):
+    """What is made by calling a factory with arguments.
+
+    ``version`` stands for the code in the ids: by default a hash of the source of the user's module and of those beside
+    it that it imports, or the version of the package that is installed.
+    """
+
+    factory: Factory
+    args: dict[str, Any] = Field(default_factory=dict)
+    version: str | None = None
+    _search_folders: list[str] = PrivateAttr(default_factory=list)
+
+    @property
+    def search_folders(self) -> list[Path]:
+        """The folders in which workers look for the user's modules."""
+        return list(map(Path, self._search_folders))
+
+    def load_factory(self) -> Callable[..., Any]:
+        """Import the factory; InputError says why it cannot be imported."""
+        return load_factory(self.factory, self.search_folders)
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the values for the table's columns: the factory, and its arguments under their own names."""
+        columns: dict[str, Any] = {"architecture": self.factory.partition(":")[2]}
+        for name, value in self.args.items():
+            columns[choose_argument_column(name, value)] = _to_column_value(value)
+        return columns
+
+    def make_weights_key(self) -> list[Any]:
+        """Return what the seed of the initial weights depends on: networks with equal keys start alike."""
+        return [self.factory, self.args, self.version]
+
+    @model_validator(mode="after")
+    def _resolve(self, info: ValidationInfo) -> FactoryShape:
+        context = info.context or {}
+        if "search_folders" in context:  # The settings of a network that was saved: its code may be gone.
+            self._search_folders = list(context["search_folders"])
+            return self
+        reader = get_reader(info)
+        self._search_folders = [str(folder) for folder in reader.search_folders]
+        key = ("factory", self.factory)
+        try:
+            version = reader.read_once(key, lambda: self._inspect(reader))
+            self._check(reader)
+        except InputError as error:
+            raise make_rule_error(str(error), error.setting or "factory") from None
+        if self.version is None:
+            self.version = version
+        return self
+
+    def _inspect(self, reader: InputReader) -> str:
+        """Import the factory and return the version of its code."""
+        load_factory(self.factory, self.search_folders)
+        return describe_version(self.factory, self.search_folders).version
+
+    def _check(self, reader: InputReader) -> None:
+        """Raise InputError if the factory does not give what is needed; kinds say what that is."""
+
+
+def choose_argument_column(name: str, value: Any) -> str:
+    """Return the column of a factory's argument: its own name, or ``arg_`` before a name that means something else."""
+    if name == WIDTH:
+        return name if isinstance(value, int) and not isinstance(value, bool) else f"arg_{name}"
+    return f"arg_{name}" if name in (*COLUMN_TYPES, *TRAINING_COLUMNS, *OTHER_SETTINGS) else name
+
+
+def _to_column_value(value: Any) -> Any:
+    """Return a number or truth as it is, text as it is, and all else as JSON, so that rows can be grouped by it."""
+    return value if value is None or isinstance(value, int | float | str) else json.dumps(value, sort_keys=True)
+
+
+class SklearnTeacher(FactoryShape):
+    """An estimator with ``fit`` and ``predict_proba`` in scikit-learn's way, which is trained here.
+
+    T acts on the logarithms of its probabilities.
+    """
+
+    kind: Literal["sklearn"]
+    # The probabilities of training examples come from estimators that have not seen them (5 folds, stratified), or
+    # from the one that was trained on all of them.
+    soft_targets: Literal["out_of_fold", "in_sample"] = "out_of_fold"
+    # The features of the student, or the columns of the table as they were before they were encoded.
+    inputs: Literal["student", "raw"] = "student"
+    floor: Floor = 1e-6
+
+    is_trained_by_steps: ClassVar[bool] = False
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the values for the table's columns."""
+        return super().to_columns() | {"soft_targets": self.soft_targets, "inputs": self.inputs, "floor": self.floor}
+
+    def estimate_work(self, n_train: int, n_features: int) -> int:
+        """Estimate the work of training, in multiply-adds: an ensemble of some hundred members is assumed."""
+        return n_train * n_features * ENSEMBLE_WORK
+
+    def make_estimator(self) -> Any:
+        """Make an estimator that is not trained; InputError says what the factory raised."""
+        return call_factory(self.load_factory(), self.args)
+
+    def _check(self, reader: InputReader) -> None:
+        key = ("estimator", self.factory, json.dumps(self.args, sort_keys=True, default=str))
+        reader.read_once(key, self._check_estimator)
+
+    def _check_estimator(self) -> None:
+        estimator = self.make_estimator()
+        missing = [name for name in ("fit", "predict_proba") if not hasattr(estimator, name)]
+        if missing:
+            name = type(estimator).__name__
+            raise InputError(
+                f"makes a {name}, which has no {' and no '.join(missing)}; a teacher gives probabilities: choose a "
+                f"classifier with predict_proba, or wrap it in sklearn.calibration:CalibratedClassifierCV",
+                "factory",
+            )
+
+
+class ModuleShape(FactoryShape):
+    """A PyTorch module that maps a batch of examples to logits, and is trained here."""
+
+    kind: Literal["python"]
+    # What was found out about the module, by the shape of one example and the number of classes.
+    _facts: dict[tuple[tuple[int, ...], int], ModuleFacts] = PrivateAttr(default_factory=dict)
+    _facts_paths: list[str] = PrivateAttr(default_factory=list)
+
+    is_faster_stacked: ClassVar[bool] = True  # ``Network.stack_size`` is 1 for those that cannot be stacked.
+
+    @property
+    def facts_paths(self) -> list[str]:
+        """The paths at which what was found out is kept."""
+        return self._facts_paths
+
+    def list_stored_paths(self) -> list[str]:
+        """List the paths of what the sweep writes before it trains."""
+        return self._facts_paths
+
+    def get_facts(self, input_shape: tuple[int, ...], n_classes: int) -> ModuleFacts:
+        """Return what was found out about the module for examples of this shape."""
+        return self._facts[input_shape, n_classes]
+
+    def add_facts(self, input_shape: tuple[int, ...], n_classes: int, facts: ModuleFacts) -> None:
+        """Keep what was found out about the module for examples of this shape."""
+        self._facts[input_shape, n_classes] = facts
+
+
+class ImageInputs(Settings):
+    """How a teacher sees the images of a folder: at a size of its own, with its own normalisation of the channels."""
+
+    size: Annotated[WholeNumber, Field(ge=1, le=10_000)]
+    mean: list[float] = Field(default_factory=lambda: [0.0, 0.0, 0.0], min_length=3, max_length=3)
+    std: list[Annotated[float, Field(gt=0)]] = Field(
+        default_factory=lambda: [1.0, 1.0, 1.0], min_length=3, max_length=3
+    )
+
+
+class TeacherModule(ModuleShape):
+    """A PyTorch module as the teacher: trained here, or used as it is with its weights.
+
+    ``trained: true`` takes the module's weights from ``weights``, or as the factory gives them.
+    """
+
+    trained: bool
+    weights: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    inputs: ImageInputs | None = None
+    _weights_hash: str | None = PrivateAttr(None)
+    _weights_path: str | None = PrivateAttr(None)
+
+    @property
+    def is_trained_by_steps(self) -> bool:  # type: ignore[override]
+        """Whether kdtune trains it."""
+        return not self.trained
+
+    @property
+    def is_redrawn(self) -> bool:  # type: ignore[override]
+        """Whether replicates of it differ: one that is trained already is one."""
+        return not self.trained
+
+    @property
+    def weights_path(self) -> str | None:
+        """The path of its weights."""
+        return self._weights_path
+
+    def get_own_input_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one example as this module sees it."""
+        return input_shape if self.inputs is None else (3, self.inputs.size, self.inputs.size)
+
+    def list_file_hashes(self) -> dict[str, Any]:
+        """Return the hash of its weights, if it has a file of them."""
+        return {} if self._weights_hash is None else {"weights": self._weights_hash}
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the values for the table's columns."""
+        return super().to_columns() | {"trained": self.trained}
+
+    def _check(self, reader: InputReader) -> None:
+        if self.weights is None:
+            return
+        if not self.trained:
+            raise InputError("go with trained: true; a teacher that is trained here starts from its own", "weights")
+        path = reader.locate(self.weights)
+        if path.suffix not in (".safetensors", ".pt", ".pth"):
+            raise InputError(f"{path} must be a .safetensors file, or .pt with a state dict", "weights")
+        self._weights_path = str(path)
+        self._weights_hash = reader.read_once(("hash", str(path)), lambda: compute_checksum(path))
+
+    def estimate_work(self, n_train: int, n_features: int) -> int:
+        """Estimate the work of a forward pass over all examples, in multiply-adds."""
+        return n_train * max((facts.multiply_adds for facts in self._facts.values()), default=1)

@@ -1,0 +1,75 @@
+"""Try the modules of the user's on examples of the sweep's data, and find settings that do not fit such modules."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from kdtune.errors import Mistake
+from kdtune.inputs.reader import InputReader
+from kdtune.inputs.storage import find_in_memory, keep_in_memory
+from kdtune.settings import Dataset, Distill, ModuleFacts, ModuleShape, TeacherModule
+from kdtune.spec.yaml_tree import YamlNode
+
+
+def find_module_mistakes(
+    dataset: Dataset, block_name: str, shape: ModuleShape, node: YamlNode, reader: InputReader
+) -> Iterator[Mistake]:
+    """Find out what a module of the user's is like on these data, and yield what is wrong with it.
+
+    What was found out is kept beside the other inputs under a hash of the module's source, so that the next command
+    need not try it again.
+
+    Parameters
+    ----------
+    dataset, shape : The settings of the data and of the module.
+    block_name, node : The name of the module's block, and the block as it is written.
+    reader : The reader that probes modules and takes notes.
+    """
+    input_shape, n_classes = dataset.input_shape, dataset.n_classes
+    if isinstance(shape, TeacherModule) and shape.inputs is not None:
+        input_shape = shape.get_own_input_shape(input_shape)
+    path = _get_facts_path(shape, input_shape, n_classes, reader)
+    try:
+        facts = reader.read_once(path, lambda: _read_or_probe(path, shape, input_shape, n_classes, reader))
+    except ValueError as error:
+        yield Mistake(node.descendant(("factory",)).location, f"{block_name}.factory", str(error))
+        return
+    shape.add_facts(dataset.input_shape, n_classes, facts)
+    shape.facts_paths.append(path)
+    if facts.reason_alone is not None and shape.is_trained_by_steps:
+        reader.add_note(f"Networks of {shape.factory} train one at a time: {facts.reason_alone}.")
+
+
+def find_distill_mistakes(distill: Distill, shape: ModuleShape, node: YamlNode) -> Iterator[Mistake]:
+    """Find settings of the biases of an output layer, which a module of the user's may not have."""
+    for name in ("bias_start", "bias_shift"):
+        if getattr(distill, name):
+            message = f"changes the biases of the output layer, which kdtune does not know in {shape.factory}; leave it out"
+            yield Mistake(node.descendant((name,)).location, f"distill.{name}", message)
+
+
+def _get_facts_path(shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, reader: InputReader) -> str:
+    """Return the path at which the facts of a module are kept: another torch may stack other modules."""
+    key = [shape.factory, shape.args, shape.version, input_shape, n_classes, version("torch")]
+    digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=10).hexdigest()
+    return str(reader.inputs_folder / f"module-{digest}.json")
+
+
+def _read_or_probe(
+    path: str, shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, reader: InputReader
+) -> ModuleFacts:
+    """Return what is known of a module; InputError or ValueError if it cannot be built or gives no logits."""
+    kept_text = find_in_memory(path)
+    if kept_text is None and Path(path).exists():
+        kept_text = Path(path).read_text(encoding="utf-8")
+    if kept_text is not None:
+        return ModuleFacts(**json.loads(kept_text))
+    assert reader.probe is not None, "modules of the user's need a reader that can probe them"
+    facts: ModuleFacts = reader.probe(shape.load_factory(), shape.args, input_shape, n_classes)
+    keep_in_memory(path, json.dumps(dataclasses.asdict(facts)))
+    return facts

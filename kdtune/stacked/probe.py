@@ -1,0 +1,98 @@
+"""What a module of the user's is like: its size, and whether many can train as one stack. Found by trying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from kdtune.settings.module_facts import ModuleFacts
+from kdtune.stacked.masked_dropout import record_dropout_calls, replace_dropout
+from kdtune.stacked.random_streams import RandomStreams
+from kdtune.stacked.stacking_trial import find_stacking_failure
+from kdtune.stacked.user_modules import build_user_module, describe_user_errors
+from kdtune.stacked.watched_forward import find_side_effect
+
+PROBE_SEED = 0
+PROBE_BATCH = 4
+
+
+def probe_module(
+    factory: Callable[..., Any], args: Mapping[str, Any], input_shape: tuple[int, ...], n_classes: int
+) -> ModuleFacts:
+    """Build a module of the user's and try it on random inputs, on the CPU in float64.
+
+    Parameters
+    ----------
+    factory, args, input_shape, n_classes : As for ``build_user_module``.
+
+    Raises
+    ------
+    ValueError
+        If the module cannot be built or used, see ``build_user_module``; or if its code raises in training or gives
+        its logits no gradient.
+    """
+
+    def build(seed: int) -> nn.Module:
+        return build_user_module(factory, args, input_shape, n_classes, seed, torch.float64)
+
+    with RandomStreams(PROBE_SEED):
+        x = torch.randn(PROBE_BATCH, *input_shape, dtype=torch.float64)
+        module = build(PROBE_SEED)
+        n_params = sum(parameter.numel() for parameter in module.parameters())
+        with describe_user_errors(factory):
+            multiply_adds = _count_multiply_adds(module.eval(), x[:1])
+            activations = _count_activations(module.train(), x)
+        reason, has_dropout = _find_reason_alone(build, x)
+    return ModuleFacts(n_params, multiply_adds, activations, reason, has_dropout and reason is None)
+
+
+def _find_reason_alone(build: Callable[[int], nn.Module], x: Tensor) -> tuple[str | None, bool]:
+    """Return why such a module trains alone, None if it does not, and whether it has layers of dropout."""
+    try:
+        module, queue = replace_dropout(build(PROBE_SEED))
+        dropout_calls = record_dropout_calls(module, queue, x)
+    except Exception as error:  # a module that cannot be copied, or needs its own dropout
+        return f"its layers cannot be copied ({type(error).__name__})", False
+    # The module that `record_dropout_calls` has called may have changed itself in that call.
+    module, _ = replace_dropout(build(PROBE_SEED))
+    reason = find_side_effect(module, x)
+    if reason is None:
+        reason = find_stacking_failure([build(seed) for seed in (PROBE_SEED, PROBE_SEED + 1)], x)
+    return reason, bool(dropout_calls)
+
+
+def _count_multiply_adds(module: nn.Module, x: Tensor) -> int:
+    """Return the multiply-adds of a forward pass."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(x)
+    return int(counter.get_total_flops()) // 2
+
+
+def _count_activations(module: nn.Module, x: Tensor) -> int:
+    """Return how many values autograd keeps for an example, parameters and inputs left out, and check the gradient.
+
+    Raises
+    ------
+    ValueError
+        If the logits do not depend on a parameter that is trained.
+    """
+    sizes: dict[int, int] = {}  # by address, so that what two operations keep counts once
+    known = {tensor.untyped_storage().data_ptr() for tensor in [x, *module.parameters(), *module.buffers()]}
+
+    def note(tensor: Tensor) -> Tensor:
+        address = tensor.untyped_storage().data_ptr()
+        if address not in known:
+            sizes[address] = max(sizes.get(address, 0), tensor.numel())
+        return tensor
+
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        logits = module(x)
+    if not logits.requires_grad:
+        raise ValueError("its logits do not depend on any parameter that is trained")
+    logits.sum().backward()
+    return -(-sum(sizes.values()) // len(x))
