@@ -110,7 +110,7 @@ def sweep(
     return to_frame(outcome.rows)
 
 
-def load(results: str | Path, id: str) -> nn.Sequential:
+def load(results: str | Path, id: str) -> nn.Module:
     """Load a trained network whose weights were kept, in evaluation mode: see ``students.load_network``."""
     from kdtune.results.students import load_network
 

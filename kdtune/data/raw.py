@@ -20,7 +20,7 @@ def load_raw_examples(settings: Dataset, data: Data) -> dict[str, Any]:
     """
     assert isinstance(settings, GivenDataset), "only given data have a raw form"
     assert data.rows is not None
-    examples = {}
+    examples: dict[str, Any] = {}
     for split, rows in data.rows.items():
         x = settings.given.parts[rows.part].x
         if isinstance(x, FrameInput):

@@ -60,8 +60,8 @@ def read_array_file(path: Path, folder: Path, setting: str) -> ArrayInput:
 def read_archive_parts(path: Path, folder: Path) -> dict[PartName, RawPart]:
     """Read a data set from one ``.npz`` or ``.safetensors`` file.
 
-    Its arrays are called ``x_train, y_train, x_test, y_test`` and perhaps ``x_val, y_val``, or ``x, y`` of a set that is
-    to be split; ``X`` stands for ``x``, and ``train_x`` for ``x_train``.
+    Its arrays are called ``x_train, y_train, x_test, y_test`` and perhaps ``x_val, y_val``, or ``x, y`` of a set that
+    is to be split; ``X`` stands for ``x``, and ``train_x`` for ``x_train``.
 
     Raises
     ------
@@ -74,7 +74,8 @@ def read_archive_parts(path: Path, folder: Path) -> dict[PartName, RawPart]:
         names = ["all"]
     if not names:
         raise InputError(
-            f"{path} holds {join_names(list(arrays), max_names=8)}; x_train, y_train, x_test, y_test or x, y are needed",
+            f"{path} holds {join_names(list(arrays), max_names=8)}; x_train, y_train, x_test and y_test are needed, or "
+            f"x and y",
             "file",
         )
     raw_parts: dict[PartName, RawPart] = {}

@@ -122,7 +122,8 @@ def _check_splits(splits: Mapping[PartName, Any]) -> None:
 
 def _note_unused(keys: list[Any], notes: list[str]) -> None:
     if keys:
-        notes.append(f"Of the data, {join_names(list(map(repr, keys)), max_names=6)} were left out.")
+        names = join_names(list(map(repr, keys)), max_names=6)
+        notes.append(f"Of the data, {names} {'was' if len(keys) == 1 else 'were'} left out.")
 
 
 def _convert_part(value: Any, name: PartName, notes: list[str], target: str | None) -> ExamplesAndLabels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -66,3 +67,15 @@ class GivenData(BaseModel):
         """List the paths of the inputs that the sweep writes before it trains."""
         inputs = [item for part in self.parts.values() for item in (part.x, part.y, part.files) if item is not None]
         return [item.path for item in inputs if item.modified_ns is None]
+
+    def move_to(self, folder: Path) -> GivenData:
+        """Return the same data with its stored inputs in another folder: that of results that were moved."""
+        parts = {}
+        for name, part in self.parts.items():
+            moved = {
+                field: item.model_copy(update={"path": str(folder / Path(item.path).name)})
+                for field in ("x", "y", "files")
+                if (item := getattr(part, field)) is not None and item.modified_ns is None
+            }
+            parts[name] = part.model_copy(update=moved)
+        return self.model_copy(update={"parts": parts})

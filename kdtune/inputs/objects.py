@@ -40,12 +40,12 @@ def convert_examples(source: Any, notes: list[str]) -> Examples:
         return source
     if isinstance(source, pd.Series):
         return source.to_frame()
-    if _is_array_like(source) or isinstance(source, list | tuple):
-        return _convert_text_array(_convert_array(source))
     if hasattr(source, "collect") and hasattr(source, "collect_schema"):  # a lazy frame of polars
         source = source.collect()
     if hasattr(source, "to_pandas"):
         return convert_examples(source.to_pandas(), notes)
+    if _is_array_like(source) or isinstance(source, list | tuple):
+        return _convert_text_array(_convert_array(source))
     if hasattr(source, "toarray") and hasattr(source, "nnz"):
         return _convert_sparse(source, notes)
     raise InputError(f"is of type {_name_type(source)}; {_FORMS}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kdtune.inputs.errors import InputError
 
 Result = TypeVar("Result")
-# From a factory, its arguments, the shape of one example and the number of classes to what is known of the module.
-Probe = Callable[[Callable[..., Any], Mapping[str, Any], tuple[int, ...], int], Any]
+# From the settings of a module, the shape of one example and the number of classes to what is known of the module.
+Probe = Callable[[Any, tuple[int, ...], int], Any]
 
 
 class InputReader:

@@ -1,7 +1,7 @@
 """Arrays and tables by their content: in memory until they are written, then in files that never change.
 
-A *stored input* has a path, ``<results>/inputs/<hash of its content>.npy``, ``.parquet`` or ``.json``. Until ``write_inputs`` has
-written the file, this process keeps the value in memory under that path; workers find the file.
+A *stored input* has a path, ``<results>/inputs/<hash of its content>.npy``, ``.parquet`` or ``.json``. Until
+``write_inputs`` has written the file, this process keeps the value in memory under that path; workers find the file.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ def find_kind(rows: TableRows, name: str, values: pd.Series[Any], setting: str |
         return "text"
     if pd.api.types.is_complex_dtype(values.dtype):
         raise InputError(
-            f"column {name!r} holds complex numbers; give real and imaginary part as two columns", setting or ""
+            f"column {name!r} holds complex numbers; give real and imaginary part as two columns",
+            setting or next(iter(rows.first_rows)),
         )
     if pd.api.types.is_numeric_dtype(values.dtype):
         return "number"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kdtune.data.splits import Data
 
 
-def load_network(results: str | Path, id: str) -> nn.Sequential:
+def load_network(results: str | Path, id: str) -> nn.Module:
     """Load a trained teacher, or a student whose weights were kept, in evaluation mode.
 
     Parameters
@@ -76,7 +76,8 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     try:
         context: dict[str, Any] = {"data_root": data_root and str(data_root)}
         if "given" in metadata:
-            context["given"] = GivenData.model_validate_json(metadata["given"])
+            inputs_folder = Path(results).absolute().parent / "inputs"
+            context["given"] = GivenData.model_validate_json(metadata["given"]).move_to(inputs_folder)
         settings = TypeAdapter[Any](DatasetSetting).validate_json(metadata["data"], context=context)
     except ValidationError as error:
         raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None

@@ -38,7 +38,7 @@ from kdtune.results.teacher_files import (
     read_row,
     write_files,
 )
-from kdtune.results.weights import load_weights
+from kdtune.results.weights import load_rows_network
 from kdtune.table import merge_tables
 
 if TYPE_CHECKING:
@@ -115,8 +115,11 @@ class TeacherStore:
         return np.load(self.get_unchanged_file(teacher_id, LOGITS_FILES["train"]), mmap_mode="r", allow_pickle=False)
 
     def load_network(self, teacher_id: str) -> nn.Module:
-        """Load a teacher itself, in evaluation mode; errors are those of ``get_unchanged_file``."""
-        return load_weights(self.get_unchanged_file(teacher_id, WEIGHTS_FILE))
+        """Load a teacher itself, in evaluation mode, to be called with rows of features.
+
+        Errors are those of ``get_unchanged_file``.
+        """
+        return load_rows_network(self.get_unchanged_file(teacher_id, WEIGHTS_FILE))
 
     def get_unchanged_file(self, teacher_id: str, name: str) -> Path:
         """Return the path of a teacher's file after comparing it with its checksum.

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import TypeAdapter
 
+from kdtune.errors import RequestError
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import classify_read_errors
-from kdtune.settings import MLP, GivenDataset, Shape, ShapeSetting
+from kdtune.settings import CNN, MLP, GivenDataset, ModuleShape, ShapeSetting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,25 +43,50 @@ def save_weights(path: Path, result: TrainedNetwork) -> None:
         "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
         "keeps_test": json.dumps(network.data.test_seed is not None),
     }
+    if isinstance(network.shape, ModuleShape):
+        metadata["search_folders"] = json.dumps([str(folder) for folder in network.shape.search_folders])
     if isinstance(network.data.settings, GivenDataset):
         metadata["given"] = network.data.settings.given.model_dump_json()
     content = save(result.weights or {}, metadata=metadata)
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
-def load_weights(path: Path) -> nn.Sequential:
-    """Build a network from its file, load its weights, and return it in evaluation mode."""
+def load_weights(path: Path) -> nn.Module:
+    """Build a network from its file, load its weights, and return it in evaluation mode.
+
+    Raises
+    ------
+    RequestError
+        If it is a module of the user's whose code cannot be imported any more, or is of another shape.
+    """
     from safetensors import safe_open
 
-    from kdtune.stacked.architectures import build_module
+    from kdtune.stacked.build_network import build_network
 
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     architecture = _read_architecture(metadata)
-    net = build_module(architecture.shape, architecture.input_shape, architecture.n_classes)
-    net.load_state_dict(state)
+    try:
+        net = build_network(architecture.shape, architecture.input_shape, architecture.n_classes)
+        net.load_state_dict(state)
+    except (ValueError, RuntimeError) as error:  # torch raises a RuntimeError where weights do not fit.
+        if not isinstance(architecture.shape, ModuleShape):
+            raise
+        raise RequestError(f"{path}: {architecture.shape.factory} does not build this network: {error}") from None
     return net.eval()
+
+
+def load_rows_network(path: Path) -> nn.Module:
+    """Load a network that takes rows of features, (batch, features), whatever the user's module takes."""
+    from safetensors import safe_open
+
+    from kdtune.stacked.build_network import RowsToModule
+
+    with safe_open(path, framework="np") as file:
+        architecture = _read_architecture(file.metadata())
+    net = load_weights(path)
+    return RowsToModule(net, architecture.input_shape) if isinstance(architecture.shape, ModuleShape) else net
 
 
 def check_weights(path: Path) -> None:
@@ -90,16 +116,17 @@ def check_weights(path: Path) -> None:
 class _Architecture(NamedTuple):
     """The arguments with which ``build_module`` builds a network."""
 
-    shape: Shape
-    input_shape: list[int]
+    shape: MLP | CNN | ModuleShape
+    input_shape: tuple[int, ...]
     n_classes: int
 
 
 def _read_architecture(metadata: Mapping[str, str]) -> _Architecture:
     """Read how to build a network from the metadata of its file."""
     if "shape" in metadata:
-        shape = TypeAdapter(ShapeSetting).validate_json(metadata["shape"])
-        return _Architecture(shape, json.loads(metadata["inputs"]), json.loads(metadata["n_classes"]))
+        context = {"search_folders": json.loads(metadata.get("search_folders", "[]"))}
+        shape = TypeAdapter(ShapeSetting).validate_json(metadata["shape"], context=context)
+        return _Architecture(shape, tuple(json.loads(metadata["inputs"])), json.loads(metadata["n_classes"]))
     # The file is from a version that knew only perceptrons: "layers" lists (inputs, outputs) of each.
     layers = json.loads(metadata["layers"])
     shape = MLP(
@@ -108,4 +135,4 @@ def _read_architecture(metadata: Mapping[str, str]) -> _Architecture:
         activation=json.loads(metadata.get("activation", '"relu"')),
     )
     n_features, n_classes = layers[0][0], layers[-1][1]
-    return _Architecture(shape, [n_features], n_classes)
+    return _Architecture(shape, (n_features,), n_classes)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +17,7 @@ from kdtune.plan.plan import Plan, make_plan
 from kdtune.results.store import Store
 from kdtune.run.request import Request
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.settings import ModuleFacts
+from kdtune.settings import ModuleFacts, ModuleShape, TeacherModule
 from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.table import get_final_ids, merge_tables, rows_to_arrow
@@ -38,13 +37,15 @@ def load_request_spec(request: Request, allow_download: bool = True) -> SweepSpe
     )
 
 
-def _probe_module(
-    factory: Callable[..., Any], args: Mapping[str, Any], input_shape: tuple[int, ...], n_classes: int
-) -> ModuleFacts:
-    """Try a module of the user's on random examples."""
-    from kdtune.stacked.probe import probe_module  # torch: seconds to import
+def _probe_module(shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int) -> ModuleFacts:
+    """Try a module of the user's on random examples; ValueError says why it cannot be used."""
+    from kdtune.stacked.probe import measure_trained_module, probe_module  # torch: seconds to import
 
-    return probe_module(factory, args, input_shape, n_classes)
+    factory = shape.load_factory()
+    if isinstance(shape, TeacherModule) and shape.trained:
+        weights = None if shape.weights_path is None else Path(shape.weights_path)
+        return measure_trained_module(factory, shape.args, input_shape, n_classes, weights)
+    return probe_module(factory, shape.args, input_shape, n_classes)
 
 
 def list_sweep_networks(spec: SweepSpec, request: Request) -> list[Network]:

@@ -9,9 +9,9 @@ and older results stay valid.
 
 from kdtune.settings.base import Settings
 from kdtune.settings.data import Digits, MakeClassification, Torchvision
-from kdtune.settings.datasets import Dataset, DatasetSetting
+from kdtune.settings.datasets import DATASET_KINDS, Dataset, DatasetSetting
 from kdtune.settings.factories import FactoryShape, ModuleShape, SklearnTeacher, TeacherModule
-from kdtune.settings.given import Arrays, GivenDataset
+from kdtune.settings.given import GivenDataset
 from kdtune.settings.models import (
     CNN,
     MLP,
@@ -35,10 +35,10 @@ from kdtune.settings.training import Distill, Precision, Train, Transfer
 
 __all__ = [
     "CNN",
+    "DATASET_KINDS",
     "MLP",
     "STUDENT_KINDS",
     "TEACHER_KINDS",
-    "Arrays",
     "Dataset",
     "DatasetSetting",
     "Digits",

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from kdtune.settings.data import Digits, MakeClassification, Torchvision
-from kdtune.settings.given import Arrays, insert_kind
+from kdtune.settings.given_arrays import Arrays, insert_kind
+from kdtune.settings.given_images import ImageFolder
+from kdtune.settings.given_python import PythonData
+from kdtune.settings.given_tables import TableFile
 
-# The same union twice: as a type for annotations, and as the type that pydantic validates.
-Dataset = MakeClassification | Digits | Torchvision | Arrays
+# The kinds of data sets by their names in a sweep file.
+DATASET_KINDS: dict[str, Any] = {
+    "make_classification": MakeClassification,
+    "digits": Digits,
+    "torchvision": Torchvision,
+    "arrays": Arrays,
+    "table": TableFile,
+    "image_folder": ImageFolder,
+    "python": PythonData,
+}
+# The type for annotations, and the type that pydantic validates.
+Dataset = MakeClassification | Digits | Torchvision | Arrays | TableFile | ImageFolder | PythonData
 DatasetSetting = Annotated[
-    Annotated[MakeClassification | Digits | Torchvision | Arrays, Field(discriminator="kind")],
+    Annotated[Dataset, Field(discriminator="kind")],
     BeforeValidator(insert_kind),
 ]

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kdtune.errors import Mistake
 from kdtune.inputs.reader import InputReader
-from kdtune.settings import CNN, Dataset, Distill, GivenDataset, GivenOutputs, ModuleShape, Settings, Torchvision, Train, Transfer
+from kdtune.settings import (
+    CNN,
+    Dataset,
+    Distill,
+    GivenDataset,
+    GivenOutputs,
+    ModuleShape,
+    Settings,
+    Torchvision,
+    Train,
+    Transfer,
+)
 from kdtune.spec.block_validation import NamedBlock
 from kdtune.spec.label_checks import find_label_mistakes
 from kdtune.spec.module_checks import find_distill_mistakes, find_module_mistakes

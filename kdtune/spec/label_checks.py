@@ -14,11 +14,15 @@ def find_label_mistakes(variants: Mapping[str, Sequence[BlockVariant]]) -> Itera
     for variant in variants["distill"]:
         if isinstance(variant.settings, Distill) and variant.settings.hard_weight > 0:
             location = variant.node.descendant(("hard_weight",)).location
-            yield Mistake(location, "distill.hard_weight", "needs labels, and the training examples have none; 0 is right")
+            yield Mistake(
+                location, "distill.hard_weight", "needs labels, and the training examples have none; 0 is right"
+            )
     for variant in variants["transfer"]:
         if isinstance(variant.settings, Transfer) and variant.settings.list_classes(2**31) is not None:
             location = variant.node.location
-            yield Mistake(location, "transfer", "selects classes, and the training examples have no labels; leave it out")
+            yield Mistake(
+                location, "transfer", "selects classes, and the training examples have no labels; leave it out"
+            )
     for variant in variants["teacher"]:
         if variant.settings is not None and variant.settings.is_redrawn:
             message = (

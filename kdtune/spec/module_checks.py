@@ -49,13 +49,16 @@ def find_distill_mistakes(distill: Distill, shape: ModuleShape, node: YamlNode) 
     """Find settings of the biases of an output layer, which a module of the user's may not have."""
     for name in ("bias_start", "bias_shift"):
         if getattr(distill, name):
-            message = f"changes the biases of the output layer, which kdtune does not know in {shape.factory}; leave it out"
+            message = (
+                f"changes the biases of the output layer, which kdtune does not know in {shape.factory}; leave it out"
+            )
             yield Mistake(node.descendant((name,)).location, f"distill.{name}", message)
 
 
 def _get_facts_path(shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, reader: InputReader) -> str:
     """Return the path at which the facts of a module are kept: another torch may stack other modules."""
-    key = [shape.factory, shape.args, shape.version, input_shape, n_classes, version("torch")]
+    code = [shape.factory, shape.args, shape.version, shape.list_file_hashes(), shape.is_trained_by_steps]
+    key = [*code, input_shape, n_classes, version("torch")]
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=10).hexdigest()
     return str(reader.inputs_folder / f"module-{digest}.json")
 
@@ -70,6 +73,6 @@ def _read_or_probe(
     if kept_text is not None:
         return ModuleFacts(**json.loads(kept_text))
     assert reader.probe is not None, "modules of the user's need a reader that can probe them"
-    facts: ModuleFacts = reader.probe(shape.load_factory(), shape.args, input_shape, n_classes)
+    facts: ModuleFacts = reader.probe(shape, input_shape, n_classes)
     keep_in_memory(path, json.dumps(dataclasses.asdict(facts)))
     return facts

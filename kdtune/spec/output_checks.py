@@ -70,8 +70,8 @@ def find_output_mistakes(
         most_frequent = np.bincount(labels).max() / len(labels)
         if agreement < most_frequent and teacher.agreement == "checked":
             message = (
-                f"agrees with {agreement:.0%} of the {PART_TITLES[part]}, fewer than the {most_frequent:.0%} of the most "
-                f"frequent class; are the rows in the same order? If they are, write `agreement: any` in the teacher block"
+                f"agrees with {agreement:.0%} of the {PART_TITLES[part]}, fewer than the {most_frequent:.0%} of the "
+                f"most frequent class; are the rows in the same order? If so, write `agreement: any` in this block"
             )
             yield make_mistake(setting, message)
             return
@@ -107,6 +107,6 @@ def _note_floor(teacher: GivenProbabilities, reader: InputReader) -> None:
             n_raised += int((np.asarray(values[start:stop]) < teacher.floor).sum())
     if n_raised:
         reader.add_note(
-            f"{n_raised:,} of {n_entries:,} probabilities are below {teacher.floor:g} and are raised to it, since T acts "
-            f"on logarithms (`floor` in the teacher block)."
+            f"{n_raised:,} of {n_entries:,} probabilities are below {teacher.floor:g} and are raised to it, since T "
+            f"acts on logarithms (`floor` in the teacher block)."
         )

@@ -8,19 +8,16 @@ from pydantic import BaseModel
 
 from kdtune.settings import (
     CNN,
+    DATASET_KINDS,
     STUDENT_KINDS,
     TEACHER_KINDS,
-    Arrays,
     DatasetSetting,
-    Digits,
     Distill,
-    MakeClassification,
     Resources,
     StudentMLP,
     StudentSetting,
     SweepHeader,
     TeacherSetting,
-    Torchvision,
     Train,
     Transfer,
 )
@@ -37,12 +34,7 @@ BLOCKS: dict[str, Any] = {
 }
 # The blocks of several kinds. Where a kind is wrong or missing, messages are about the first one.
 KINDS: dict[str, dict[str, type[BaseModel]]] = {
-    "dataset": {
-        "make_classification": MakeClassification,
-        "digits": Digits,
-        "torchvision": Torchvision,
-        "arrays": Arrays,
-    },
+    "dataset": DATASET_KINDS,
     "teacher": TEACHER_KINDS,
     "student": STUDENT_KINDS,
 }

@@ -24,7 +24,7 @@ from kdtune.stacked.replay import RecordedStep
 
 # A step is recorded when its shapes come for this many times. To record one takes as long as some 50 steps of a
 # small stack, which a short training does not win back.
-STEPS_BEFORE_RECORDING = 3
+STEPS_BEFORE_RECORDING = 10
 
 
 class StackedModules:

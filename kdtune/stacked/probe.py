@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from kdtune.settings.module_facts import ModuleFacts
 from kdtune.stacked.masked_dropout import record_dropout_calls, replace_dropout
 from kdtune.stacked.random_streams import RandomStreams
 from kdtune.stacked.stacking_trial import find_stacking_failure
+from kdtune.stacked.threads import run_on_threads
+from kdtune.stacked.trained_module import build_trained_module
 from kdtune.stacked.user_modules import build_user_module, describe_user_errors
 from kdtune.stacked.watched_forward import find_side_effect
 
@@ -40,7 +43,7 @@ def probe_module(
     def build(seed: int) -> nn.Module:
         return build_user_module(factory, args, input_shape, n_classes, seed, torch.float64)
 
-    with RandomStreams(PROBE_SEED):
+    def probe() -> ModuleFacts:
         x = torch.randn(PROBE_BATCH, *input_shape, dtype=torch.float64)
         module = build(PROBE_SEED)
         n_params = sum(parameter.numel() for parameter in module.parameters())
@@ -48,7 +51,10 @@ def probe_module(
             multiply_adds = _count_multiply_adds(module.eval(), x[:1])
             activations = _count_activations(module.train(), x)
         reason, has_dropout = _find_reason_alone(build, x)
-    return ModuleFacts(n_params, multiply_adds, activations, reason, has_dropout and reason is None)
+        return ModuleFacts(n_params, multiply_adds, activations, reason, has_dropout and reason is None)
+
+    with RandomStreams(PROBE_SEED):
+        return run_on_threads(1, probe)
 
 
 def _find_reason_alone(build: Callable[[int], nn.Module], x: Tensor) -> tuple[str | None, bool]:
@@ -96,3 +102,28 @@ def _count_activations(module: nn.Module, x: Tensor) -> int:
         raise ValueError("its logits do not depend on any parameter that is trained")
     logits.sum().backward()
     return -(-sum(sizes.values()) // len(x))
+
+
+def measure_trained_module(
+    factory: Callable[..., Any],
+    args: Mapping[str, Any],
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    weights: Path | None,
+) -> ModuleFacts:
+    """Measure the size of a module that is used as it is, and check that it gives logits.
+
+    Parameters
+    ----------
+    factory, args, input_shape, n_classes, weights : As for ``trained_module.build_trained_module``.
+
+    Raises
+    ------
+    ValueError
+        If the module cannot be built, its weights do not fit, or it gives no logits.
+    """
+    module = build_trained_module(factory, args, input_shape, n_classes, weights)
+    n_params = sum(parameter.numel() for parameter in module.parameters())
+    with describe_user_errors(factory):
+        multiply_adds = _count_multiply_adds(module, torch.zeros(1, *input_shape))
+    return ModuleFacts(n_params, multiply_adds, 0, None, False)

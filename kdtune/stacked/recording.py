@@ -83,6 +83,11 @@ class Recorder(TorchDispatchMode):
         self._values = {id(value.tensor): value for value in inputs}
         self._addresses = {value.tensor.untyped_storage().data_ptr() for value in inputs}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: torch would import its compiler, which takes more than a second and is not used here."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

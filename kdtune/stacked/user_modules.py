@@ -32,6 +32,7 @@ def build_user_module(
     n_classes: int,
     seed: int | None,
     dtype: torch.dtype = torch.float32,
+    is_trained: bool = False,
 ) -> nn.Module:
     """Build a module of the user's and check that it maps a batch to logits.
 
@@ -45,6 +46,7 @@ def build_user_module(
     seed : Seed of the module's own initialization: of torch's, Python's and NumPy's global generators, whose
         states are restored. None leaves the generators as they are, and the module as they make it.
     dtype : Type of its parameters.
+    is_trained : Whether it is used as it is: it then needs no parameter that can be trained.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def build_user_module(
             )
         # A lazy layer draws its initial weights in this call.
         check_logits(factory, module.to("cpu", dtype), input_shape, n_classes, dtype)
-    if not any(parameter.requires_grad for parameter in module.parameters()):
+    if not is_trained and not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError(
             f"{get_name(factory)} returns a module without a parameter that can be trained; "
             "at least one with requires_grad is right"

@@ -15,7 +15,7 @@ from kdtune.data.load import load_data
 from kdtune.data.splits import Data
 from kdtune.inputs.arrays import open_array
 from kdtune.plan.network import Network
-from kdtune.settings import GivenOutputs, GivenProbabilities, SklearnTeacher
+from kdtune.settings import GivenOutputs, GivenProbabilities, SklearnTeacher, TeacherModule
 from kdtune.train.evaluate import evaluate
 from kdtune.train.logits import Logits
 from kdtune.train.rows import make_row
@@ -40,6 +40,10 @@ def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwo
             from kdtune.train.sklearn_teachers import train_sklearn_teacher
 
             logits = train_sklearn_teacher(network, data, threads)
+        case TeacherModule():
+            from kdtune.train.trained_modules import run_trained_module
+
+            logits = run_trained_module(network, data, device)
         case _:
             raise AssertionError(f"{network.shape.kind} is trained by steps")
     measures = evaluate(network, data, logits)

@@ -14,7 +14,8 @@ from torch import nn
 
 from kdtune.data.splits import Data
 from kdtune.plan.network import Network, Pack
-from kdtune.stacked.architectures import build_module
+from kdtune.settings import CNN, MLP, ModuleShape
+from kdtune.stacked.build_network import RowsToModule, build_network
 from kdtune.stacked.threads import run_on_threads
 from kdtune.train.batches import MAX_CHUNK_STEPS
 from kdtune.train.fit import fit
@@ -125,4 +126,7 @@ def _choose_n_examples(pack: Pack, threads: int) -> int:
 
 def _build_untrained(network: Network) -> nn.Module:
     """Return the module of a network with torch's own initial weights, in evaluation mode."""
-    return build_module(network.shape, network.input_shape, network.data.settings.n_classes).eval()
+    shape, input_shape = network.shape, network.input_shape
+    assert isinstance(shape, MLP | CNN | ModuleShape), "images are shifted for teachers that are modules"
+    net = build_network(shape, input_shape, network.data.settings.n_classes).eval()
+    return RowsToModule(net, input_shape) if isinstance(shape, ModuleShape) else net

@@ -1,0 +1,62 @@
+"""The settings of data that users bring as folders of images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kdtune.inputs.errors import InputError
+from kdtune.inputs.given_data import GivenData, PartName
+from kdtune.inputs.image_folders import read_image_folder
+from kdtune.inputs.reader import InputReader
+from kdtune.settings.base import EXCLUDE_FROM_HASH, WholeNumber, exclude_from_hash_while
+from kdtune.settings.given import GivenDataset, Scale, locate, name_after_path
+
+Side = Annotated[WholeNumber, Field(ge=1, le=10_000)]
+
+
+class ImageFolder(GivenDataset):
+    """Folders of images in torchvision's layout, ``train/cat/1.png``: one folder for each class.
+
+    Images are shrunk so that the shorter side has ``size`` pixels and cut to a square, as torchvision's ``Resize`` and
+    ``CenterCrop`` do.
+    """
+
+    kind: Literal["image_folder"] = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    folder: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    train: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    val: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    test: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
+    scale: Scale | None = 255.0
+    jitter: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=exclude_from_hash_while(0))
+
+    def read(self, reader: InputReader) -> GivenData:
+        """Read the images, or find them read."""
+        folders = self._list_folders()
+        key = ("image_folder", tuple(folders.items()), str(self.size))
+        return reader.read_once(key, lambda: self._read(reader, folders))
+
+    def get_default_name(self) -> str:
+        """Return a name after the folder."""
+        return name_after_path(self.folder or self.train or "")
+
+    def _list_folders(self) -> dict[PartName, str]:
+        """Return the folder of each part; one folder and folders of splits exclude each other."""
+        splits: dict[PartName, str | None] = {"train": self.train, "val": self.val, "test": self.test}
+        folders = {name: path for name, path in splits.items() if path is not None}
+        if self.folder is not None and folders:
+            raise InputError("goes without train, val and test; give one folder, or one for each split", "folder")
+        if self.folder is not None:
+            return {"all": self.folder}
+        for name in ("train", "test"):
+            if name not in folders:
+                raise InputError("is missing; give train: and test:, or one folder: that is split here", name)
+        return folders
+
+    def _read(self, reader: InputReader, folders: dict[PartName, str]) -> GivenData:
+        names: dict[PartName, str] = {part: "folder" if part == "all" else part for part in folders}
+        paths = {part: locate(reader, path, names[part]) for part, path in folders.items()}
+        size = (self.size[0], self.size[1]) if isinstance(self.size, list) else self.size
+        return read_image_folder(paths, size, folder=reader.inputs_folder, names=names, notes=reader.notes)

@@ -1,0 +1,81 @@
+"""The settings of data that users bring as tables."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from kdtune.inputs.errors import InputError
+from kdtune.inputs.given_data import GivenData, PartName
+from kdtune.inputs.reader import InputReader
+from kdtune.inputs.table_files import read_table_file
+from kdtune.inputs.tables import read_table_data
+from kdtune.settings.base import EXCLUDE_FROM_HASH
+from kdtune.settings.given import GivenDataset, locate, name_after_path
+
+Impute = Literal["median", "most_frequent"]
+
+
+class TableFile(GivenDataset):
+    """A table in a file, CSV or Parquet: one column is the class, the others are features.
+
+    Numbers are standardised and text is one-hot encoded, both fitted on the training part alone.
+    """
+
+    kind: Literal["table"] = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    file: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    train: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    val: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    test: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    target: str = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    drop: list[str] = Field(default_factory=list, json_schema_extra=EXCLUDE_FROM_HASH)
+    split: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)  # A column that names the split of each row.
+    impute: Impute | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)  # The content of the features covers it.
+
+    jitter: int = Field(0, le=0, json_schema_extra=EXCLUDE_FROM_HASH)
+
+    def read(self, reader: InputReader) -> GivenData:
+        """Read the tables."""
+        files = self._list_files()
+        key = ("table", tuple(files.items()), self.target, tuple(self.drop), self.split, self.impute, self.n_classes)
+        return reader.read_once(key, lambda: self._read(reader, files))
+
+    def get_default_name(self) -> str:
+        """Return a name after the file."""
+        return name_after_path(self.file or self.train or "")
+
+    def _list_files(self) -> dict[PartName, str]:
+        """Return the file of each part; one table and tables of splits exclude each other."""
+        splits: dict[PartName, str | None] = {"train": self.train, "val": self.val, "test": self.test}
+        files = {name: path for name, path in splits.items() if path is not None}
+        if self.file is not None and files:
+            raise InputError("goes without train, val and test; give one table, or one for each split", "file")
+        if self.file is not None:
+            return {"all": self.file}
+        for name in ("train", "test"):
+            if name not in files:
+                remedy = "give file: patients.csv, or train: and test:"
+                raise InputError(f"is missing; {remedy}", "file" if not files else name)
+        return files
+
+    def _read(self, reader: InputReader, files: dict[PartName, str]) -> GivenData:
+        frames, names = {}, {}
+        for part, path in files.items():
+            names[part] = "file" if part == "all" else part
+            located_path = locate(reader, path, names[part])
+            try:
+                frames[part] = read_table_file(located_path, reader.notes)
+            except InputError as error:
+                raise InputError(str(error), names[part]) from None
+        return read_table_data(
+            frames,
+            self.target,
+            drop=self.drop,
+            impute=self.impute,
+            split=self.split,
+            folder=reader.inputs_folder,
+            n_classes=self.n_classes or None,
+            names=names,
+            notes=reader.notes,
+        )

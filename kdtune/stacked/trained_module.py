@@ -1,0 +1,72 @@
+"""Modules of the user's that were trained elsewhere, with their weights."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdtune.stacked.user_modules import build_user_module
+
+
+def build_trained_module(
+    factory: Callable[..., Any],
+    args: Mapping[str, Any],
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    weights: Path | None,
+) -> nn.Module:
+    """Build a module of the user's, load its weights, and return it in evaluation mode.
+
+    Parameters
+    ----------
+    factory, args, input_shape, n_classes : As for ``build_user_module``.
+    weights : A ``.safetensors`` file, or a ``.pt`` file with a state dict; None if the factory loads them itself.
+
+    Raises
+    ------
+    ValueError
+        If the module cannot be built, or its weights cannot be read or do not fit.
+    """
+    module = build_user_module(factory, args, input_shape, n_classes, seed=None, is_trained=True)
+    if weights is not None:
+        try:
+            module.load_state_dict(read_state(weights))
+        except RuntimeError as error:
+            problem = " ".join(str(error).split())
+            raise ValueError(f"{weights} does not fit the module: {problem}") from None
+    return module.eval()
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a module by name; nothing but tensors is read.
+
+    Raises
+    ------
+    ValueError
+        If the file is torn, or holds anything but tensors by name.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix == ".safetensors":
+        try:
+            tensors: dict[str, Tensor] = load_file(path)
+        except SafetensorError:
+            raise ValueError(f"{path} cannot be read: the file is torn or no safetensors file") from None
+        return tensors
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError):
+        raise ValueError(
+            f"{path} holds more than weights, or is torn; save module.state_dict(), best with safetensors"
+        ) from None
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]  # As training libraries keep it beside the state of the optimizer.
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} holds no weights by name; save module.state_dict(), best with safetensors")
+    return state
