@@ -7,8 +7,8 @@ import random
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 def mlp(inputs, n_classes, width=5, dropout=0.2):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    file: str | Path,
+    file: str | Path | Mapping[str, Any],
     *,
     set: Sequence[str] = (),
     results: str | Path = "results",
@@ -41,7 +41,8 @@ def sweep(
 
     Parameters
     ----------
-    file : a sweep file, or the name of a bundled one.
+    file : a sweep file, or the name of a bundled one; or a mapping with the blocks of one, in which arrays, frames,
+        tensors, data sets, estimators, modules and functions may stand wherever a file would name one.
     set : values that replace those of the file, as in ``["distill.T=[2, 4]"]``.
     results : the folder under which results lie.
     data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
@@ -88,10 +89,18 @@ def sweep(
     except ValidationError as error:
         problems = [f"{problem['loc'][0]}: {describe_error(problem, ())}" for problem in error.errors()]
         raise RequestError("; ".join(problems)) from None
+    results_path = to_path("results", results)
+    notes: list[str] = []
+    if isinstance(file, Mapping):
+        from kdtune.api.mapping_trees import make_tree
+
+        source: Any = make_tree(file, results_path / "inputs", notes)
+    else:
+        source = find_sweep_file(str(to_path("file", file)))[0]
     request = Request(
-        file=find_sweep_file(str(to_path("file", file)))[0],
+        file=source,
         overrides=tuple(set),
-        results=to_path("results", results),
+        results=results_path,
         data_root=None if data_root is None else to_path("data_root", data_root),
         resources=resources,
         pack=pack,
@@ -103,6 +112,7 @@ def sweep(
         fresh_teachers=fresh_teachers,
         max_networks=max_networks,
         verbose=verbose,
+        notes=tuple(notes),
     )
     outcome = run_sweep(request, Progress(Console(stderr=True) if progress else None))
     if outcome.interrupted:

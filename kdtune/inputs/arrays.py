@@ -72,6 +72,9 @@ def inspect_npy_file(path: Path) -> ArrayInput:
     InputError
         If it does not exist, is torn, or holds Python objects.
     """
+    value = find_in_memory(str(path))
+    if value is not None:
+        return ArrayInput(content=path.stem, shape=value.shape, dtype=str(value.dtype), path=str(path))
     try:
         return _inspect_npy_file(path, path.stat().st_mtime_ns)
     except FileNotFoundError:

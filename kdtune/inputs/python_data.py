@@ -121,11 +121,11 @@ def _make_raw_part(name: PartName, part: ExamplesAndLabels, folder: Path) -> Raw
         x = store_array(np.asarray(part.x), folder)
     except InputError as error:
         raise InputError(str(error), x_name) from None
-    labels = _convert_part_labels(part, y_name)
+    labels = convert_part_labels(part, y_name)
     return RawPart(x, None if labels is None else store_array(labels, folder), x_name, y_name)
 
 
-def _convert_part_labels(part: ExamplesAndLabels, y_name: str) -> Array | None:
+def convert_part_labels(part: ExamplesAndLabels, y_name: str) -> Array | None:
     """Return the labels of a part as numbers or text, (rows,)."""
     if part.y is None:
         return None
@@ -144,7 +144,7 @@ def _assemble_frames(
 ) -> GivenData:
     y_names: dict[PartName, str] = {name: _name_setting(name, "y") for name in parts}
     x_names: dict[PartName, str] = {name: _name_setting(name, "x") for name in parts}
-    labels = {name: _convert_part_labels(part, y_names[name]) for name, part in parts.items()}
+    labels = {name: convert_part_labels(part, y_names[name]) for name, part in parts.items()}
     for name, values in labels.items():
         n_examples = len(parts[name].x)
         if not n_examples:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kdtune.inputs.errors import InputError
+from kdtune.inputs.storage import find_in_memory
 
 Result = TypeVar("Result")
 # From the settings of a module, the shape of one example and the number of classes to what is known of the module.
@@ -27,6 +28,7 @@ class InputReader:
     Attributes
     ----------
     notes : sentences about what was assumed or matched, each once, for the user.
+    source_paths : stored inputs that the sweep names itself, as those of a sweep that is written in Python.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class InputReader:
         self.file_folder = (file_folder or Path()).absolute()
         self.inputs_folder = (inputs_folder or Path("results") / "inputs").absolute()
         self.notes: list[str] = []
+        self.source_paths: list[str] = []
         self.probe = probe
         self._results: dict[Hashable, Any] = {}
 
@@ -46,11 +49,16 @@ class InputReader:
     def locate(self, path: str) -> Path:
         """Return an existing path that starts from the sweep file's folder, or else from the working folder.
 
+        A stored input exists from when it is kept in memory.
+
         Raises
         ------
         InputError
             If there is no such file or folder.
         """
+        if find_in_memory(path) is not None:
+            self.source_paths.append(path)
+            return Path(path)
         candidates = [folder / Path(path).expanduser() for folder in self.search_folders]
         for candidate in candidates:
             if candidate.exists():

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdtune.inputs.errors import InputError
+from kdtune.inputs.storage import find_in_memory
 from kdtune.text import join_names
 
 TABLE_ENDINGS = (".csv", ".tsv", ".parquet")
@@ -33,6 +34,9 @@ def read_table_file(path: Path, notes: list[str]) -> pd.DataFrame:
     InputError
         If there is no such file, it has another ending, it is torn or empty, or two columns have the same name.
     """
+    value = find_in_memory(str(path))
+    if value is not None:
+        return pd.DataFrame(value)
     ending = path.suffix.lower()
     if ending not in TABLE_ENDINGS:
         raise InputError(f"{path} is no table; give a file that ends in {join_names(TABLE_ENDINGS, 'or')}")

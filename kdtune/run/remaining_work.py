@@ -53,7 +53,7 @@ def list_sweep_networks(spec: SweepSpec, request: Request) -> list[Network]:
     networks = list(enumerate_networks(spec))
     if len(networks) > request.max_networks:
         message = f"asks for {len(networks):,} networks, over the limit of {request.max_networks:,}"
-        raise SweepFileError([Mistake(str(request.file), "", f"{message}; shrink the grid or raise --max-networks")])
+        raise SweepFileError([Mistake(request.file_name, "", f"{message}; shrink the grid or raise --max-networks")])
     return networks
 
 

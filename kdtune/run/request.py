@@ -12,6 +12,7 @@ from kdtune.errors import RequestError
 from kdtune.run.addresses import parse_address
 from kdtune.settings import Precision, Resources
 from kdtune.spec.size_limits import MAX_NETWORKS
+from kdtune.spec.yaml_tree import YamlNode
 
 Keep = Literal["auto", "none", "best", "all"]
 
@@ -26,7 +27,7 @@ class Request:
         If a value is not valid by itself.
     """
 
-    file: Path
+    file: Path | YamlNode  # the sweep file, or the tree of a sweep that is written in Python
     overrides: Sequence[str] = ()  # as in "distill.T=[2, 4]"
     results: Path = Path("results")
     data_root: Path | None = None  # of data sets in files; replaces that of the sweep file
@@ -40,6 +41,7 @@ class Request:
     fresh_teachers: bool = False  # remove the teachers of this sweep first
     max_networks: int = MAX_NETWORKS
     verbose: bool = False
+    notes: tuple[str, ...] = ()  # what was assumed in what the user gave, as sentences
 
     def __post_init__(self) -> None:
         if isinstance(self.overrides, str):
@@ -61,6 +63,11 @@ class Request:
             if not isinstance(self.address, str):
                 raise RequestError(f"address must be text, as in '10.0.0.1:6379', not {self.address!r}")
             parse_address(self.address)
+
+    @property
+    def file_name(self) -> str:
+        """The name of the sweep file in messages; empty if there is none."""
+        return "" if isinstance(self.file, YamlNode) else str(self.file)
 
     @property
     def all_overrides(self) -> list[str]:

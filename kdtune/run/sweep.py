@@ -82,7 +82,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             # and whether Ray, which takes seconds to start, is needed at all.
             preliminary_plan = plan_missing(networks, request, store, rows)
             rows = add_skipped_rows(preliminary_plan, rows)
-        for note in spec.notes:
+        for note in (*request.notes, *spec.notes):
             progress.say(f"note: {note}")
         progress.describe_plan(preliminary_plan, store.warnings)
         if not preliminary_plan.packs:

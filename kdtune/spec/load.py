@@ -30,7 +30,7 @@ from kdtune.spec.yaml_tree import YamlNode, read_yaml_file
 
 
 def load_spec(
-    path: Path,
+    source: Path | YamlNode,
     overrides: Sequence[str] = (),
     max_networks: int = MAX_NETWORKS,
     data_root: Path | None = None,
@@ -42,7 +42,7 @@ def load_spec(
 
     Parameters
     ----------
-    path : The sweep file.
+    source : The sweep file, or the tree of one.
     overrides : Values that replace those of the file, as in ``"distill.T=[2, 4]"``.
     max_networks : The largest number of networks that is accepted.
     data_root : The folder of the data sets' files, whatever the sweep file says; None to follow the sweep file.
@@ -55,12 +55,12 @@ def load_spec(
     SweepFileError
         If there is any mistake in the file; the error holds all of them.
     """
-    tree = read_yaml_file(path)
+    tree = source if isinstance(source, YamlNode) else read_yaml_file(source)
     if not isinstance(tree.value, dict):
         raise SweepFileError([Mistake(tree.location, "", "must be a mapping of settings, as in `name: fakeset`")])
     mistakes = MistakeCollector()
     tree = apply_overrides(tree, overrides, mistakes)
-    reader = InputReader(path.parent, inputs_folder, probe)
+    reader = InputReader(None if isinstance(source, YamlNode) else source.parent, inputs_folder, probe)
     validator = BlockValidator(data_root, allow_download, mistakes, reader)
     mistakes.extend(_find_unknown_names(tree))
     mistakes.extend(_find_missing_blocks(tree))

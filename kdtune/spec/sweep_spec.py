@@ -37,10 +37,11 @@ class SweepSpec:
     cases: list[Case]
     filled_sweep: dict[str, Any]  # The sweep file with its defaults filled in; grids stay grids.
     notes: tuple[str, ...] = ()  # What was assumed or matched in what the user brings, as sentences.
+    source_paths: tuple[str, ...] = ()  # Stored inputs that the sweep names itself.
 
     def list_stored_paths(self) -> list[str]:
         """List the paths of the inputs that a sweep writes before it trains."""
-        paths: dict[str, None] = {}
+        paths: dict[str, None] = dict.fromkeys(self.source_paths)
         for case in self.cases:
             for settings in (case.dataset, case.teacher, case.student):
                 paths |= dict.fromkeys(settings.list_stored_paths())

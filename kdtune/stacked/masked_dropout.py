@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from kdtune.stacked.dropout_masks import DropoutLayer
 
-# Layers that drop whole channels, and the number of dimensions of their batches.
-CHANNEL_DROPOUTS: dict[type[nn.Module], int] = {nn.Dropout1d: 3, nn.Dropout2d: 4, nn.Dropout3d: 5}
+# Layers whose masks are factors; of those that drop whole channels the number of dimensions of their batches.
+DROPOUTS: dict[type[nn.Module], int | None] = {
+    nn.Dropout: None,
+    nn.Dropout1d: 3,
+    nn.Dropout2d: 4,
+    nn.Dropout3d: 5,
+}
 
 
 @dataclass
@@ -68,11 +74,9 @@ def replace_dropout(module: nn.Module) -> tuple[nn.Module, MaskQueue]:
     masked_by_id: dict[int, nn.Module] = {}
     for part in list(masked_module.modules()):
         for name, child in part._modules.items():  # not `named_children`: it lists a shared layer once
-            if child is not None and (type(child) is nn.Dropout or type(child) in CHANNEL_DROPOUTS) and child.p < 1:
-                if id(child) not in masked_by_id:
-                    masked_child = MaskedDropout(child.p, queue, CHANNEL_DROPOUTS.get(type(child)))
-                    masked_by_id[id(child)] = masked_child if child.p else nn.Identity()
-                part._modules[name] = masked_by_id[id(child)]
+            if isinstance(child, _DropoutNd) and type(child) in DROPOUTS and child.p < 1:
+                masked_child = MaskedDropout(child.p, queue, DROPOUTS[type(child)]) if child.p else nn.Identity()
+                part._modules[name] = masked_by_id.setdefault(id(child), masked_child)
     return masked_module, queue
 
 

@@ -69,7 +69,7 @@ class Operation:
         return self.function(*take_tensors(self.args), **take_tensors(self.kwargs))
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records the operations that run while this context is open, also those of autograd and below vmap.
 
     Parameters
@@ -78,7 +78,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, inputs: Sequence[Value]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations: list[Operation] = []
         self._values = {id(value.tensor): value for value in inputs}
         self._addresses = {value.tensor.untyped_storage().data_ptr() for value in inputs}
@@ -95,11 +95,15 @@ class Recorder(TorchDispatchMode):
         result = func(*args, **kwargs or {})
         recorded_args = _map_tensors(args, self.get_value)
         recorded_kwargs = _map_tensors(kwargs or {}, self.get_value)
-        tensors = [result] if isinstance(result, Tensor) else result
-        if not isinstance(tensors, list | tuple) or not all(isinstance(tensor, Tensor) for tensor in tensors):
-            raise CannotRecordError(f"{func} returns no tensors")
-        values = [self._values.setdefault(id(tensor), Value(tensor)) for tensor in tensors]
-        self._addresses.update(tensor.untyped_storage().data_ptr() for tensor in tensors)
+        values = []
+        for tensor in result if isinstance(result, list | tuple) else [result]:
+            if isinstance(tensor, Tensor):
+                values.append(self._values.setdefault(id(tensor), Value(tensor)))
+                self._addresses.add(tensor.untyped_storage().data_ptr())
+            elif tensor is None:  # a gradient that is not wanted
+                values.append(Value(torch.empty(0)))
+            else:
+                raise CannotRecordError(f"{func} returns {type(tensor).__name__}")
         self.operations.append(Operation(func, recorded_args, recorded_kwargs, values))
         return result
 

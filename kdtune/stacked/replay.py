@@ -167,5 +167,6 @@ def _store(operation: Operation, result: Any, is_fixed: bool) -> None:
         return  # The results are inputs.
     tensors = [result] if isinstance(result, Tensor) else result
     for value, tensor in zip(operation.results, tensors, strict=True):
-        value.tensor = tensor
-        value.is_fixed = is_fixed
+        if tensor is not None:  # a gradient that is not wanted
+            value.tensor = tensor
+            value.is_fixed = is_fixed

@@ -107,9 +107,7 @@ def _try_alone(modules: Sequence[nn.Module], x: Tensor, masks: list[Tensor] | No
             with torch.no_grad():
                 masked_module(x)
             queue.calls = None
-            member_masks = [
-                mask[i].T.reshape(len(x), *shape) for mask, (_, shape) in zip(masks, shapes, strict=True)
-            ]
+            member_masks = [mask[i].T.reshape(len(x), *shape) for mask, (_, shape) in zip(masks, shapes, strict=True)]
             queue.masks = iter(member_masks)
         logits = masked_module(x)
         logits.backward(torch.sin(logits.detach()))

@@ -133,10 +133,7 @@ def describe_error(error: BaseException, factory: Callable[..., Any]) -> str:
         factory_file = _find_file(factory)
         user_frames = [frame for frame in frames if _is_user_file(frame.filename)]
         user_frames = user_frames or [frame for frame in frames if frame.filename == factory_file]
-        if user_frames:
-            place = f"{user_frames[-1].filename}:{user_frames[-1].lineno}"
-        else:
-            place = factory_file or "no file"
+        place = f"{user_frames[-1].filename}:{user_frames[-1].lineno}" if user_frames else factory_file or "no file"
     message = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"{message} ({place})"
 
@@ -179,7 +176,8 @@ def _select_arguments(
         and parameter.name not in arguments
     ]
     if missing_names:
-        raise ValueError(f"{name} needs {', '.join(missing_names)}; give a value in args, or a default in its signature")
+        missing = ", ".join(missing_names)
+        raise ValueError(f"{name} needs {missing}; give a value in args, or a default in its signature")
     return arguments
 
 

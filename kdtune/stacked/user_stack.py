@@ -37,5 +37,5 @@ def build_user_stack(
     if reason_alone is None:
         return StackedModules(modules, n_features, dtype, device, precision, input_shape, is_example_major=True)
     if len(modules) != 1:
-        raise ValueError(f"{len(modules)} modules that train alone ({reason_alone}) are one stack; one a stack is right")
+        raise ValueError(f"{len(modules)} modules that train alone ({reason_alone}) are in one stack; one is right")
     return LoneModule(modules[0], input_shape, n_features, network_ids[0], dtype, device, precision)

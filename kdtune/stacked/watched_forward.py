@@ -113,5 +113,5 @@ def _mark(value: Any) -> Any:
 
 def _get_random_states() -> tuple[Any, Any]:
     """Return the states of the generators of Python and NumPy."""
-    kind, key, *rest = np.random.get_state()
-    return random.getstate(), (kind, key.tolist(), rest)  # type: ignore[union-attr]
+    numpy_state: Any = np.random.get_state()
+    return random.getstate(), (numpy_state[1].tolist(), numpy_state[2:])

@@ -63,7 +63,7 @@ def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[st
         VAL_BALANCED_ERROR: metrics.balanced_error(logits["val"], data.y_val),
     }
     if network.model == TEACHER:
-        measures |= measure_soft_targets(logits["train"])
+        measures |= measure_soft_targets(logits["test"])
     if data.n_classes <= MAX_CONFUSION_CLASSES:
         measures[CONFUSION] = metrics.confusion_matrix(logits["test"], data.y_test).ravel().tolist()
         # A small training split may hold no example of some class, so the classes are taken from its labels.
