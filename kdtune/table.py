@@ -30,8 +30,16 @@ def rows_to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Build an Arrow table: first the columns that every table has, typed even where all are null, then the others."""
     other_names = dict.fromkeys(name for row in rows for name in row if name not in COLUMN_TYPES)
     columns = {name: pa.array([row.get(name) for row in rows], kind) for name, kind in COLUMN_TYPES.items()}
-    columns |= {name: pa.array([row.get(name) for row in rows], DETAIL_TYPES.get(name)) for name in other_names}
+    columns |= {name: _make_array([row.get(name) for row in rows], DETAIL_TYPES.get(name)) for name in other_names}
     return pa.table(columns)
+
+
+def _make_array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
+    """Return a column; settings of several types, such as "sqrt" and 0.5, become text."""
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -104,13 +112,32 @@ def _check_columns(table: pa.Table, file_name: str) -> pa.Table:
     return table
 
 
+def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put tables below each other; a setting that is text in one and a number in another becomes text."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        kinds: dict[str, set[pa.DataType]] = {}
+        for table in tables:
+            for field in table.schema:
+                kinds.setdefault(field.name, set()).add(field.type)
+        mixed_names = {name for name, types in kinds.items() if pa.string() in types or pa.bool_() in types}
+        text_tables = []
+        for table in tables:
+            for index, field in enumerate(table.schema):
+                if field.name in mixed_names - COLUMN_TYPES.keys() and len(kinds[field.name] - {pa.null()}) > 1:
+                    table = table.set_column(index, field.name, table[field.name].cast(pa.string()))
+            text_tables.append(table)
+        return pa.concat_tables(text_tables, promote_options="permissive")
+
+
 def merge_tables(tables: Iterable[pa.Table]) -> pa.Table:
     """Merge tables into one with one row per network.
 
     Of several rows of a network a final one is kept rather than one that is tried again, then a later one rather
     than an earlier one.
     """
-    table = pa.concat_tables([rows_to_arrow([]), *tables], promote_options="permissive")
+    table = _concatenate([rows_to_arrow([]), *tables])
     network_of_row, unique_ids = pd.factorize(table[ID].to_numpy())
     if len(unique_ids) == len(table):
         return table

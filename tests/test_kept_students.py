@@ -1,4 +1,4 @@
-"""Which students' weights a sweep keeps: all where they take little, else the best, and never fewer than were asked for."""
+"""Which students' weights a sweep keeps: all where they take little, else the best, and what was asked for before."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def test_of_a_large_sweep_the_best_are_kept(sweep_here, write, limit, tmp_path):
     run = sweep_here(write(replicates=2))
     folder = tmp_path / "results/small"
     assert list_kept(folder) == find_best(table(folder))
-    assert "Weights are kept of the students at the best T of each setting; those of all students would take" in run.stderr
+    assert (
+        "Weights are kept of the students at the best T of each setting; those of all students would take" in run.stderr
+    )
     assert "--keep-students all keeps them" in run.stderr
 
 

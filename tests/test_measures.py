@@ -31,6 +31,7 @@ from kdtune.columns import (
     VAL_BALANCED_ERROR,
     VAL_NLL,
 )
+from kdtune.foreign.plain_tables import to_plain_table
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import Network
 from kdtune.train import metrics
@@ -132,7 +133,11 @@ def test_the_teachers_figures_are_those_of_its_logits(folder):
     import torch
 
     with torch.no_grad():
+        wrong = network(torch.as_tensor(data.x_val)).numpy().argmax(axis=1) != data.y_val
         logits = network(torch.as_tensor(data.x_train)).numpy().astype(np.float64)
+    assert 0 < wrong.sum() == teacher["val_num_error"]
+    shares = [wrong[data.y_val == label].mean() for label in np.unique(data.y_val)]
+    assert teacher[VAL_BALANCED_ERROR] == pytest.approx(np.mean(shares), rel=1e-12)
     centred = logits - logits.mean(axis=1, keepdims=True)
     assert teacher[LOGIT_STD] == pytest.approx(np.sqrt((centred**2).mean()), rel=1e-4)
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -150,6 +155,8 @@ def test_a_table_without_the_columns_is_read_as_before(folder, tmp_path):
     assert set(COLUMN_TYPES) - set(old_table) == set(LATER_COLUMNS)
     old_table.to_csv(tmp_path / "old.csv", index=False)  # In a sweep's table types are what they are, old ones too.
     assert package.analyze(tmp_path / "old.csv").t_opt["T_opt"].tolist() == old.t_opt["T_opt"].tolist()
+    texts = to_plain_table(old_table.assign(bias_shift="3")).frame["bias_shift"]
+    assert texts.tolist() == ["3"] * len(texts)
     package.report(tmp_path / "old.parquet")
     assert VAL_NLL in package.show(tmp_path / "old.parquet")
 

@@ -24,10 +24,8 @@ def test_part_three_of_the_tutorial():
     spec = load_spec(BUNDLED_SWEEPS_FOLDER / "fakeset.yaml", ["student.width=50"])
     plan = make_plan(list(enumerate_networks(spec)), workers=2)
     assert [plan.count_model(model) for model in (TEACHER, BASELINE, STUDENT)] == [9, 9, 72]
-    # Five packs of teachers, none of which takes more than a tenth of the work. Nine cells for two workers: the last is
-    # shared out.
-    assert sorted(len(p.networks) for p in plan.packs if p.is_teacher_pack) == [1, 2, 2, 2, 2]
-    assert sorted(len(p.networks) for p in plan.packs if not p.is_teacher_pack) == [4, 5] + [9] * 8
+    # Nine cells for two workers: the last is shared out.
+    assert sorted(len(p.networks) for p in plan.packs) == [4, 4, 5, 5] + [9] * 8
     teacher = plan.networks[0]
     assert teacher.n_params == 100 * 101 * 3 + 101 * 10
 

@@ -209,15 +209,15 @@ def test_any_architecture_can_be_stacked():
             torch.testing.assert_close(evaluated, network.eval()(x[i]), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["numpy", "device"])
+@pytest.mark.parametrize("kind", ["numpy", "example-major", "device"])
 def test_masks_have_their_rate_and_are_independent(kind):
     """Of units, layers, steps, epochs and members; the same key draws the same masks."""
     layers = [DropoutLayer(0.3, 300), DropoutLayer(0.5, 300)]
     ids = ["a", "b"]
     masks = (
-        DropoutMasks(ids, layers, torch.float32)
-        if kind == "numpy"
-        else DeviceDropoutMasks(ids, layers, torch.float32, "cpu")
+        DeviceDropoutMasks(ids, layers, torch.float32, "cpu")
+        if kind == "device"
+        else DropoutMasks(ids, layers, torch.float32, is_example_major=kind == "example-major")
     )
 
     def draw_step():

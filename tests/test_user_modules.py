@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import random
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -15,7 +17,7 @@ from torch import nn
 from kdtune.plan.identity import derive_seed
 from kdtune.plan.memory_estimate import round_up_to_alignment
 from kdtune.settings import Train
-from kdtune.stacked.dropout_masks import DropoutMasks
+from kdtune.stacked.dropout_masks import DeviceDropoutMasks, DropoutMasks
 from kdtune.stacked.lone_module import LoneModule
 from kdtune.stacked.memory_layout import Inputs
 from kdtune.stacked.modules import StackedModules
@@ -33,14 +35,14 @@ def build(factory, seed=0, dtype=torch.float64, **args):
     return build_user_module(factory, args, SHAPE, N_CLASSES, seed, dtype)
 
 
-def stack_up(factory, n_members=3, reason=None, dtype=torch.float64, precision=None):
+def stack_up(factory, n_members=3, reason=None, dtype=torch.float64, precision=None, device="cpu"):
     modules = [build(factory, seed, dtype) for seed in range(n_members)]
-    return build_user_stack(modules, SHAPE, reason, IDS[:n_members], N_FEATURES, dtype, "cpu", precision or dtype)
+    return build_user_stack(modules, SHAPE, reason, IDS[:n_members], N_FEATURES, dtype, device, precision or dtype)
 
 
-def lay_out(x, n_members):
+def lay_out(x, n_members, device="cpu"):
     """Lay out x, (1 or members, batch, *shape of an example)."""
-    rows = x.flatten(2)
+    rows = x.flatten(2).to(device)
     padding = round_up_to_alignment(N_FEATURES + 1) - N_FEATURES
     return Inputs.from_examples(nn.functional.pad(rows, (0, padding), value=7.0), N_FEATURES, n_members, x.shape[1])
 
@@ -70,16 +72,19 @@ def train(stack, batches, masks=None):
     if masks:
         masks.start_epoch(0)
     for x, y in batches:
-        inputs = lay_out(x.to(stack.precision), stack.n_members)
+        inputs = lay_out(x.to(stack.precision), stack.n_members, stack.flat_parameters.device)
         z = stack.forward(inputs, masks.draw(len(y)) if masks else None)
-        stack.backward(inputs, find_logit_gradient(z, y))
+        stack.backward(inputs, find_logit_gradient(z, y.to(z.device)))
         take_optimizer_step()
 
 
 def make_masks(stack):
     if not stack.dropout_layers:
         return None
-    return DropoutMasks(IDS[: stack.n_members], stack.dropout_layers, stack.precision, stack.is_example_major)
+    ids, layers, device = IDS[: stack.n_members], stack.dropout_layers, stack.flat_parameters.device.type
+    if device != "cpu":
+        return DeviceDropoutMasks(ids, layers, stack.precision, device)
+    return DropoutMasks(ids, layers, stack.precision, stack.is_example_major)
 
 
 def train_by_torch(module, batches, member=0):
@@ -367,8 +372,6 @@ def takes_any(n_classes, **kwargs):
     ],
 )
 def test_mistakes_are_named_with_the_line_of_the_users_file(tmp_path, name, args, message):
-    import re
-
     module = load_mistakes(tmp_path)
     path = str(tmp_path / "mistaken_nets.py")
     pattern = ".*".join(re.escape(part) for part in message.split(".*")).replace("MODULE", re.escape(path))
@@ -382,8 +385,6 @@ def test_any_arguments_may_be_taken(tmp_path):
 
 
 def load_mistakes(folder):
-    import importlib.util
-
     (folder / "mistaken_nets.py").write_text(MISTAKES, encoding="utf-8")
     spec = importlib.util.spec_from_file_location("mistaken_nets", folder / "mistaken_nets.py")
     module = importlib.util.module_from_spec(spec)

@@ -7,8 +7,8 @@ import random
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def mlp(inputs, n_classes, width=5, dropout=0.2):
@@ -39,7 +39,7 @@ class Attention(nn.Module):
     def forward(self, x):
         rows = self.embed(x.permute(0, 2, 1, 3).flatten(2)) + self.bias[self.place][:, None]
         query, key, value = self.mix(self.drop(rows)).chunk(3, dim=-1)
-        mixed_rows = F.scaled_dot_product_attention(query, key, value, attn_mask=self.mask)
+        mixed_rows = functional.scaled_dot_product_attention(query, key, value, attn_mask=self.mask)
         return self.head(self.drop(mixed_rows + rows).mean(dim=1))
 
 
@@ -110,12 +110,12 @@ class TwoLayers(nn.Module):
 
 class FunctionalDropout(TwoLayers):
     def change(self, h):
-        return F.dropout(h, 0.3, self.training)
+        return functional.dropout(h, 0.3, self.training)
 
 
 class DropoutForever(TwoLayers):
     def change(self, h):
-        return F.dropout(h, 0.3)
+        return functional.dropout(h, 0.3)
 
 
 class Branch(TwoLayers):

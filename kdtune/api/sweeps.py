@@ -53,7 +53,7 @@ def sweep(
     precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
     address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
     retries : how often a pack is tried again after its worker crashed.
-    keep_students : which students' weights are kept for ``load``: ``"none"``, ``"best"`` (at the best T of each setting)
+    keep_students : which weights are kept for ``load``: ``"none"``, ``"best"`` (students at the best T of each setting)
         or ``"all"``; ``"auto"`` keeps all while they take less than 200 MB together, else the best.
     fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
     max_networks : the largest sweep that is accepted.

@@ -20,6 +20,7 @@ from kdtune.inputs.given_data import Part, PartName
 
 Matrix = npt.NDArray[np.float32]
 _NUMBERS, _TEXTS, _FILL = "numbers", "texts", "fill"  # the names of steps in scikit-learn's transformers
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class FrameEncoder:
             values = frame[number.name].to_numpy(dtype=np.float64, na_value=np.nan)
             if number.fill is not None:
                 values = np.where(np.isnan(values), number.fill, values)
-            features[:, position] = (values - number.mean) / number.scale
+            # A column that hardly varies in the training rows may give others numbers that float32 cannot hold.
+            features[:, position] = np.clip((values - number.mean) / number.scale, -_LARGEST, _LARGEST)
         start = len(self.numbers)
         for text in self.texts:
             positions = {value: index for index, value in enumerate(text.categories) if value is not None}

@@ -28,7 +28,17 @@ def load_given_data(settings: GivenDataset, draw: DataDraw) -> Data:
     rows = draw_splits(settings, draw, labels)
     x = _load_examples(settings, parts, rows)
     y = {split: _select_labels(labels[rows[split].part], rows[split]) for split in rows}
-    return Data(x["train"], y["train"], x["val"], y["val"], x["test"], y["test"], settings.n_classes, rows)
+    return Data(
+        x["train"],
+        y["train"],
+        x["val"],
+        y["val"],
+        x["test"],
+        y["test"],
+        settings.n_classes,
+        rows,
+        settings.has_training_labels,
+    )
 
 
 def draw_splits(
@@ -85,7 +95,7 @@ def _load_examples(
 
         return encode_splits(parts, rows)
     arrays = {part: _open(parts[part]) for part in {split.part for split in rows.values()}}
-    scaling = _choose_scaling(settings, arrays[train_rows.part], train_rows)
+    scaling = choose_scaling(settings, arrays[train_rows.part], train_rows)
     n_bytes = 4 * settings.n_features * sum(len(split.indices) for split in rows.values())
     x: dict[str, Features] = {}
     for name, split in rows.items():
@@ -99,7 +109,7 @@ def _open(part: Part) -> Any:
     return open_array(part.x)
 
 
-def _choose_scaling(settings: GivenDataset, array: Any, rows: SplitRows) -> Scaling:
+def choose_scaling(settings: GivenDataset, array: Any, rows: SplitRows) -> Scaling:
     scale = getattr(settings, "scale", None)
     if scale is None:
         return Scaling()

@@ -44,6 +44,7 @@ class Data:
         class 0; no loss reads that.
     n_classes : the number of classes, whether or not each has an example.
     rows : where the examples of each split stand in the data as they were given; None for generated data.
+    has_training_labels : whether training examples have labels.
     """
 
     x_train: Features
@@ -54,10 +55,13 @@ class Data:
     y_test: Labels
     n_classes: int
     rows: Mapping[str, SplitRows] | None = None
+    has_training_labels: bool = True
 
     @property
     def train_classes(self) -> list[int]:
-        """The classes that have a training example, in ascending order."""
+        """The classes that have a training example, in ascending order; all if nobody knows."""
+        if not self.has_training_labels:
+            return list(range(self.n_classes))
         return np.flatnonzero(np.bincount(self.y_train)).tolist()
 
 

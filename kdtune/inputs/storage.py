@@ -49,6 +49,12 @@ def write_inputs(paths: Iterable[str]) -> None:
         del _values_by_path[path]
 
 
+def forget_inputs(paths: Iterable[str]) -> None:
+    """Forget inputs that are in memory only, of a sweep that writes none."""
+    for path in paths:
+        _values_by_path.pop(path, None)
+
+
 def _write_value(value: Any, path: Path) -> None:
     if isinstance(value, str):
         path.write_text(value, encoding="utf-8")

@@ -32,7 +32,9 @@ def plot_learning_curves(networks: pd.DataFrame, learning_curves: pd.DataFrame) 
         ``train_num_error`` and so on.
     """
     summary = summarize_learning(networks, learning_curves)
-    panels = [(panel, split) for panel in dict.fromkeys(summary[PANEL]) for split in SPLIT_LABELS]
+    # Training examples without labels have neither losses nor errors.
+    splits = [split for split in SPLIT_LABELS if summary[f"{split}_loss"].notna().any()]
+    panels = [(panel, split) for panel in dict.fromkeys(summary[PANEL]) for split in splits]
     shown_panels = panels[:MAX_PANELS]
     styles = style.assign_network_styles(list(dict.fromkeys(summary[SERIES])))
     with mpl.rc_context(style.RC_PARAMS):

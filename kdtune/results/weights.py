@@ -66,7 +66,7 @@ def load_weights(path: Path) -> nn.Module:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    architecture = _read_architecture(metadata)
+    architecture = read_architecture(metadata)
     try:
         net = build_network(architecture.shape, architecture.input_shape, architecture.n_classes)
         net.load_state_dict(state)
@@ -84,7 +84,7 @@ def load_rows_network(path: Path) -> nn.Module:
     from kdtune.stacked.build_network import RowsToModule
 
     with safe_open(path, framework="np") as file:
-        architecture = _read_architecture(file.metadata())
+        architecture = read_architecture(file.metadata())
     net = load_weights(path)
     return RowsToModule(net, architecture.input_shape) if isinstance(architecture.shape, ModuleShape) else net
 
@@ -113,7 +113,7 @@ def check_weights(path: Path) -> None:
         raise ValueError(f"{path.name} holds no weights")
 
 
-class _Architecture(NamedTuple):
+class Architecture(NamedTuple):
     """The arguments with which ``build_module`` builds a network."""
 
     shape: MLP | CNN | ModuleShape
@@ -121,12 +121,12 @@ class _Architecture(NamedTuple):
     n_classes: int
 
 
-def _read_architecture(metadata: Mapping[str, str]) -> _Architecture:
+def read_architecture(metadata: Mapping[str, str]) -> Architecture:
     """Read how to build a network from the metadata of its file."""
     if "shape" in metadata:
         context = {"search_folders": json.loads(metadata.get("search_folders", "[]"))}
         shape = TypeAdapter(ShapeSetting).validate_json(metadata["shape"], context=context)
-        return _Architecture(shape, tuple(json.loads(metadata["inputs"])), json.loads(metadata["n_classes"]))
+        return Architecture(shape, tuple(json.loads(metadata["inputs"])), json.loads(metadata["n_classes"]))
     # The file is from a version that knew only perceptrons: "layers" lists (inputs, outputs) of each.
     layers = json.loads(metadata["layers"])
     shape = MLP(
@@ -135,4 +135,4 @@ def _read_architecture(metadata: Mapping[str, str]) -> _Architecture:
         activation=json.loads(metadata.get("activation", '"relu"')),
     )
     n_features, n_classes = layers[0][0], layers[-1][1]
-    return _Architecture(shape, (n_features,), n_classes)
+    return Architecture(shape, (n_features,), n_classes)

@@ -70,7 +70,9 @@ def estimate_kept_bytes(kept: KeptStudents, plan: Plan) -> int:
     if kept.keep == "none":
         return 0
     cells = group_into_cells(students)
-    return sum(measure_weights(cell) // len({network.distill.T for network in cell if network.distill}) for cell in cells)
+    return sum(
+        measure_weights(cell) // len({network.distill.T for network in cell if network.distill}) for cell in cells
+    )
 
 
 class StudentPruner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kdtune.errors import StorageError
+from kdtune.inputs.user_code import describe_user_error
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
 from kdtune.run.worker_options import WorkerOptions
@@ -48,5 +49,5 @@ def train_or_write_failed_rows(train: TrainFunction, pack: Pack, store: Store, o
     except StorageError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = describe_user_error(error)  # It names the line if the user's own code has raised it.
         store.write_part(pack.id, [make_failed_row(network, reason) for network in pack.networks])

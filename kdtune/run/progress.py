@@ -66,9 +66,7 @@ class Progress:
         self.total_work = sum(self.remaining_work.values())
         self.started_at = time.monotonic()
         place = "in this process" if is_in_process else f"on {pluralize(workers, 'worker')}"
-        self.say(
-            f"Training {pluralize(self.n_networks, 'network')} in {pluralize(len(plan.packs), 'pack')} {place}."
-        )
+        self.say(f"Training {pluralize(self.n_networks, 'network')} in {pluralize(len(plan.packs), 'pack')} {place}.")
         if self.console and (self.console.is_terminal or self.console.is_jupyter):
             with self._show_bar(self.console):
                 yield

@@ -14,6 +14,7 @@ from kdtune.settings import (
     GivenDataset,
     GivenOutputs,
     ModuleShape,
+    Replicates,
     Settings,
     Torchvision,
     Train,
@@ -56,11 +57,57 @@ def find_mismatches(
     for dataset in datasets:
         if not dataset.has_training_labels:
             yield from find_label_mistakes(variants)
+    yield from _find_shared_names(variants["dataset"])
     for teacher in variants["teacher"]:
         yield from _find_needless_train(teacher)
         for dataset in datasets:
             if isinstance(teacher.settings, GivenOutputs):
                 yield from find_output_mistakes(dataset, teacher.settings, teacher.node, reader)
+
+
+def _find_shared_names(datasets: Sequence[BlockVariant]) -> Iterator[Mistake]:
+    """Find different data of the user's that would have one name in the table."""
+    content_by_name: dict[str, str] = {}
+    for variant in datasets:
+        if not isinstance(variant.settings, GivenDataset):
+            continue
+        name = variant.settings.dataset_name
+        if content_by_name.setdefault(name, variant.settings.given.content) != variant.settings.given.content:
+            message = f"is missing: two data sets are called {name!r} in the table; give each a name of its own"
+            yield Mistake(variant.node.location, "dataset.name", message)
+
+
+def find_needless_replicates(
+    replicates: Replicates, variants: Mapping[str, Sequence[BlockVariant]], location: str
+) -> Iterator[Mistake]:
+    """Find replicates that would redraw nothing, since what they redraw is given.
+
+    Parameters
+    ----------
+    replicates : The numbers of draws of data, teacher and student.
+    variants : The variants of each block.
+    location : Where the replicates stand in the sweep file.
+    """
+    for dataset, teacher in itertools.product(variants["dataset"], variants["teacher"]):
+        if dataset.settings is None or teacher.settings is None:
+            continue
+        redrawn = [replicates.student]
+        if dataset.settings.is_redrawn:
+            redrawn.append(replicates.data)
+        if teacher.settings.is_redrawn:
+            redrawn.append(replicates.teacher)
+        if max(redrawn) < replicates.count:
+            given = [
+                noun
+                for noun, block in (("all splits of the data", dataset), ("the teacher", teacher))
+                if not block.settings.is_redrawn
+            ]
+            message = (
+                f"{replicates.count} would redraw nothing but what is given ({' and '.join(given)}); redraw the "
+                f"students, as in {{student: {replicates.count}}}"
+            )
+            yield Mistake(location, "replicates", message)
+            return
 
 
 def _find_needless_train(teacher: BlockVariant) -> Iterator[Mistake]:

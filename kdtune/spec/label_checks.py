@@ -18,7 +18,7 @@ def find_label_mistakes(variants: Mapping[str, Sequence[BlockVariant]]) -> Itera
                 location, "distill.hard_weight", "needs labels, and the training examples have none; 0 is right"
             )
     for variant in variants["transfer"]:
-        if isinstance(variant.settings, Transfer) and variant.settings.list_classes(2**31) is not None:
+        if isinstance(variant.settings, Transfer) and variant.settings.written_classes:
             location = variant.node.location
             yield Mistake(
                 location, "transfer", "selects classes, and the training examples have no labels; leave it out"

@@ -13,7 +13,7 @@ from kdtune.inputs.reader import InputReader, Probe
 from kdtune.settings import SweepHeader
 from kdtune.spec.block_validation import BlockValidator
 from kdtune.spec.cases import build_cases
-from kdtune.spec.cross_checks import find_mismatches
+from kdtune.spec.cross_checks import find_mismatches, find_needless_replicates
 from kdtune.spec.default_filling import fill_defaults
 from kdtune.spec.eval_every import find_lost_eval_every, find_swept_eval_every
 from kdtune.spec.form_suggestions import REPLICATES_HINT
@@ -77,6 +77,9 @@ def load_spec(
     train_merger = TrainMerger(validator, size_limit)
     cases = build_cases(variants, train_merger)
     mistakes.extend(find_mismatches(variants, train_merger, reader))
+    if header is not None:
+        location = tree.descendant(("replicates",)).location
+        mistakes.extend(find_needless_replicates(header.replicates, variants, location))
     if len(mistakes) == 0:  # Networks can be compared only if all of them are valid.
         mistakes.extend(find_lost_eval_every(cases, train_merger))
     if header is None or len(mistakes) > 0:

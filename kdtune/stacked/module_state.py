@@ -54,6 +54,11 @@ def find_constants(modules: Sequence[nn.Module], device: str, dtype: torch.dtype
     return constants
 
 
+def list_dense_weights(module: nn.Module) -> frozenset[str]:
+    """Return the names of the weights of dense layers."""
+    return frozenset(f"{path}.weight".lstrip(".") for path, part in module.named_modules() if type(part) is nn.Linear)
+
+
 def list_state_names(module: nn.Module) -> dict[str, str]:
     """Return for each tensor of the module's state, by its name there, the first name of the same tensor.
 

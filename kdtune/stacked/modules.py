@@ -7,7 +7,7 @@ autograd through one batched forward pass of all members.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from kdtune.stacked.architectures import RowsToImages
 from kdtune.stacked.masked_dropout import record_dropout_calls, replace_dropout, to_dropout_layers
 from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
-from kdtune.stacked.module_state import find_constants, find_trainable, list_state_names
+from kdtune.stacked.module_state import find_constants, find_trainable, list_dense_weights, list_state_names
 from kdtune.stacked.recording import CannotRecordError
 from kdtune.stacked.replay import RecordedStep
 
@@ -42,8 +42,9 @@ class StackedModules:
     device : Device of all tensors, ``"cpu"`` or ``"cuda"``.
     precision : Type in which logits are computed, ``dtype`` unless given.
     input_shape : Shape of one example as the modules take it, (n_features,) unless given.
-    is_example_major : How the masks lie in memory that the caller passes, see ``DropoutMasks``. Masks of another
-        layout are taken too, and copied at ten times the cost.
+    is_example_major : How the masks lie in memory that the caller passes, see ``DropoutMasks``; masks of another
+        layout are taken too, at ten times the cost. If true, the weights of dense layers lie in memory in the order
+        that is faster as well. The last bits of the numbers depend on it.
     steps_before_recording : After how many steps of the same shapes a step is recorded. Recorded steps give the same
         numbers to the bit, in less time.
     """
@@ -82,8 +83,11 @@ class StackedModules:
         size = sum(values.numel() for values in trainable.values())
         self.flat_parameters = allocate_flat_zeros(size, dtype, device)
         self.flat_gradient = allocate_flat_zeros(size, dtype, device)
-        self.parameters = _view_like(trainable, self.flat_parameters)  # (members, ...) each
-        self.gradients = _view_like(trainable, self.flat_gradient)
+        # Gradients of dense layers come with their axes exchanged under `vmap`: where weights lie so too, a copy of
+        # the gradient is fast.
+        transposed_names = list_dense_weights(modules[0]) if is_example_major else frozenset()
+        self.parameters = _view_like(trainable, self.flat_parameters, transposed_names)  # (members, ...) each
+        self.gradients = _view_like(trainable, self.flat_gradient, transposed_names)
         for name, values in trainable.items():
             self.parameters[name].copy_(values)
         # These are the leaves of autograd's graph. They share the memory of `flat_parameters`.
@@ -162,7 +166,7 @@ class StackedModules:
                 values = self.parameters[first_name][member]
             else:
                 values = self._constants.select_member(first_name, member)
-            state[name] = values.detach().cpu().clone()
+            state[name] = values.detach().cpu().clone(memory_format=torch.contiguous_format)
         return state
 
     def _copy_masks(self, masks: Iterable[Tensor], batch: int) -> list[Tensor]:
@@ -247,11 +251,19 @@ def _avoid_fused_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(had_fast_path)
 
 
-def _view_like(tensors: Mapping[str, Tensor], flat: Tensor) -> dict[str, Tensor]:
-    """Return consecutive views of ``flat`` with the names and shapes of the tensors."""
+def _view_like(tensors: Mapping[str, Tensor], flat: Tensor, transposed_names: Collection[str]) -> dict[str, Tensor]:
+    """Return consecutive views of ``flat`` with the names and shapes of the tensors.
+
+    Those of ``transposed_names``, (members, outputs, inputs), lie there as (members, inputs, outputs).
+    """
     views = {}
     start = 0
     for name, tensor in tensors.items():
-        views[name] = flat[start : start + tensor.numel()].view(tensor.shape)
+        values = flat[start : start + tensor.numel()]
+        if name in transposed_names:
+            members, outputs, inputs = tensor.shape
+            views[name] = values.view(members, inputs, outputs).transpose(1, 2)
+        else:
+            views[name] = values.view(tensor.shape)
         start += tensor.numel()
     return views

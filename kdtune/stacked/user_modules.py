@@ -58,7 +58,7 @@ def build_user_module(
         If the arguments do not fit the signature, if the user's code raises (the message says what, and the line
         of the user's file), or if the result is no module, has no parameters to train, or gives no logits.
     """
-    arguments = _select_arguments(factory, args, input_shape, n_classes)
+    arguments = select_arguments(factory, args, input_shape, n_classes)
     with RandomStreams(seed):
         with describe_user_errors(factory):
             module = factory(**arguments)
@@ -143,7 +143,7 @@ def get_name(factory: Callable[..., Any]) -> str:
     return str(getattr(factory, "__qualname__", None) or type(factory).__qualname__)
 
 
-def _select_arguments(
+def select_arguments(
     factory: Callable[..., Any], args: Mapping[str, Any], input_shape: tuple[int, ...], n_classes: int
 ) -> dict[str, Any]:
     """Return the arguments that the factory is called with; raise ``ValueError`` if they do not fit its signature."""

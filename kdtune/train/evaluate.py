@@ -63,7 +63,7 @@ def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[st
         VAL_BALANCED_ERROR: metrics.balanced_error(logits["val"], data.y_val),
     }
     if network.model == TEACHER:
-        measures |= measure_soft_targets(logits["test"])
+        measures |= measure_soft_targets(logits["train"])
     if data.n_classes <= MAX_CONFUSION_CLASSES:
         measures[CONFUSION] = metrics.confusion_matrix(logits["test"], data.y_test).ravel().tolist()
         # A small training split may hold no example of some class, so the classes are taken from its labels.
@@ -105,7 +105,9 @@ def measure_learning_point(logits: Logits, data: Data) -> dict[str, Any]:
 
     Both are None on a split where some logits are not finite.
     """
-    train_loss, train_errors = _measure_split(logits["train"], data.y_train)
+    train_loss, train_errors = None, None
+    if data.has_training_labels:
+        train_loss, train_errors = _measure_split(logits["train"], data.y_train)
     val_loss, val_errors = _measure_split(logits["val"], data.y_val)
     return {TRAIN_LOSS: train_loss, TRAIN_NUM_ERROR: train_errors, VAL_LOSS: val_loss, VAL_NUM_ERROR: val_errors}
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
 from kdtune.data.raw import load_raw_examples
@@ -15,6 +19,8 @@ from kdtune.plan.network import Network
 from kdtune.settings import SklearnTeacher
 from kdtune.train.logits import Logits
 from kdtune.train.soft_outputs import take_logarithm
+
+Probabilities = npt.NDArray[np.float64]
 
 N_FOLDS = 5
 SPLITS = ("train", "val", "test")
@@ -36,18 +42,22 @@ def train_sklearn_teacher(network: Network, data: Data, threads: int) -> Logits:
     x: dict[str, Any] = {split: getattr(data, f"x_{split}")[:] for split in SPLITS}
     if settings.inputs == "raw":
         x = load_raw_examples(network.data.settings, data)
+    seed = network.weights_seed
     with warnings.catch_warnings(), threadpool_limits(threads):
         warnings.simplefilter("ignore")  # A worker has no screen; what an estimator cannot do, it raises.
-        estimator = _make_estimator(settings, network.weights_seed, threads)
+        estimator = make_estimator(settings, seed, threads)
         estimator.fit(x["train"], data.y_train)
         asked_splits = SPLITS if settings.soft_targets == "in_sample" else ("val", "test")
-        probabilities = {split: _predict(estimator, x[split], data.n_classes) for split in asked_splits}
+        probabilities = {split: predict_all_classes(estimator, x[split], data.n_classes) for split in asked_splits}
         if settings.soft_targets == "out_of_fold":
-            probabilities["train"] = _predict_out_of_fold(network, x["train"], data, threads)
+            make_estimator = partial(make_estimator, settings, seed, threads)
+            probabilities["train"] = predict_out_of_fold(
+                make_estimator, estimator, x["train"], data.y_train, data.n_classes, seed
+            )
     return {split: take_logarithm(probabilities[split], settings.floor) for split in SPLITS}
 
 
-def _make_estimator(settings: SklearnTeacher, seed: int, threads: int) -> Any:
+def make_estimator(settings: SklearnTeacher, seed: int, threads: int) -> Any:
     """Make an estimator with the teacher's seed and the worker's threads, where it has such parameters left to set."""
     estimator = settings.make_estimator()
     names = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
@@ -59,7 +69,7 @@ def _make_estimator(settings: SklearnTeacher, seed: int, threads: int) -> Any:
     return estimator.set_params(**values) if values else estimator
 
 
-def _predict(estimator: Any, x: Any, n_classes: int) -> npt.NDArray[np.float64]:
+def predict_all_classes(estimator: Any, x: Any, n_classes: int) -> Probabilities:
     """Return the probability of every class, (examples, n_classes): 0 of one that the estimator has not seen."""
     given = np.asarray(estimator.predict_proba(x), np.float64)
     probabilities = np.zeros((len(given), n_classes))
@@ -67,25 +77,33 @@ def _predict(estimator: Any, x: Any, n_classes: int) -> npt.NDArray[np.float64]:
     return probabilities
 
 
-def _predict_out_of_fold(network: Network, x: Any, data: Data, threads: int) -> npt.NDArray[np.float64]:
-    """Return probabilities of the training examples from estimators that have not seen them."""
-    from sklearn.model_selection import KFold, StratifiedKFold
+def predict_out_of_fold(
+    make_estimator: Callable[[], Any], fitted_estimator: Any, x: Any, y: Any, n_classes: int, seed: int
+) -> Probabilities:
+    """Return probabilities of the training examples, (examples, n_classes), from estimators that have not seen them.
 
-    settings = network.shape
-    assert isinstance(settings, SklearnTeacher)
-    counts = np.bincount(data.y_train)
-    # Stratified folds need a class to have as many examples as there are folds.
-    can_stratify = counts[counts > 0].min() >= N_FOLDS
-    folds = (StratifiedKFold if can_stratify else KFold)(
-        N_FOLDS, shuffle=True, random_state=network.weights_seed % 2**32
-    )
-    probabilities = np.zeros((len(data.y_train), data.n_classes))
-    for train, held_out in folds.split(np.zeros(len(data.y_train)), data.y_train):
-        estimator = _make_estimator(settings, network.weights_seed, threads)
-        estimator.fit(_take(x, train), data.y_train[train])
-        probabilities[held_out] = _predict(estimator, _take(x, held_out), data.n_classes)
+    The folds are stratified. The only example of a class is in no fold, since its estimator would not know the class:
+    its probabilities are those of ``fitted_estimator``, which has seen it.
+
+    Parameters
+    ----------
+    make_estimator : Makes an estimator that is not trained.
+    fitted_estimator : The estimator that was trained on all of the examples.
+    x, y : The examples, an array or a frame, and their classes from 0.
+    seed : The seed of the folds.
+    """
+    counts = np.bincount(y)
+    is_single = counts[y] == 1
+    if is_single.all():
+        return predict_all_classes(fitted_estimator, x, n_classes)
+    probabilities = np.zeros((len(y), n_classes))
+    if is_single.any():
+        probabilities[is_single] = predict_all_classes(fitted_estimator, _safe_indexing(x, is_single), n_classes)
+    rows, single_rows = np.flatnonzero(~is_single), np.flatnonzero(is_single)
+    folds = StratifiedKFold(min(N_FOLDS, counts.max()), shuffle=True, random_state=seed % 2**32)
+    for train, held_out in folds.split(rows, y[rows]):
+        train_rows, held_out_rows = np.sort(np.append(rows[train], single_rows)), rows[held_out]
+        estimator = make_estimator()
+        estimator.fit(_safe_indexing(x, train_rows), y[train_rows])
+        probabilities[held_out_rows] = predict_all_classes(estimator, _safe_indexing(x, held_out_rows), n_classes)
     return probabilities
-
-
-def _take(x: Any, rows: Any) -> Any:
-    return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
