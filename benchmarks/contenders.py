@@ -28,7 +28,7 @@ def wait_for(device: str) -> None:
 
 
 def rate(kind: str) -> float:
-    return 0.2 if kind == "teacher" else 0.0
+    return 0.0 if kind == "student" else 0.2
 
 
 def batches(kind: str, pack: int) -> tuple[Any, Any]:
@@ -57,10 +57,13 @@ def peak(kind: str, width: int, pack: int, threads: int, device: str) -> Callabl
 
 
 def students(kind: str, width: int, pack: int) -> Any:
-    """Members of a pack on made-up data: students of one cell, or teachers with data of their own."""
+    """Members of a pack on made-up data: students of one cell, or teachers with data of their own.
+
+    ``kind`` is "student", "teacher", "dropout student" (with ReLU) or "module" (the same with GELU, by the user's code).
+    """
     from kdtune.data.splits import Data
     from kdtune.plan.network import DataDraw, Network
-    from kdtune.settings import Distill, MakeClassification, StudentMLP, TeacherMLP, Train
+    from kdtune.settings import Distill, MakeClassification, TeacherMLP, Train
     from kdtune.train.members import Members
 
     random = np.random.default_rng(0)
@@ -68,10 +71,10 @@ def students(kind: str, width: int, pack: int) -> Any:
     v = random.standard_normal((EXAMPLES, CLASSES), np.float32) * 4
     y = v.argmax(1)
     settings, train = MakeClassification(kind="make_classification"), Train()
+    shape = _shape(kind, width)
 
     def network(i: int) -> Network:
         draw = DataDraw("data" + str(i) * (kind == "teacher"), settings, 0, 0, 0)
-        shape = TeacherMLP() if kind == "teacher" else StudentMLP(width=width)
         if kind == "teacher":
             return Network(str(i), "teacher", draw, shape, train, 0, i, i)
         teacher = Network("teacher", "teacher", draw, TeacherMLP(), train, 0, 0, 0)
@@ -79,6 +82,40 @@ def students(kind: str, width: int, pack: int) -> Any:
 
     data = Data(x, y, x, y, x, y, CLASSES)
     return Members([network(i) for i in range(pack)], [data] * pack, [None if kind == "teacher" else v] * pack)
+
+
+def _shape(kind: str, width: int) -> Any:
+    from kdtune.settings import ModuleShape, StudentMLP, TeacherMLP
+    from kdtune.stacked.probe import probe_module
+
+    if kind == "module":
+        shape = ModuleShape(kind="python", factory="benchmarks.contenders:gelu_student", args={"width": width})
+        shape.add_facts((FEATURES,), CLASSES, probe_module(gelu_student, shape.args, (FEATURES,), CLASSES))
+        return shape
+    return TeacherMLP() if kind == "teacher" else StudentMLP(width=width, dropout=rate(kind))
+
+
+def gelu_student(inputs: tuple[int, ...], n_classes: int, width: int) -> Any:
+    """A module as a user writes it."""
+    from torch import nn
+
+    hidden = [nn.Linear(inputs[0], width), nn.GELU(), nn.Dropout(0.2), nn.Linear(width, width), nn.GELU()]
+    return nn.Sequential(*hidden, nn.Dropout(0.2), nn.Linear(width, n_classes))
+
+
+def dropout_perceptrons(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
+    """Students with dropout and ReLU, whose step is written out."""
+    return kdtune("dropout student", width, pack, threads, device)
+
+
+def modules(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
+    """Students that the user's code builds."""
+    return kdtune("module", width, pack, threads, device)
+
+
+def modules_alone(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], float]:
+    """The same, each by itself."""
+    return eager("module", width, pack, threads, device)
 
 
 def kdtune(kind: str, width: int, pack: int, threads: int, device: str) -> Callable[[], int]:
@@ -139,6 +176,8 @@ def eager(kind: str, width: int, pack: int, threads: int, device: str) -> Callab
     for a, b in itertools.pairwise(sizes(kind, width)):
         layers += [nn.Linear(a, b), nn.ReLU(), *([nn.Dropout(rate(kind))] if rate(kind) else [])]
     net = nn.Sequential(*layers[: -2 - bool(rate(kind))], layers[-2 - bool(rate(kind))])
+    if kind == "module":
+        net = gelu_student((FEATURES,), CLASSES, width)
     net.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=LR, eps=EPS)
     x, v = (torch.from_numpy(part[:, 0]).to(device) for part in batches(kind, 1))

@@ -7,7 +7,7 @@ Every contender runs in a process of its own, bound to as many cores as it has t
 after the other, round after round, so that a busy neighbour slows them alike; the best round counts.
 A step of kdtune has everything in it: gathering the batch, soft targets, forward, backward, optimizer.
 The peers find their batches laid out in memory. Peers that are not installed are left out:
-`pip install jax keras` has them all. With `--device cuda` all compute on the first GPU.
+`pip install jax keras` has them all. Then a module of the user's, stacked and alone, beside the same with ReLU. With `--device cuda` all compute on the first GPU.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ WIDTHS, PACKS = [10, 20, 50, 100, 200, 400, 800], [1, 9, 40, 160]
 MAX_PARAMETERS = 40_000_000  # of a pack: what is larger takes gigabytes for its moments and minutes to time
 SECONDS = 0.5  # of each measurement
 PEERS = ["eager", "vmap", "jax", "keras"]
+MODULE_CONTENDERS = ["dropout_perceptrons", "modules", "modules_alone"]
 
 
 def serve(pipe: Any, name: str, threads: int, device: str) -> None:
@@ -95,6 +96,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--no-teachers", action="store_true")
+    parser.add_argument("--no-modules", action="store_true")
     arguments = parser.parse_args()
     peers = [f"{name}, us" for name in arguments.peers]
     _line("network", "threads", "pack", "kdtune, us", "of peak", *peers, "kdtune / jax")
@@ -117,6 +119,23 @@ def main() -> None:
             network = "teacher 100-100-100" if kind == "teacher" else f"student {width}"
             _line(network, threads, pack, f"{per_network['kdtune']:.0f}", f"{part:.0%}", *theirs, ratio)
         contest.end()
+        if not arguments.no_modules:
+            time_modules(threads, arguments)
+
+
+def time_modules(threads: int, arguments: argparse.Namespace) -> None:
+    """A module of the user's through torch.func beside the written-out step of the same shape, and beside itself alone."""
+    width, pack = 50, 40
+    contest = Contest(MODULE_CONTENDERS, threads, arguments.device)
+    found = contest.seconds(("", width, pack), arguments.rounds)
+    contest.end()
+    written_out, stacked, alone = (1e6 * found[name] / pack for name in MODULE_CONTENDERS)
+    print(
+        f"\nA module with GELU and dropout, two hidden layers of {width}, pack of {pack}, {threads} threads: "
+        f"{stacked:.0f} us a network and step, {stacked / written_out:.2f} times the written-out step with ReLU and "
+        f"dropout ({written_out:.0f} us); alone {alone:.0f} us, {alone / stacked:.1f} times as long.\n",
+        flush=True,
+    )
 
 
 def _line(*cells: object) -> None:

@@ -211,6 +211,13 @@ def test_names_of_factories(folder: Path) -> None:
     assert load_factory(name_of_factory(load_wine), [folder]) is load_wine
 
 
+def test_an_object_of_a_module_that_was_loaded_again_keeps_its_name(folder: Path) -> None:
+    student = load_factory("mynets:student", [folder])
+    write(folder / "mynets.py", "def student():\n    return 'new'\n")
+    assert call_factory(load_factory("mynets:student", [folder]), {}) == "new"
+    assert name_of_factory(student) == "mynets:student"
+
+
 def test_what_has_no_name_elsewhere(folder: Path) -> None:
     def make_inner() -> None: ...
 

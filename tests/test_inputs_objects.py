@@ -230,6 +230,10 @@ def test_scikit_learns_loaders() -> None:
     # In the order of the labels, not of the alphabet.
     assert read(load_breast_cancer()).class_names == ("malignant", "benign")
     assert read(load_digits()).class_names == ()
+    names = np.array(["u", "v", "w"])
+    assert read({"data": X, "target": Y, "target_names": names}).class_names == ("u", "v", "w")
+    assert read({"data": X, "target": Y + 1, "target_names": names}).class_names == ()
+    assert read({"data": X, "target": Y, "target_names": ["kind"]}).class_names == ()
     assert isinstance(read(load_wine(as_frame=True)).parts["all"].x, FrameInput)
     with pytest.raises(InputError, match="different labels for 442 examples"):
         read(load_diabetes())

@@ -190,6 +190,12 @@ ROOMS = pd.DataFrame({"a": np.arange(60.0) ** 2, "outcome": np.arange(60)})
         (parse(), {"split": "prt"}, "split", "there is no column 'prt'"),
         (parse(), {"split": "city"}, "split", "column 'city' has 'Rom' in row 0 (counted from 0); write train, val or"),
         (change("age", 2, None), {}, "file", "column 'age' has no value in row 2 (counted from 0); `impute: median`"),
+        (
+            change("city", 2, None),
+            {},
+            "file",
+            "in row 2 (counted from 0) (in a .csv file, NA, None and the like are no",
+        ),
         (change("age", 2, np.inf), {}, "file", "column 'age' holds an infinite number in row 2"),
         (change("age", 2, "?"), {}, "file", "column 'age' holds numbers, but text in row 2 (counted from 0): '?'"),
         (change("age", 2, "47"), {}, "file", "column 'age' holds some numbers as text"),

@@ -35,7 +35,7 @@ class PythonData:
     Attributes
     ----------
     parts : either ``all``, or ``train`` and ``test``, perhaps ``val``; only ``train`` may be without labels.
-    class_names : what classes 0 to k-1 are called; empty if that is not known.
+    class_names : what a Bunch calls its classes, if its labels are 0 to k-1; empty if it does not say so.
     """
 
     parts: dict[PartName, ExamplesAndLabels]
@@ -93,7 +93,7 @@ def _convert_mapping(source: Mapping[Any, Any], notes: list[str], target: str | 
         return PythonData({"all": _convert_part(pair, "all", notes, target)})
     if "data" in names and _get(source, names, "target") is not None:
         part = _convert_part((source[names["data"]], source[names["target"]]), "all", notes, None)
-        return PythonData({"all": part}, _find_class_names(part, source))
+        return PythonData({"all": part}, _list_class_names(source))
     raise InputError(f"is a mapping of {join_names(list(map(repr, source)), max_names=6) or 'nothing'}; {_FORMS}")
 
 
@@ -177,10 +177,7 @@ def _take_target(examples: Examples, target: str) -> ExamplesAndLabels:
     return ExamplesAndLabels(examples.drop(columns=columns[target]), labels)
 
 
-def _find_class_names(part: ExamplesAndLabels, source: Mapping[Any, Any]) -> tuple[str, ...]:
-    """Return the names of classes 0 to k-1 that a Bunch gives; empty if it gives none, or its labels are others."""
+def _list_class_names(source: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return the names of classes that a Bunch gives; empty if it gives none, or only numbers."""
     names = np.asarray(source.get("target_names", ()))
-    if part.y is None or names.ndim != 1 or names.dtype.kind not in "UO" or part.y.dtype.kind not in "iu":
-        return ()
-    is_one_for_each = np.array_equal(np.unique(part.y), np.arange(len(names)))
-    return tuple(map(str, names)) if is_one_for_each else ()
+    return tuple(map(str, names)) if names.ndim == 1 and names.dtype.kind in "UO" else ()

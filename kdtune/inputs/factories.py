@@ -186,13 +186,21 @@ def name_of_factory(factory: Any) -> str:
         raise InputError(f"{qualname.replace('.<locals>', '')} was defined inside a function; {remedy}")
     if module_name == "__main__":
         raise InputError(f"{qualname} was defined in a notebook or script, which workers cannot import; {remedy}")
-    if _find_attribute(module_name, qualname) is not factory:
+    if not _is_same(_find_attribute(module_name, qualname), factory):
         raise InputError(f"{module_name}:{qualname} is not what can be imported under this name; {remedy}")
     while (parent_name := module_name.rpartition(".")[0]) and module_name.rpartition(".")[2].startswith("_"):
-        if _find_attribute(parent_name, qualname) is not factory:
+        if not _is_same(_find_attribute(parent_name, qualname), factory):
             break
         module_name = parent_name
     return f"{module_name}:{qualname}"
+
+
+def _is_same(attribute: Any, factory: Any) -> bool:
+    """Return whether a module's attribute is a factory, or what became of it when the module was loaded again."""
+    if attribute is factory:
+        return True
+    names = [(getattr(item, "__module__", None), getattr(item, "__qualname__", None)) for item in (attribute, factory)]
+    return type(attribute) is type(factory) and names[0] == names[1] and not hasattr(factory, "__wrapped__")
 
 
 def _find_attribute(module_name: str, qualname: str) -> Any:

@@ -131,6 +131,8 @@ def _check_missing(rows: TableRows, name: str, values: pd.Series[Any], impute: s
     if is_missing.any() and impute is None:
         n_missing = int(is_missing.sum())
         more = "" if n_missing == 1 else f" and {pluralize(n_missing - 1, 'more row')}"
+        if not pd.api.types.is_numeric_dtype(values.dtype):
+            more += " (in a .csv file, NA, None and the like are no values either)"
         raise rows.make_row_error(
             int(np.argmax(is_missing)),
             f"column {name!r} has no value in {{row}}{more}; `impute: median` or `impute: most_frequent` fills such "

@@ -15,7 +15,7 @@ from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, STATUS, STUDENT, TEACHER,
 from kdtune.errors import RequestError
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.inputs.given_data import GivenData
-from kdtune.plan.network import make_data_draw
+from kdtune.plan.network import DataDraw, make_data_draw
 from kdtune.results.store import Store
 from kdtune.results.teacher_files import WEIGHTS_FILE
 from kdtune.results.weights import check_weights, load_weights
@@ -67,16 +67,33 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     RequestError
         If there is no such network, its weights were not kept, or its data are not there or differ.
     """
-    from safetensors import safe_open
-
     from kdtune.data.load import load_data
 
-    with safe_open(_find_weights(Path(results), id), framework="np") as file:
+    return load_data(read_data_draw(Path(results), _find_weights(Path(results), id), id, data_root))
+
+
+def read_data_draw(folder: Path, weights: Path, id: str, data_root: str | Path | None = None) -> DataDraw:
+    """Read from a network's weights which draw of which data it belongs to.
+
+    Parameters
+    ----------
+    folder : the sweep's folder.
+    weights : the file of the network's weights.
+    id, data_root : as in ``load_data``.
+
+    Raises
+    ------
+    RequestError
+        If its data are not there, or differ.
+    """
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="np") as file:
         metadata = file.metadata()
     try:
         context: dict[str, Any] = {"data_root": data_root and str(data_root)}
         if "given" in metadata:
-            inputs_folder = Path(results).absolute().parent / "inputs"
+            inputs_folder = folder.absolute().parent / "inputs"
             context["given"] = GivenData.model_validate_json(metadata["given"]).move_to(inputs_folder)
         settings = TypeAdapter[Any](DatasetSetting).validate_json(metadata["data"], context=context)
     except ValidationError as error:
@@ -88,7 +105,7 @@ def load_data(results: str | Path, id: str, data_root: str | Path | None = None)
     if metadata.get("data_id", draw.id) != draw.id:
         location = f" in {settings.root}" if hasattr(settings, "root") else ""
         raise RequestError(f"the data of network {id} are not those that it saw{location}: their content differs")
-    return load_data(draw)
+    return draw
 
 
 def _find_weights(folder: Path, id_prefix: str) -> Path:

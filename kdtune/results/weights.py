@@ -124,7 +124,9 @@ class Architecture(NamedTuple):
 def read_architecture(metadata: Mapping[str, str]) -> Architecture:
     """Read how to build a network from the metadata of its file."""
     if "shape" in metadata:
-        context = {"search_folders": json.loads(metadata.get("search_folders", "[]"))}
+        # The code may have been moved together with the results.
+        search_folders = [*json.loads(metadata.get("search_folders", "[]")), str(Path.cwd())]
+        context = {"search_folders": search_folders}
         shape = TypeAdapter(ShapeSetting).validate_json(metadata["shape"], context=context)
         return Architecture(shape, tuple(json.loads(metadata["inputs"])), json.loads(metadata["n_classes"]))
     # The file is from a version that knew only perceptrons: "layers" lists (inputs, outputs) of each.

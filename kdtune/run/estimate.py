@@ -6,10 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
-from kdtune.columns import BASELINE, STUDENT, TEACHER
+from kdtune.columns import BASELINE, ID, STUDENT, TEACHER
 from kdtune.errors import RequestError
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
+from kdtune.run.changes import list_changes
 from kdtune.run.cost import SweepCounts, format_bytes, format_counts, format_disk, format_time
 from kdtune.run.kept_students import choose_kept_students, estimate_kept_bytes
 from kdtune.run.remaining_work import list_sweep_networks, load_request_spec, plan_missing, read_known_rows
@@ -39,7 +40,7 @@ def estimate_cost(request: Request) -> Iterator[str]:
     plan = plan_missing(networks, request, store, rows, options)
     for warning in store.warnings:
         yield f"warning: {warning}"
-    for note in spec.notes:
+    for note in (*spec.notes, *list_changes(store, networks, rows[ID].to_pylist())):
         yield f"note: {note}"
     yield from format_counts(_count_networks(spec, store, plan))
     if not plan.packs:

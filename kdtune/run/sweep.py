@@ -19,6 +19,7 @@ from kdtune.inputs.storage import write_inputs
 from kdtune.plan.network import Network, Pack
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
+from kdtune.run.changes import list_changes, write_record
 from kdtune.run.kept_students import KeptStudents, StudentPruner, choose_kept_students, prune_at_end
 from kdtune.run.listener import Listener
 from kdtune.run.live_table import LiveTable
@@ -82,7 +83,8 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             # and whether Ray, which takes seconds to start, is needed at all.
             preliminary_plan = plan_missing(networks, request, store, rows)
             rows = add_skipped_rows(preliminary_plan, rows)
-        for note in (*request.notes, *spec.notes):
+        changes = list_changes(store, networks, rows[ID].to_pylist())
+        for note in (*request.notes, *spec.notes, *changes):
             progress.say(f"note: {note}")
         progress.describe_plan(preliminary_plan, store.warnings)
         if not preliminary_plan.packs:
@@ -129,6 +131,7 @@ def _train(
     run_packs = _import_run_packs(options)
     store.compact_parts()
     write_inputs(spec.list_stored_paths())
+    write_record(store, plan.networks)
     _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
     table = LiveTable(store, plan, rows, spec.select)
     interrupted = False

@@ -1,7 +1,8 @@
-"""The code that builds a network without kdtune, as text for ``predict.py``."""
+"""A network without kdtune: as layers of torch alone, and as the code that builds it, for ``predict.py``."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,17 +13,26 @@ from kdtune.stacked.architectures import RowsToImages
 from kdtune.stacked.user_modules import select_arguments
 
 
+def to_torch_layers(network: nn.Sequential) -> nn.Sequential:
+    """Return one of kdtune's own networks with the same weights and with layers of torch alone."""
+    layers: list[tuple[str, nn.Module]] = []
+    for name, layer in network.named_children():
+        is_reshaping = isinstance(layer, RowsToImages)
+        layers.append((name, nn.Unflatten(1, layer.image_shape) if is_reshaping else layer))
+    return nn.Sequential(OrderedDict(layers)).eval()
+
+
 def write_layers(network: nn.Sequential) -> str:
-    """Write the body of a function that builds one of kdtune's own networks."""
-    lines = [f'("{name}", {_write_layer(layer)}),' for name, layer in network.named_children()]
-    return "\n".join(["layers = [", *(f"    {line}" for line in lines), "]", "return nn.Sequential(OrderedDict(layers))"])
+    """Write the body of a function that builds a network of torch's layers."""
+    lines = [f'    ("{name}", {_write_layer(layer)}),' for name, layer in network.named_children()]
+    return "\n".join(["layers = [", *lines, "]", "return nn.Sequential(OrderedDict(layers))"])
 
 
 def _write_layer(layer: nn.Module) -> str:
     """Write the call that makes a layer."""
     match layer:
-        case RowsToImages():
-            return f"nn.Unflatten(1, {layer.image_shape})"
+        case nn.Unflatten():
+            return f"nn.Unflatten(1, {tuple(layer.unflattened_size)})"
         case nn.Linear():
             return f"nn.Linear({layer.in_features}, {layer.out_features})"
         case nn.Conv2d():
@@ -40,8 +50,8 @@ def write_factory_call(shape: ModuleShape, input_shape: tuple[int, ...], n_class
 
     Raises
     ------
-    InputError
-        If the user's code cannot be imported.
+    ValueError
+        If the user's code cannot be imported, or takes other arguments.
     """
     module, _, attribute = shape.factory.partition(":")
     arguments = select_arguments(shape.load_factory(), shape.args, input_shape, n_classes)

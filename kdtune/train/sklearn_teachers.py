@@ -45,19 +45,19 @@ def train_sklearn_teacher(network: Network, data: Data, threads: int) -> Logits:
     seed = network.weights_seed
     with warnings.catch_warnings(), threadpool_limits(threads):
         warnings.simplefilter("ignore")  # A worker has no screen; what an estimator cannot do, it raises.
-        estimator = make_estimator(settings, seed, threads)
+        estimator = build_estimator(settings, seed, threads)
         estimator.fit(x["train"], data.y_train)
         asked_splits = SPLITS if settings.soft_targets == "in_sample" else ("val", "test")
         probabilities = {split: predict_all_classes(estimator, x[split], data.n_classes) for split in asked_splits}
         if settings.soft_targets == "out_of_fold":
-            make_estimator = partial(make_estimator, settings, seed, threads)
+            make_estimator = partial(build_estimator, settings, seed, threads)
             probabilities["train"] = predict_out_of_fold(
                 make_estimator, estimator, x["train"], data.y_train, data.n_classes, seed
             )
     return {split: take_logarithm(probabilities[split], settings.floor) for split in SPLITS}
 
 
-def make_estimator(settings: SklearnTeacher, seed: int, threads: int) -> Any:
+def build_estimator(settings: SklearnTeacher, seed: int, threads: int) -> Any:
     """Make an estimator with the teacher's seed and the worker's threads, where it has such parameters left to set."""
     estimator = settings.make_estimator()
     names = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
