@@ -59,7 +59,7 @@ def peak(kind: str, width: int, pack: int, threads: int, device: str) -> Callabl
 def students(kind: str, width: int, pack: int) -> Any:
     """Members of a pack on made-up data: students of one cell, or teachers with data of their own.
 
-    ``kind`` is "student", "teacher", "dropout student" (with ReLU) or "module" (the same with GELU, by the user's code).
+    ``kind`` is "student", "teacher", "dropout student" (with ReLU) or "module" (with GELU, by the user's code).
     """
     from kdtune.data.splits import Data
     from kdtune.plan.network import DataDraw, Network

@@ -7,7 +7,8 @@ Every contender runs in a process of its own, bound to as many cores as it has t
 after the other, round after round, so that a busy neighbour slows them alike; the best round counts.
 A step of kdtune has everything in it: gathering the batch, soft targets, forward, backward, optimizer.
 The peers find their batches laid out in memory. Peers that are not installed are left out:
-`pip install jax keras` has them all. Then a module of the user's, stacked and alone, beside the same with ReLU. With `--device cuda` all compute on the first GPU.
+`pip install jax keras` has them all. With `--device cuda` all compute on the first GPU. The last line is of a module
+of the user's, stacked and alone, beside the written-out step with ReLU.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def main() -> None:
 
 
 def time_modules(threads: int, arguments: argparse.Namespace) -> None:
-    """A module of the user's through torch.func beside the written-out step of the same shape, and beside itself alone."""
+    """A module of the user's through torch.func, beside the written-out step of the same shape and itself alone."""
     width, pack = 50, 40
     contest = Contest(MODULE_CONTENDERS, threads, arguments.device)
     found = contest.seconds(("", width, pack), arguments.rounds)

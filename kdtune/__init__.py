@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from kdtune.api.sweeps import load, load_data, read_table, sweep
 from kdtune.api.tables import analyze, plot, power, report, show
+from kdtune.api.take_home import export
 from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
 from kdtune.versions import __version__
 
@@ -21,6 +22,7 @@ __all__ = [
     "SweepFileError",
     "__version__",
     "analyze",
+    "export",
     "load",
     "load_data",
     "plot",

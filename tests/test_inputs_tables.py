@@ -156,6 +156,11 @@ def test_tables_are_matched_by_name() -> None:
     assert notes == ["The column 'city' has values that no training row has, so they are encoded as nothing: Oslo."]
 
 
+def test_a_text_that_few_rows_have_is_a_feature() -> None:
+    x, _ = get_frame(read(parse().assign(city=[None, "Bonn", None, None], is_new=1), impute="median"))
+    assert x.categories == {"city": ("Bonn",)}
+
+
 def test_row_numbers_and_near_numbers_are_said() -> None:
     frame = pd.DataFrame({"id": range(5, 25), "outcome": [0, 1] * 10})
     frame["code"] = [str(number % 15) for number in range(19)] + ["x"]
@@ -191,16 +196,23 @@ ROOMS = pd.DataFrame({"a": np.arange(60.0) ** 2, "outcome": np.arange(60)})
         (parse(), {"split": "city"}, "split", "column 'city' has 'Rom' in row 0 (counted from 0); write train, val or"),
         (change("age", 2, None), {}, "file", "column 'age' has no value in row 2 (counted from 0); `impute: median`"),
         (
-            change("city", 2, None),
+            change("city", 1, None),
             {},
             "file",
-            "in row 2 (counted from 0) (in a .csv file, NA, None and the like are no",
+            "leaves the column out (in a .csv file, NA, None and the like are no values)",
+        ),
+        (
+            parse().assign(city=list("abcd"), is_new=list("efgh")),
+            {},
+            "file",
+            "'city' and 'is_new' have another text in each row, which names the row and is no feature; leave them out with "
+            "`drop: [city, is_new]`",
         ),
         (change("age", 2, np.inf), {}, "file", "column 'age' holds an infinite number in row 2"),
         (change("age", 2, "?"), {}, "file", "column 'age' holds numbers, but text in row 2 (counted from 0): '?'"),
         (change("age", 2, "47"), {}, "file", "column 'age' holds some numbers as text"),
         (change("age", 2, [1]), {}, "file", "column 'age' holds values of type list (row 2 (counted from 0)"),
-        (change("city", 2, "Oslo"), {}, "file", "column 'city' has a text of its own in each row"),
+        (change("city", 2, "Oslo"), {}, "file", "'city' has another text in each row"),
         (change("outcome", 1, None), {}, "target", "column 'outcome' has no value in row 1 (counted from 0); remove"),
         (
             parse().assign(age=np.nan),

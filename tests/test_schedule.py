@@ -218,7 +218,7 @@ def test_an_error_that_would_come_again_is_not_retried(go):
     begun = [line[1] for line in lines(store) if line[0] == "begin"]
     assert all(begun.count(pack.id) == 1 for pack in students)
     failed = [r for r in ledger.rows if r[STATUS] == FAILED]
-    assert {r[ERROR] for r in failed} == {"ValueError: this comes again"}
+    assert all(r[ERROR].endswith("ValueError: this comes again") for r in failed)
 
 
 def test_a_failed_teacher_skips_its_students_only(go):

@@ -155,6 +155,8 @@ def _list_classes(
     """Return the label of each class in ascending order; InputError if labels do not make at least two classes."""
     training_name: PartName = "all" if "all" in raw_parts else "train"
     if training_name == "train" and labels["train"] is None:
+        if "val" not in raw_parts:
+            raise InputError("is missing: T is chosen on it, and training examples without labels cannot give it", "val")
         training_name = "val"  # An unlabelled transfer set: the classes are those of the validation part.
     for name, values in labels.items():
         if values is None and name != "train":
@@ -169,6 +171,9 @@ def _list_classes(
     if training_labels is None:
         raise InputError("needs labels in its validation part, which T is chosen on", raw_parts[training_name].y_name)
     classes = np.unique(training_labels)
+    y_name = raw_parts[training_name].y_name
+    if len(classes) < 2:
+        raise InputError(f"has one class only ({classes[0]}); at least two are needed", y_name)
     for name, values in labels.items():
         if values is None:
             continue
@@ -177,13 +182,9 @@ def _list_classes(
             row = int(np.argmax(values == unknown[0]))
             remedy = "; if it has no training example, give n_classes" if values.dtype.kind == "i" else ""
             raise InputError(
-                f"row {row} (counted from 0) has the label {unknown[0]}, which no example of "
-                f"{raw_parts[training_name].y_name} has{remedy}",
+                f"row {row} (counted from 0) has the label {unknown[0]}, which no example of {y_name} has{remedy}",
                 raw_parts[name].y_name,
             )
-    y_name = raw_parts[training_name].y_name
-    if len(classes) < 2:
-        raise InputError(f"has one class only ({classes[0]}); at least two are needed", y_name)
     # Numbers of which hardly any occurs three times are measurements, as the targets of a regression are.
     is_measurement = classes.dtype.kind == "i" and len(classes) > max(MIN_MEASUREMENTS, len(training_labels) / 3)
     if len(classes) > MAX_CLASSES or len(classes) == len(training_labels) or is_measurement:

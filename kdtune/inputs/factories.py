@@ -133,7 +133,10 @@ def call_factory(factory: Callable[..., Any], args: Mapping[str, Any]) -> Any:
         If an argument is missing or unknown, or the factory raises: with the type, the message and the place in the
         user's code.
     """
-    name = f"{getattr(factory, '__module__', '')}:{getattr(factory, '__qualname__', factory)}"
+    try:
+        name = name_of_factory(factory)
+    except InputError:
+        name = f"{getattr(factory, '__module__', '')}:{getattr(factory, '__qualname__', factory)}"
     _check_arguments(factory, name, args)
     try:
         return factory(**args)

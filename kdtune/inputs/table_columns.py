@@ -55,6 +55,7 @@ def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> F
     columns: dict[str, pd.Series[Any]] = {}
     categories: dict[str, tuple[str, ...]] = {}
     fills: list[str] = []
+    _check_row_names(rows)
     for name in rows.frame.columns:
         values = rows.frame[name]
         n_missing = _check_missing(rows, name, values, impute)
@@ -72,6 +73,27 @@ def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> F
         notes.append(f"No value is missing, so `impute: {impute}` changes nothing.")
     # The frame gets its columns at once: to insert one after the other is slow for wide tables.
     return FeatureColumns(pd.DataFrame(columns, copy=False), categories, bool(fills))
+
+
+def _check_row_names(rows: TableRows) -> None:
+    """Raise InputError for all text columns that have a value of their own in each row of the first table."""
+    first_table = rows.frame.iloc[: [*rows.first_rows.values(), len(rows.frame)][1]]
+    names = []
+    for name in first_table.columns:
+        values = first_table[name].dropna()
+        if pd.api.types.is_numeric_dtype(values.dtype) or len(values) < max(2, len(first_table) / 2):
+            continue
+        if pd.api.types.infer_dtype(values) in ("string", "categorical") and values.is_unique:
+            is_date = all(_DATE.fullmatch(str(value).strip()) for value in values)
+            names += [] if is_date else [name]
+    if names:
+        columns = join_names([repr(name) for name in names], max_names=5)
+        verb, pronoun = ("has", "it") if len(names) == 1 else ("have", "them")
+        raise InputError(
+            f"{columns} {verb} another text in each row, which names the row and is no feature; leave {pronoun} out "
+            f"with `drop: [{', '.join(names)}]`",
+            next(iter(rows.first_rows)),
+        )
 
 
 def find_kind(rows: TableRows, name: str, values: pd.Series[Any], setting: str | None) -> ColumnKind:
@@ -131,12 +153,12 @@ def _check_missing(rows: TableRows, name: str, values: pd.Series[Any], impute: s
     if is_missing.any() and impute is None:
         n_missing = int(is_missing.sum())
         more = "" if n_missing == 1 else f" and {pluralize(n_missing - 1, 'more row')}"
-        if not pd.api.types.is_numeric_dtype(values.dtype):
-            more += " (in a .csv file, NA, None and the like are no values either)"
+        is_text = not pd.api.types.is_numeric_dtype(values.dtype)
+        hint = " (in a .csv file, NA, None and the like are no values)" if is_text else ""
         raise rows.make_row_error(
             int(np.argmax(is_missing)),
             f"column {name!r} has no value in {{row}}{more}; `impute: median` or `impute: most_frequent` fills such "
-            f"values, `drop: [{name}]` leaves the column out",
+            f"values, `drop: [{name}]` leaves the column out{hint}",
         )
     if is_missing[rows.is_training_row].all():
         raise InputError(
@@ -177,20 +199,11 @@ def _convert_text(
     categories = tuple(sorted(set(texts)))
     if all(_DATE.fullmatch(text.strip()) for text in categories):
         raise _make_date_error(rows, name, values, None)
-    first_codes = codes[: [*rows.first_rows.values(), len(codes)][1]]
-    present_codes = first_codes[first_codes >= 0]
-    first_setting = next(iter(rows.first_rows))
-    if len(present_codes) > 1 and len(np.unique(present_codes)) == len(present_codes):
-        raise InputError(
-            f"column {name!r} has a text of its own in each row, so it names rows and is no feature; leave it out with "
-            f"`drop: [{name}]`",
-            first_setting,
-        )
     if len(categories) > MAX_CATEGORIES:
         raise InputError(
             f"column {name!r} has {len(categories):,} different values, and each would be a feature, at most "
             f"{MAX_CATEGORIES:,}; group them, or leave the column out with `drop: [{name}]`",
-            first_setting,
+            next(iter(rows.first_rows)),
         )
     _note_categories(rows, name, codes, texts, notes)
     filled_texts = np.append(texts, np.array([None], dtype=object))

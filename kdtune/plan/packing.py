@@ -30,7 +30,7 @@ from typing import TypeVar
 
 from kdtune.plan.network import Network, Pack, make_pack
 from kdtune.plan.network_types import NetworkType, NetworkTypes
-from kdtune.plan.training_time import count_networks_within, estimate_seconds, estimate_stacked_seconds
+from kdtune.plan.training_time import count_networks_within, estimate_stacked_seconds
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -198,7 +198,6 @@ def _merge_small_cells(cells: list[_Cell], max_work: float, limits: PackLimits) 
         n_bytes = (n_merged_cells + 1) * network_type.data_bytes + n_networks * network_type.training_bytes
         fits = (
             n_networks * network_type.work <= max_work
-            and estimate_seconds(network_type, n_networks) <= limits.max_seconds
             and n_networks <= limits.max_networks
             and n_bytes <= limits.max_bytes
         )

@@ -55,7 +55,7 @@ class CardFacts:
     figures: TestFigures
     calibration: Calibration | None
     inputs: str
-    """What ``predict.py`` takes, as it is written after its name."""
+    """What ``predict.py`` is given in an example."""
     files: Mapping[str, str]
     onnx: str
     code_lines: Sequence[str]
@@ -93,16 +93,13 @@ def write_card(facts: CardFacts) -> str:
         onnx=facts.onnx,
         files=list(facts.files.items()),
         preprocessing=_describe_preprocessing(facts.preprocessing),
-        classes=join_names([f"`{label}`" for label in facts.classes]),
-        class_names=join_names(list(facts.class_names)),
+        classes=_describe_classes(facts),
         data=_describe_data(row, settings.dataset_name, settings),
         teacher=_describe_teacher(row, teacher_row),
         temperature=_describe_temperature(facts),
-        teacher_figures=teacher_row is not None,
         results=_list_results(facts),
         result_sentences=_write_result_sentences(facts),
         calibration=_describe_calibration(facts),
-        timings=facts.timings is not None,
         sizes=_list_sizes(facts),
         size_sentences=facts.timing_sentences,
         command=_write_command(facts),
@@ -159,6 +156,11 @@ def _write_summary(facts: CardFacts, dataset: str) -> str:
     return " ".join([sentence, errors, f"kdtune trained it (network `{row['id']}`).", *facts.notes])
 
 
+def _describe_classes(facts: CardFacts) -> str:
+    sentence = f"Classes in order: {join_names([f'`{label}`' for label in facts.classes])}."
+    return f"{sentence} Their names: {join_names(list(facts.class_names))}." if facts.class_names else sentence
+
+
 def _describe_preprocessing(preprocessing: Preprocessing) -> str:
     shape = " x ".join(map(str, preprocessing.shape))
     if isinstance(preprocessing, ArrayPreprocessing):
@@ -212,10 +214,11 @@ def _describe_teacher(row: Row, teacher_row: Row | None) -> str:
     if teacher_row is None:
         return "It had no teacher: it was trained on the labels alone."
     kind = teacher_row.get("architecture")
-    what = "given by its outputs" if kind in ("logits", "probabilities") else f"of the kind `{kind}`"
     sizes = teacher_row.get("hidden") or teacher_row.get("channels")
-    sizes_text = f" ({sizes})" if sizes else ""
-    return f"A network {what}{sizes_text}, `{teacher_row['id']}`: {teacher_row[NUM_ERROR]:,} test errors."
+    what = f"`{kind}`{f' ({sizes})' if sizes else ''}"
+    if kind in ("logits", "probabilities"):
+        what = f"A network that was trained elsewhere and is given by its {kind}"
+    return f"{what}; its id in the sweep is `{teacher_row['id']}`. It has {teacher_row[NUM_ERROR]:,} test errors."
 
 
 def _describe_temperature(facts: CardFacts) -> str:
@@ -238,11 +241,11 @@ def _describe_temperature(facts: CardFacts) -> str:
         if others
         else "No other T is statistically tied with it."
     )
-    tested = f"Tested were T = {format_temperatures(grid, grid)}."
+    tested = f"Tested were T = {join_names([format_temperature(T, grid) for T in grid])}."
     sentences = [
         loss,
         f"The sweep's answer is T = {best_T}{f' for {setting}' if setting else ''}: it has {answer.criterion}, over "
-        f"{pluralize(int(optimum['replicates']), 'replicate')}; the 95 % interval of the best T is {interval}.",
+        f"{pluralize(int(optimum['replicates']), 'replicate')}; the 95 % interval of the best T: {interval}.",
         tied if len(grid) > 1 else "",
         tested,
     ]
@@ -305,7 +308,7 @@ def _describe_calibration(facts: CardFacts) -> str:
         f"log-likelihood on the validation split (temperature scaling). On the test split the expected calibration "
         f"error (15 bins) is {calibration.ece_before:.4f} without it and {calibration.ece_after:.4f} with it, the "
         f"negative log-likelihood {calibration.nll_before:.4f} and {calibration.nll_after:.4f}. Labels do not change. "
-        f"The table above is of the network without it."
+        f"The results above are those with it."
     )
 
 

@@ -16,7 +16,8 @@ from kdtune.data.mapped_examples import Scaling
 from kdtune.data.splits import Data
 from kdtune.inputs.arrays import open_array
 from kdtune.inputs.frames import FrameInput, open_frame
-from kdtune.settings import Dataset, Digits, GivenDataset, ImageFolder, MakeClassification, Torchvision
+from kdtune.settings import Dataset, Digits, GivenDataset, MakeClassification, Torchvision
+from kdtune.settings.given_images import ImageFolder
 
 BATCH = 1024  # examples that are prepared at once
 DIGITS_SCALE, PIXEL_SCALE = 16.0, 255.0  # of ``data.digits`` and ``data.torchvision_images``

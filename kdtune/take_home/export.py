@@ -1,0 +1,306 @@
+"""Export a network: choose it, load or train it, check it, and write what it takes to use it elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kdtune.analysis.answer import Answer, analyze_table
+from kdtune.analysis.file_problems import SWEEP_FILE, TABLE_FILE
+from kdtune.analysis.table_files import locate_table, read_sweep_table
+from kdtune.columns import ID, MODEL, NUM_ERROR, STUDENT
+from kdtune.errors import RequestError
+from kdtune.settings import GivenDataset, ModuleShape
+from kdtune.table import find_select, read_versions
+from kdtune.take_home.calibration import Calibration, calibrate
+from kdtune.take_home.card import CardFacts, make_environment, write_card
+from kdtune.take_home.choice import Choice, choose_by_cell, choose_by_id
+from kdtune.take_home.figures import TestFigures, measure_test
+from kdtune.take_home.network_code import write_factory_call, write_layers
+from kdtune.take_home.networks import SweepFolder, TakenNetwork, take_network
+from kdtune.take_home.onnx_files import make_onnx_file
+from kdtune.take_home.preprocessing import (
+    ArrayPreprocessing,
+    Preprocessing,
+    TablePreprocessing,
+    find_preprocessing,
+)
+from kdtune.take_home.speed import Timings, time_module
+from kdtune.take_home.teacher_speed import time_teacher
+from kdtune.take_home.user_code import describe_code, read_code
+from kdtune.take_home.writing import (
+    CARD,
+    LABELS,
+    ONNX,
+    PREPROCESSING,
+    SCRIPT,
+    SWEEP,
+    WEIGHTS,
+    check_folder,
+    write_folder,
+)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    cell : columns with values that name a setting of the sweep.
+    id : the id of a network, in place of a setting.
+    force : replace the files of an earlier export.
+    temperature_scaled : fit a temperature for calibration.
+    measure : time the network and its teacher.
+    data_root : the folder where the files of given data lie now.
+    """
+
+    cell: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    force: bool = False
+    temperature_scaled: bool = False
+    measure: bool = False
+    data_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was exported.
+
+    Attributes
+    ----------
+    folder, files : where it lies, and the files in it.
+    id : the network's id.
+    temperature : T that it was distilled at; None if it was not.
+    figures : errors, nll and ece on the test split.
+    calibration : the fitted temperature, and what it is worth; None if none was asked for.
+    onnx_difference : the largest difference between ONNX and PyTorch on the test split; None without a file.
+    timings, teacher_timings : microseconds for each example by batch; None if not measured.
+    notes : sentences about what was assumed or left out.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    id: str
+    temperature: float | None
+    figures: TestFigures
+    calibration: Calibration | None
+    onnx_difference: float | None
+    timings: Timings | None
+    teacher_timings: Timings | None
+    notes: tuple[str, ...]
+
+
+def export_network(
+    results: str | Path, folder: Path, options: ExportOptions, write_cell: Callable[[Mapping[str, Any]], str]
+) -> Export:
+    """Export a network of a sweep into a folder.
+
+    Parameters
+    ----------
+    results : a sweep's folder, or its name under results/.
+    folder : where the files are written; it is created.
+    options : what the user asks for.
+    write_cell : writes the settings of a cell as the user gives them, for messages.
+
+    Raises
+    ------
+    RequestError
+        If the request is wrong, or the network cannot be had; nothing was written.
+    StorageError
+        If the folder cannot be written.
+    """
+    if options.cell and options.id:
+        raise RequestError("cell and id name a network each; give one of them")
+    path = _locate_sweep(results)
+    table = read_sweep_table(path)
+    answer, choice = _choose(table, find_select(path) or NUM_ERROR, options, write_cell)
+    check_folder(folder, options.force)
+    sweep = SweepFolder(path.parent, options.data_root)
+    taken = take_network(sweep, choice.row)
+    calibration = _calibrate(taken) if options.temperature_scaled else None
+    temperature = calibration.temperature if calibration else 1.0
+    figures = measure_test(taken.compute_logits("test") / np.float32(temperature), taken.data)
+    settings = taken.data_draw.settings
+    preprocessing = find_preprocessing(settings, taken.data)
+    classes, class_names = _list_classes(taken)
+    onnx = make_onnx_file(taken, preprocessing, temperature, classes)
+    timings, teacher_timings, timing_sentences = _measure(sweep, taken, choice) if options.measure else (None, None, [])
+    code = read_code(taken.shape) if isinstance(taken.shape, ModuleShape) else {}
+    notes = [*taken.notes]
+    code_lines = describe_code(taken.shape, code) if isinstance(taken.shape, ModuleShape) else []
+    inputs = _name_input(preprocessing)
+    contents = {
+        WEIGHTS: _write_weights(taken, choice),
+        **({ONNX: onnx.content} if onnx.content else {}),
+        PREPROCESSING: _to_json({**preprocessing.to_json(), "temperature": temperature}),
+        LABELS: _to_json({"classes": classes, **({"names": class_names} if class_names else {})}),
+        SCRIPT: _write_script(taken, preprocessing, inputs).encode(),
+        SWEEP: (path.parent / SWEEP_FILE).read_bytes(),
+        **code,
+    }
+    facts = CardFacts(
+        sweep_name=path.parent.name,
+        taken=taken,
+        choice=choice,
+        answer=answer,
+        preprocessing=preprocessing,
+        classes=classes,
+        class_names=class_names,
+        figures=figures,
+        calibration=calibration,
+        inputs=inputs,
+        files={name: _describe_file(name) for name in [*contents, CARD]},
+        onnx=onnx.sentence,
+        code_lines=code_lines,
+        options=_list_options(options, choice),
+        versions=read_versions(path),
+        notes=notes,
+        timings=timings,
+        teacher_timings=teacher_timings,
+        timing_sentences=timing_sentences,
+    )
+    contents[CARD] = write_card(facts).encode()
+    write_folder(folder, contents)
+    return Export(
+        folder=folder,
+        files=tuple(sorted(contents)),
+        id=taken.id,
+        temperature=choice.row["temp"] if choice.row[MODEL] == STUDENT else None,
+        figures=figures,
+        calibration=calibration,
+        onnx_difference=onnx.difference,
+        timings=timings,
+        teacher_timings=teacher_timings,
+        notes=(*notes, *code_lines, onnx.sentence, *timing_sentences),
+    )
+
+
+def _locate_sweep(results: str | Path) -> Path:
+    """Return the table of a sweep; RequestError if it lies in no folder of kdtune's."""
+    path = locate_table(results)
+    if path.name != TABLE_FILE or not (path.parent / SWEEP_FILE).is_file():
+        raise RequestError(f"{results}: export needs a folder that kdtune swept, with {TABLE_FILE} and {SWEEP_FILE}")
+    return path
+
+
+def _choose(
+    table: pd.DataFrame, select: str, options: ExportOptions, write_cell: Callable[[Mapping[str, Any]], str]
+) -> tuple[Answer | None, Choice]:
+    """Analyze a table and choose a network; one that is named by its id needs no answer."""
+    try:
+        answer = analyze_table(table, select=select)
+    except RequestError:
+        if options.id is None:
+            raise
+        return None, choose_by_id(table, None, options.id)
+    if options.id is not None:
+        return answer, choose_by_id(table, answer, options.id)
+    return answer, choose_by_cell(table, answer, options.cell, write_cell)
+
+
+def _calibrate(taken: TakenNetwork) -> Calibration:
+    data = taken.data
+    return calibrate(taken.compute_logits("val"), data.y_val, taken.compute_logits("test"), data.y_test)
+
+
+def _list_classes(taken: TakenNetwork) -> tuple[list[Any], list[str]]:
+    """Return the label of each class in order as the user writes them, and what the user calls them."""
+    settings = taken.data_draw.settings
+    if isinstance(settings, GivenDataset):
+        return list(settings.given.classes), list(settings.given.class_names)
+    return list(range(taken.n_classes)), []
+
+
+def _measure(
+    sweep: SweepFolder, taken: TakenNetwork, choice: Choice
+) -> tuple[Timings | None, Timings | None, list[str]]:
+    """Time a network and its teacher, and say what was timed."""
+    shape = taken.input_shape if isinstance(taken.shape, ModuleShape) else (taken.data_draw.settings.n_features,)
+    timings = time_module(taken.module, shape)
+    teacher_timings, sentence = None, ""
+    if choice.teacher_row is not None:
+        teacher_timings, sentence = time_teacher(sweep, choice.teacher_row, taken)
+    own = (
+        "Times are medians on this machine, on one thread of a CPU, of the network in PyTorch alone, without its "
+        "preprocessing."
+    )
+    return timings, teacher_timings, [own, *([sentence] if sentence else [])]
+
+
+def _write_weights(taken: TakenNetwork, choice: Choice) -> bytes:
+    """Return the file of weights; its metadata name no paths of this machine."""
+    from safetensors.torch import save
+
+    metadata = {
+        "format": "pt",
+        "id": taken.id,
+        "model": str(choice.row[MODEL]),
+        "shape": taken.shape.model_dump_json(exclude={"depth", "width", "weights"}),
+        "inputs": json.dumps(taken.input_shape),
+        "n_classes": json.dumps(taken.n_classes),
+        "data_id": taken.data_draw.id,
+    }
+    content: bytes = save(taken.state, metadata=metadata)
+    return content
+
+
+def _write_script(taken: TakenNetwork, preprocessing: Preprocessing, inputs: str) -> str:
+    shape = taken.shape
+    is_module = isinstance(shape, ModuleShape)
+    if isinstance(shape, ModuleShape):
+        code = write_factory_call(shape, taken.input_shape, taken.n_classes)
+    else:
+        code = write_layers(taken.module)  # type: ignore[arg-type]
+    text = make_environment().get_template("predict.py.jinja").render(
+        inputs=inputs,
+        network_code=code,
+        is_module=is_module,
+        is_table=isinstance(preprocessing, TablePreprocessing),
+        is_image=isinstance(preprocessing, ArrayPreprocessing) and preprocessing.is_image,
+    )
+    return re.sub(r"\n+(?=def |if __name__)", "\n\n\n", text)  # What is left out leaves its empty lines.
+
+
+def _name_input(preprocessing: Preprocessing) -> str:
+    """Return what ``predict.py`` is given in an example."""
+    if isinstance(preprocessing, TablePreprocessing):
+        return "TABLE.csv"
+    return "IMAGE.png" if preprocessing.is_image else "EXAMPLES.npy"
+
+
+_MEANINGS = {
+    WEIGHTS: "the weights",
+    ONNX: "the network with its preprocessing for ONNX runtimes",
+    PREPROCESSING: "how a user's examples become what the network takes",
+    LABELS: "the classes in the order of the logits",
+    SCRIPT: "a page of code that loads and uses it",
+    SWEEP: "the sweep that it comes from",
+    CARD: "this card",
+}
+
+
+def _describe_file(name: str) -> str:
+    return _MEANINGS.get(name, "the code that builds the network")
+
+
+def _list_options(options: ExportOptions, choice: Choice) -> Sequence[str]:
+    """Return the options of the command that exports the same network again."""
+    texts = ["--id", choice.row[ID]]
+    texts += ["--temperature-scaled"] * options.temperature_scaled
+    return texts + ["--measure"] * options.measure
+
+
+def _to_json(value: Mapping[str, Any]) -> bytes:
+    """Return a mapping as JSON with a line for each key."""
+    lines = [f" {json.dumps(key)}: {json.dumps(item, ensure_ascii=False)}" for key, item in value.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
