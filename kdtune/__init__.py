@@ -8,13 +8,19 @@ student = kdtune.load("results/fakeset", table.id[5])  # an ordinary torch.nn.Mo
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from kdtune.api.sweeps import load, load_data, read_table, sweep
 from kdtune.api.tables import analyze, plot, power, report, show
 from kdtune.api.take_home import export
 from kdtune.errors import KdtuneError, RequestError, StorageError, SweepError, SweepFileError
 from kdtune.versions import __version__
 
+if TYPE_CHECKING:
+    from kdtune.estimator import DistilledClassifier
+
 __all__ = [
+    "DistilledClassifier",
     "KdtuneError",
     "RequestError",
     "StorageError",
@@ -32,3 +38,12 @@ __all__ = [
     "show",
     "sweep",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimator when it is first asked for: its base classes are those of scikit-learn, seconds to import."""
+    if name == "DistilledClassifier":
+        from kdtune.estimator import DistilledClassifier
+
+        return DistilledClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -205,8 +205,8 @@ ROOMS = pd.DataFrame({"a": np.arange(60.0) ** 2, "outcome": np.arange(60)})
             parse().assign(city=list("abcd"), is_new=list("efgh")),
             {},
             "file",
-            "'city' and 'is_new' have another text in each row, which names the row and is no feature; leave them out with "
-            "`drop: [city, is_new]`",
+            "'city' and 'is_new' have another text in each row, which names the row and is no feature; leave them "
+            "out with `drop: [city, is_new]`",
         ),
         (change("age", 2, np.inf), {}, "file", "column 'age' holds an infinite number in row 2"),
         (change("age", 2, "?"), {}, "file", "column 'age' holds numbers, but text in row 2 (counted from 0): '?'"),

@@ -17,7 +17,7 @@ from kdtune.text import join_names
 PART_NAMES: tuple[PartName, ...] = ("train", "val", "test")
 ARCHIVE_ENDINGS = (".npz", ".safetensors")
 
-LocatePath = Callable[[str], Path]
+LocatePath = Callable[[str, str], Path]  # From a path and the setting that holds it to the file.
 
 
 def read_array_parts(
@@ -34,8 +34,8 @@ def read_array_parts(
     raw_parts = {}
     for name, (x_path, y_path) in part_paths.items():
         prefix = "" if name == "all" else f"{name}."
-        x = read_array_file(locate(x_path), folder, f"{prefix}x")
-        y = None if y_path is None else read_array_file(locate(y_path), folder, f"{prefix}y")
+        x = read_array_file(locate(x_path, f"{prefix}x"), folder, f"{prefix}x")
+        y = None if y_path is None else read_array_file(locate(y_path, f"{prefix}y"), folder, f"{prefix}y")
         raw_parts[name] = RawPart(x, y, f"{prefix}x", f"{prefix}y")
     return raw_parts
 

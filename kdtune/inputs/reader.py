@@ -46,10 +46,15 @@ class InputReader:
         """The folders in which modules of the user's are looked for: that of the sweep file, then the working one."""
         return list(dict.fromkeys([self.file_folder, Path.cwd()]))
 
-    def locate(self, path: str) -> Path:
+    def locate(self, path: str, setting: str = "") -> Path:
         """Return an existing path that starts from the sweep file's folder, or else from the working folder.
 
         A stored input exists from when it is kept in memory.
+
+        Parameters
+        ----------
+        path : the path as the user wrote it.
+        setting : the setting that holds it, for the error.
 
         Raises
         ------
@@ -63,8 +68,9 @@ class InputReader:
         for candidate in candidates:
             if candidate.exists():
                 return candidate.resolve()
-        places = " nor ".join(str(candidate) for candidate in dict.fromkeys(candidates))
-        raise InputError(f"{places} does not exist" if len(set(candidates)) == 1 else f"neither {places} exists")
+        places = list(dict.fromkeys(map(str, candidates)))
+        message = f"{places[0]} does not exist" if len(places) == 1 else f"neither {' nor '.join(places)} exists"
+        raise InputError(message, setting)
 
     def add_note(self, note: str) -> None:
         """Add a sentence for the user, unless it is there already."""

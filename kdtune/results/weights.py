@@ -12,12 +12,22 @@ from pydantic import TypeAdapter
 from kdtune.errors import RequestError
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import classify_read_errors
-from kdtune.settings import CNN, MLP, GivenDataset, ModuleShape, ShapeSetting
+from kdtune.settings import CNN, MLP, GivenDataset, ModuleShape, Shape, ShapeSetting
 
 if TYPE_CHECKING:
     from torch import nn
 
     from kdtune.train.trained_network import TrainedNetwork
+
+
+# What a teacher's module has beside a student's: how it was trained, not what it is.
+_TEACHER_SETTINGS = {"trained", "weights", "inputs"}
+
+
+def describe_shape(shape: Shape) -> str:
+    """Return what it takes to build a network of this shape as JSON, for the metadata of its weights."""
+    # ``depth`` and ``width`` follow from ``hidden``.
+    return shape.model_dump_json(exclude={"depth", "width", *_TEACHER_SETTINGS})
 
 
 def save_weights(path: Path, result: TrainedNetwork) -> None:
@@ -34,8 +44,7 @@ def save_weights(path: Path, result: TrainedNetwork) -> None:
     metadata = {
         "id": network.id,
         "model": network.model,
-        # ``depth`` and ``width`` follow from ``hidden``.
-        "shape": network.shape.model_dump_json(exclude={"depth", "width"}),
+        "shape": describe_shape(network.shape),
         "inputs": json.dumps(network.input_shape),
         "n_classes": json.dumps(network.data.settings.n_classes),
         "data": network.data.settings.model_dump_json(),
@@ -127,7 +136,8 @@ def read_architecture(metadata: Mapping[str, str]) -> Architecture:
         # The code may have been moved together with the results.
         search_folders = [*json.loads(metadata.get("search_folders", "[]")), str(Path.cwd())]
         context = {"search_folders": search_folders}
-        shape = TypeAdapter(ShapeSetting).validate_json(metadata["shape"], context=context)
+        settings = {name: value for name, value in json.loads(metadata["shape"]).items() if name not in _TEACHER_SETTINGS}
+        shape = TypeAdapter(ShapeSetting).validate_python(settings, context=context)
         return Architecture(shape, tuple(json.loads(metadata["inputs"])), json.loads(metadata["n_classes"]))
     # The file is from a version that knew only perceptrons: "layers" lists (inputs, outputs) of each.
     layers = json.loads(metadata["layers"])

@@ -224,7 +224,7 @@ class TeacherModule(ModuleShape):
             return
         if not self.trained:
             raise InputError("go with trained: true; a teacher that is trained here starts from its own", "weights")
-        path = reader.locate(self.weights)
+        path = reader.locate(self.weights, "weights")
         if path.suffix not in (".safetensors", ".pt", ".pth"):
             raise InputError(f"{path} must be a .safetensors file, or .pt with a state dict", "weights")
         self._weights_path = str(path)

@@ -195,11 +195,3 @@ def name_after_path(path: str) -> str:
     whole_path = Path(path)
     is_plain = whole_path.stem.lower().replace("_", "").replace("-", "") in _PLAIN_NAMES
     return whole_path.parent.name if is_plain and whole_path.parent.name else whole_path.stem
-
-
-def locate(reader: InputReader, path: str, setting: str) -> Path:
-    """Return an existing path; an ``InputError`` names the setting."""
-    try:
-        return reader.locate(path)
-    except InputError as error:
-        raise InputError(str(error), setting) from None

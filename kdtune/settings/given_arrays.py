@@ -74,7 +74,7 @@ class Arrays(GivenDataset):
 
     def _read(self, reader: InputReader, paths: Mapping[PartName, tuple[str, str | None]]) -> GivenData:
         if self.file is not None:
-            raw_parts = read_archive_parts(reader.locate(self.file), reader.inputs_folder)
+            raw_parts = read_archive_parts(reader.locate(self.file, "file"), reader.inputs_folder)
         else:
             raw_parts = read_array_parts(paths, reader.locate, reader.inputs_folder)
         return assemble_data(raw_parts, reader.inputs_folder, self.n_classes or None)

@@ -11,7 +11,7 @@ from kdtune.inputs.given_data import GivenData, PartName
 from kdtune.inputs.image_folders import read_image_folder
 from kdtune.inputs.reader import InputReader
 from kdtune.settings.base import EXCLUDE_FROM_HASH, WholeNumber, exclude_from_hash_while
-from kdtune.settings.given import GivenDataset, Scale, locate, name_after_path
+from kdtune.settings.given import GivenDataset, Scale, name_after_path
 
 Side = Annotated[WholeNumber, Field(ge=1, le=10_000)]
 
@@ -57,6 +57,6 @@ class ImageFolder(GivenDataset):
 
     def _read(self, reader: InputReader, folders: dict[PartName, str]) -> GivenData:
         names: dict[PartName, str] = {part: "folder" if part == "all" else part for part in folders}
-        paths = {part: locate(reader, path, names[part]) for part, path in folders.items()}
+        paths = {part: reader.locate(path, names[part]) for part, path in folders.items()}
         size = (self.size[0], self.size[1]) if isinstance(self.size, list) else self.size
         return read_image_folder(paths, size, folder=reader.inputs_folder, names=names, notes=reader.notes)

@@ -12,7 +12,7 @@ from kdtune.inputs.reader import InputReader
 from kdtune.inputs.table_files import read_table_file
 from kdtune.inputs.tables import read_table_data
 from kdtune.settings.base import EXCLUDE_FROM_HASH
-from kdtune.settings.given import GivenDataset, locate, name_after_path
+from kdtune.settings.given import GivenDataset, name_after_path
 
 Impute = Literal["median", "most_frequent"]
 
@@ -63,7 +63,7 @@ class TableFile(GivenDataset):
         frames, names = {}, {}
         for part, path in files.items():
             names[part] = "file" if part == "all" else part
-            located_path = locate(reader, path, names[part])
+            located_path = reader.locate(path, names[part])
             try:
                 frames[part] = read_table_file(located_path, reader.notes)
             except InputError as error:

@@ -79,10 +79,7 @@ class GivenOutputs(UnlayeredShape):
         """Look at the files of the outputs, and check their values."""
         arrays: dict[PartName, ArrayInput] = {}
         for name, path, setting in self._list_files():
-            try:
-                located = reader.locate(path)
-            except InputError as error:
-                raise InputError(str(error), setting) from None
+            located = reader.locate(path, setting)
             if located.suffix in (".npz", ".safetensors") and len(read_archive(located)) > 1:
                 values = read_archive(located)
                 matches = [key for key in values if name in key.lower()]

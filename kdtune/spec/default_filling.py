@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kdtune.settings import SweepHeader, Train
+from kdtune.settings import GivenDataset, SweepHeader, Train
 from kdtune.spec.grid import GRID
 from kdtune.spec.variants import BlockVariant
 from kdtune.spec.yaml_tree import YamlNode
@@ -41,8 +41,7 @@ def fill_defaults(
 def _fill_block(written_block: dict[str, Any], settings: Sequence[BaseModel]) -> dict[str, Any]:
     if GRID in written_block:
         return written_block  # Its variants are written as several blocks, so that no place is left for defaults.
-    # The root depends on the machine; depth and width are written as ``hidden``.
-    dumps = [item.model_dump(exclude={"depth", "width", "root"}, exclude_none=True) for item in settings]
+    dumps = [_dump(item) for item in settings]
     first_dump, other_dumps = dumps[0], dumps[1:]
     written_names = set(written_block)
     if "depth" in written_block or "width" in written_block:
@@ -52,3 +51,11 @@ def _fill_block(written_block: dict[str, Any], settings: Sequence[BaseModel]) ->
         if name not in written_names and all(dump.get(name) == value for dump in other_dumps):
             filled_block[name] = value
     return filled_block
+
+
+def _dump(settings: BaseModel) -> dict[str, Any]:
+    # The root depends on the machine; depth and width are written as ``hidden``.
+    names = {"depth", "width", "root"}
+    if isinstance(settings, GivenDataset):
+        names.add("n_classes")  # The data tell it; written out, it would mean that labels are counted from 0.
+    return settings.model_dump(exclude=names, exclude_none=True)

@@ -17,6 +17,7 @@ from kdtune.analysis.file_problems import SWEEP_FILE, TABLE_FILE
 from kdtune.analysis.table_files import locate_table, read_sweep_table
 from kdtune.columns import ID, MODEL, NUM_ERROR, STUDENT
 from kdtune.errors import RequestError
+from kdtune.results.weights import describe_shape
 from kdtune.settings import GivenDataset, ModuleShape
 from kdtune.table import find_select, read_versions
 from kdtune.take_home.calibration import Calibration, calibrate
@@ -243,7 +244,7 @@ def _write_weights(taken: TakenNetwork, choice: Choice) -> bytes:
         "format": "pt",
         "id": taken.id,
         "model": str(choice.row[MODEL]),
-        "shape": taken.shape.model_dump_json(exclude={"depth", "width", "weights"}),
+        "shape": describe_shape(taken.shape),
         "inputs": json.dumps(taken.input_shape),
         "n_classes": json.dumps(taken.n_classes),
         "data_id": taken.data_draw.id,

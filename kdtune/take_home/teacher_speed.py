@@ -43,5 +43,5 @@ def time_teacher(sweep: SweepFolder, row: Row, taken: TakenNetwork) -> tuple[Tim
                 module = build_trained_module(shape.load_factory(), shape.args, input_shape, taken.n_classes, path)
                 return time_module(module, input_shape), ""
     except (RequestError, ValueError, FileNotFoundError) as error:
-        return None, f"The teacher was not timed: {' '.join(str(error).split())}"
+        return None, f"The teacher was not timed: {'; '.join(str(error).splitlines())}"
     return None, f"The teacher was not timed: teachers/{row[ID]} has no weights; run the sweep again for them."

@@ -16,7 +16,7 @@ from kdtune.data.splits import Data
 from kdtune.inputs.arrays import open_array
 from kdtune.plan.network import Network
 from kdtune.settings import GivenOutputs, GivenProbabilities, SklearnTeacher, TeacherModule
-from kdtune.train.evaluate import evaluate, measure_soft_targets
+from kdtune.train.evaluate import evaluate
 from kdtune.train.logits import Logits
 from kdtune.train.rows import make_row
 from kdtune.train.soft_outputs import take_logarithm
@@ -46,7 +46,7 @@ def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwo
             logits = run_trained_module(network, data, device)
         case _:
             raise AssertionError(f"{network.shape.kind} is trained by steps")
-    measures = evaluate(network, data, logits) | measure_soft_targets(logits["train"])
+    measures = evaluate(network, data, logits)
     run_columns = {DEVICE: "cpu", HOST: platform.node(), SECONDS: time.perf_counter() - start}
     return TrainedNetwork(network, make_row(network, {**measures, **run_columns}), logits)
 
