@@ -130,7 +130,7 @@ def _read_labels(part: RawPart) -> Array | None:
             f"has {len(values):,} labels for the {part.x.n_examples:,} examples of {part.x_name}", part.y_name
         )
     if values.dtype.kind == "b":
-        return values.astype(np.int64)
+        return values.astype(np.str_)  # "False" and "True", as in tables
     if values.dtype.kind == "f":
         bad_row = find_bad_row(values)
         if bad_row is not None:
@@ -156,7 +156,8 @@ def _list_classes(
     training_name: PartName = "all" if "all" in raw_parts else "train"
     if training_name == "train" and labels["train"] is None:
         if "val" not in raw_parts:
-            raise InputError("is missing: T is chosen on it, and training examples without labels cannot give it", "val")
+            message = "is missing: T is chosen on it, and training examples without labels cannot give it"
+            raise InputError(message, "val")
         training_name = "val"  # An unlabelled transfer set: the classes are those of the validation part.
     for name, values in labels.items():
         if values is None and name != "train":

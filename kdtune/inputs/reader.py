@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +76,11 @@ class InputReader:
         """Add a sentence for the user, unless it is there already."""
         if note not in self.notes:
             self.notes.append(note)
+
+    def add_notes(self, notes: Iterable[str]) -> None:
+        """Add several sentences, each once."""
+        for note in notes:
+            self.add_note(note)
 
     def read_once(self, key: Hashable, read: Callable[[], Result]) -> Result:
         """Return what ``read`` returned, or raise what it raised, when this key was first asked for."""

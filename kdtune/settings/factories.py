@@ -38,6 +38,7 @@ class FactoryShape(UnlayeredShape):
     args: dict[str, Any] = Field(default_factory=dict)
     version: str | None = None
     _search_folders: list[str] = PrivateAttr(default_factory=list)
+    _source_version: str | None = PrivateAttr(None)  # of the code as it was when the sweep was checked
 
     @property
     def search_folders(self) -> list[Path]:
@@ -45,7 +46,19 @@ class FactoryShape(UnlayeredShape):
         return list(map(Path, self._search_folders))
 
     def load_factory(self) -> Callable[..., Any]:
-        """Import the factory; InputError says why it cannot be imported."""
+        """Import the factory.
+
+        Raises
+        ------
+        InputError
+            If it cannot be imported, or its source has changed since the sweep was checked: what it would train now
+            has another id.
+        """
+        if self._source_version is not None:
+            now = describe_version(self.factory, self.search_folders).version
+            if now != self._source_version:
+                module = self.factory.partition(":")[0]
+                raise InputError(f"{module} was changed while the sweep ran; run the same command again")
         return load_factory(self.factory, self.search_folders)
 
     def to_columns(self) -> dict[str, Any]:
@@ -73,6 +86,7 @@ class FactoryShape(UnlayeredShape):
             self._check(reader)
         except InputError as error:
             raise make_rule_error(str(error), error.setting or "factory") from None
+        self._source_version = version
         if self.version is None:
             self.version = version
         return self
@@ -174,10 +188,18 @@ class ImageInputs(Settings):
     """How a teacher sees the images of a folder: at a size of its own, with its own normalisation of the channels."""
 
     size: Annotated[WholeNumber, Field(ge=1, le=10_000)]
-    mean: list[float] = Field(default_factory=lambda: [0.0, 0.0, 0.0], min_length=3, max_length=3)
+    # One number for each channel: three for RGB, one for grayscale.
+    mean: list[float] = Field(default_factory=lambda: [0.0, 0.0, 0.0], min_length=1, max_length=3)
     std: list[Annotated[float, Field(gt=0)]] = Field(
-        default_factory=lambda: [1.0, 1.0, 1.0], min_length=3, max_length=3
+        default_factory=lambda: [1.0, 1.0, 1.0], min_length=1, max_length=3
     )
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> ImageInputs:
+        if len(self.mean) != len(self.std) or len(self.mean) == 2:
+            message = f"has {len(self.std)} numbers, and mean {len(self.mean)}; both have 3 for RGB, or 1 for grayscale"
+            raise make_rule_error(message, "std")
+        return self
 
 
 class TeacherModule(ModuleShape):
@@ -209,7 +231,7 @@ class TeacherModule(ModuleShape):
 
     def get_own_input_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of one example as this module sees it."""
-        return input_shape if self.inputs is None else (3, self.inputs.size, self.inputs.size)
+        return input_shape if self.inputs is None else (len(self.inputs.mean), self.inputs.size, self.inputs.size)
 
     def list_file_hashes(self) -> dict[str, Any]:
         """Return the hash of its weights, if it has a file of them."""

@@ -13,8 +13,9 @@ from kdtune.inputs.assemble import assemble_data
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import GivenData, PartName
 from kdtune.inputs.reader import InputReader
+from kdtune.inputs.scale_notes import note_forms
 from kdtune.settings.base import EXCLUDE_FROM_HASH, Settings, WholeNumber, exclude_from_hash_while
-from kdtune.settings.given import N_IMAGE_DIMENSIONS, GivenDataset, Scale, name_after_path
+from kdtune.settings.given import GivenDataset, Scale, name_after_path
 
 
 class SplitFiles(Settings):
@@ -42,7 +43,7 @@ class Arrays(GivenDataset):
         paths = self._list_paths()
         key = ("arrays", self.file, tuple(paths.items()), self.n_classes or None)
         given = reader.read_once(key, lambda: self._read(reader, paths))
-        self._note_forms(reader, given)
+        reader.add_notes(note_forms(given, is_scaled=self.scale is not None))
         return given
 
     def get_default_name(self) -> str:
@@ -78,18 +79,6 @@ class Arrays(GivenDataset):
         else:
             raw_parts = read_array_parts(paths, reader.locate, reader.inputs_folder)
         return assemble_data(raw_parts, reader.inputs_folder, self.n_classes or None)
-
-    def _note_forms(self, reader: InputReader, given: GivenData) -> None:
-        """Note what may not be what the user meant: unscaled pixels, and images whose channels come last."""
-        shape = given.input_shape
-        x = next(iter(given.parts.values())).x
-        if getattr(x, "dtype", "") == "uint8" and self.scale is None:
-            reader.add_note("The examples are whole numbers up to 255, used as they are; `scale: 255` divides them.")
-        if len(shape) == N_IMAGE_DIMENSIONS and shape[-1] in (1, 3) and shape[0] not in (1, 3):
-            reader.add_note(
-                f"Examples of {shape[0]} x {shape[1]} x {shape[2]} are read as {shape[0]} channels of {shape[1]} x "
-                f"{shape[2]} pixels; if channels come last, save np.moveaxis(x, -1, 1) instead."
-            )
 
 
 def insert_kind(value: Any) -> Any:

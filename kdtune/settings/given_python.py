@@ -10,6 +10,7 @@ from pydantic import Field
 from kdtune.inputs.given_data import GivenData
 from kdtune.inputs.python_data import read_python_data
 from kdtune.inputs.reader import InputReader
+from kdtune.inputs.scale_notes import note_forms
 from kdtune.settings.base import EXCLUDE_FROM_HASH, WholeNumber, exclude_from_hash_while
 from kdtune.settings.given import GivenDataset, Scale
 from kdtune.settings.given_tables import Impute
@@ -34,7 +35,7 @@ class PythonData(GivenDataset):
         """Call the factory, once for all variants that have the same arguments."""
         arguments = json.dumps(self.args, sort_keys=True)
         key = ("python", self.factory, arguments, self.target, tuple(self.drop), self.impute, self.n_classes)
-        return reader.read_once(
+        given = reader.read_once(
             key,
             lambda: read_python_data(
                 self.factory,
@@ -48,6 +49,8 @@ class PythonData(GivenDataset):
                 n_classes=self.n_classes or None,
             ),
         )
+        reader.add_notes(note_forms(given, is_scaled=self.scale is not None))
+        return given
 
     def get_default_name(self) -> str:
         """Return the function's name without what loaders are called by."""

@@ -71,12 +71,11 @@ def replace_dropout(module: nn.Module) -> tuple[nn.Module, MaskQueue]:
     """
     masked_module = copy.deepcopy(module)
     queue = MaskQueue()
-    masked_by_id: dict[int, nn.Module] = {}
     for part in list(masked_module.modules()):
         for name, child in part._modules.items():  # not `named_children`: it lists a shared layer once
             if isinstance(child, _DropoutNd) and type(child) in DROPOUTS and child.p < 1:
-                masked_child = MaskedDropout(child.p, queue, DROPOUTS[type(child)]) if child.p else nn.Identity()
-                part._modules[name] = masked_by_id.setdefault(id(child), masked_child)
+                masked_child = MaskedDropout(child.p, queue, DROPOUTS[type(child)])
+                part._modules[name] = masked_child if child.p else nn.Identity()
     return masked_module, queue
 
 

@@ -1,0 +1,37 @@
+"""Notes on arrays that are used as they are, where users mostly mean something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kdtune.inputs.arrays import ArrayInput, open_array
+from kdtune.inputs.given_data import GivenData
+
+N_LOOKED_AT = 10_000  # rows whose values are looked at
+# Networks with Glorot-uniform weights train badly on larger values; standardised ones hardly reach this.
+LARGE_VALUE = 20
+N_IMAGE_DIMENSIONS = 3
+
+
+def note_forms(given: GivenData, is_scaled: bool) -> Iterator[str]:
+    """Yield a sentence for values that are large and not scaled, and for images whose channels seem to come last."""
+    x = next(iter(given.parts.values())).x
+    if not isinstance(x, ArrayInput):
+        return
+    if not is_scaled:
+        largest = float(np.abs(np.asarray(open_array(x)[:N_LOOKED_AT], np.float64)).max())
+        if x.dtype == "uint8":
+            yield "The examples are whole numbers up to 255, used as they are; `scale: 255` divides them."
+        elif largest > LARGE_VALUE:
+            yield (
+                f"Features reach {largest:,.4g} and are used as they are; `scale: standard` gives each feature mean 0 and "
+                f"variance 1, with which networks train better."
+            )
+    shape = given.input_shape
+    if len(shape) == N_IMAGE_DIMENSIONS and shape[-1] in (1, 3) and shape[0] not in (1, 3):
+        yield (
+            f"Examples of {shape[0]} x {shape[1]} x {shape[2]} are read as {shape[0]} channels of {shape[1]} x "
+            f"{shape[2]} pixels; if channels come last, save np.moveaxis(x, -1, 1) instead."
+        )
