@@ -96,7 +96,8 @@ def read_and_answer(
         If the table cannot be read or understood, or has no results.
     """
     path = Path(locate_table(str(source))) if isinstance(source, (str, Path)) else None
-    table, cell_columns, notes, measure, reserve, select = read_table(source if path is None else path, options)
+    read = read_table(source if path is None else path, options)
+    table, cell_columns, notes, measure, reserve, select, facts = read
     has_results = not set(RESULT_COLUMNS).isdisjoint(table.columns)
     if not needs_students and has_results and not has_students(table):
         return AnsweredTable(path, table, None, notes, options)
@@ -108,7 +109,7 @@ def read_and_answer(
             f"No --margin was given, so it is not said which T are within a margin of the best. For that, add --margin "
             f"with the difference of {measure.name} that does not matter, such as 0.01.",
         ]
-    answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes, select)
+    answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes, select, facts)
     if reserve:
         answer = replace(answer, reserve=f"{reserve} {answer.reserve}".strip())
     return AnsweredTable(path, table, answer, notes, options)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,32 @@ from kdtune.columns import COLUMN_TYPES, DETAIL_TYPES, DIVERGED, DONE, ERROR, FA
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import classify_read_errors, convert_os_errors
 
-# In the metadata of a file: versions of software, and the measure that T is chosen by. A frame has the latter, too.
-_VERSIONS_KEY = b"kdtune"
+# In the metadata of a file: versions of software, the measure that T is chosen by, and what an answer must say beside
+# it. A frame has the latter two in its ``attrs``.
+_VERSIONS_KEY = "kdtune"
 _SELECT_KEY = "kdtune.select"
+_FACTS_KEY = "kdtune.answer"
+
+# How replicates redraw the data: they are generated anew, or all splits of one set are drawn anew, or only the cut
+# between training and validation data is.
+GENERATED = "generated"
+SPLIT = "split"
+VALIDATION = "validation"
+
+
+@dataclass(frozen=True)
+class AnswerFacts:
+    """What an answer must say that the rows of a table do not tell.
+
+    Attributes
+    ----------
+    data_redraws : how the replicates redraw the data (``GENERATED``, ``SPLIT``, ``VALIDATION``) -> the names of the data
+        sets that they redraw so.
+    notes : sentences about the data and the teacher that the answer needs.
+    """
+
+    data_redraws: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def rows_to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -192,11 +216,16 @@ def stamp_versions(table: pa.Table, versions: Mapping[str, str]) -> pa.Table:
 
 def stamp_select(table: pa.Table, select: str) -> pa.Table:
     """Note in a table's metadata the measure that T is chosen by: a key of ``VALIDATION_MEASURES``."""
-    return _add_metadata(table, _SELECT_KEY.encode(), select)
+    return _add_metadata(table, _SELECT_KEY, select)
 
 
-def _add_metadata(table: pa.Table, key: bytes, value: str) -> pa.Table:
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), key: value.encode()})
+def _add_metadata(table: pa.Table, key: str, value: str) -> pa.Table:
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), key.encode(): value.encode()})
+
+
+def stamp_facts(table: pa.Table, facts: AnswerFacts) -> pa.Table:
+    """Note in a table's metadata what an answer must say beside its rows."""
+    return _add_metadata(table, _FACTS_KEY, json.dumps(asdict(facts)))
 
 
 def find_select(source: Any) -> str | None:
@@ -205,16 +234,30 @@ def find_select(source: Any) -> str | None:
     Frames that kdtune returns have it in their ``attrs``, which pandas writes into Parquet files as well. It is None
     if the table does not say it, and whatever the table says if that is no measure.
     """
+    return _find_metadata(source, _SELECT_KEY)
+
+
+def find_facts(source: Any) -> AnswerFacts | None:
+    """Return what an answer must say beside a table's rows, from where ``find_select`` looks; None if it is not said."""
+    try:
+        facts = json.loads(_find_metadata(source, _FACTS_KEY) or "null")
+        redraws = {str(kind): [str(name) for name in names] for kind, names in facts["data_redraws"].items()}
+        return AnswerFacts(redraws, [str(note) for note in facts["notes"]])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _find_metadata(source: Any, key: str) -> str | None:
     if isinstance(source, pd.DataFrame):
-        select = source.attrs.get(_SELECT_KEY)
-        return None if select is None else str(select)
+        value = source.attrs.get(key)
+        return None if value is None else str(value)
     try:
         schema = pq.read_schema(source) if isinstance(source, Path) else getattr(source, "schema", None)
         metadata = getattr(schema, "metadata", None) or {}
-        if _SELECT_KEY.encode() in metadata:
-            return str(metadata[_SELECT_KEY.encode()].decode(errors="replace"))
+        if key.encode() in metadata:
+            return str(metadata[key.encode()].decode(errors="replace"))
         attributes = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
-        return str(attributes[_SELECT_KEY]) if _SELECT_KEY in attributes else None
+        return str(attributes[key]) if key in attributes else None
     except (OSError, ValueError, TypeError, pa.ArrowException):
         return None
 
@@ -223,7 +266,7 @@ def read_versions(path: Path) -> dict[str, str]:
     """Read the versions of the software that made a table from its file; nothing if the file does not say."""
     try:
         metadata = pq.read_schema(path).metadata or {}
-        versions = json.loads(metadata.get(_VERSIONS_KEY, b"{}"))
+        versions = json.loads(metadata.get(_VERSIONS_KEY.encode(), b"{}"))
         return {str(name): str(version) for name, version in versions.items()}
     except (OSError, ValueError, AttributeError, pa.ArrowException):
         return {}
@@ -234,9 +277,10 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     # An index that pandas wrote is read as an ordinary column, and dropped if it only numbers rows.
     table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    select = find_select(table)
-    if select is not None:
-        frame.attrs[_SELECT_KEY] = select
+    for key in (_SELECT_KEY, _FACTS_KEY):
+        value = _find_metadata(table, key)
+        if value is not None:
+            frame.attrs[key] = value
     for name in table.column_names:
         if table[name].type == INTEGER and table[name].null_count:
             frame[name] = table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype())

@@ -83,9 +83,7 @@ def test_the_ids_depend_on_the_content_alone(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for name in ("train_x", "train_y", "test_x", "test_y"):
         (tmp_path / "elsewhere" / f"{name}.npy").write_bytes((tmp_path / f"{name}.npy").read_bytes())
-    moved = {
-        split: {letter: f"elsewhere/{split}_{letter}.npy" for letter in "xy"} for split in ("train", "test")
-    }
+    moved = {split: {letter: f"elsewhere/{split}_{letter}.npy" for letter in "xy"} for split in ("train", "test")}
     assert list_ids(moved) == ids
     splits = {f"{letter}_{split}": arrays[f"{split}_{letter}"] for split in ("train", "test") for letter in "xy"}
     np.savez(tmp_path / "all.npz", **splits)

@@ -276,9 +276,7 @@ def test_a_trained_module_is_used_as_it_is(tmp_path):
 def test_outputs_in_one_archive(tmp_path):
     arrays = write_arrays(tmp_path)
     np.savez(tmp_path / "z.npz", train=arrays["train_z"], test=arrays["test_z"])
-    (teacher,) = train_teachers(
-        tmp_path, teacher={"kind": "logits", "outputs": {"train": "z.npz", "test": "z.npz"}}
-    )
+    (teacher,) = train_teachers(tmp_path, teacher={"kind": "logits", "outputs": {"train": "z.npz", "test": "z.npz"}})
     np.testing.assert_array_equal(teacher.logits["test"], arrays["test_z"])
 
 

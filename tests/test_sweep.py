@@ -32,7 +32,7 @@ from kdtune.run.live_table import MIN_SECONDS_BETWEEN_WRITES, LiveTable
 from kdtune.run.progress import Progress
 from kdtune.run.sweep import SweepListener
 from kdtune.spec.load import load_spec
-from kdtune.table import rows_to_arrow
+from kdtune.table import AnswerFacts, rows_to_arrow
 from kdtune.train.rows import make_row
 from tests.conftest import write_small
 from tests.folders import assert_same_rows, parts, table, train_alone
@@ -174,7 +174,7 @@ def test_the_table_on_disk_gets_rows_that_came_soon_after_a_write(plan, tmp_path
     store = Store(tmp_path, "small")
     store.folder.mkdir()
     small = plan()
-    listener = SweepListener(LiveTable(store, small, rows_to_arrow([]), "num_error"), Progress(None))
+    listener = SweepListener(LiveTable(store, small, rows_to_arrow([]), "num_error", AnswerFacts()), Progress(None))
     pack = small.packs[0]
     listener.on_rows_finished(rows_to_arrow([make_row(network) for network in pack.networks]))
     listener.on_tick()

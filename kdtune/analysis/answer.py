@@ -26,6 +26,7 @@ from kdtune.analysis.factor_effects import FactorEffect
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
 from kdtune.analysis.incomplete_cells import describe_incomplete_cells
 from kdtune.analysis.optimum import FLAT
+from kdtune.analysis.redraws import Redraws, find_redraws
 from kdtune.analysis.selection_measure import (
     MEASURE_NAMES,
     Measure,
@@ -36,18 +37,15 @@ from kdtune.analysis.single_replicates import describe_single_replicates
 from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame
 from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.columns import (
-    DATA_SEED,
     DONE,
     MODEL,
     NUM_ERROR,
-    REPLICATE,
     STATUS,
     STUDENT,
-    STUDENT_SEED,
-    TEACHER_SEED,
     VALIDATION_MEASURES,
 )
 from kdtune.errors import RequestError
+from kdtune.table import AnswerFacts
 from kdtune.text import describe_value
 
 
@@ -89,7 +87,7 @@ class Answer:
     cell_columns: list[str]  # the columns that name a cell
     selection_measure: str  # the measure that T is chosen by
     margins: Margins
-    redrawn_parts: list[str]  # the parts that are random in each replicate, which intervals account for
+    redraws: Redraws  # what is random in each replicate, which intervals account for
     cells_without_results: list[str]  # the cells in which no T is complete in any replicate, in words
     side_settings: SideSettings  # the settings that do not name the cells
     measure: Measure | None = None  # what T is chosen by, if the user names a measure of a table from elsewhere
@@ -134,6 +132,11 @@ class Answer:
     def is_paired(self) -> bool:
         """Whether replicates pair the runs of different temperatures; otherwise each run is independent."""
         return all(cell.is_paired for cell in self.cells)
+
+    @property
+    def redrawn_parts(self) -> list[str]:
+        """The parts that are random in each replicate, in words, which intervals account for."""
+        return self.redraws.parts
 
     @property
     def criterion(self) -> str:
@@ -184,6 +187,7 @@ def analyze_table(
     measure: Measure | None = None,
     reading_notes: Sequence[str] = (),
     select: str = NUM_ERROR,
+    facts: AnswerFacts | None = None,
 ) -> Answer:
     """Analyze a table with the columns of ``kdtune.columns``.
 
@@ -195,6 +199,7 @@ def analyze_table(
     measure : What T is chosen by, if the user names a measure; the table has it as ``SCORE``.
     reading_notes : How the table was understood, for whoever reads the answer.
     select : What T is chosen by otherwise: a key of ``VALIDATION_MEASURES``.
+    facts : What the table says beside its rows, if it does.
 
     Raises
     ------
@@ -225,7 +230,7 @@ def analyze_table(
         cell_columns=cell_columns,
         selection_measure=measure_column,
         margins=margins,
-        redrawn_parts=find_redrawn_parts(table),
+        redraws=find_redraws(table, facts),
         cells_without_results=[cell.describe() for cell in all_cells if not cell.replicates],
         side_settings=find_side_settings(table, cell_columns),
         measure=measure,
@@ -244,20 +249,3 @@ def _describe_missing_cells(table: pd.DataFrame, measure: str) -> str:
         "no setting can be analyzed: in each of them so many runs are missing that no replicate has all temperatures "
         "that are left; train the missing runs, or take other replicates"
     )
-
-
-def find_redrawn_parts(table: pd.DataFrame) -> list[str]:
-    """Return which parts of a sweep are random in each replicate: data set, teacher, student; of unpaired runs none."""
-    seed_columns = {"data set": DATA_SEED, "teacher": TEACHER_SEED, "student": STUDENT_SEED}
-    known_columns = {part: column for part, column in seed_columns.items() if column in table.columns}
-    students = table.loc[table[MODEL] == STUDENT, [REPLICATE, *known_columns.values()]]
-    if students[REPLICATE].isna().all():
-        return []
-    first_students = students[students[REPLICATE] == students[REPLICATE].min()]
-    last_students = students[students[REPLICATE] == students[REPLICATE].max()]
-    parts = []
-    for part, column in known_columns.items():
-        first_seeds, last_seeds = set(first_students[column].dropna()), set(last_students[column].dropna())
-        if first_seeds and first_seeds.isdisjoint(last_seeds):
-            parts.append(part)
-    return parts

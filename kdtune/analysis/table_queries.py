@@ -15,6 +15,7 @@ from kdtune.columns import (
     HARD_WEIGHT,
     ID,
     LABEL,
+    LOGIT_STD,
     MODEL,
     N_LABEL,
     NUM_ERROR,
@@ -23,7 +24,9 @@ from kdtune.columns import (
     RESULT_COLUMNS,
     SEEN,
     SHIFT_COLUMNS,
+    SOFTMAX_ENTROPY,
     STATUS,
+    TEACHER,
     TEMP,
     TRANSFER,
     VAL_NUM_ERROR,
@@ -113,6 +116,8 @@ def _choose_columns(table: pd.DataFrame, select: str) -> list[str]:
         names.append("architecture")
     names += [*_MAIN_SETTINGS, *find_cell_columns(table), REPLICATE]
     names += _RESULTS_BY_CLASS if SEEN in table.columns else results
+    if SEEN not in table.columns and (table[MODEL] == TEACHER).all():
+        names += [LOGIT_STD, SOFTMAX_ENTROPY]  # what T acts on, which only teachers have
     existing_names = [name for name in dict.fromkeys(names) if name in table.columns]
     return [name for name in existing_names if name == STATUS or table[name].notna().any()]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from kdtune.inputs.arrays import store_array
 from kdtune.inputs.convert_data import ExamplesAndLabels, PythonData, convert_data
@@ -151,7 +152,15 @@ def _describe_frames(settings: dict[str, Any], inputs_folder: Path) -> Described
 
 
 def store_table(frame: pd.DataFrame, inputs_folder: Path) -> str:
-    """Keep a table in memory, and return the path that its file will have."""
-    path = str((inputs_folder / f"{hash_frame(frame)}.parquet").absolute())
+    """Keep a table in memory, and return the path that its file will have; InputError if it cannot be written."""
+    try:
+        pa.Table.from_pandas(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError) as error:
+        raise InputError(f"cannot be written as a table: {' '.join(str(error).split())}") from None
+    try:
+        content = hash_frame(frame)
+    except TypeError as error:
+        raise InputError(f"cannot be written as a table: {error}; give numbers and text") from None
+    path = str((inputs_folder / f"{content}.parquet").absolute())
     keep_in_memory(path, frame)
     return path

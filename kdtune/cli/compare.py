@@ -17,6 +17,7 @@ from kdtune.text import NOTHING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kdtune.analysis.redraws import Redraws
     from kdtune.foreign.options import ReadingOptions
 
 RANKS = """
@@ -37,7 +38,6 @@ def compare(results: str, reference: str, output: Path | None, **options: Any) -
     RESULTS is a sweep's folder, its name under results/, or a table from elsewhere that has the column n_test (the
     number of test examples) and the settings of the published networks.
     """
-    from kdtune.analysis.answer import find_redrawn_parts
     from kdtune.analysis.published_figures import (
         compare_rankings,
         compare_with_published,
@@ -49,7 +49,7 @@ def compare(results: str, reference: str, output: Path | None, **options: Any) -
     published = read_published(reference)
     refuse_table_itself(results, output)
     warn_of_stale_table(results)
-    table, per_class = _read_networks(results, take_reading_options(options))
+    table, per_class, redraws = _read_networks(results, take_reading_options(options))
     matches = match_networks(table, per_class, published)
     unmatched = published.drop([match.figure.name for match in matches])["network"]
     if Path(reference).suffix and unmatched.any():
@@ -60,7 +60,7 @@ def compare(results: str, reference: str, output: Path | None, **options: Any) -
     if output:
         export_table(comparison, choose_format(output), output)
     notes = [note for note in dict.fromkeys(comparison["note"]) if note]
-    redrawn = _describe_redrawn(find_redrawn_parts(table))
+    redrawn = redraws.describe("their range covers that alone")
     click.echo(f"Errors on the test split. Here: the mean over replicates{redrawn},\n"
                "the lowest and the highest, and where one more run would lie with 95 % probability.")  # fmt: skip
     print_table(_format_comparison(comparison, notes), 3)
@@ -75,8 +75,8 @@ def compare(results: str, reference: str, output: Path | None, **options: Any) -
         click.echo(f"Wrote {output}", err=True)
 
 
-def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Return a table of networks, and their errors by class if a sweep recorded them.
+def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame, pd.DataFrame | None, Redraws]:
+    """Return a table of networks, their errors by class if a sweep recorded them, and what its replicates redraw.
 
     Raises
     ------
@@ -84,6 +84,7 @@ def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame,
         If the table lacks the number of test examples, without which errors cannot be compared, or its errors are
         rates.
     """
+    from kdtune.analysis.redraws import find_redraws
     from kdtune.analysis.table_files import locate_table, read_details
     from kdtune.columns import ID, N_TEST, NUM_ERROR, REPLICATE
     from kdtune.foreign.door import read_table
@@ -102,7 +103,8 @@ def _read_networks(results: str, options: ReadingOptions) -> tuple[pd.DataFrame,
     if table[REPLICATE].isna().all():
         table = table.assign(**{REPLICATE: range(len(table))})
     is_sweep = locate_table(results).name == "table.parquet" and ID in table.columns
-    return table, read_details(results, "per_class.parquet") if is_sweep else None
+    per_class = read_details(results, "per_class.parquet") if is_sweep else None
+    return table, per_class, find_redraws(table, read.facts)
 
 
 def _refuse_rates(results: str, table: pd.DataFrame) -> None:
@@ -119,11 +121,6 @@ def _refuse_rates(results: str, table: pd.DataFrame) -> None:
             f"{results}: its errors seem to be rates ({rates.iloc[0]:g}), and published figures are numbers of errors; "
             f"add a column {NUM_ERROR} with whole numbers of errors"
         )
-
-
-def _describe_redrawn(parts: list[str]) -> str:
-    """Return in parentheses what each replicate redraws, which is all that its spread can tell of."""
-    return f" (each with another {', '.join(parts)}; their range covers that alone)" if parts else ""
 
 
 def _format_comparison(comparison: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

@@ -121,8 +121,7 @@ def _describe_replicates(answer: Answer) -> str:
     """Return how many replicates the settings have, or how many unpaired runs each T has, as text."""
     if not answer.is_paired:
         return f"{_format_range(answer.curves['replicates'], 'run')} of each T"
-    redrawn = f" (each with another {', '.join(answer.redrawn_parts)})" if answer.redrawn_parts else ""
-    return _format_range(answer.t_opt["replicates"], "replicate") + redrawn
+    return _format_range(answer.t_opt["replicates"], "replicate") + answer.redraws.describe()
 
 
 def _format_range(counts: pd.Series, word: str) -> str:

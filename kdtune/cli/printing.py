@@ -28,22 +28,23 @@ NUMBER_COLUMNS = (
 def print_summary(table: Any) -> None:
     """Print, for each setting, the errors of teacher, baseline and the student at the T chosen on validation.
 
-    ``table`` is a sweep's; its ``attrs`` say by which measure T is chosen, which is printed, too.
+    ``table`` is a sweep's; its ``attrs`` say by which measure T is chosen, and how replicates redraw the data, which is
+    printed, too.
     """
     from kdtune.analysis.answer import analyze_table
     from kdtune.analysis.cells import find_cell_columns, select_first_cells
     from kdtune.analysis.printed_tables import summarize_errors, summarize_selected
     from kdtune.analysis.selection_measure import MEASURE_NAMES, has_students
     from kdtune.columns import NUM_ERROR
-    from kdtune.table import find_select
+    from kdtune.table import find_facts, find_select
 
     if not has_students(table):
         return
     cell_columns = find_cell_columns(table)
-    select = find_select(table) or NUM_ERROR
+    select, facts = find_select(table) or NUM_ERROR, find_facts(table)
     table, n_hidden = select_first_cells(table, cell_columns, MAX_SETTINGS)
     try:
-        answer = analyze_table(table, cell_columns, select=select)
+        answer = analyze_table(table, cell_columns, select=select, facts=facts)
     except RequestError as error:  # What was trained is there, whatever can be said of it.
         print_folded(f"The best T cannot be chosen: {error}")
         return
@@ -55,12 +56,12 @@ def print_summary(table: Any) -> None:
     n_keys = list(summary.columns).index("teacher")
     selected = summarize_selected(answer)
     summary = summary.join(selected)
-    means = f"means over {replicates} replicates" if replicates > 1 else "one replicate"
+    means = f"means over {replicates} replicates{answer.redraws.describe()}" if replicates > 1 else "one replicate"
     measures, choice = "Errors", "T chosen on"
     if select != NUM_ERROR:
         measures = f"Errors and {MEASURE_NAMES[select]}"
         choice = f"T chosen by {MEASURE_NAMES[select]} on"
-    click.echo(f"{measures} on the test split, {means}; {choice} the validation split:")
+    print_folded(f"{measures} on the test split, {means}; {choice} the validation split:")
     print_table(summary, n_keys)
     if n_hidden:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")

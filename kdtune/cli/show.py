@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kdtune.cli.export import choose_format, export_table, refuse_table_itself
+from kdtune.cli.folding import print_folded
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, warn_of_stale_table
-from kdtune.columns import NUM_ERROR
+from kdtune.columns import BASELINE, MODEL, NUM_ERROR, STUDENT, TEACHER
 from kdtune.errors import RequestError
 from kdtune.text import pluralize
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("results")
 @click.option("-c", "--columns", help="Columns to show, separated by commas; 'all' shows every column.")
+@click.option("-m", "--model", type=click.Choice([TEACHER, BASELINE, STUDENT]),
+              help="Show only networks of this kind; teachers with what T acts on. \"student\" is the baseline.")  # fmt: skip
 @click.option("-w", "--where", help="Rows to show, as in \"model == 'teacher' and width > 20\".")
 @click.option("-s", "--sort", help="Columns to sort by, separated by commas; -NAME sorts in descending order.")
 @click.option(
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 def show(
     results: str,
     columns: str | None,
+    model: str | None,
     where: str | None,
     sort: str | None,
     rows: int,
@@ -59,9 +63,10 @@ def show(
     With --per-class the table has the columns label (the class), n (test examples), num_error, accuracy and seen (was
     the network trained on that class?), as in --where "not seen".
     """
+    from kdtune.analysis.redraws import find_redraws
     from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
-    from kdtune.foreign.door import is_sweep_table, read_plain_table
+    from kdtune.foreign.door import find_table_facts, is_sweep_table, read_plain_table
     from kdtune.table import find_select
 
     file_format = chosen_format or (choose_format(output) if output else "table")
@@ -70,6 +75,11 @@ def show(
     for note in notes:
         click.echo(note, err=True)
     is_sweep = is_sweep_table(table)
+    redraws = find_redraws(table, find_table_facts(locate_table(results), table)).text if is_sweep else ""
+    if model is not None:
+        if MODEL not in table.columns:
+            raise RequestError(f"{results}: --model needs a column {MODEL!r}; --where selects rows by other columns")
+        table = table[table[MODEL] == model]
     if per_class:
         if not is_sweep:
             raise RequestError(f"{results}: --per-class needs the folder of a sweep of kdtune, which records classes")
@@ -81,6 +91,8 @@ def show(
         click.echo("No rows match.", err=True)
     if file_format == "table" and output is None:
         _print_rows(table, rows)
+        if redraws:
+            print_folded(f"Each replicate has {redraws}.", err=True)
     elif file_format == "parquet" and output is None and sys.stdout.isatty():
         raise RequestError("Parquet cannot be printed on a terminal; write it to a file with -o FILE.parquet")
     else:

@@ -87,6 +87,7 @@ def _write_cell(settings: Mapping[str, Any]) -> str:
     """Write the settings of a cell as options."""
     texts = []
     for name, value in settings.items():
-        text = "none" if value is None or value != value else format_number(value)  # noqa: PLR0124 - NaN differs from itself
+        is_null = value is None or value != value  # NaN differs from itself.
+        text = "none" if is_null else format_number(value)
         texts.append(f"--cell {shlex.quote(f'{name}={text}')}")
     return " ".join(texts)

@@ -13,11 +13,13 @@ import pandas as pd
 from kdtune.analysis.column_values import to_numbers, to_text_id
 from kdtune.analysis.comparisons import TemperatureCurves
 from kdtune.analysis.optimum import CellOptimum
+from kdtune.analysis.redraws import know_earlier_data
 from kdtune.analysis.table_files import locate_table
 from kdtune.analysis.table_queries import select_rows
 from kdtune.analysis.test_split import ChoiceResult
 from kdtune.columns import (
     DATA_SEED,
+    DATASET,
     ID,
     MODEL,
     N_PARAMS,
@@ -39,7 +41,7 @@ from kdtune.foreign.roles import SETTING_SUFFIX
 from kdtune.foreign.selection_notes import describe_selection
 from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
 from kdtune.foreign.unclear_columns import refuse_doubtful_numbers
-from kdtune.table import find_select
+from kdtune.table import AnswerFacts, find_facts, find_select
 from kdtune.text import suggest_nearest
 
 # The column names of an answer's frames and printed tables: a setting must have another name.
@@ -71,6 +73,7 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
         If there is no table, or it cannot be understood.
     """
     frame, notes, doubts = _read_plain_columns(source)
+    facts = find_table_facts(source, frame)
     if options.where:
         n_rows = len(frame)
         frame = select_rows(frame, options.where).reset_index(drop=True)
@@ -80,7 +83,24 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
     refuse_doubtful_numbers(frame.columns, doubts, options)
     if options.measure is None:
         options = replace(options, select=_find_select(source, options))
-    return standardize_table(frame, options, notes)
+    read = standardize_table(frame, options, notes)
+    return read if facts is None else read._replace(facts=facts, notes=[*read.notes, *facts.notes])
+
+
+def find_table_facts(source: Any, frame: pd.DataFrame) -> AnswerFacts | None:
+    """Return what an answer must say beside the rows of a sweep's table; None for a table from elsewhere.
+
+    Parameters
+    ----------
+    source : A sweep's folder, its name under results/, a file or a frame.
+    frame : The plain columns that were read from it.
+    """
+    if not is_sweep_table(frame):
+        return None
+    facts = find_facts(locate_table(str(source)) if isinstance(source, (str, Path)) else source)
+    if facts is None and DATASET in frame.columns:
+        return know_earlier_data(frame[DATASET])
+    return facts
 
 
 def _find_select(source: Any, options: ReadingOptions) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from kdtune.analysis.selection_measure import Measure, check_select
 from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR
 from kdtune.errors import RequestError
+from kdtune.table import AnswerFacts
 from kdtune.text import describe_value
 
 REPEATS = ("once", "keep")
@@ -91,3 +92,4 @@ class ReadTable(NamedTuple):
     measure: Measure | None = None  # None for errors
     reserve: str = ""  # why the settings may be wrong, and what to type then
     select: str = NUM_ERROR  # what T is chosen by, if the user names no measure
+    facts: AnswerFacts | None = None  # what the table says beside its rows; None for one from elsewhere

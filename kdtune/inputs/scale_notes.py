@@ -26,8 +26,8 @@ def note_forms(given: GivenData, is_scaled: bool) -> Iterator[str]:
             yield "The examples are whole numbers up to 255, used as they are; `scale: 255` divides them."
         elif largest > LARGE_VALUE:
             yield (
-                f"Features reach {largest:,.4g} and are used as they are; `scale: standard` gives each feature mean 0 and "
-                f"variance 1, with which networks train better."
+                f"Features reach {largest:,.4g} and are used as they are; `scale: standard` gives each feature mean 0 "
+                f"and variance 1, with which networks train better."
             )
     shape = given.input_shape
     if len(shape) == N_IMAGE_DIMENSIONS and shape[-1] in (1, 3) and shape[0] not in (1, 3):

@@ -15,6 +15,8 @@ ALIGNMENT = 16
 # A stack of networks reads and writes less than this in a training step, or it outgrows the cache. On a
 # server processor the fastest stacks had between 3 MB, with quiet neighbours, and 8 MB, with busy ones.
 STACK_BYTES = 6 << 20
+# A stack of modules of the user's may outgrow the cache: its steps are many small calls, which more members share.
+MODULE_STACK_BYTES = 16 << 20
 
 
 def round_up_to_alignment(n: int) -> int:

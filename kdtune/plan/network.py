@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kdtune.plan.identity import DATA_SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
-from kdtune.plan.memory_estimate import FLOAT32_BYTES, STACK_BYTES, estimate_training_bytes, round_up_to_alignment
+from kdtune.plan.memory_estimate import FLOAT32_BYTES, MODULE_STACK_BYTES, STACK_BYTES, estimate_training_bytes, round_up_to_alignment
 from kdtune.settings import Dataset, Distill, Layer, ModuleFacts, Shape, Train
 
 Model = Literal["teacher", "student", "distilled_student"]
@@ -118,7 +118,11 @@ class Network:
     @property
     def stack_size(self) -> int:
         """How many networks like this one train fastest as one stack on a CPU."""
-        if not self.shape.is_faster_stacked or (self.facts and self.facts.reason_alone is not None):
+        if self.facts is not None:
+            if self.facts.reason_alone is not None or self.facts.has_convolutions:
+                return 1
+            return max(1, MODULE_STACK_BYTES // self.training_bytes)
+        if not self.shape.is_faster_stacked:
             return 1
         return max(1, STACK_BYTES // self.training_bytes)
 

@@ -28,6 +28,7 @@ from kdtune.analysis.table_terms import (
     has_several_runs,
     judge_test_errors,
 )
+from kdtune.analysis.teacher_softness import describe_softness
 from kdtune.columns import (
     ACCURACY,
     BALANCED_ERROR,
@@ -118,7 +119,7 @@ def write_report(
         is_paired=answer.is_paired,
         pairing=describe_pairing(answer),
         units={"errors": name_unit(is_percent), "differences": name_difference_unit(is_percent)},
-        redrawn_parts=answer.redrawn_parts,
+        redraws=answer.redraws,
         criterion=answer.criterion,
         extremum=answer.extremum,
         notes=[*answer.reading_notes, *answer.matching_notes],
@@ -138,6 +139,9 @@ def _collect_frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFra
         "settings": printed_tables.format_optima(answer),
         "failures": _count_failures(table),
     }
+    softness = describe_softness(table)
+    if len(softness):
+        frames["softness"] = softness
     optional_frames = {}
     if not answer.selected_test.empty:
         frames["selected"] = printed_tables.format_test_errors(answer, answer.test_measure)

@@ -146,9 +146,7 @@ def _read_table_ids(folder: Path) -> list[str]:
     return ids
 
 
-def prune_students(
-    store: Store, rows: pa.Table, best_only: bool, removable_ids: Container[str] | None = None
-) -> int:
+def prune_students(store: Store, rows: pa.Table, best_only: bool, removable_ids: Container[str] | None = None) -> int:
     """Remove the weights of students that are not to be kept, and return how many of those to be kept have none.
 
     Weights are written when a student is trained: one that was trained without keeping them has none.

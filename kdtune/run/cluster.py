@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import ray
 
@@ -24,7 +25,9 @@ from kdtune.run.start_ray import start_ray
 
 
 @contextmanager
-def connect_to_ray(address: str | None, cpus: int, verbose: bool = False) -> Iterator[list[NodeSize]]:
+def connect_to_ray(
+    address: str | None, cpus: int, verbose: bool = False, code_folder: Path | None = None
+) -> Iterator[list[NodeSize]]:
     """Connect to Ray, and restore the process's state on leaving.
 
     Yields the machines that the cluster has now; one that scales itself may have more later.
@@ -35,6 +38,8 @@ def connect_to_ray(address: str | None, cpus: int, verbose: bool = False) -> Ite
         connected to Ray already, ``address`` must name that Ray; it stays running afterwards.
     cpus : how many CPUs a Ray that is started on this machine is told of.
     verbose : whether to show what Ray prints.
+    code_folder : the user's own modules, which the workers of a cluster that is joined get; those on this machine find
+        them where they are.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def connect_to_ray(address: str | None, cpus: int, verbose: bool = False) -> Ite
                 if address is None:
                     start_ray(cpus, verbose)
                 else:
-                    join_ray(address, verbose)
+                    join_ray(address, verbose, code_folder)
                 # Ray's SIGTERM handler would end the process at once, without clean-up.
                 restore_signal_handlers(handlers)
                 yield _measure_nodes()

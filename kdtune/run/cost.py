@@ -31,6 +31,11 @@ class SweepCounts:
     """The number of packs to train, by how many networks a pack has."""
     work: float
     """Multiply-adds of training all these packs."""
+    has_unlabelled_data: bool = False
+    """Whether a data set has no labels of training examples, so that its students have no baselines."""
+    out_of_fold_teachers: int = 0
+    """The teachers that are fitted once on all training examples, and once for each fold for their soft targets."""
+    folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ def format_counts(counts: SweepCounts) -> list[str]:
     lines = [
         f"{counts.name}: {size}, for {counts.folder}",
         _format_line("teachers", f"{counts.teachers:,}", _format_students_per_teacher(counts)),
-        _format_line("baselines", f"{counts.baselines:,}"),
+        *_explain_folds(counts),
+        _format_line("baselines", f"{counts.baselines:,}", _explain_missing_baselines(counts)),
         _format_line("distilled students", f"{counts.distilled_students:,}"),
         _format_line("done already", f"{counts.networks - counts.to_train:,}"),
         _format_line("to train", f"{counts.to_train:,}", _format_packs(counts.packs_by_size)),
@@ -116,6 +122,23 @@ def _format_students_per_teacher(counts: SweepCounts) -> str:
     if min_students == max_students:
         return f"each shared by {pluralize(max_students, 'student')}"
     return f"each shared by {min_students:,} to {max_students:,} students"
+
+
+def _explain_folds(counts: SweepCounts) -> list[str]:
+    """Return the line that says how many fits soft targets out of fold take, if there are any."""
+    if not counts.out_of_fold_teachers:
+        return []
+    are_all = counts.out_of_fold_teachers == counts.teachers
+    subject = "soft targets" if are_all else f"{counts.out_of_fold_teachers:,}"
+    return [_format_line("", "", f"{subject} out of fold: {counts.folds} + 1 fits each")]
+
+
+def _explain_missing_baselines(counts: SweepCounts) -> str:
+    """Return why data sets have no baselines; empty if all have them."""
+    if not counts.has_unlabelled_data:
+        return ""
+    reason = "training examples have no labels"
+    return f"none where {reason}" if counts.baselines else f"none: {reason}"
 
 
 def _format_packs(packs_by_size: dict[int, int]) -> str:

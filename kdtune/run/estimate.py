@@ -18,6 +18,8 @@ from kdtune.run.request import Request
 from kdtune.run.resources import choose_in_process_options, count_cores, merge_resources
 from kdtune.run.shares import NodeSize, count_needed_gpus, share_cluster
 from kdtune.run.worker_options import WorkerOptions
+from kdtune.settings import SklearnTeacher
+from kdtune.spec.answer_facts import make_answer_facts
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.text import pluralize
 
@@ -40,7 +42,8 @@ def estimate_cost(request: Request) -> Iterator[str]:
     plan = plan_missing(networks, request, store, rows, options)
     for warning in store.warnings:
         yield f"warning: {warning}"
-    for note in (*spec.notes, *list_changes(store, networks, rows[ID].to_pylist())):
+    facts = make_answer_facts(spec.cases)
+    for note in (*spec.notes, *facts.notes, *list_changes(store, networks, rows[ID].to_pylist())):
         yield f"note: {note}"
     yield from format_counts(_count_networks(spec, store, plan))
     if not plan.packs:
@@ -105,7 +108,20 @@ def _count_networks(spec: SweepSpec, store: Store, plan: Plan) -> SweepCounts:
         to_train=len({network.id for network in plan.networks_to_train}),
         packs_by_size=dict(Counter(len(pack.networks) for pack in plan.packs)),
         work=plan.work,
+        has_unlabelled_data=not all(case.dataset.has_training_labels for case in spec.cases),
+        **_count_folds(plan),
     )
+
+
+def _count_folds(plan: Plan) -> dict[str, int]:
+    """Count the teachers whose soft targets are out of fold, and their folds, as ``SweepCounts`` calls them."""
+    shapes = [network.shape for network in plan.networks if network.model == TEACHER]
+    count = sum(isinstance(shape, SklearnTeacher) and shape.soft_targets == "out_of_fold" for shape in shapes)
+    if not count:
+        return {}
+    from kdtune.train.sklearn_teachers import N_FOLDS  # scikit-learn: seconds to import
+
+    return {"out_of_fold_teachers": count, "folds": N_FOLDS}
 
 
 def _estimate_disk_bytes(plan: Plan) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import ray
 
@@ -14,8 +15,13 @@ from kdtune.run.probe_cluster import Answer, probe_cluster
 from kdtune.run.ray_output import format_on_one_line, make_logging_options
 
 
-def join_ray(address: str, verbose: bool) -> None:
-    """Join a running cluster; RequestError if it does not answer or refuses this process."""
+def join_ray(address: str, verbose: bool, code_folder: Path | None = None) -> None:
+    """Join a running cluster; RequestError if it does not answer or refuses this process.
+
+    Parameters
+    ----------
+    code_folder : the user's own modules, which every worker gets; None if there are none.
+    """
     if address == AUTO:
         address = os.environ.get("RAY_ADDRESS") or AUTO  # as Ray does
     check_port_is_open(address)
@@ -34,7 +40,8 @@ def join_ray(address: str, verbose: bool) -> None:
             f"the Ray client's)"
         )
     try:
-        ray.init(address=address, **make_logging_options(verbose))
+        environment = {} if code_folder is None else {"runtime_env": {"working_dir": str(code_folder)}}
+        ray.init(address=address, **environment, **make_logging_options(verbose))
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise RequestError(f"address {address!r}: cannot join the Ray cluster: {format_on_one_line(error)}") from None
 

@@ -8,7 +8,15 @@ import pyarrow as pa
 
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
-from kdtune.table import merge_tables, select_networks, stamp_select, stamp_versions, write_table
+from kdtune.table import (
+    AnswerFacts,
+    merge_tables,
+    select_networks,
+    stamp_facts,
+    stamp_select,
+    stamp_versions,
+    write_table,
+)
 from kdtune.versions import list_versions
 
 MIN_SECONDS_BETWEEN_WRITES = 5.0
@@ -25,13 +33,15 @@ class LiveTable:
     plan : its networks choose the table's rows and their order.
     rows : the rows that are known at the start.
     select : the measure that T is chosen by.
+    facts : what an answer from the table must say beside its rows.
     """
 
-    def __init__(self, store: Store, plan: Plan, rows: pa.Table, select: str) -> None:
+    def __init__(self, store: Store, plan: Plan, rows: pa.Table, select: str, facts: AnswerFacts) -> None:
         self.path = store.table_path
         self.network_ids = [network.id for network in plan.networks]
         self.versions = list_versions()
         self.select = select
+        self.facts = facts
         self.tables = [rows]
         self.has_new_rows = False  # since the last write
         self.next_write = 0.0  # on the monotonic clock
@@ -56,7 +66,8 @@ class LiveTable:
         """Write the rows of the sweep's networks."""
         start = time.monotonic()
         selected = select_networks(self.merge(), self.network_ids)
-        write_table(stamp_select(stamp_versions(selected, self.versions), self.select), self.path)
+        selected = stamp_facts(stamp_select(stamp_versions(selected, self.versions), self.select), self.facts)
+        write_table(selected, self.path)
         self.has_new_rows = False
         end = time.monotonic()
         self.next_write = end + max(MIN_SECONDS_BETWEEN_WRITES, WRITE_TIME_FACTOR * (end - start))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from kdtune.errors import RequestError
 from kdtune.run.request import Request
 from kdtune.run.shares import check_gpus_per_worker, refuse_share, share_cluster
+from kdtune.run.user_code import copy_user_code
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import Resources
 from kdtune.spec.sweep_spec import SweepSpec
@@ -34,7 +35,7 @@ def merge_resources(spec: SweepSpec, request: Request) -> Resources:
 
 
 @contextmanager
-def open_workers(resources: Resources, request: Request) -> Iterator[WorkerOptions]:
+def open_workers(spec: SweepSpec, resources: Resources, request: Request) -> Iterator[WorkerOptions]:
     """Provide what trains for the length of a sweep, and yield its options: Ray's workers, or this process.
 
     Raises
@@ -56,7 +57,10 @@ def open_workers(resources: Resources, request: Request) -> Iterator[WorkerOptio
 
     from kdtune.run.cluster import connect_to_ray  # Importing Ray takes seconds.
 
-    with connect_to_ray(request.address, cpus, request.verbose) as nodes:
+    with (
+        copy_user_code(spec) as code_folder,
+        connect_to_ray(request.address, cpus, request.verbose, code_folder) as nodes,
+    ):
         yield _add_request(share_cluster(nodes, resources, can_grow=request.address is not None), request)
 
 

@@ -35,12 +35,15 @@ from kdtune.run.remaining_work import (
 from kdtune.run.request import Request
 from kdtune.run.resources import merge_resources, open_workers
 from kdtune.run.worker_options import WorkerOptions
+from kdtune.spec.answer_facts import make_answer_facts
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.table import (
+    AnswerFacts,
     merge_tables,
     order_by_ids,
     read_versions,
     select_networks,
+    stamp_facts,
     stamp_select,
     stamp_versions,
     write_table,
@@ -83,27 +86,28 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             # and whether Ray, which takes seconds to start, is needed at all.
             preliminary_plan = plan_missing(networks, request, store, rows)
             rows = add_skipped_rows(preliminary_plan, rows)
+        facts = make_answer_facts(spec.cases)
         changes = list_changes(store, networks, rows[ID].to_pylist())
-        for note in (*request.notes, *spec.notes, *changes):
+        for note in (*request.notes, *spec.notes, *facts.notes, *changes):
             progress.say(f"note: {note}")
         progress.describe_plan(preliminary_plan, store.warnings)
         if not preliminary_plan.packs:
             _write_spec(spec, store)
-            return _finish(kept, Outcome(rows, preliminary_plan, store), progress, spec.select)
+            return _finish(kept, Outcome(rows, preliminary_plan, store), progress, spec.select, facts)
         if request.address is not None:
             progress.say(f"Joining Ray at {request.address}.")
         elif resources.workers != 0:
             progress.say("Starting Ray on this machine.")
-        with open_workers(resources, request) as options:
+        with open_workers(spec, resources, request) as options:
             _remove_results(networks, request, store)
             plan = plan_missing(networks, request, store, rows, options)
             pruner = StudentPruner(store, plan, kept)
-            outcome = _train(spec, store, plan, rows, options, pruner, progress)
+            outcome = _train(spec, facts, store, plan, rows, options, pruner, progress)
         if outcome.interrupted:
             # Packs that finished after the interrupt have rows on disk that the dispatcher did not collect.
             rows = merge_tables([outcome.rows, store.read_rows()])
             outcome = Outcome(rows, plan, store, interrupted=True)
-        return _finish(kept, outcome, progress, spec.select)
+        return _finish(kept, outcome, progress, spec.select, facts)
 
 
 def _remove_results(networks: list[Network], request: Request, store: Store) -> None:
@@ -120,6 +124,7 @@ def _remove_results(networks: list[Network], request: Request, store: Store) -> 
 
 def _train(
     spec: SweepSpec,
+    facts: AnswerFacts,
     store: Store,
     plan: Plan,
     rows: pa.Table,
@@ -133,7 +138,7 @@ def _train(
     write_inputs(spec.list_stored_paths())
     write_record(store, plan.networks)
     _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
-    table = LiveTable(store, plan, rows, spec.select)
+    table = LiveTable(store, plan, rows, spec.select, facts)
     interrupted = False
     try:
         with progress.show_training(plan, options.workers, options.is_in_process):
@@ -188,12 +193,14 @@ class SweepListener:
         self.table.write_if_due()
 
 
-def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: str) -> Outcome:
+def _finish(
+    kept: KeptStudents, outcome: Outcome, progress: Progress, select: str, facts: AnswerFacts
+) -> Outcome:
     """Write the table of exactly the sweep's networks and what lies beside it, and remove what was not asked for."""
     plan, store = outcome.plan, outcome.store
     selected = select_networks(outcome.rows, [network.id for network in plan.networks])
     versions = list_versions() if plan.packs else read_versions(store.table_path)
-    selected = stamp_select(stamp_versions(selected, versions), select)
+    selected = stamp_facts(stamp_select(stamp_versions(selected, versions), select), facts)
     write_table(selected, store.table_path)
     store.write_details(order_by_ids(outcome.rows, selected[ID]))
     store.compact_parts()

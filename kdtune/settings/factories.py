@@ -24,6 +24,7 @@ from kdtune.settings.outputs import Floor
 # Multiply-adds for each value of the training data, as those of an ensemble of some hundred trees: only the share of
 # the work in a sweep's time depends on it.
 ENSEMBLE_WORK = 1000
+_OWN_ARCHITECTURES = ("mlp", "cnn")  # The names of kdtune's own in the table.
 Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
 
 
@@ -63,7 +64,8 @@ class FactoryShape(UnlayeredShape):
 
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns: the factory, and its arguments under their own names."""
-        columns: dict[str, Any] = {"architecture": self.factory.partition(":")[2]}
+        name = self.factory.partition(":")[2]
+        columns: dict[str, Any] = {"architecture": self.factory if name in _OWN_ARCHITECTURES else name}
         for name, value in self.args.items():
             columns[choose_argument_column(name, value)] = _to_column_value(value)
         return columns

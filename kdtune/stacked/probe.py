@@ -20,6 +20,7 @@ from kdtune.stacked.trained_module import build_trained_module
 from kdtune.stacked.user_modules import build_user_module, describe_user_errors
 from kdtune.stacked.watched_forward import find_side_effect
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 PROBE_SEED = 0
 PROBE_BATCH = 4
 
@@ -51,7 +52,9 @@ def probe_module(
             multiply_adds = _count_multiply_adds(module.eval(), x[:1])
             activations = _count_activations(module.train(), x)
         reason, has_dropout = _find_reason_alone(build, x)
-        return ModuleFacts(n_params, multiply_adds, activations, reason, has_dropout and reason is None)
+        has_convolutions = any(isinstance(part, CONVOLUTIONS) for part in module.modules())
+        has_masks = has_dropout and reason is None
+        return ModuleFacts(n_params, multiply_adds, activations, reason, has_masks, has_convolutions)
 
     with RandomStreams(PROBE_SEED):
         return run_on_threads(1, probe)
@@ -126,4 +129,6 @@ def measure_trained_module(
     n_params = sum(parameter.numel() for parameter in module.parameters())
     with describe_user_errors(factory):
         multiply_adds = _count_multiply_adds(module, torch.zeros(1, *input_shape))
-    return ModuleFacts(n_params, multiply_adds, 0, None, False)
+    return ModuleFacts(
+        n_params, multiply_adds, activations=0, reason_alone=None, has_dropout=False, has_convolutions=False
+    )

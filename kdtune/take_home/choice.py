@@ -120,7 +120,8 @@ def _find_cell(answer: Answer, settings: Mapping[str, Any], write: Callable[[Map
         has_failed = [text for text in answer.cells_without_results if text == named]
         problem = "has no results" if has_failed else "does not exist"
         raise RequestError(f"cell: the setting {named} {problem}; choose one of:\n{listed}")
-    raise RequestError(f"the table has {pluralize(len(matches), 'setting')}; choose one, or a network with its id:\n{listed}")
+    count = pluralize(len(matches), "setting")
+    raise RequestError(f"cell: the table has {count}; choose one of:\n{listed}")
 
 
 def _list_cells(cells: list[Cell], write: Callable[[Mapping[str, Any]], str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,22 +15,17 @@ from kdtune.analysis.file_problems import SWEEP_FILE, TABLE_FILE
 from kdtune.analysis.table_files import locate_table, read_sweep_table
 from kdtune.columns import ID, MODEL, NUM_ERROR, STUDENT
 from kdtune.errors import RequestError
-from kdtune.results.weights import describe_shape
 from kdtune.settings import GivenDataset, ModuleShape
 from kdtune.table import find_select, read_versions
 from kdtune.take_home.calibration import Calibration, calibrate
-from kdtune.take_home.card import CardFacts, make_environment, write_card
+from kdtune.take_home.card import write_card
+from kdtune.take_home.card_facts import CardFacts
 from kdtune.take_home.choice import Choice, choose_by_cell, choose_by_id
-from kdtune.take_home.figures import TestFigures, measure_test
-from kdtune.take_home.network_code import write_factory_call, write_layers
+from kdtune.take_home.documents import describe_file, name_input, to_json, write_script, write_weights
+from kdtune.take_home.figures import SplitFigures, measure_test
 from kdtune.take_home.networks import SweepFolder, TakenNetwork, take_network
 from kdtune.take_home.onnx_files import make_onnx_file
-from kdtune.take_home.preprocessing import (
-    ArrayPreprocessing,
-    Preprocessing,
-    TablePreprocessing,
-    find_preprocessing,
-)
+from kdtune.take_home.preprocessing import find_preprocessing
 from kdtune.take_home.speed import Timings, time_module
 from kdtune.take_home.teacher_speed import time_teacher
 from kdtune.take_home.user_code import describe_code, read_code
@@ -91,7 +84,7 @@ class Export:
     files: tuple[str, ...]
     id: str
     temperature: float | None
-    figures: TestFigures
+    figures: SplitFigures
     calibration: Calibration | None
     onnx_difference: float | None
     timings: Timings | None
@@ -137,13 +130,12 @@ def export_network(
     code = read_code(taken.shape) if isinstance(taken.shape, ModuleShape) else {}
     notes = [*taken.notes]
     code_lines = describe_code(taken.shape, code) if isinstance(taken.shape, ModuleShape) else []
-    inputs = _name_input(preprocessing)
     contents = {
-        WEIGHTS: _write_weights(taken, choice),
+        WEIGHTS: write_weights(taken, choice.row),
         **({ONNX: onnx.content} if onnx.content else {}),
-        PREPROCESSING: _to_json({**preprocessing.to_json(), "temperature": temperature}),
-        LABELS: _to_json({"classes": classes, **({"names": class_names} if class_names else {})}),
-        SCRIPT: _write_script(taken, preprocessing, inputs).encode(),
+        PREPROCESSING: to_json({**preprocessing.to_json(), "temperature": temperature}),
+        LABELS: to_json({"classes": classes, **({"names": class_names} if class_names else {})}),
+        SCRIPT: write_script(taken, preprocessing),
         SWEEP: (path.parent / SWEEP_FILE).read_bytes(),
         **code,
     }
@@ -157,8 +149,8 @@ def export_network(
         class_names=class_names,
         figures=figures,
         calibration=calibration,
-        inputs=inputs,
-        files={name: _describe_file(name) for name in [*contents, CARD]},
+        inputs=name_input(preprocessing),
+        files={name: describe_file(name) for name in [*contents, CARD]},
         onnx=onnx.sentence,
         code_lines=code_lines,
         options=_list_options(options, choice),
@@ -236,72 +228,8 @@ def _measure(
     return timings, teacher_timings, [own, *([sentence] if sentence else [])]
 
 
-def _write_weights(taken: TakenNetwork, choice: Choice) -> bytes:
-    """Return the file of weights; its metadata name no paths of this machine."""
-    from safetensors.torch import save
-
-    metadata = {
-        "format": "pt",
-        "id": taken.id,
-        "model": str(choice.row[MODEL]),
-        "shape": describe_shape(taken.shape),
-        "inputs": json.dumps(taken.input_shape),
-        "n_classes": json.dumps(taken.n_classes),
-        "data_id": taken.data_draw.id,
-    }
-    content: bytes = save(taken.state, metadata=metadata)
-    return content
-
-
-def _write_script(taken: TakenNetwork, preprocessing: Preprocessing, inputs: str) -> str:
-    shape = taken.shape
-    is_module = isinstance(shape, ModuleShape)
-    if isinstance(shape, ModuleShape):
-        code = write_factory_call(shape, taken.input_shape, taken.n_classes)
-    else:
-        code = write_layers(taken.module)  # type: ignore[arg-type]
-    text = make_environment().get_template("predict.py.jinja").render(
-        inputs=inputs,
-        network_code=code,
-        is_module=is_module,
-        is_table=isinstance(preprocessing, TablePreprocessing),
-        is_image=isinstance(preprocessing, ArrayPreprocessing) and preprocessing.is_image,
-    )
-    return re.sub(r"\n+(?=def |if __name__)", "\n\n\n", text)  # What is left out leaves its empty lines.
-
-
-def _name_input(preprocessing: Preprocessing) -> str:
-    """Return what ``predict.py`` is given in an example."""
-    if isinstance(preprocessing, TablePreprocessing):
-        return "TABLE.csv"
-    return "IMAGE.png" if preprocessing.is_image else "EXAMPLES.npy"
-
-
-_MEANINGS = {
-    WEIGHTS: "the weights",
-    ONNX: "the network with its preprocessing for ONNX runtimes",
-    PREPROCESSING: "how a user's examples become what the network takes",
-    LABELS: "the classes in the order of the logits",
-    SCRIPT: "a page of code that loads and uses it",
-    SWEEP: "the sweep that it comes from",
-    CARD: "this card",
-}
-
-
-def _describe_file(name: str) -> str:
-    return _MEANINGS.get(name, "the code that builds the network")
-
-
 def _list_options(options: ExportOptions, choice: Choice) -> Sequence[str]:
     """Return the options of the command that exports the same network again."""
     texts = ["--id", choice.row[ID]]
     texts += ["--temperature-scaled"] * options.temperature_scaled
     return texts + ["--measure"] * options.measure
-
-
-def _to_json(value: Mapping[str, Any]) -> bytes:
-    """Return a mapping as JSON with a line for each key."""
-    lines = [f" {json.dumps(key)}: {json.dumps(item, ensure_ascii=False)}" for key, item in value.items()]
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-
-

@@ -12,7 +12,7 @@ from kdtune.train import metrics
 
 
 @dataclass(frozen=True)
-class TestFigures:
+class SplitFigures:
     """What the exported weights do on the test split.
 
     Attributes
@@ -36,11 +36,11 @@ class TestFigures:
         return self.errors / self.n_test
 
 
-def measure_test(logits: Any, data: Data) -> TestFigures:
+def measure_test(logits: Any, data: Data) -> SplitFigures:
     """Compute the figures from logits on the test split, (examples, classes)."""
     errors, n_test = metrics.count_errors(logits, data.y_test), len(data.y_test)
     interval = binomtest(errors, n_test).proportion_ci(method="wilson")
-    return TestFigures(
+    return SplitFigures(
         errors=errors,
         n_test=n_test,
         error_low=float(interval.low),

@@ -17,8 +17,7 @@ def to_torch_layers(network: nn.Sequential) -> nn.Sequential:
     """Return one of kdtune's own networks with the same weights and with layers of torch alone."""
     layers: list[tuple[str, nn.Module]] = []
     for name, layer in network.named_children():
-        is_reshaping = isinstance(layer, RowsToImages)
-        layers.append((name, nn.Unflatten(1, layer.image_shape) if is_reshaping else layer))
+        layers.append((name, nn.Unflatten(1, layer.image_shape) if isinstance(layer, RowsToImages) else layer))
     return nn.Sequential(OrderedDict(layers)).eval()
 
 

@@ -38,9 +38,9 @@ class _ArrayGraph(nn.Module):
         self.network, self.temperature = network, temperature
         scaling = preprocessing.scaling
         self.is_standardised = not isinstance(scaling.mean, float)
-        self.register_buffer("mean", torch.as_tensor(scaling.mean, dtype=torch.float64))
-        is_wide = self.is_standardised
-        self.register_buffer("scale", torch.as_tensor(scaling.scale, dtype=torch.float64 if is_wide else torch.float32))
+        scale_type = torch.float64 if self.is_standardised else torch.float32
+        self.mean = nn.Buffer(torch.as_tensor(scaling.mean, dtype=torch.float64))
+        self.scale = nn.Buffer(torch.as_tensor(scaling.scale, dtype=scale_type))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities, (batch, classes) each."""
@@ -60,26 +60,26 @@ class _TableGraph(nn.Module):
         self.network, self.temperature = network, temperature
         self.category_counts = [len(column.categories) for column in encoder.texts]
         numbers = encoder.numbers
-        fills = [np.nan if column.fill is None else column.fill for column in numbers]
-        for name, values in (
-            ("fill", fills),
-            ("mean", [column.mean for column in numbers]),
-            ("scale", [column.scale or 1.0 for column in numbers]),
-            ("weight", [float(column.scale != 0) for column in numbers]),  # A constant column has the feature 0.
-        ):
-            self.register_buffer(name, torch.tensor(values, dtype=torch.float64))
+        self.fill = _to_buffer([np.nan if column.fill is None else column.fill for column in numbers])
+        self.mean = _to_buffer([column.mean for column in numbers])
+        self.scale = _to_buffer([column.scale for column in numbers])
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities, (batch, classes) each; a table may lack numbers or texts."""
         features = []
         if len(self.fill):
             numbers = torch.where(torch.isnan(inputs[0]), self.fill, inputs[0])
-            scaled = ((numbers - self.mean) / self.scale).clamp(-_LARGEST, _LARGEST)
-            features.append(torch.where(self.weight == 0, 0.0, scaled).to(torch.float32))
+            is_constant = self.scale == 0  # Such a column has the feature 0.
+            scaled = (numbers - self.mean) / torch.where(is_constant, 1.0, self.scale)
+            features.append(torch.where(is_constant, 0.0, scaled.clamp(-_LARGEST, _LARGEST)).to(torch.float32))
         for index, count in enumerate(self.category_counts):
             codes = inputs[-1][:, index : index + 1]
             features.append((codes == torch.arange(count)).to(torch.float32))
         return _finish(self.network(torch.cat(features, dim=1)), self.temperature)
+
+
+def _to_buffer(values: list[float]) -> nn.Buffer:
+    return nn.Buffer(torch.tensor(values, dtype=torch.float64))
 
 
 def _finish(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -87,9 +87,7 @@ def _finish(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     return logits, torch.softmax(logits / temperature, dim=1)
 
 
-def build_onnx(
-    network: nn.Module, preprocessing: Preprocessing, temperature: float, classes: Sequence[Any]
-) -> bytes:
+def build_onnx(network: nn.Module, preprocessing: Preprocessing, temperature: float, classes: Sequence[Any]) -> bytes:
     """Return a network as the bytes of an ONNX file. The number of examples in a batch is free.
 
     The inputs of a table are ``numbers``, float64 with NaN for missing ones, and ``texts``, strings, empty for missing
@@ -161,9 +159,7 @@ def _trace(graph: nn.Module, examples: tuple[Tensor, ...], names: list[str]) -> 
             program = torch.export.export(graph, examples, dynamic_shapes=shapes, strict=True)
         except Exception:  # It raises errors of many kinds; the other way may take what this one does not.
             program = torch.export.export(graph, examples, dynamic_shapes=shapes, strict=False)
-        exported = torch.onnx.export(
-            program, (), dynamo=True, input_names=names, output_names=OUTPUTS, verbose=False
-        )
+        exported = torch.onnx.export(program, (), dynamo=True, input_names=names, output_names=OUTPUTS, verbose=False)
     assert exported is not None
     model = exported.model_proto
     for value in (*model.graph.input, *model.graph.output):

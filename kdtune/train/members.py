@@ -108,6 +108,8 @@ class Members:
 def split_into_stacks(members: Members, threads: int = 1, device: str = "cpu") -> list[Members]:
     """Split the members of a pack into stacks: one on a GPU; on a CPU, stacks that fit into the caches of its threads.
 
+    Modules of the user's that cannot be stacked are stacks of one everywhere.
+
     The numbers of a network whose ``is_bitwise_reproducible`` is true depend neither on its stack nor on the number of
     threads. Those of other networks may, in their last bits, so that their stacks depend on the pack alone.
 
@@ -116,9 +118,11 @@ def split_into_stacks(members: Members, threads: int = 1, device: str = "cpu") -
     threads : Number of threads of the worker.
     device : ``"cpu"`` or ``"cuda"``.
     """
+    n_members, first_network = len(members.networks), members.networks[0]
+    if first_network.facts is not None and first_network.facts.reason_alone is not None:
+        return [members.select([i]) for i in range(n_members)]
     if device != "cpu":
         return [members]
-    n_members, first_network = len(members.networks), members.networks[0]
     sources = members.find_sources()
     groups = [list(range(n_members))]
     if n_members >= MIN_MEMBERS_TO_SHARE_BATCHES * len(sources.first_members):

@@ -17,6 +17,8 @@ from kdtune.data.raw import load_raw_examples
 from kdtune.data.splits import Data
 from kdtune.plan.network import Network
 from kdtune.settings import SklearnTeacher
+from kdtune.settings.outputs import SUM_TOLERANCE
+from kdtune.stacked.random_streams import RandomStreams
 from kdtune.train.logits import Logits
 from kdtune.train.soft_outputs import take_logarithm
 
@@ -43,7 +45,8 @@ def train_sklearn_teacher(network: Network, data: Data, threads: int) -> Logits:
     if settings.inputs == "raw":
         x = load_raw_examples(network.data.settings, data)
     seed = network.weights_seed
-    with warnings.catch_warnings(), threadpool_limits(threads):
+    # An estimator without a random_state draws from the global generators: the streams make its numbers the teacher's.
+    with warnings.catch_warnings(), threadpool_limits(threads), RandomStreams(seed):
         warnings.simplefilter("ignore")  # A worker has no screen; what an estimator cannot do, it raises.
         estimator = build_estimator(settings, seed, threads)
         estimator.fit(x["train"], data.y_train)
@@ -58,22 +61,46 @@ def train_sklearn_teacher(network: Network, data: Data, threads: int) -> Logits:
 
 
 def build_estimator(settings: SklearnTeacher, seed: int, threads: int) -> Any:
-    """Make an estimator with the teacher's seed and the worker's threads, where it has such parameters left to set."""
+    """Make an estimator with the teacher's seed and the worker's threads, where it has parameters for them.
+
+    Those of the steps of a pipeline, and of an estimator inside another one, are set, too; what ``args`` set is left.
+    """
     estimator = settings.make_estimator()
-    names = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+    names = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    own_values = {"random_state": seed % 2**32, "n_jobs": threads}
     values = {}
-    if "random_state" in names and "random_state" not in settings.args:
-        values["random_state"] = seed % 2**32
-    if "n_jobs" in names and "n_jobs" not in settings.args:
-        values["n_jobs"] = threads
+    for name in names:
+        parameter = name.rpartition("__")[2]
+        if parameter in own_values and name not in settings.args:
+            values[name] = own_values[parameter]
     return estimator.set_params(**values) if values else estimator
 
 
 def predict_all_classes(estimator: Any, x: Any, n_classes: int) -> Probabilities:
-    """Return the probability of every class, (examples, n_classes): 0 of one that the estimator has not seen."""
+    """Return the probability of every class, (examples, n_classes): 0 of one that the estimator has not seen.
+
+    An estimator that does not say its classes has all of them, in ascending order.
+
+    Raises
+    ------
+    ValueError
+        If the estimator gives anything but probabilities of its classes.
+    """
     given = np.asarray(estimator.predict_proba(x), np.float64)
+    classes = np.asarray(getattr(estimator, "classes_", np.arange(n_classes))).astype(np.int64)
+    if given.shape != (len(x), len(classes)):
+        raise ValueError(
+            f"predict_proba gave shape {given.shape} for {len(x)} examples of {len(classes)} classes; "
+            f"it must give a row for each example and a column for each class"
+        )
+    is_wrong = ~np.isclose(given.sum(axis=1), 1, atol=SUM_TOLERANCE) | (given < 0).any(axis=1)
+    if is_wrong.any():
+        raise ValueError(
+            f"predict_proba gave {given[is_wrong.argmax()].tolist()} for an example; "
+            f"probabilities are at least 0 and add up to 1"
+        )
     probabilities = np.zeros((len(given), n_classes))
-    probabilities[:, np.asarray(estimator.classes_).astype(np.int64)] = given
+    probabilities[:, classes] = given
     return probabilities
 
 

@@ -1,0 +1,48 @@
+"""Bring the user's own modules to the workers of a cluster, through Ray's runtime environment."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kdtune.inputs.code_versions import find_module_place
+from kdtune.settings import FactoryShape
+from kdtune.spec.sweep_spec import SweepSpec
+
+
+@contextmanager
+def copy_user_code(spec: SweepSpec) -> Iterator[Path | None]:
+    """Copy the modules of a sweep's factories, and those that they import, into a folder until the block ends.
+
+    Ray sends the folder to every worker and makes it the working folder, so that the modules can be imported there.
+    Only these files go: the folder of a sweep may hold data of any size.
+
+    Yields
+    ------
+    The folder; None if no network of the sweep comes from the user's own code.
+    """
+    files = _list_files(spec)
+    if not files:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="kdtune-code-") as folder:
+        for target, source in files.items():
+            path = Path(folder) / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, path)
+        yield Path(folder)
+
+
+def _list_files(spec: SweepSpec) -> dict[Path, Path]:
+    """Return the files of the user's modules by the place that they need below a folder to be imported from it."""
+    files: dict[Path, Path] = {}
+    shapes = [shape for case in spec.cases for shape in (case.teacher, case.student)]
+    for factory, shape in {shape.factory: shape for shape in shapes if isinstance(shape, FactoryShape)}.items():
+        place = find_module_place(factory.partition(":")[0], shape.search_folders)
+        for module_name, path in zip(place.module_names, place.files, strict=True):
+            target = Path(*module_name.split("."))
+            files[target / path.name if path.name == "__init__.py" else target.with_suffix(".py")] = path
+    return files

@@ -1,0 +1,78 @@
+"""Say what an answer from a sweep's table must say that its rows do not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from kdtune.inputs.arrays import iterate_chunks, open_array
+from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities, MakeClassification, Shape
+from kdtune.spec.output_checks import measure_agreement
+from kdtune.spec.sweep_spec import Case
+from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts
+
+# Soft targets that agree with so many labels, and give them so much probability on average, are nearly the labels.
+MIN_AGREEMENT = 0.99
+MIN_LABEL_PROBABILITY = 0.95
+
+
+def make_answer_facts(cases: Sequence[Case]) -> AnswerFacts:
+    """Return how replicates redraw each data set, and the warnings that the data and teachers of these cases need."""
+    pairs = {(id(case.dataset), id(case.teacher)): (case.dataset, case.teacher) for case in cases}
+    redraws: dict[str, list[str]] = {}
+    notes: dict[str, None] = {}
+    for dataset, teacher in pairs.values():
+        kind = _find_redraw(dataset, teacher)
+        if kind is not None and dataset.dataset_name not in redraws.setdefault(kind, []):
+            redraws[kind].append(dataset.dataset_name)
+        notes |= dict.fromkeys(_list_warnings(dataset, teacher))
+    return AnswerFacts(redraws, list(notes))
+
+
+def _find_redraw(dataset: Dataset, teacher: Shape) -> str | None:
+    """Return how the draws of a data set differ: as ``AnswerFacts`` calls it; None if they do not."""
+    if not dataset.is_redrawn:
+        return None
+    if isinstance(dataset, MakeClassification):
+        return GENERATED
+    # The test data of a set that is split here stay where the outputs of its teacher belong to them.
+    return SPLIT if dataset.draws_test and teacher.is_redrawn else VALIDATION
+
+
+def _list_warnings(dataset: Dataset, teacher: Shape) -> Iterator[str]:
+    """Yield what makes a teacher that was trained elsewhere look better, or teach worse, than it would."""
+    if dataset.draws_test and not teacher.is_redrawn:
+        is_given = isinstance(teacher, GivenOutputs)
+        subject = "The outputs of the teacher are given for" if is_given else "The trained teacher runs on"
+        yield (
+            f"{subject} all of {dataset.dataset_name}, and its test data are split off here: if the teacher was "
+            f"fitted on rows that are test data now, it looks too good on them, and its students may, too. Right would "
+            f"be to hold test data back before the teacher is fitted, and to give them apart: train and test in the "
+            f"dataset block."
+        )
+    if isinstance(teacher, GivenProbabilities):
+        yield from _warn_of_hard_targets(dataset, teacher)
+
+
+def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iterator[str]:
+    """Yield a warning if the soft targets of the training rows are nearly their labels."""
+    part = "all" if "all" in teacher.arrays else "train"
+    labels = dataset.read_part_labels(part)
+    if labels is None:
+        return
+    probabilities = open_array(teacher.arrays[part])
+    agreement = measure_agreement(probabilities, labels)
+    total = sum(
+        float(np.asarray(probabilities[start:stop])[np.arange(stop - start), labels[start:stop]].sum(dtype=np.float64))
+        for start, stop in iterate_chunks(probabilities)
+    )
+    mean_probability = total / len(labels)
+    if agreement >= MIN_AGREEMENT and mean_probability >= MIN_LABEL_PROBABILITY:
+        rows = "rows" if part == "all" else "training rows"
+        yield (
+            f"The teacher's probabilities on the {rows} are nearly the labels: they agree with {agreement:.1%} of these "
+            f"and give them {mean_probability:.3f} on average, as an estimator does on the rows that it was fitted on. "
+            f"Such soft targets teach little beside the label. An unfitted estimator helps (kind: sklearn), whose soft "
+            f"targets are out of fold, or probabilities from scikit-learn's cross_val_predict."
+        )
