@@ -41,7 +41,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimator when it is first asked for: its base classes are those of scikit-learn, seconds to import."""
+    """Import the estimator when it is first asked for: scikit-learn, which it is built on, takes long to import."""
     if name == "DistilledClassifier":
         from kdtune.estimator import DistilledClassifier
 

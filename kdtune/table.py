@@ -41,8 +41,8 @@ class AnswerFacts:
 
     Attributes
     ----------
-    data_redraws : how the replicates redraw the data (``GENERATED``, ``SPLIT``, ``VALIDATION``) -> the names of the data
-        sets that they redraw so.
+    data_redraws : how the replicates redraw the data (``GENERATED``, ``SPLIT`` or ``VALIDATION``) -> the names of the
+        data sets that they redraw so.
     notes : sentences about the data and the teacher that the answer needs.
     """
 
@@ -238,7 +238,7 @@ def find_select(source: Any) -> str | None:
 
 
 def find_facts(source: Any) -> AnswerFacts | None:
-    """Return what an answer must say beside a table's rows, from where ``find_select`` looks; None if it is not said."""
+    """Return what an answer must say beside a table's rows, as ``find_select`` does; None if the table does not say."""
     try:
         facts = json.loads(_find_metadata(source, _FACTS_KEY) or "null")
         redraws = {str(kind): [str(name) for name in names] for kind, names in facts["data_redraws"].items()}

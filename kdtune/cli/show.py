@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("results")
 @click.option("-c", "--columns", help="Columns to show, separated by commas; 'all' shows every column.")
 @click.option("-m", "--model", type=click.Choice([TEACHER, BASELINE, STUDENT]),
-              help="Show only networks of this kind; teachers with what T acts on. \"student\" is the baseline.")  # fmt: skip
+              help="Show only networks of this kind; teachers with what T acts on. 'student' is the baseline.")  # fmt: skip
 @click.option("-w", "--where", help="Rows to show, as in \"model == 'teacher' and width > 20\".")
 @click.option("-s", "--sort", help="Columns to sort by, separated by commas; -NAME sorts in descending order.")
 @click.option(
@@ -63,7 +63,7 @@ def show(
     With --per-class the table has the columns label (the class), n (test examples), num_error, accuracy and seen (was
     the network trained on that class?), as in --where "not seen".
     """
-    from kdtune.analysis.redraws import find_redraws
+    from kdtune.analysis.redraws import Redraws, find_redraws
     from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import find_table_facts, is_sweep_table, read_plain_table
@@ -75,7 +75,7 @@ def show(
     for note in notes:
         click.echo(note, err=True)
     is_sweep = is_sweep_table(table)
-    redraws = find_redraws(table, find_table_facts(locate_table(results), table)).text if is_sweep else ""
+    redraws = find_redraws(table, find_table_facts(locate_table(results), table)) if is_sweep else Redraws()
     if model is not None:
         if MODEL not in table.columns:
             raise RequestError(f"{results}: --model needs a column {MODEL!r}; --where selects rows by other columns")
@@ -91,8 +91,9 @@ def show(
         click.echo("No rows match.", err=True)
     if file_format == "table" and output is None:
         _print_rows(table, rows)
-        if redraws:
-            print_folded(f"Each replicate has {redraws}.", err=True)
+        if redraws.text:
+            sentence = "; ".join(filter(None, [redraws.text, redraws.staying_text]))
+            print_folded(f"Each replicate has {sentence}.", err=True)
     elif file_format == "parquet" and output is None and sys.stdout.isatty():
         raise RequestError("Parquet cannot be printed on a terminal; write it to a file with -o FILE.parquet")
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs  # type: ignore[import-untyped]
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kdtune.estimator.training import Problem
 
 _FLOATS = [np.float64, np.float32]
-TEMPERATURES = (0.5, 1, 2, 3, 4, 6, 8, 16)
+TEMPERATURES = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
 class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -49,7 +49,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     select : by what T is chosen: ``"num_error"``, ``"nll"`` or ``"balanced_error"``, on the validation rows.
     soft_targets : where the teacher's probabilities of its own training rows come from: ``"out_of_fold"``, five
         teachers that have not seen them, or ``"in_sample"``, the teacher itself.
-    hard_weight : the weight of the labels in the loss, beside the teacher's probabilities.
+    hard_weight : the weight of the labels in the loss; that of the teacher's probabilities is T**2.
     epochs : passes over the training rows; ``"auto"`` makes 50, or as many as 2,000 steps take.
     batch_size, lr : the rows in a training step, and the learning rate of Adam.
     random_state : the seed of all that is random.
@@ -80,7 +80,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         validation_fraction: float = 0.2,
         select: str = "num_error",
         soft_targets: str = "out_of_fold",
-        hard_weight: float = 0.0,
+        hard_weight: float = 10.0,
         epochs: int | str = "auto",
         batch_size: int = 100,
         lr: float = 0.001,
@@ -144,7 +144,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most probable class of each row."""
-        labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: npt.NDArray[Any] = self.classes_[best]
         return labels
 
     def _make_problem(self, X: Any, y: Any) -> Problem:
@@ -190,7 +191,7 @@ def _choose_temperature(problem: Problem, is_given: bool) -> tuple[TemperatureCh
         return take_fixed_temperature(recipe.temperatures[0]), None
     n_val = count_validation_rows(problem)
     if n_val is None:
-        T, n_rows = recipe.fallback_T, len(problem.x)
+        T, n_rows = recipe.fallback_temperature, len(problem.x)
         doubt = f"{n_rows} rows are too few to choose T on some of them: T = {T:g} was taken untested."
         return take_fixed_temperature(T, doubt), None
     table = make_comparison_table(train_for_comparison(problem, n_val), recipe.select)

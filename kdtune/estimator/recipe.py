@@ -47,7 +47,7 @@ class Recipe:
     select: str
 
     @property
-    def fallback_T(self) -> float:
+    def fallback_temperature(self) -> float:
         """The temperature of the grid that is next to 4, for data that are too few to choose one."""
         return min(self.temperatures, key=lambda T: abs(math.log2(T / DEFAULT_T)))
 

@@ -107,7 +107,7 @@ def describe_doubt(choice: TemperatureChoice, temperatures: list[float]) -> str:
             f"(n_replicates) may tell."
         )
     if choice.T in (temperatures[0], temperatures[-1]):
-        end, beyond = ("lowest", "lower") if choice.T == temperatures[0] else ("highest", "higher")
+        end, beyond = ("highest", "higher") if temperatures[0] < choice.T else ("lowest", "lower")
         return (
             f"T = {choice.T:g} did best, the {end} of the grid, so a {beyond} T may be better still: add it to "
             f"temperatures."

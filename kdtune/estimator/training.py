@@ -37,7 +37,6 @@ from kdtune.train.rows import make_row
 from kdtune.train.train_pack import train_pack
 from kdtune.train.trained_network import TrainedNetwork
 
-
 _ALL_CLASSES = Transfer()
 
 
@@ -220,7 +219,7 @@ def _train_teacher(problem: Problem, network: Network, is_shown: bool) -> tuple[
     logits: Logits = {
         "train": soft_targets,
         # Where the validation rows are those that it was trained on, it is measured by what students learn from.
-        "val": soft_targets if "val" == data.rows["val"].part else source.compute_logits(teacher, val_rows),
+        "val": soft_targets if data.rows["val"].part == "val" else source.compute_logits(teacher, val_rows),
         "test": soft_targets[:1],  # Nothing is said of it.
     }
     measures = evaluate(network, data, logits) | {DEVICE: "cpu", HOST: platform.node()}

@@ -48,6 +48,8 @@ def select_hashed_settings(settings: Settings) -> dict[str, Any]:
             continue
         if isinstance(value, float):
             value += 0.0  # turns -0.0 into 0.0
+        if isinstance(value, Settings):
+            value = select_hashed_settings(value)
         hashed_settings[name] = value
     return hashed_settings | settings.list_file_hashes()
 

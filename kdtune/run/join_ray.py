@@ -40,8 +40,8 @@ def join_ray(address: str, verbose: bool, code_folder: Path | None = None) -> No
             f"the Ray client's)"
         )
     try:
-        environment = {} if code_folder is None else {"runtime_env": {"working_dir": str(code_folder)}}
-        ray.init(address=address, **environment, **make_logging_options(verbose))
+        environment = None if code_folder is None else {"working_dir": str(code_folder)}
+        ray.init(address=address, runtime_env=environment, **make_logging_options(verbose))
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise RequestError(f"address {address!r}: cannot join the Ray cluster: {format_on_one_line(error)}") from None
 

@@ -193,9 +193,7 @@ class SweepListener:
         self.table.write_if_due()
 
 
-def _finish(
-    kept: KeptStudents, outcome: Outcome, progress: Progress, select: str, facts: AnswerFacts
-) -> Outcome:
+def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: str, facts: AnswerFacts) -> Outcome:
     """Write the table of exactly the sweep's networks and what lies beside it, and remove what was not asked for."""
     plan, store = outcome.plan, outcome.store
     selected = select_networks(outcome.rows, [network.id for network in plan.networks])

@@ -241,7 +241,8 @@ class TeacherModule(ModuleShape):
 
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns."""
-        return super().to_columns() | {"trained": self.trained}
+        columns = super().to_columns() | {"trained": self.trained}
+        return columns if self.inputs is None else columns | {"inputs": json.dumps(self.inputs.model_dump())}
 
     def _check(self, reader: InputReader) -> None:
         if self.weights is None:

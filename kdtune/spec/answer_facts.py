@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from kdtune.inputs.arrays import iterate_chunks, open_array
+from kdtune.inputs.given_data import PartName
 from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities, MakeClassification, Shape
 from kdtune.spec.output_checks import measure_agreement
 from kdtune.spec.sweep_spec import Case
@@ -14,7 +15,7 @@ from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts
 
 # Soft targets that agree with so many labels, and give them so much probability on average, are nearly the labels.
 MIN_AGREEMENT = 0.99
-MIN_LABEL_PROBABILITY = 0.95
+MIN_LABEL_PROBABILITY = 0.9
 
 
 def make_answer_facts(cases: Sequence[Case]) -> AnswerFacts:
@@ -44,12 +45,11 @@ def _list_warnings(dataset: Dataset, teacher: Shape) -> Iterator[str]:
     """Yield what makes a teacher that was trained elsewhere look better, or teach worse, than it would."""
     if dataset.draws_test and not teacher.is_redrawn:
         is_given = isinstance(teacher, GivenOutputs)
-        subject = "The outputs of the teacher are given for" if is_given else "The trained teacher runs on"
+        subject = "The teacher's outputs are given for" if is_given else "The trained teacher runs on"
         yield (
-            f"{subject} all of {dataset.dataset_name}, and its test data are split off here: if the teacher was "
-            f"fitted on rows that are test data now, it looks too good on them, and its students may, too. Right would "
-            f"be to hold test data back before the teacher is fitted, and to give them apart: train and test in the "
-            f"dataset block."
+            f"{subject} a whole data set, whose test data are split off here: if the teacher was fitted on rows that "
+            f"are test data now, it looks too good on them, and its students may, too. Right would be to hold test "
+            f"data back before a teacher is fitted, and to give them apart: `train:` and `test:`."
         )
     if isinstance(teacher, GivenProbabilities):
         yield from _warn_of_hard_targets(dataset, teacher)
@@ -57,7 +57,7 @@ def _list_warnings(dataset: Dataset, teacher: Shape) -> Iterator[str]:
 
 def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iterator[str]:
     """Yield a warning if the soft targets of the training rows are nearly their labels."""
-    part = "all" if "all" in teacher.arrays else "train"
+    part: PartName = "all" if "all" in teacher.arrays else "train"
     labels = dataset.read_part_labels(part)
     if labels is None:
         return
@@ -71,8 +71,8 @@ def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iter
     if agreement >= MIN_AGREEMENT and mean_probability >= MIN_LABEL_PROBABILITY:
         rows = "rows" if part == "all" else "training rows"
         yield (
-            f"The teacher's probabilities on the {rows} are nearly the labels: they agree with {agreement:.1%} of these "
-            f"and give them {mean_probability:.3f} on average, as an estimator does on the rows that it was fitted on. "
-            f"Such soft targets teach little beside the label. An unfitted estimator helps (kind: sklearn), whose soft "
-            f"targets are out of fold, or probabilities from scikit-learn's cross_val_predict."
+            f"The teacher's probabilities on the {rows} are nearly the labels: they agree with {agreement:.1%} of "
+            f"these and give them {mean_probability:.3f} on average, as an estimator does on the rows that it was fitted on. "
+            f"Such soft targets say little beside the label. What helps is an estimator that is given unfitted (`kind: "
+            f"sklearn`), whose soft targets are out of fold, or probabilities from scikit-learn's cross_val_predict."
         )

@@ -58,7 +58,8 @@ def find_distill_mistakes(distill: Distill, shape: ModuleShape, node: YamlNode) 
 def _get_facts_path(shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, reader: InputReader) -> str:
     """Return the path at which the facts of a module are kept: another torch may stack other modules."""
     code = [shape.factory, shape.args, shape.version, shape.list_file_hashes(), shape.is_trained_by_steps]
-    key = [*code, input_shape, n_classes, version("torch")]
+    known_fields = [field.name for field in dataclasses.fields(ModuleFacts)]
+    key = [*code, input_shape, n_classes, version("torch"), known_fields]
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=10).hexdigest()
     return str(reader.inputs_folder / f"module-{digest}.json")
 
