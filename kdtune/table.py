@@ -247,6 +247,12 @@ def find_facts(source: Any) -> AnswerFacts | None:
         return None
 
 
+def list_attributes(source: Any) -> dict[str, str]:
+    """Return what ``find_select`` and ``find_facts`` read from a table, as it stands in the ``attrs`` of a frame."""
+    values = {key: _find_metadata(source, key) for key in (_SELECT_KEY, _FACTS_KEY)}
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def _find_metadata(source: Any, key: str) -> str | None:
     if isinstance(source, pd.DataFrame):
         value = source.attrs.get(key)
@@ -277,10 +283,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     # An index that pandas wrote is read as an ordinary column, and dropped if it only numbers rows.
     table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    for key in (_SELECT_KEY, _FACTS_KEY):
-        value = _find_metadata(table, key)
-        if value is not None:
-            frame.attrs[key] = value
+    frame.attrs |= list_attributes(table)
     for name in table.column_names:
         if table[name].type == INTEGER and table[name].null_count:
             frame[name] = table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype())

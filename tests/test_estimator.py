@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import kdtune
 from kdtune import DistilledClassifier
+from kdtune.estimator.temperature_choice import TemperatureChoice, describe_doubt
 
 SMALL_FOREST = ExtraTreesClassifier(n_estimators=5)
 QUICK: dict[str, Any] = {"epochs": 60, "lr": 0.02, "random_state": 0}
@@ -47,7 +49,9 @@ def digits() -> Any:
 @pytest.fixture(scope="module")
 def chosen(digits: Any) -> DistilledClassifier:
     X, _, y, _ = digits
-    return DistilledClassifier(SMALL_FOREST, temperatures=[4, 1, 1000], n_replicates=3, **QUICK).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return DistilledClassifier(SMALL_FOREST, temperatures=[4, 1, 1000], n_replicates=3, **QUICK).fit(X, y)
 
 
 def test_auto_tells_how_sure_the_choice_is_as_analyze_does(chosen: DistilledClassifier) -> None:
@@ -76,7 +80,9 @@ def test_replicates_redraw_rows_teachers_and_students(chosen: DistilledClassifie
     assert kdtune.analyze(chosen.table_).redrawn_parts == ["data set", "teacher", "student"]
 
 
-def test_the_student_is_refitted_on_all_rows_at_the_chosen_T(chosen: DistilledClassifier, digits: Any) -> None:
+def test_the_student_is_refitted_on_all_rows_at_the_chosen_temperature(
+    chosen: DistilledClassifier, digits: Any
+) -> None:
     X, X_test, y, y_test = digits
     fixed = DistilledClassifier(SMALL_FOREST, T=chosen.best_T_, **QUICK).fit(X, y)
     np.testing.assert_array_equal(fixed.predict_proba(X_test), chosen.predict_proba(X_test))
@@ -84,7 +90,7 @@ def test_the_student_is_refitted_on_all_rows_at_the_chosen_T(chosen: DistilledCl
     assert fixed.score(X_test, y_test) > 0.85
 
 
-def test_a_fixed_T_was_compared_with_nothing(digits: Any) -> None:
+def test_a_fixed_temperature_was_compared_with_nothing(digits: Any) -> None:
     X, _, y, _ = digits
     fixed = DistilledClassifier(SMALL_FOREST, T=3, **QUICK).fit(X, y)
     assert (fixed.best_T_, fixed.T_interval_, fixed.tied_) == (3.0, (0.0, np.inf), [3.0])
@@ -137,6 +143,7 @@ def test_nothing_stays_in_memory_or_on_disk(digits: Any, tmp_path: Any, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.filterwarnings("ignore:The validation rows do not tell")
 def test_a_frozen_teacher_is_used_as_it_is() -> None:
     X, y = load_wine(return_X_y=True, as_frame=True)
     names = y.map({0: "barolo", 1: "grignolino", 2: "barbera"})
@@ -166,25 +173,42 @@ def test_it_works_in_a_pipeline_with_another_teacher() -> None:
     teacher = make_pipeline(StandardScaler(), LogisticRegression())
     pipeline = make_pipeline(StandardScaler(), DistilledClassifier(teacher, hidden=8, T=2, **QUICK)).fit(X, y)
     assert pipeline.score(X, y) > 0.95
-    assert pipeline[-1].student_[1] is not None
-    assert isinstance(DistilledClassifier(HistGradientBoostingClassifier(max_iter=5), T=2, **QUICK).fit(X, y), object)
+    boosted = DistilledClassifier(HistGradientBoostingClassifier(max_iter=5), T=2, **QUICK).fit(X, y)
+    assert boosted.score(X, y) > 0.95
+    assert boosted.table_["architecture"].tolist() == ["HistGradientBoostingClassifier", "mlp"]
 
 
-def test_it_says_when_the_rows_do_not_tell_which_T_is_best() -> None:
+def test_it_says_when_the_rows_do_not_tell_the_best_temperature() -> None:
     X, y = load_wine(return_X_y=True)
     with pytest.warns(UserWarning, match="do not tell which T is best: T = .* excludes no T from 1 to 1.01"):
         DistilledClassifier(SMALL_FOREST, temperatures=(1, 1.01), n_replicates=2, **QUICK).fit(X, y)
 
 
-def test_it_says_when_the_best_T_is_at_an_end_of_the_grid(digits: Any) -> None:
+def test_it_says_when_the_best_temperature_is_at_an_end_of_the_grid(digits: Any) -> None:
     X, _, y, _ = digits
-    # At T = 10,000 float32 leaves next to nothing of the teacher, and there are no labels beside it.
-    unsure = DistilledClassifier(SMALL_FOREST, temperatures=(2, 1e5), hard_weight=0, n_replicates=3, **QUICK)
-    with pytest.warns(UserWarning, match="T = 2 did best, the lowest of the grid, so a lower T may be better still"):
+    # At T = 0.0001 the factor T**2 leaves next to nothing of the gradients, and there are no labels beside the teacher.
+    unsure = DistilledClassifier(SMALL_FOREST, temperatures=(1e-4, 4), hard_weight=0, n_replicates=3, **QUICK)
+    with pytest.warns(UserWarning, match="T = 4 did best, the highest of the grid, so a higher T may be better still"):
         unsure.fit(X, y)
 
 
-def test_too_few_rows_take_a_T_untested() -> None:
+@pytest.mark.parametrize(
+    ("choice", "doubt"),
+    [
+        (TemperatureChoice(4, (2, 8), [4]), ""),
+        (TemperatureChoice(4, (0, np.inf), [4]), ""),  # The comparison finds a winner, where the interval does not.
+        (TemperatureChoice(4, (0, np.inf), [2, 4]), "do not tell"),
+        (TemperatureChoice(1, (0, 2), [1, 2]), "the lowest of the grid, so a lower T"),
+        (TemperatureChoice(16, (8, np.inf), [16]), "the highest of the grid, so a higher T"),
+    ],
+)
+def test_doubts(choice: TemperatureChoice, doubt: str) -> None:
+    text = describe_doubt(choice, [1, 2, 4, 8, 16])
+    assert doubt in text
+    assert bool(text) == bool(doubt)
+
+
+def test_too_few_rows_take_a_temperature_untested() -> None:
     X, y = np.eye(4), [0, 0, 1, 1]
     with pytest.warns(UserWarning, match="4 rows are too few to choose T on some of them: T = 3 was taken untested"):
         few = DistilledClassifier(SMALL_FOREST, temperatures=(3, 50), validation_fraction=0.7, **QUICK).fit(X, y)

@@ -204,7 +204,7 @@ def test_perceptron_takes_raw_values_everywhere(digits: Path, tmp_path: Path) ->
         np.testing.assert_allclose(onnx_logits, logits[: len(x)], atol=1e-5)
         np.testing.assert_allclose(onnx_probabilities, probabilities[: len(x)], atol=1e-5)
     np.save(tmp_path / "x.npy", raw)
-    pd.DataFrame(raw).to_csv(tmp_path / "x.csv", index=False)  # with a line of names
+    pd.DataFrame(raw).to_csv(tmp_path / "x.csv", index=False)  # with a line that numbers the columns
     printed = predict(folder, tmp_path / "x.npy", tmp_path / "x.csv")
     np.testing.assert_allclose(printed.iloc[:, 1:], np.concatenate([probabilities] * 2), atol=1e-5)
     assert (printed["label"] == np.tile(probabilities.argmax(axis=1), 2)).all()
@@ -317,7 +317,8 @@ def test_trained_again_to_the_bit(digits: Path, tmp_path: Path, name: str, witho
     kept = kdtune.export(digits, tmp_path / "kept", cell={"architecture": name})
     again = kdtune.export(root / "digits", tmp_path / "again", cell={"architecture": name})
     assert again.id == kept.id
-    assert any("trained again: to the same bits" in note for note in again.notes) == (name == "mlp")
+    assert any("trained again: to the same bits" in note for note in again.notes)
+    assert not any("trained again" in note for note in kept.notes)
     first, second = (load_file(tmp_path / folder / "student.safetensors") for folder in ("kept", "again"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
@@ -507,4 +508,4 @@ def test_fitted_temperature(seed: int, factor: float) -> None:
 def test_temperature_that_nothing_limits() -> None:
     """Where every label is right, sharper is always better: the search ends at its bound."""
     logits = np.eye(3)[[0, 1, 2]] * 4.0
-    assert 0.01 <= fit_temperature(logits, np.array([0, 1, 2])) < 0.011
+    assert 0.01 <= fit_temperature(logits, np.array([0, 1, 2])) < 0.1

@@ -1,4 +1,4 @@
-"""Data that users bring as arrays: what is read, how it is split and scaled, what its id depends on, what is refused."""
+"""Data that users bring as arrays: how they are split and scaled, what their ids depend on, what is refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from kdtune.data import given as given_module
+from kdtune.data import given as given_module_data
 from kdtune.data.load import load_data
 from kdtune.data.mapped_examples import MappedExamples, measure_scaling
 from kdtune.errors import SweepFileError
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import Network
+from kdtune.settings import given as given_module
 from kdtune.spec.load import load_spec
 from tests.given_files import GIVEN, N_CLASSES, N_TEST, N_TRAIN, make_arrays, write_arrays, write_given
 
@@ -232,3 +233,26 @@ def test_a_class_of_one_example_stays_in_training(tmp_path):
     data = load_data(network.data)
     assert 100 in data.rows["train"].indices
     assert network.data.settings.n_classes == N_CLASSES
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=6), st.floats(0.05, 0.6), st.integers(0, 99))
+def test_a_split_gives_each_class_its_share(counts, share, seed):
+    y = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    rows = 3 * np.arange(len(y))
+    labels = np.zeros(3 * len(y), int)
+    labels[rows] = y
+    size = min(max(1, int(share * len(y))), len(y) - len(counts))
+    if size < 1:
+        return
+    rest, drawn = given_module_data._split(rows, labels, size, seed)
+    assert len(drawn) == size
+    assert sorted([*rest, *drawn]) == rows.tolist()
+    assert set(labels[rest]) == set(range(len(counts)))  # Each class keeps an example to train on.
+    if min(counts) > 1:
+        expected = size * np.array(counts) / len(y)
+        limits = np.array(counts) - 1
+        drawn_counts = np.bincount(labels[drawn], minlength=len(counts))
+        assert (np.abs(drawn_counts - np.minimum(expected, limits)) < 2).all() or (drawn_counts == limits).any()
+    again = given_module_data._split(rows, labels, size, seed)
+    assert again[1].tolist() == drawn.tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import pandas as pd
 
@@ -51,7 +52,7 @@ class Redraws:
         """What each replicate has, as in "another data set, teacher, student"; empty if nothing is redrawn."""
         if not self.parts:
             return ""
-        if set(self.data) <= {DATA_PHRASES[GENERATED]}:
+        if all(phrase.startswith(DATA_PHRASES[GENERATED]) for phrase in self.data):
             return f"another {', '.join(self.parts)}"
         text = join_names([f"another {phrase}" for phrase in self.data])
         return f"{text}, and another {join_names(self.networks)}" if self.networks else text
@@ -97,10 +98,10 @@ def find_redraws(table: pd.DataFrame, facts: AnswerFacts | None) -> Redraws:
         staying_parts.append("the test data")
         if TEACHER_SEED in students.columns and students[TEACHER_SEED].isna().all():
             staying_parts.append("the teacher")
-    if len(kinds) < 2:
-        data = [DATA_PHRASES[kind] for kind in kinds]
-    else:
-        data = [f"{DATA_PHRASES[kind]} ({join_names(kinds[kind])})" for kind in kinds]
+    data = [DATA_PHRASES[kind] for kind in kinds]
+    n_redrawn = len(set(chain(*kinds.values())))
+    if len(kinds) > 1 or (DATASET in students.columns and 0 < n_redrawn < students[DATASET].nunique()):
+        data = [f"{DATA_PHRASES[kind]} ({join_names(names)})" for kind, names in kinds.items()]
     return Redraws(data, networks, staying_parts)
 
 
@@ -117,12 +118,13 @@ def _find_data_kinds(students: pd.DataFrame, data_redraws: Mapping[str, list[str
     data_redraws = {kind: names for kind, names in data_redraws.items() if kind in DATA_PHRASES}
     if not data_redraws or DATASET not in students.columns:
         return {GENERATED: []} if _is_redrawn(students, DATA_SEED) else {}
-    kinds = {}
-    for kind in DATA_PHRASES:
-        names = [name for name in data_redraws.get(kind, []) if (students[DATASET] == name).any()]
-        if names and _is_redrawn(students[students[DATASET].isin(names)], DATA_SEED):
-            kinds[kind] = names
-    return kinds
+    kinds = {
+        kind: [
+            name for name in data_redraws.get(kind, []) if _is_redrawn(students[students[DATASET] == name], DATA_SEED)
+        ]
+        for kind in DATA_PHRASES
+    }
+    return {kind: names for kind, names in kinds.items() if names}
 
 
 def _is_redrawn(students: pd.DataFrame, seed_column: str) -> bool:

@@ -212,15 +212,18 @@ def show(
     from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import is_sweep_table, read_plain_table
-    from kdtune.table import find_select
+    from kdtune.table import find_select, list_attributes
 
     condition = _make_reading_options(where=where).where
     source = _to_table_source(results)
     frame, _ = read_plain_table(source)
-    select = find_select(locate_table(source) if isinstance(source, str | Path) else source) or NUM_ERROR
+    described = locate_table(source) if isinstance(source, str | Path) else source
+    select = find_select(described) or NUM_ERROR
     names = _check_names("columns", columns)
     chosen = ",".join(names) if names else None if is_sweep_table(frame) else "all"
-    return query_table(frame, chosen, condition, ",".join(_check_names("sort", sort) or []), select)
+    rows = query_table(frame, chosen, condition, ",".join(_check_names("sort", sort) or []), select)
+    rows.attrs |= list_attributes(described)
+    return rows
 
 
 def _check_names(argument: str, names: Any) -> list[str] | None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @click.argument("results")
 @click.option("-c", "--columns", help="Columns to show, separated by commas; 'all' shows every column.")
 @click.option("-m", "--model", type=click.Choice([TEACHER, BASELINE, STUDENT]),
-              help="Show only networks of this kind; teachers with what T acts on. 'student' is the baseline.")  # fmt: skip
+              help="Show networks of this kind only; 'student' is the baseline. Of teachers it shows what T "
+              "acts on.")  # fmt: skip
 @click.option("-w", "--where", help="Rows to show, as in \"model == 'teacher' and width > 20\".")
 @click.option("-s", "--sort", help="Columns to sort by, separated by commas; -NAME sorts in descending order.")
 @click.option(
@@ -67,7 +68,7 @@ def show(
     from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import find_table_facts, is_sweep_table, read_plain_table
-    from kdtune.table import find_select
+    from kdtune.table import find_select, list_attributes
 
     file_format = chosen_format or (choose_format(output) if output else "table")
     warn_of_stale_table(results)
@@ -87,6 +88,7 @@ def show(
     refuse_table_itself(results, output)
     select = find_select(locate_table(results)) or NUM_ERROR
     table = query_table(table, columns or (None if is_sweep else "all"), where, sort, select)
+    table.attrs |= list_attributes(locate_table(results))  # An exported table says what its source says.
     if table.empty:
         click.echo("No rows match.", err=True)
     if file_format == "table" and output is None:

@@ -100,7 +100,8 @@ def choose_temperature(table: pd.DataFrame, temperatures: list[float]) -> Temper
 def describe_doubt(choice: TemperatureChoice, temperatures: list[float]) -> str:
     """Say why another T may be better than the chosen one; nothing if the grid and the noise leave no such doubt."""
     low, high = choice.interval
-    if low <= temperatures[0] and high >= temperatures[-1]:
+    has_single_winner = len(choice.tied) == 1
+    if low <= temperatures[0] and high >= temperatures[-1] and not has_single_winner:
         return (
             f"The validation rows do not tell which T is best: T = {choice.T:g} did best, and the 95 % interval "
             f"excludes no T from {temperatures[0]:g} to {temperatures[-1]:g}. More rows or more replicates "

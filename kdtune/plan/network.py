@@ -138,7 +138,8 @@ class Network:
     def data_bytes(self) -> int:
         """Estimated bytes of its training data: features, and soft targets or labels."""
         data = self.data.settings
-        return FLOAT32_BYTES * self.n_train * (round_up_to_alignment(data.n_features + 1) + data.n_classes)
+        n_values = 0 if data.stays_in_file else round_up_to_alignment(data.n_features + 1)
+        return FLOAT32_BYTES * self.n_train * (n_values + data.n_classes)
 
     @property
     def work(self) -> int:

@@ -61,6 +61,11 @@ class DatasetSettings(Settings):
         return True
 
     @property
+    def stays_in_file(self) -> bool:
+        """Whether examples are read from their file when they are needed."""
+        return False
+
+    @property
     def draws_test(self) -> bool:
         """Whether the test split is drawn from one set of examples together with the others."""
         return False

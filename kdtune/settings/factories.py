@@ -196,6 +196,11 @@ class ImageInputs(Settings):
         default_factory=lambda: [1.0, 1.0, 1.0], min_length=1, max_length=3
     )
 
+    def describe(self) -> str:
+        """Return the settings as plain text: ``size 224, mean 0.485 0.456 0.406, std 0.229 0.224 0.225``."""
+        mean, std = (" ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        return f"size {self.size}, mean {mean}, std {std}"
+
     @model_validator(mode="after")
     def _check_channels(self) -> ImageInputs:
         if len(self.mean) != len(self.std) or len(self.mean) == 2:
@@ -242,7 +247,7 @@ class TeacherModule(ModuleShape):
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns."""
         columns = super().to_columns() | {"trained": self.trained}
-        return columns if self.inputs is None else columns | {"inputs": json.dumps(self.inputs.model_dump())}
+        return columns if self.inputs is None else columns | {"inputs": self.inputs.describe()}
 
     def _check(self, reader: InputReader) -> None:
         if self.weights is None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.inputs.arrays import open_array
+from kdtune.inputs.arrays import ArrayInput, open_array
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import GivenData, PartName
 from kdtune.inputs.reader import InputReader
@@ -28,6 +28,8 @@ from kdtune.settings.base import (
 )
 from kdtune.settings.data import DatasetSettings
 
+# Arrays of more bytes as float32 stay in their file: training then reads each batch from there.
+MAX_LOADED_BYTES = 1 << 30
 N_IMAGE_DIMENSIONS = 3  # channels, height, width
 # None takes the values as they are, a number divides by it, ``standard`` gives each feature mean 0 and variance 1 over
 # the training examples.
@@ -93,6 +95,13 @@ class GivenDataset(DatasetSettings):
     def n_features(self) -> int:
         """The number of values in one example."""
         return math.prod(self._given.input_shape)
+
+    @property
+    def stays_in_file(self) -> bool:
+        """Whether examples are read from their file when they are needed, since all would fill the memory."""
+        parts = self._given.parts.values()
+        is_array = all(isinstance(part.x, ArrayInput) for part in parts)
+        return is_array and 4 * self.n_features * sum(part.n_examples for part in parts) > MAX_LOADED_BYTES
 
     @property
     def n_train(self) -> int:

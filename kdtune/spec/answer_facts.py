@@ -72,7 +72,8 @@ def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iter
         rows = "rows" if part == "all" else "training rows"
         yield (
             f"The teacher's probabilities on the {rows} are nearly the labels: they agree with {agreement:.1%} of "
-            f"these and give them {mean_probability:.3f} on average, as an estimator does on the rows that it was fitted on. "
-            f"Such soft targets say little beside the label. What helps is an estimator that is given unfitted (`kind: "
-            f"sklearn`), whose soft targets are out of fold, or probabilities from scikit-learn's cross_val_predict."
+            f"these and give them {mean_probability:.3f} on average, as an estimator does on the rows that it was "
+            f"fitted on. Such soft targets say little beside the label. What helps is an estimator that is given "
+            f"unfitted (`kind: sklearn`), whose soft targets are out of fold, or probabilities from scikit-learn's "
+            f"cross_val_predict."
         )
