@@ -1,4 +1,4 @@
-"""`DistilledClassifier(T="auto")`: how long a fit takes on one core, and which soft targets and weights make good students.
+"""`DistilledClassifier(T="auto")`: how long a fit takes, and which soft targets make good students.
 
 python -m benchmarks.estimator [--targets]
 """
@@ -44,15 +44,14 @@ def compare_targets() -> None:
         for soft_targets in ("out_of_fold", "in_sample"):
             for hard_weight in (0, 1, 10):
                 start = time.process_time()
-                fitted = DistilledClassifier(soft_targets=soft_targets, hard_weight=hard_weight, random_state=0).fit(
-                    X, y
-                )
+                params: dict[str, Any] = {"soft_targets": soft_targets, "hard_weight": hard_weight}
+                fitted = DistilledClassifier(**params, random_state=0).fit(X, y)
                 mean = fitted.table_.groupby(["model", "temp"])["val_num_error"].mean()
                 print(
                     f"{name}, {int(fitted.table_['n_val'].iloc[0])} validation rows, {soft_targets}, hard_weight "
                     f"{hard_weight}: teacher {mean['teacher'][1]:.1f}, labels alone {mean['student'][1]:.1f}, "
-                    f"students {mean['distilled_student'].round(1).to_dict()}, T = {fitted.best_T_:g} {fitted.T_interval_}, "
-                    f"{time.process_time() - start:.0f} s",
+                    f"students {mean['distilled_student'].round(1).to_dict()}, T = {fitted.best_T_:g} "
+                    f"{fitted.T_interval_}, {time.process_time() - start:.0f} s",
                     flush=True,
                 )
 

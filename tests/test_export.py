@@ -68,6 +68,20 @@ class Flat(nn.Module):
 """
 
 
+BRANCHING = """
+from torch import nn
+
+class Branching(nn.Module):
+    def __init__(self, inputs, n_classes):
+        super().__init__()
+        self.layer = nn.Linear(inputs[0], n_classes)
+
+    def forward(self, x):
+        logits = self.layer(x)
+        return logits if float(logits.detach().sum()) < 1e9 else -logits
+"""
+
+
 def write_yaml(path: Path, sweep: dict[str, Any]) -> Path:
     with path.open("w", encoding="utf-8") as file:
         YAML(typ="safe", pure=True).dump(sweep, file)
@@ -365,6 +379,33 @@ def test_note_without_onnx(digits: Path, tmp_path: Path, without_onnx: None) -> 
     assert any(text.startswith(note) for text in exported.notes)
     assert note in (tmp_path / "out" / "model_card.md").read_text()
     assert not (tmp_path / "out" / "student.onnx").exists()
+
+
+def test_module_that_torch_cannot_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(90, 5)))
+    np.save(tmp_path / "y.npy", np.arange(90) % 3)
+    (tmp_path / "branching_nets.py").write_text(BRANCHING)
+    results = run_sweep(
+        tmp_path,
+        {
+            "name": "branching",
+            "dataset": {"x": str(tmp_path / "x.npy"), "y": str(tmp_path / "y.npy")},
+            "teacher": {"hidden": [4]},
+            "student": {"kind": "python", "factory": "branching_nets:Branching"},
+            "distill": {"T": 2},
+            "train": {"epochs": 1},
+        },
+    )
+    capfd.readouterr()
+    exported = kdtune.export(results, tmp_path / "out")
+    assert capfd.readouterr() == ("", "")  # torch prints pages.
+    assert any("There is no `student.onnx`, since torch cannot export this network" in note for note in exported.notes)
+    data = kdtune.load_data(results, exported.id)
+    assert data.rows is not None
+    np.save(tmp_path / "test.npy", np.load(tmp_path / "x.npy")[data.rows["test"].indices])
+    probabilities = compute_probabilities(results, exported.id, data.x_test)[1]
+    np.testing.assert_allclose(predict(exported.folder, tmp_path / "test.npy").iloc[:, 1:], probabilities, atol=1e-5)
+    assert "No other T was tested" in (exported.folder / "model_card.md").read_text()
 
 
 def test_no_file_where_onnx_differs(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

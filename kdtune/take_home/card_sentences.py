@@ -122,6 +122,8 @@ def describe_temperature(facts: CardFacts) -> str:
         return f"{loss} The network was named by its id; kdtune did not choose its T."
     optimum = answer.t_opt.iloc[position]
     grid = answer.cells[position].temperatures.tolist()
+    if len(grid) == 1:
+        return f"{loss} No other T was tested, so nothing is known of which is best."
     best_T = format_temperature(optimum["T_opt"], grid)
     interval = format_interval(optimum["T_opt_low"], optimum["T_opt_high"], grid)
     setting = answer.cells[position].describe()
@@ -136,7 +138,7 @@ def describe_temperature(facts: CardFacts) -> str:
         loss,
         f"The sweep's answer is T = {best_T}{f' for {setting}' if setting else ''}: it has {answer.criterion}, over "
         f"{pluralize(int(optimum['replicates']), 'replicate')}; the 95 % interval of the best T: {interval}.",
-        tied if len(grid) > 1 else "",
+        tied,
         tested,
     ]
     if facts.choice.n_candidates > 1:

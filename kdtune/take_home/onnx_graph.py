@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from typing import Any
 
@@ -134,16 +135,15 @@ def build_onnx(network: nn.Module, preprocessing: Preprocessing, temperature: fl
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep torch's exporter from printing; what goes wrong it raises."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep torch's exporter from printing and logging; what goes wrong it raises."""
+    disabled_level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled_level)
 
 
 def _trace(graph: nn.Module, examples: tuple[Tensor, ...], names: list[str]) -> Any:
