@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import sysconfig
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from kdtune.inputs.user_code import describe_user_error
 from kdtune.stacked.random_streams import RandomStreams
 
 GIVEN_NAMES = ("inputs", "n_classes")  # what kdtune passes to a factory whose signature names it
 CHECKED_BATCH = 2  # examples of the batch that a new module is tried on
-
-_PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
-_LIBRARY_FOLDERS = [
-    Path(torch.__file__).resolve().parent,
-    *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")),
-]
 
 
 def build_user_module(
@@ -116,26 +108,7 @@ def describe_user_errors(factory: Callable[..., Any]) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        raise ValueError(f"{get_name(factory)} raised {describe_error(error, factory)}") from error
-
-
-def describe_error(error: BaseException, factory: Callable[..., Any]) -> str:
-    """Return an error of the user's code as one line: "RuntimeError: its message (mynets.py:12)".
-
-    The line is that of the deepest frame in a file of the user's: one that belongs neither to Python, to an
-    installed package (unless the factory does), nor to kdtune.
-    """
-    text = " ".join(str(error).split())
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f"{error.filename}:{error.lineno}"
-    else:
-        factory_file = _find_file(factory)
-        user_frames = [frame for frame in frames if _is_user_file(frame.filename)]
-        user_frames = user_frames or [frame for frame in frames if frame.filename == factory_file]
-        place = f"{user_frames[-1].filename}:{user_frames[-1].lineno}" if user_frames else factory_file or "no file"
-    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return f"{message} ({place})"
+        raise ValueError(f"{get_name(factory)} raised {describe_user_error(error)}") from error
 
 
 def get_name(factory: Callable[..., Any]) -> str:
@@ -179,22 +152,6 @@ def select_arguments(
         missing = ", ".join(missing_names)
         raise ValueError(f"{name} needs {missing}; give a value in args, or a default in its signature")
     return arguments
-
-
-def _find_file(factory: Callable[..., Any]) -> str | None:
-    """Return the file that a factory stands in, or None."""
-    try:
-        return inspect.getsourcefile(inspect.unwrap(factory))
-    except TypeError:
-        return None
-
-
-def _is_user_file(name: str) -> bool:
-    """Return whether a file of this name belongs to the user, not to Python, an installed package or kdtune."""
-    if name.startswith("<"):
-        return False
-    path = Path(name).resolve()
-    return not any(path.is_relative_to(folder) for folder in (_PACKAGE_FOLDER, *_LIBRARY_FOLDERS))
 
 
 def _name_type(value: Any) -> str:
