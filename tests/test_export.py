@@ -393,7 +393,7 @@ def test_module_that_torch_cannot_export(tmp_path: Path, capfd: pytest.CaptureFi
             "teacher": {"hidden": [4]},
             "student": {"kind": "python", "factory": "branching_nets:Branching"},
             "distill": {"T": 2},
-            "train": {"epochs": 1},
+            "train": {"epochs": 1, "batch_size": 20},
         },
     )
     capfd.readouterr()

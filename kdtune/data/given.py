@@ -81,8 +81,8 @@ def _split(
 def _share_out(size: int, counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Return how many of each class are drawn: in proportion to its count, at most all but one, ``size`` in all."""
     limits = np.maximum(counts - 1, 0)
-    shares = size * counts / counts.sum()
-    drawn = np.minimum(np.floor(shares).astype(np.intp), limits)
+    shares: npt.NDArray[np.float64] = size * counts / counts.sum()
+    drawn: npt.NDArray[np.intp] = np.minimum(np.floor(shares).astype(np.intp), limits)
     # What rounding has left goes to the classes that it took most from.
     for label in np.argsort(drawn - shares, kind="stable").tolist() * 2:
         if drawn.sum() == size:
