@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -267,3 +269,18 @@ def test_ray_is_not_imported_and_kdtune_imports_quickly() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "estimator.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(snippets) == 2
+    code = (
+        "\n".join(snippets)
+        .replace("ExtraTreesClassifier(200", "ExtraTreesClassifier(5")
+        .replace("T=4,", "T=4, epochs=9,")
+    )
+    code = code.replace("hidden=(32, 32),", "hidden=(32, 32), epochs=9,")
+    exec(code.replace("load_digits(return", "load_digits(n_class=3, return"), {})
+    assert "distilled_student" in capsys.readouterr().out

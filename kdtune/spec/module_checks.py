@@ -43,6 +43,11 @@ def find_module_mistakes(
     shape.facts_paths.append(path)
     if facts.reason_alone is not None and shape.is_trained_by_steps:
         reader.add_note(f"Networks of {shape.factory} train one at a time: {facts.reason_alone}.")
+    if isinstance(shape, TeacherModule) and shape.trained and dataset.is_redrawn:
+        reader.add_note(
+            "The validation split is cut from examples that the teacher may have been trained on; T that is chosen on it "
+            "then tends to be too high: give `val` examples that the teacher has not seen."
+        )
 
 
 def find_distill_mistakes(distill: Distill, shape: ModuleShape, node: YamlNode) -> Iterator[Mistake]:

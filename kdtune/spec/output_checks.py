@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -19,6 +20,8 @@ PART_TITLES: dict[PartName, str] = {
     "val": "validation labels",
     "test": "test labels",
 }
+
+SEEN_QUANTILE = 2.33  # of the normal distribution, at 99 %
 
 
 def find_output_mistakes(
@@ -47,7 +50,7 @@ def find_output_mistakes(
     if set(arrays) != set(sizes):
         yield make_mistake("outputs", _describe_wrong_parts(list(sizes), dataset))
         return
-    shares = []
+    agreements: dict[PartName, float] = {}
     for part, array in arrays.items():
         setting = "outputs" if part == "all" else f"outputs.{part}"
         rows, n_classes = array.shape
@@ -75,10 +78,30 @@ def find_output_mistakes(
             )
             yield make_mistake(setting, message)
             return
-        shares.append(f"{agreement:.1%} of the {PART_TITLES[part]}")
+        agreements[part] = agreement
+    shares = [f"{agreement:.1%} of the {PART_TITLES[part]}" for part, agreement in agreements.items()]
     reader.add_note(f"The teacher agrees with {' and '.join(shares)}.")
+    if "val" not in sizes and _has_seen_training_part(agreements, sizes):
+        reader.add_note(
+            "The teacher knows the training examples better than the test examples, so it was probably trained on them. "
+            "The validation split is cut from them, and T that is chosen on it tends to be too high: give `val` "
+            "examples that the teacher has not seen."
+        )
     if isinstance(teacher, GivenProbabilities):
         _note_floor(teacher, reader)
+
+
+def _has_seen_training_part(agreements: Mapping[PartName, float], sizes: Mapping[PartName, int]) -> bool:
+    """Return whether a teacher agrees with more of the training labels than of the test labels, beyond chance.
+
+    The two shares are compared by the usual test of two proportions, one-sided at 1 %.
+    """
+    if not {"train", "test"} <= agreements.keys():
+        return False
+    n_train, n_test = sizes["train"], sizes["test"]
+    share = (agreements["train"] * n_train + agreements["test"] * n_test) / (n_train + n_test)
+    standard_error = math.sqrt(share * (1 - share) * (1 / n_train + 1 / n_test))
+    return agreements["train"] - agreements["test"] > SEEN_QUANTILE * standard_error
 
 
 def measure_agreement(outputs: Array, labels: Array) -> float:
