@@ -86,6 +86,9 @@ def test_frames_become_tables(sweep):
     assert (table["n_features"].iloc[0], table["n_classes"].iloc[0]) == (5, 2)  # Two numbers and three wards.
     polars_table = sweep(dataset={"x": pl.from_pandas(features), "y": pl.from_pandas(outcome)})
     assert polars_table["id"].tolist() == table["id"].tolist()
+    # The sweep file that is left says the same, with its labels in text.
+    again = kdtune.sweep("results/mine/sweep.yaml", workers=0, progress=False)
+    assert again["id"].tolist() == table["id"].tolist()
     whole = sweep(dataset={"kind": "table", "file": patients, "target": "outcome"})
     assert whole["id"].tolist() == table["id"].tolist()
 

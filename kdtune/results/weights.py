@@ -136,9 +136,7 @@ def read_architecture(metadata: Mapping[str, str]) -> Architecture:
         # The code may have been moved together with the results.
         search_folders = [*json.loads(metadata.get("search_folders", "[]")), str(Path.cwd())]
         context = {"search_folders": search_folders}
-        settings = json.loads(metadata["shape"])
-        settings = {name: value for name, value in settings.items() if name not in _TEACHER_SETTINGS}
-        shape = TypeAdapter(ShapeSetting).validate_python(settings, context=context)
+        shape = TypeAdapter(ShapeSetting).validate_json(metadata["shape"], context=context)
         return Architecture(shape, tuple(json.loads(metadata["inputs"])), json.loads(metadata["n_classes"]))
     # The file is from a version that knew only perceptrons: "layers" lists (inputs, outputs) of each.
     layers = json.loads(metadata["layers"])
