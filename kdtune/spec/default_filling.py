@@ -59,13 +59,3 @@ def _dump(settings: BaseModel) -> dict[str, Any]:
     if isinstance(settings, GivenDataset):
         names.add("n_classes")  # The data tell it; written out, it would mean that labels are counted from 0.
     return settings.model_dump(exclude=names, exclude_none=True)
-
-
-def _list_unwritten(settings: BaseModel) -> set[str]:
-    """Return the settings that are not filled in.
-
-    The root depends on the machine; depth and width are written as ``hidden``; the classes of given data are counted, and
-    a number in the file would ask for labels from 0.
-    """
-    names = {"depth", "width", "root"}
-    return names | {"n_classes"} if isinstance(settings, GivenDataset) else names
