@@ -62,6 +62,27 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         "train": {"epochs": 30, "batch_size": 32, "lr": 0.003},
         "replicates": 5,
     },
+    "useless_features": {  # Of 40 features 8 tell something: ensembles see which, small networks learn the noise.
+        "dataset": {
+            "kind": "python",
+            "factory": "sklearn.datasets:make_classification",
+            "args": {
+                "n_samples": 2400,
+                "n_features": 40,
+                "n_informative": 8,
+                "n_redundant": 0,
+                "n_classes": 4,
+                "class_sep": 1.2,
+                "flip_y": 0.03,
+                "random_state": 0,
+            },
+            "scale": "standard",
+            "test_size": 0.34,
+        },
+        "student": {"depth": 2, "width": {"grid_search": [8, 32]}},
+        "train": {"epochs": 30, "batch_size": 32, "lr": 0.003},
+        "replicates": 5,
+    },
 }
 
 

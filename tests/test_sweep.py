@@ -28,6 +28,7 @@ from kdtune.columns import (
 )
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.results.store import Store
+from kdtune.run.kept_students import StudentPruner, choose_kept_students
 from kdtune.run.live_table import MIN_SECONDS_BETWEEN_WRITES, LiveTable
 from kdtune.run.progress import Progress
 from kdtune.run.sweep import SweepListener
@@ -174,7 +175,9 @@ def test_the_table_on_disk_gets_rows_that_came_soon_after_a_write(plan, tmp_path
     store = Store(tmp_path, "small")
     store.folder.mkdir()
     small = plan()
-    listener = SweepListener(LiveTable(store, small, rows_to_arrow([]), "num_error", AnswerFacts()), Progress(None))
+    table = LiveTable(store, small, rows_to_arrow([]), "num_error", AnswerFacts())
+    pruner = StudentPruner(store, small, choose_kept_students("none", small.networks))
+    listener = SweepListener(table, pruner, Progress(None))
     pack = small.packs[0]
     listener.on_rows_finished(rows_to_arrow([make_row(network) for network in pack.networks]))
     listener.on_tick()
