@@ -39,7 +39,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	for name in step grid workers driver planning scale same_numbers memory where; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in step grid workers driver planning scale same_numbers memory where soft_targets; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

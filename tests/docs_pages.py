@@ -1,9 +1,9 @@
 """The pages of the documentation as their readers run them: files are written, commands and scripts are run.
 
 A page is read from top to bottom. Of its fenced blocks, one that begins with a comment that is a file's name, as in
-``# mine.yaml``, becomes that file; ``sh`` blocks are run line by line, other ``python`` blocks too; ``text`` is what the
-command before it has printed. ``<!-- not run -->`` before a block leaves it out, ``<!-- from a run -->`` says that its
-figures come from a longer run, so that only its first line is compared.
+``# mine.yaml``, becomes that file; ``sh`` blocks are run line by line, other ``python`` blocks too; ``text`` is what
+the command before it has printed. ``<!-- not run -->`` before a block leaves it out, ``<!-- from a run -->`` says that
+its figures come from a longer run, so that only its first line is compared.
 """
 
 from __future__ import annotations

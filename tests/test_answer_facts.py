@@ -275,9 +275,9 @@ def test_plan_says_why_there_are_no_baselines_and_how_often_estimators_are_fitte
     assert "  baselines                   0  none: training examples have no labels" in lines
     soft_targets = {"grid_search": ["out_of_fold", "in_sample"]}
     for teacher, line in (
-        (FOREST, "soft targets out of fold: 5 + 1 fits each"),
+        (FOREST | {"soft_targets": "out_of_fold"}, "soft targets out of fold: 5 + 1 fits each"),
         (FOREST | {"soft_targets": soft_targets}, "1 out of fold: 5 + 1 fits each"),
-        (FOREST | {"soft_targets": "in_sample"}, None),
+        (FOREST, None),
     ):
         output = call("plan", write_given(tmp_path, teacher=teacher), "--workers", "0").output
         assert "no labels" not in output

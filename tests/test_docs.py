@@ -47,8 +47,10 @@ def test_links_lead_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [Arrays, TableFile, ImageFolder, PythonData, GivenLogits, GivenProbabilities, SklearnTeacher, TeacherModule]
-    + [ModuleShape, ImageInputs],
+    [
+        *(Arrays, TableFile, ImageFolder, PythonData),
+        *(GivenLogits, GivenProbabilities, SklearnTeacher, TeacherModule, ModuleShape, ImageInputs),
+    ],
 )
 def test_the_reference_has_every_setting(settings: type) -> None:
     text = (DOCS / "own-data.md").read_text(encoding="utf-8")

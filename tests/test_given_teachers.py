@@ -187,24 +187,24 @@ def test_an_unlabelled_transfer_set_has_no_baselines_and_no_hard_loss(tmp_path):
     assert "val" in refuse(tmp_path, **without_val)
 
 
-def test_an_estimator_is_trained_out_of_fold_by_default(tmp_path):
+def test_soft_targets_of_an_estimator_are_in_sample_by_default_and_may_be_out_of_fold(tmp_path):
     write_arrays(tmp_path)
-    (teacher,) = train_teachers(tmp_path, teacher=FOREST)
-    network = teacher.network
+    (teacher,) = train_teachers(tmp_path, teacher={**FOREST, "soft_targets": "out_of_fold"})
+    network, floor = teacher.network, teacher.network.shape.floor
     from kdtune.data.load import load_data
 
     data = load_data(network.data)
     seed = network.weights_seed % 2**32
     whole = ExtraTreesClassifier(20, random_state=seed).fit(data.x_train, data.y_train)
-    np.testing.assert_allclose(teacher.logits["test"], take_logarithm(whole.predict_proba(data.x_test), 1e-6))
+    np.testing.assert_allclose(teacher.logits["test"], take_logarithm(whole.predict_proba(data.x_test), floor))
     expected = np.zeros((len(data.y_train), 3))
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
     for train, held_out in folds.split(data.x_train, data.y_train):
         estimator = ExtraTreesClassifier(20, random_state=seed).fit(data.x_train[train], data.y_train[train])
         expected[held_out] = estimator.predict_proba(data.x_train[held_out])
-    np.testing.assert_allclose(teacher.logits["train"], take_logarithm(expected, 1e-6))
-    (in_sample,) = train_teachers(tmp_path, teacher={**FOREST, "soft_targets": "in_sample"})
-    np.testing.assert_allclose(in_sample.logits["train"], take_logarithm(whole.predict_proba(data.x_train), 1e-6))
+    np.testing.assert_allclose(teacher.logits["train"], take_logarithm(expected, floor))
+    (in_sample,) = train_teachers(tmp_path, teacher=FOREST)
+    np.testing.assert_allclose(in_sample.logits["train"], take_logarithm(whole.predict_proba(data.x_train), floor))
     # A forest of full trees knows the rows that it was trained on nearly by heart.
     assert in_sample.logits["train"].argmax(axis=1).tolist() == data.y_train.tolist()
 
@@ -216,7 +216,7 @@ def test_classes_of_an_estimator_are_matched_by_label(tmp_path):
     write_arrays(tmp_path, train_y=y, test_y=np.where(arrays["test_y"] == 0, 1, arrays["test_y"]))
     dataset = {**GIVEN["dataset"], "n_classes": 3}
     (teacher,) = train_teachers(tmp_path, teacher=FOREST, dataset=dataset)
-    assert (teacher.logits["test"][:, 0] == np.float32(np.log(1e-6))).all()
+    assert (teacher.logits["test"][:, 0] == np.float32(np.log(teacher.network.shape.floor))).all()
     assert teacher.row["num_error"] < N_TEST / 3
 
 

@@ -126,8 +126,8 @@ def plan(file: str, **options: Any) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--from", "start", type=click.Choice(["logits", "table", "images", "sklearn", "modules"]),
-              help="What you have: a teacher's logits, a table, folders of images, a scikit-learn estimator, or PyTorch "
-              "modules. [default: nothing; data are generated]")  # fmt: skip
+              help="What you have: a teacher's logits, a table, folders of images, a scikit-learn estimator, or "
+              "PyTorch modules. [default: nothing; data are generated]")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(file: Path, start: StartingPoint | None, force: bool) -> None:
     """Write a commented sweep file to start from."""

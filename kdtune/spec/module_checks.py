@@ -45,8 +45,8 @@ def find_module_mistakes(
         reader.add_note(f"Networks of {shape.factory} train one at a time: {facts.reason_alone}.")
     if isinstance(shape, TeacherModule) and shape.trained and dataset.is_redrawn:
         reader.add_note(
-            "The validation split is cut from examples that the teacher may have been trained on; T that is chosen on it "
-            "then tends to be too high: give `val` examples that the teacher has not seen."
+            "The validation split is cut from examples that the teacher may have been trained on; T that is chosen on "
+            "it then tends to be too high: give `val` examples that the teacher has not seen."
         )
 
 

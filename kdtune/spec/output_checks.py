@@ -83,8 +83,8 @@ def find_output_mistakes(
     reader.add_note(f"The teacher agrees with {' and '.join(shares)}.")
     if "val" not in sizes and _has_seen_training_part(agreements, sizes):
         reader.add_note(
-            "The teacher knows the training examples better than the test examples, so it was probably trained on them. "
-            "The validation split is cut from them, and T that is chosen on it tends to be too high: give `val` "
+            "The teacher knows the training examples better than the test examples, so it was probably trained on "
+            "them. The validation split is cut from them, and T that is chosen on it tends to be too high: give `val` "
             "examples that the teacher has not seen."
         )
     if isinstance(teacher, GivenProbabilities):

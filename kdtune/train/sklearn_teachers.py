@@ -31,9 +31,8 @@ SPLITS = ("train", "val", "test")
 def train_sklearn_teacher(network: Network, data: Data, threads: int) -> Logits:
     """Train an estimator on the training split, and return the logarithms of its probabilities on all splits.
 
-    Its probabilities on examples that it was trained on are nearly their labels. With ``out_of_fold`` those of the
-    training split come from five estimators, each trained on four fifths and asked about the last; the other splits are
-    answered by the one that was trained on all of the training split.
+    One estimator, which was trained on all of the training split, is asked about all splits. With ``out_of_fold`` the
+    probabilities of the training split come from five others, each trained on four fifths and asked about the last.
 
     Parameters
     ----------
