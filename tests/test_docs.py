@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import kdtune
 from kdtune.settings.factories import ImageInputs, ModuleShape, SklearnTeacher, TeacherModule
 from kdtune.settings.given_arrays import Arrays
 from kdtune.settings.given_images import ImageFolder
@@ -26,6 +27,9 @@ def test_a_page_runs_from_its_data_to_the_exported_student(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert PageRun(page).run() >= MIN_BLOCKS
+    for results in tmp_path.glob("results/*/table.parquet"):
+        table = kdtune.read_table(results.parent)
+        assert (table["status"] == "done").all(), table["error"].dropna().tolist()
     assert (tmp_path / "student" / "student.safetensors").is_file()
     assert (tmp_path / "student" / "model_card.md").is_file()
 

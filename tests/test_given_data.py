@@ -178,6 +178,8 @@ def nan(values: Any, row: int) -> Any:
         ({"train_y": np.eye(3)[np.arange(N_TRAIN) % 3]}, "of one-hot labels, give y.argmax(axis=1)"),
         ({"train_x": np.zeros(N_TRAIN)}, "train.x: has shape (240,); examples have features"),
         ({"train_x": np.zeros((0, 5))}, "so it is empty"),
+        ({"train_x": np.full((N_TRAIN, 5), 1e300)}, "row 0 (counted from 0) holds NaN, or a number"),
+        ({"train_x": np.zeros((N_TRAIN, 5), [("a", "f4")])}, "train_x.npy holds values of type [('a', '<f4')]"),
         ({"train_x": np.full((N_TRAIN, 5), "a")}, "train.x: holds values of type <U1; examples must be numbers"),
     ],
 )  # fmt: skip
@@ -213,6 +215,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     ("dataset", "message"),
     [
         ({"kind": "arrays"}, "dataset: names no data; give either x and y"),
+        ({"x": "x" * 300, "y": "train_y.npy"}, "cannot be looked for: File name too long"),
         ({"x": "train_x.npy"}, "dataset.y: is missing: the label of each example"),
         ({"train": {"x": "train_x.npy", "y": "train_y.npy"}}, "dataset.test: is missing"),
         ({**WHOLE_SET, "test_size": 236}, "each part needs at least one of every class"),

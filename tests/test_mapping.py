@@ -122,9 +122,10 @@ def test_a_fitted_pipeline_on_a_frame(sweep):
 def test_a_trained_module_is_run_here_and_its_logits_are_kept(sweep):
     a = make_arrays()
     module = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5)).train()
+    outputs = {s: module.eval()(torch.tensor(a[f"{s}_x"])).detach() for s in ("train", "test")}
     table = sweep(
         dataset={"train": (a["train_x"], a["train_y"]), "test": (a["test_x"], a["test_y"])},
-        teacher={"kind": "logits", "outputs": {s: module.eval()(torch.tensor(a[f"{s}_x"])).detach() for s in ("train", "test")},
+        teacher={"kind": "logits", "outputs": outputs,
                  "agreement": "any"},
     )  # fmt: skip
     logits = module(torch.tensor(a["test_x"]))
@@ -168,7 +169,7 @@ def test_files_and_objects_of_equal_content_are_the_same_networks(tmp_path, monk
         ({"student": {"width": object()}}, "student.width: is an object of type builtins.object, which cannot be"),
         ({"teacher": 7}, "teacher: is of type int; give an estimator"),
         ({"teacher": LinearSVC()}, "teacher: LinearSVC has no predict_proba"),
-        ({"dataset": {"x": make_arrays()["train_x"], "y": [0, 1]}}, "dataset.y: has 2 labels for the 240 examples of x"),
+        ({"dataset": {"x": make_arrays()["train_x"], "y": [0, 1]}}, "dataset.y: has 2 labels for the 240 examples"),
         ({"dataset": {"x": object(), "y": [0, 1]}}, "dataset"),
         ({"dataset": {"x": np.array([[{}]] * 3, object), "y": [0, 1, 0]}}, "dataset"),
         ({"dataset": {"kind": "digits"}, "teacher": ExtraTreesClassifier(5).fit([[0], [1]], [0, 1])},
@@ -181,3 +182,20 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_written(sweep, tmp_pat
         sweep(**blocks)
     assert message in str(raised.value)
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_grid_of_data_sets(sweep):
+    a = make_arrays()
+    grid = [
+        {"name": name, "x": scale * a["train_x"], "y": a["train_y"]} for name, scale in (("plain", 1), ("double", 2))
+    ]
+    table = sweep(dataset={"grid_search": grid})
+    assert table.groupby("dataset").size().to_dict() == {"double": 4, "plain": 4}
+
+
+def test_an_estimator_that_changes_its_inputs_leaves_those_of_the_user(sweep):
+    a = make_arrays()
+    x = a["train_x"].copy()
+    pipeline = make_pipeline(StandardScaler(copy=False), ExtraTreesClassifier(5)).fit(x.copy(), a["train_y"])
+    sweep(dataset={"x": x, "y": a["train_y"]}, teacher=pipeline)
+    np.testing.assert_array_equal(x, a["train_x"])

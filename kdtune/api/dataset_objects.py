@@ -19,6 +19,7 @@ from kdtune.inputs.frames import hash_frame
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.python_data import convert_part_labels
 from kdtune.inputs.storage import keep_in_memory
+from kdtune.spec.grid import GRID
 
 # The settings of a data set that hold data. Everything else beside them is a setting as in a file.
 _DATA_NAMES = ("x", "y", "X", "Y", "train", "val", "test", "data", "target")
@@ -53,6 +54,8 @@ def describe_dataset(block: Any, inputs_folder: Path, notes: list[str]) -> Descr
     InputError
         If an object is no data.
     """
+    if isinstance(block, Mapping) and GRID in block:
+        return DescribedData({GRID: [describe_dataset(item, inputs_folder, notes).block for item in block[GRID]]})
     is_mapping = isinstance(block, Mapping) and not hasattr(block, "data")  # A Bunch of scikit-learn is one, too.
     if not is_mapping:
         return _describe_objects(block, {}, inputs_folder, notes)

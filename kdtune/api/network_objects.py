@@ -57,8 +57,8 @@ def describe_teacher(block: Any, data: DescribedData | None, inputs_folder: Path
         description = {"kind": kind, "factory": _name(block)}
         return description if kind == "sklearn" else {**description, "trained": False}
     raise InputError(
-        f"is of type {type(block).__name__}; give an estimator, a PyTorch module, a function that makes one of these, or "
-        f"a mapping"
+        f"is of type {type(block).__name__}; give an estimator, a PyTorch module, a function that makes one of these, "
+        f"or a mapping"
     )
 
 
@@ -133,7 +133,8 @@ def _describe_estimator(estimator: Any, data: DescribedData | None, inputs_folde
     parts = _get_parts(data, "a fitted estimator")
     classes = _list_classes(parts)
     for part_name, part in parts.items():
-        probabilities = np.asarray(estimator.predict_proba(part.x), np.float64)
+        # A copy: an estimator may change its inputs in place, and they are the user's.
+        probabilities = np.asarray(estimator.predict_proba(part.x.copy()), np.float64)
         outputs[part_name] = store_array(_order_by_class(probabilities, estimator, classes), inputs_folder).path
     return {"kind": "probabilities", "outputs": outputs.get("all", outputs)}
 
@@ -152,8 +153,8 @@ def _is_equal(value: Any, default: Any) -> bool:
 def _get_parts(data: DescribedData | None, subject: str) -> dict[PartName, ExamplesAndLabels]:
     if data is None or not data.parts:
         raise InputError(
-            f"is {subject}, which is run on the data here; give the data as objects, too (dataset: {{'x': X, 'y': y}}), "
-            f"or its outputs (kind: probabilities or logits)"
+            f"is {subject}, which is run on the data here; give the data as objects, too (dataset: {{'x': X, 'y': y}})"
+            f", or its outputs (kind: probabilities or logits)"
         )
     return data.parts
 
@@ -200,7 +201,7 @@ def _run_module(module: Any, data: DescribedData | None, inputs_folder: Path) ->
                 raise InputError("is a module, and the data are a table; a module sees arrays, or give its logits")
             with torch.inference_mode():
                 batches = [
-                    module(torch.as_tensor(np.asarray(part.x[start : start + RUN_BATCH], np.float32)).to(device))
+                    module(torch.from_numpy(np.array(part.x[start : start + RUN_BATCH], np.float32)).to(device))
                     for start in range(0, len(part.x), RUN_BATCH)
                 ]
             outputs[part_name] = store_array(torch.cat(batches).float().cpu().numpy(), inputs_folder).path

@@ -21,11 +21,15 @@ class Scaling:
     def apply(self, values: Any) -> npt.NDArray[np.float32]:
         """Return examples as scaled rows, (examples, features); the values are those of any array."""
         rows = np.asarray(values).reshape(len(values), -1)
-        if self.is_identity:
-            return rows.astype(np.float32)
-        if isinstance(self.mean, float) and self.mean == 0.0:
-            return rows.astype(np.float32) / np.float32(self.scale)
-        return ((rows.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore"):  # What is no longer finite diverges, and is reported as that.
+            scaled: npt.NDArray[np.float32]
+            if self.is_identity:
+                scaled = rows.astype(np.float32)
+            elif isinstance(self.mean, float) and self.mean == 0.0:
+                scaled = rows.astype(np.float32) / np.float32(self.scale)
+            else:
+                scaled = ((rows.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
+        return scaled
 
     @property
     def is_identity(self) -> bool:

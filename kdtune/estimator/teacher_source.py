@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from kdtune.train.sklearn_teachers import predict_all_classes, predict_out_of_fold
 from kdtune.train.soft_outputs import take_logarithm
 
-FLOOR = 1e-6  # as in a sweep file's ``teacher: {kind: sklearn}``
+FLOOR = 1e-6  # of probabilities; with it the default hard_weight was chosen (docs/estimator.md)
 Logits = npt.NDArray[np.float32]
 
 

@@ -72,6 +72,9 @@ def read_archive_parts(path: Path, folder: Path) -> dict[PartName, RawPart]:
     names: list[PartName] = [name for name in PART_NAMES if f"x_{name}" in arrays]
     if "x" in arrays and not names:
         names = ["all"]
+    missing = [name for name in ("train", "test") if names and names != ["all"] and name not in names]
+    if missing:
+        raise InputError(f"{path} has no x_{missing[0]}; give it, or x and y of one set that is to be split", "file")
     if not names:
         raise InputError(
             f"{path} holds {join_names(list(arrays), max_names=8)}; x_train, y_train, x_test and y_test are needed, or "

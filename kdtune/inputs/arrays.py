@@ -15,6 +15,8 @@ from kdtune.inputs.errors import InputError
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
 
 Array = npt.NDArray[Any]
+READ_KINDS = "fiubU"  # NumPy's letters for real numbers, truths and text
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 CHUNK_BYTES = 64 << 20  # Arrays are hashed and searched in pieces of about this size, so that any array is read.
 
 
@@ -92,6 +94,8 @@ def _inspect_npy_file(path: Path, modified_ns: int) -> ArrayInput:
         raise InputError(describe_unreadable_array(path, error)) from None
     if not isinstance(values, np.ndarray):
         raise InputError(f"{path} is no .npy file; give one that np.save wrote")
+    if values.dtype.kind not in READ_KINDS:
+        raise InputError(f"{path} holds values of type {values.dtype}; numbers, truths or text are right")
     return ArrayInput(
         content=hash_array(values), shape=values.shape, dtype=str(values.dtype), path=str(path), modified_ns=modified_ns
     )
@@ -114,6 +118,8 @@ def store_array(values: Array, folder: Path) -> ArrayInput:
     """
     if values.dtype == object:
         raise InputError("holds Python objects, which cannot be written; convert it to numbers or text")
+    if values.dtype.kind not in READ_KINDS:
+        raise InputError(f"holds values of type {values.dtype}; numbers, truths or text are right")
     values = np.ascontiguousarray(values)
     content = hash_array(values)
     path = str((folder / f"{content}.npy").absolute())
@@ -138,11 +144,11 @@ def iterate_chunks(values: Any) -> list[tuple[int, int]]:
 
 
 def find_bad_row(values: Array) -> int | None:
-    """Return the first row that holds NaN or an infinite number; None if all are finite."""
+    """Return the first row that holds NaN or a number beyond the range of float32; None if there is none."""
     if values.dtype.kind != "f":
         return None
     for start, stop in iterate_chunks(values):
-        is_finite = np.isfinite(values[start:stop]).reshape(stop - start, -1).all(axis=1)
+        is_finite = (np.abs(values[start:stop]) <= MAX_FLOAT32).reshape(stop - start, -1).all(axis=1)
         if not is_finite.all():
             return start + int(np.argmin(is_finite))
     return None

@@ -106,9 +106,8 @@ def _check_examples(part: RawPart) -> None:
         raise InputError(f"has shape {x.shape}, so it is empty", part.x_name)
     bad_row = find_bad_row(open_array(x))
     if bad_row is not None:
-        raise InputError(
-            f"row {bad_row} (counted from 0) holds NaN or an infinite number; fill or remove such rows", part.x_name
-        )
+        message = f"row {bad_row} (counted from 0) holds NaN, or a number that float32 cannot hold"
+        raise InputError(f"{message}; fill or remove such rows", part.x_name)
 
 
 def _read_labels(part: RawPart) -> Array | None:

@@ -64,10 +64,15 @@ class InputReader:
         if find_in_memory(path) is not None:
             self.source_paths.append(path)
             return Path(path)
-        candidates = [folder / Path(path).expanduser() for folder in self.search_folders]
-        for candidate in candidates:
-            if candidate.exists():
-                return candidate.resolve()
+        try:
+            candidates = [folder / Path(path).expanduser() for folder in self.search_folders]
+            for candidate in candidates:
+                if candidate.exists():
+                    return candidate.resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # too long, an unknown user, a null character
+            raise InputError(
+                f"{path[:60]!r} cannot be looked for: {getattr(error, 'strerror', None) or error}", setting
+            ) from None
         places = list(dict.fromkeys(map(str, candidates)))
         message = f"{places[0]} does not exist" if len(places) == 1 else f"neither {' nor '.join(places)} exists"
         raise InputError(message, setting)

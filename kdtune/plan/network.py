@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kdtune.plan.identity import DATA_SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
-from kdtune.plan.memory_estimate import FLOAT32_BYTES, MODULE_STACK_BYTES, STACK_BYTES, estimate_training_bytes, round_up_to_alignment
+from kdtune.plan.memory_estimate import (
+    FLOAT32_BYTES,
+    MODULE_STACK_BYTES,
+    STACK_BYTES,
+    estimate_training_bytes,
+    round_up_to_alignment,
+)
 from kdtune.settings import Dataset, Distill, Layer, ModuleFacts, Shape, Train
 
 Model = Literal["teacher", "student", "distilled_student"]

@@ -130,7 +130,8 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
     if id_prefix and any(network_id.startswith(id_prefix) for network_id in table_ids):
         raise RequestError(
             f"{folder}: no weights are kept of network {id_prefix}; sweep with --keep-students all, "
-            f"and with --fresh if it was trained without"
+            f"and with --fresh if it was trained without (a teacher that is given by its outputs, or is no module, "
+            f"has none)"
         )
     similar_ids = difflib.get_close_matches(id_prefix, [*path_by_id, *table_ids], n=1)
     hint = f"; did you mean {similar_ids[0]}?" if similar_ids else ""

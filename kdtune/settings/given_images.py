@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,13 @@ class ImageFolder(GivenDataset):
     size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
     scale: Scale | None = 255.0
     jitter: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=exclude_from_hash_while(0))
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the settings that are hashed; height and width as text, so that rows can be grouped by them."""
+        columns = super().to_columns()
+        if isinstance(self.size, list):
+            columns["size"] = " x ".join(map(str, self.size))
+        return columns
 
     def read(self, reader: InputReader) -> GivenData:
         """Read the images, or find them read."""

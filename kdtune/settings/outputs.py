@@ -111,7 +111,7 @@ class GivenOutputs(UnlayeredShape):
             raise InputError(f"holds values of type {values.dtype}; outputs are numbers", setting)
         bad_row = find_bad_row(values)
         if bad_row is not None:
-            raise InputError(f"row {bad_row} (counted from 0) holds NaN or an infinite number", setting)
+            raise InputError(f"row {bad_row} (counted from 0) holds NaN, or a number that float32 cannot hold", setting)
         if self.kind == "logits":
             return
         for start, stop in iterate_chunks(values):
@@ -144,8 +144,8 @@ class GivenProbabilities(GivenOutputs):
     """Probabilities of a teacher that was trained elsewhere; T acts on their logarithms."""
 
     kind: Literal["probabilities"]
-    # Probabilities below this are raised to it, as a logarithm of 0 is none.
-    floor: Floor = 1e-6
+    # Probabilities below this are raised to it, as a logarithm of 0 is none: see ``SklearnTeacher.floor``.
+    floor: Floor = 1e-4
 
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns."""

@@ -73,7 +73,6 @@ def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iter
         yield (
             f"The teacher's probabilities on the {rows} are nearly the labels: they agree with {agreement:.1%} of "
             f"these and give them {mean_probability:.3f} on average, as an estimator does on the rows that it was "
-            f"fitted on. Such soft targets say little beside the label. What helps is an estimator that is given "
-            f"unfitted (`kind: sklearn`), whose soft targets are out of fold, or probabilities from scikit-learn's "
-            f"cross_val_predict."
+            f"fitted on. Whether they teach more than the labels do shows in the students' difference from their "
+            f"baselines, which learn from the labels alone."
         )

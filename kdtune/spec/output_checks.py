@@ -13,6 +13,7 @@ from kdtune.inputs.given_data import PartName
 from kdtune.inputs.reader import InputReader
 from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities
 from kdtune.spec.yaml_tree import YamlNode
+from kdtune.text import join_names
 
 PART_TITLES: dict[PartName, str] = {
     "all": "labels",
@@ -80,7 +81,7 @@ def find_output_mistakes(
             return
         agreements[part] = agreement
     shares = [f"{agreement:.1%} of the {PART_TITLES[part]}" for part, agreement in agreements.items()]
-    reader.add_note(f"The teacher agrees with {' and '.join(shares)}.")
+    reader.add_note(f"The teacher agrees with {join_names(shares)}.")
     if "val" not in sizes and _has_seen_training_part(agreements, sizes):
         reader.add_note(
             "The teacher knows the training examples better than the test examples, so it was probably trained on "

@@ -140,7 +140,8 @@ class LoneModule:
     def _compute_logits(self, x: Inputs) -> Tensor:
         """Return the logits, (batch, classes)."""
         examples = x.examples_as_rows[0, :, : self.n_features]
-        examples = examples.reshape(len(examples), *self.input_shape).to(self.dtype)
+        # A copy: the module may change its inputs in place, and other steps read the same rows.
+        examples = examples.reshape(len(examples), *self.input_shape).to(self.dtype, copy=True)
         is_autocast = self.precision != self.dtype
         with torch.autocast(self.device, self.precision, enabled=is_autocast):
             logits: Tensor = self.module(examples)

@@ -48,7 +48,7 @@ def train_sklearn_teacher(network: Network, data: Data, threads: int) -> Logits:
     with warnings.catch_warnings(), threadpool_limits(threads), RandomStreams(seed):
         warnings.simplefilter("ignore")  # A worker has no screen; what an estimator cannot do, it raises.
         estimator = build_estimator(settings, seed, threads)
-        estimator.fit(x["train"], data.y_train)
+        estimator.fit(_copy(x["train"]), data.y_train.copy())
         asked_splits = SPLITS if settings.soft_targets == "in_sample" else ("val", "test")
         probabilities = {split: predict_all_classes(estimator, x[split], data.n_classes) for split in asked_splits}
         if settings.soft_targets == "out_of_fold":
@@ -85,7 +85,7 @@ def predict_all_classes(estimator: Any, x: Any, n_classes: int) -> Probabilities
     ValueError
         If the estimator gives anything but probabilities of its classes.
     """
-    given = np.asarray(estimator.predict_proba(x), np.float64)
+    given = np.asarray(estimator.predict_proba(_copy(x)), np.float64)
     classes = np.asarray(getattr(estimator, "classes_", np.arange(n_classes))).astype(np.int64)
     if given.shape != (len(x), len(classes)):
         raise ValueError(
@@ -101,6 +101,11 @@ def predict_all_classes(estimator: Any, x: Any, n_classes: int) -> Probabilities
     probabilities = np.zeros((len(given), n_classes))
     probabilities[:, classes] = given
     return probabilities
+
+
+def _copy(x: Any) -> Any:
+    """Return a copy of examples for an estimator, which may change them in place: students read the same rows."""
+    return x.copy()
 
 
 def predict_out_of_fold(

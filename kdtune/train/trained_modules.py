@@ -68,7 +68,8 @@ def _choose_reader(network: Network, data: Data, split: str) -> Callable[[int, i
     assert isinstance(settings, TeacherModule)
     if settings.inputs is None:
         x = getattr(data, f"x_{split}")
-        return lambda start, stop: np.ascontiguousarray(x[start:stop]).reshape(-1, *network.input_shape)
+        # A copy: the module may change its inputs in place, and students read the same rows.
+        return lambda start, stop: np.array(x[start:stop], order="C").reshape(-1, *network.input_shape)
     own = settings.inputs
     dataset = network.data.settings
     assert isinstance(dataset, GivenDataset)
