@@ -5,8 +5,8 @@ python -m benchmarks.estimator [--targets]
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import time
 import warnings
 from typing import Any
@@ -56,8 +56,21 @@ def compare_targets() -> None:
                 )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure a fit, or compare soft targets."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--targets", action="store_true", help="compare kinds of soft targets and weights of the labels"
+    )
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {0})  # Before anything counts the cores.
-    compare_targets() if "--targets" in sys.argv else measure_fit()
+    if arguments.targets:
+        compare_targets()
+    else:
+        measure_fit()
+
+
+if __name__ == "__main__":
+    main()

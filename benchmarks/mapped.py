@@ -60,7 +60,7 @@ class MemoryMeter:
 
 def main() -> None:
     """Run the benchmark, and print a line for each of its parts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=8.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdtune-mapped-") as name:

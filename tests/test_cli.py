@@ -118,7 +118,6 @@ def test_plan_says_what_it_would_train_and_writes_nothing(call, write):
         ("sweep", "fakeset.yaml", "--max-networks", "10"),
         ("sweep", "fakeset.yaml", "--max-networks", "216"),
         ("sweep", "fakeset.yaml", "--results", "/proc/nowhere"),
-        ("sweep", "fakeset.yaml", "--workers", "0"),
         ("sweep", "fakeset.yaml", "--cpus-per-worker", "100000"),
         ("sweep", "fakeset.yaml", "--gpus-per-worker", "100000"),
         ("sweep", "fakeset.yaml", "--workers", "1", "--cpus-per-worker", "100000"),
