@@ -129,6 +129,7 @@ def test_rows_in_another_order_are_refused_unless_any_agreement_will_do(tmp_path
         ({"train_z": np.zeros((N_TRAIN - 1, 3))}, {}, "outputs.train: has 239 rows for 240 train examples"),
         ({"test_z": np.zeros((N_TEST, 4))}, {}, "outputs.test: has 4 columns, and the data have 3 classes"),
         ({"train_z": np.full((N_TRAIN, 3), np.nan)}, {}, "outputs.train: row 0 (counted from 0) holds NaN"),
+        ({"train_z": make_arrays()["train_p"]}, {}, "so these are probabilities: write `kind: probabilities`"),
         ({"train_p": -make_arrays()["train_p"]}, PROBABILITIES, "holds a value below 0, so these are no probabilities"),
         ({"train_p": make_arrays()["train_p"] / 2}, PROBABILITIES, "row 0 (counted from 0) adds up to 0.5"),
         ({}, {"kind": "logits", "outputs": "train_z.npy"}, "must be a file for each part of the data: {train: z_train"),
@@ -147,7 +148,9 @@ def test_outputs_of_generated_data_and_of_shifted_images_are_refused(tmp_path):
     assert "those of make_classification are generated anew" in refuse(tmp_path, dataset=generated)
     np.save(tmp_path / "digits_z.npy", np.zeros((1797, 10)))
     outputs = {"kind": "logits", "outputs": "digits_z.npy", "agreement": "any"}
-    assert "leave jitter out" in refuse(tmp_path, dataset={"kind": "digits", "jitter": 1}, teacher=outputs)
+    for teacher in (outputs, FOREST):
+        assert "leave jitter out" in refuse(tmp_path, dataset={"kind": "digits", "jitter": 1}, teacher=teacher)
+    assert "shifts images" in refuse(tmp_path, dataset={**GIVEN["dataset"], "jitter": 1}, teacher={"hidden": [4]})
     assert load(tmp_path, dataset={"kind": "digits"}, teacher=outputs).cases
 
 

@@ -28,7 +28,7 @@ def save_data(n_wrong: dict[str, int]) -> None:
         y = np.arange(n_examples) % 4
         answers = y.copy()
         answers[: n_wrong[part]] = (y[: n_wrong[part]] + 1) % 4
-        for name, values in (("x", random.normal(size=(n_examples, 3))), ("y", y), ("z", np.eye(4)[answers])):
+        for name, values in (("x", random.normal(size=(n_examples, 3))), ("y", y), ("z", 3 * np.eye(4)[answers])):
             np.save(f"{part}_{name}.npy", values)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -41,6 +43,21 @@ def raises(inputs, n_classes):
 
 def no_module(inputs, n_classes):
     return 3
+
+SHARED = {}
+
+def shared(inputs, n_classes):
+    return SHARED.setdefault("module", nn.Linear(inputs[0], n_classes))
+
+class Exits(nn.Linear):
+    def __init__(self, inputs, n_classes):
+        super().__init__(inputs[0], n_classes)
+        self.calls = 0
+    def forward(self, x):
+        self.calls += self.training
+        if self.calls > 5:
+            raise SystemExit(3)
+        return super().forward(x)
 
 def wrong_shape(inputs, n_classes):
     return nn.Linear(inputs[0], n_classes + 1)
@@ -181,3 +198,38 @@ def test_workers_of_ray_train_to_the_same_bits(sweep, ray_address, tmp_path):
     assert outcome.exit_code == 0, outcome.output
     pd.testing.assert_series_equal(read_table()["val_nll"], here["val_nll"])
     pd.testing.assert_series_equal(read_table()["nll"], here["nll"])
+
+
+def test_a_factory_that_returns_one_module_again_and_again_gives_untrained_ones(sweep):
+    assert sweep({"factory": "sweep_nets:shared"}, replicates={"student": 3}).exit_code == 0
+    together = read_table()
+    Path("results").rename("results together")
+    assert sweep({"factory": "sweep_nets:shared"}, replicates={"student": 1}).exit_code == 0
+    alone = read_table().query("model != 'teacher'").set_index("id")["nll"]
+    pd.testing.assert_series_equal(together.set_index("id")["nll"].loc[alone.index], alone, rtol=1e-4)
+
+
+def test_a_module_that_exits_fails_its_own_networks(sweep):
+    outcome = sweep({"factory": "sweep_nets:Exits"})
+    assert outcome.exit_code == 1
+    assert "SystemExit: 3" in outcome.output
+
+
+def test_loading_a_network_whose_code_has_changed_warns(sweep, tmp_path):
+    assert sweep({"factory": "sweep_nets:plain"}).exit_code == 0
+    id = read_table().query("model == 'student'")["id"].iloc[0]
+    (tmp_path / "deeper_nets.py").write_text(DEEPER.replace("GELU", "ReLU"))
+    with pytest.warns(UserWarning, match="sweep_nets:plain has changed since"):
+        kdtune.load("results/given", id)
+
+
+def test_a_file_that_was_touched_is_the_same_data(sweep, tmp_path):
+    assert sweep({"factory": "sweep_nets:plain"}).exit_code == 0
+    id = read_table().query("model == 'student'")["id"].iloc[0]
+    os.utime(tmp_path / "train_x.npy")
+    load_data.cache_clear()
+    assert len(kdtune.load_data("results/given", id).x_train) == 216
+    np.save(tmp_path / "train_x.npy", np.load(tmp_path / "train_x.npy") + 1)
+    load_data.cache_clear()
+    with pytest.raises(ValueError, match="has changed since the sweep was checked"):
+        kdtune.load_data("results/given", id)

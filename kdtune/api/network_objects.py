@@ -17,6 +17,7 @@ from kdtune.inputs.factories import name_of_factory
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.objects import convert_examples
 from kdtune.inputs.python_data import convert_part_labels
+from kdtune.inputs.user_code import describe_user_error
 from kdtune.spec.grid import GRID
 
 RUN_BATCH = 256
@@ -134,14 +135,20 @@ def _describe_estimator(estimator: Any, data: DescribedData | None, inputs_folde
     classes = _list_classes(parts)
     for part_name, part in parts.items():
         # A copy: an estimator may change its inputs in place, and they are the user's.
-        probabilities = np.asarray(estimator.predict_proba(part.x.copy()), np.float64)
+        try:
+            probabilities = np.asarray(estimator.predict_proba(part.x.copy()), np.float64)
+        except Exception as error:
+            raise InputError(f"cannot be run on the data: {describe_user_error(error)}") from None
         outputs[part_name] = store_array(_order_by_class(probabilities, estimator, classes), inputs_folder).path
     return {"kind": "probabilities", "outputs": outputs.get("all", outputs)}
 
 
 def _list_changed_params(estimator: Any) -> dict[str, Any]:
     """Return the parameters of an estimator that differ from the defaults of its class."""
-    defaults = type(estimator)().get_params(deep=False)
+    try:
+        defaults = type(estimator)().get_params(deep=False)
+    except TypeError:  # A pipeline has parameters without a default.
+        defaults = {}
     params = estimator.get_params(deep=False)
     return {name: value for name, value in params.items() if not _is_equal(value, defaults.get(name))}
 
@@ -205,6 +212,10 @@ def _run_module(module: Any, data: DescribedData | None, inputs_folder: Path) ->
                     for start in range(0, len(part.x), RUN_BATCH)
                 ]
             outputs[part_name] = store_array(torch.cat(batches).float().cpu().numpy(), inputs_folder).path
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"cannot be run on the data: {describe_user_error(error)}") from None
     finally:
         module.train(was_training)
     return outputs.get("all", outputs)

@@ -58,9 +58,11 @@ def open_array(array: ArrayInput) -> Array:
         return np.asarray(value)
     path = Path(array.path)
     try:
-        if array.modified_ns not in (None, path.stat().st_mtime_ns):
-            raise ValueError(f"{path} has changed since the sweep was checked; run the same command again")
         values: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        # A file that was copied or touched is of another time and of the same content.
+        is_newer = array.modified_ns not in (None, path.stat().st_mtime_ns)
+        if is_newer and hash_array(values) != array.content:
+            raise ValueError(f"{path} has changed since the sweep was checked; run the same command again")
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist any more; run the same command again where it is") from None
     return values
@@ -78,6 +80,8 @@ def inspect_npy_file(path: Path) -> ArrayInput:
     if value is not None:
         return ArrayInput(content=path.stem, shape=value.shape, dtype=str(value.dtype), path=str(path))
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no file")
         return _inspect_npy_file(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None

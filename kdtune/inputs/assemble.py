@@ -140,12 +140,20 @@ def _read_labels(part: RawPart) -> Array | None:
                 f"row {row} (counted from 0) has the label {values[row]:g}; classes are whole numbers or text",
                 part.y_name,
             )
+        _check_label_range(values, part.y_name)
         return values.astype(np.int64)
     if values.dtype.kind == "u":
+        _check_label_range(values, part.y_name)
         return values.astype(np.int64)
     if values.dtype.kind not in "iU":
         raise InputError(f"holds values of type {values.dtype}; classes are whole numbers or text", part.y_name)
     return values
+
+
+def _check_label_range(values: Array, y_name: str) -> None:
+    """Raise InputError if a label is too large for a whole number of 64 bits."""
+    if len(values) and float(np.abs(values.astype(np.float64)).max()) >= 2.0**63:
+        raise InputError("holds labels beyond 64 bits; number the classes from 0", y_name)
 
 
 def _list_classes(

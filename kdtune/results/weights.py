@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 from kdtune.errors import RequestError
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import classify_read_errors
+from kdtune.inputs.code_versions import describe_version
 from kdtune.settings import CNN, MLP, GivenDataset, ModuleShape, Shape, ShapeSetting
 
 if TYPE_CHECKING:
@@ -83,7 +85,21 @@ def load_weights(path: Path) -> nn.Module:
         if not isinstance(architecture.shape, ModuleShape):
             raise
         raise RequestError(f"{path}: {architecture.shape.factory} does not build this network: {error}") from None
+    _warn_of_changed_code(path, architecture.shape)
     return net.eval()
+
+
+def _warn_of_changed_code(path: Path, shape: MLP | CNN | ModuleShape) -> None:
+    """Warn if the code that builds a network is another one than when it was trained: it may compute something else."""
+    if not isinstance(shape, ModuleShape):
+        return
+    now = describe_version(shape.factory, shape.search_folders).version
+    if shape.version not in (None, now):
+        warnings.warn(
+            f"{shape.factory} has changed since {path.stem} was trained (version {shape.version}, now {now}): the "
+            f"network may compute something else than it did",
+            stacklevel=3,
+        )
 
 
 def load_rows_network(path: Path) -> nn.Module:

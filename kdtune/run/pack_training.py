@@ -48,6 +48,6 @@ def train_or_write_failed_rows(train: TrainFunction, pack: Pack, store: Store, o
         train(pack, store, options)
     except StorageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # The user's code may call sys.exit.
         reason = describe_user_error(error)  # It names the line if the user's own code has raised it.
         store.write_part(pack.id, [make_failed_row(network, reason) for network in pack.networks])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,6 +73,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
     SweepError
         If the run broke off; what was finished is on disk.
     """
+    request = replace(request, results=request.results.absolute())  # The user's code may change the working folder.
     spec = load_request_spec(request)
     resources = merge_resources(spec, request)
     with _pause_garbage_collection():

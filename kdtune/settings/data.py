@@ -192,7 +192,7 @@ class Digits(DatasetSettings):
                 f"each part needs at least {self.n_classes}, one of every class",
                 "test_size",
             )
-        _check_jitter(self.jitter, self.image)
+        check_jitter(self.jitter, self.image)
         return self
 
 
@@ -272,7 +272,7 @@ class Torchvision(DatasetSettings):
                 f"classes; each part needs at least one of every class",
                 "val_size",
             )
-        _check_jitter(self.jitter, self.image)
+        check_jitter(self.jitter, self.image)
         return self
 
     def _find_files(self, context: dict[str, Any]) -> ImageFiles:
@@ -297,7 +297,8 @@ class Torchvision(DatasetSettings):
             raise make_rule_error(str(error), "root") from None
 
 
-def _check_jitter(jitter: int, image: Image) -> None:
+def check_jitter(jitter: int, image: Image) -> None:
+    """Raise the error of a rule if shifts would move images out of sight."""
     _, height, width = image
     largest = min(height, width) - 1
     if jitter > largest:

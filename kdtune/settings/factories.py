@@ -25,7 +25,6 @@ from kdtune.settings.outputs import Floor
 # the work in a sweep's time depends on it.
 ENSEMBLE_WORK = 1000
 _OWN_ARCHITECTURES = ("mlp", "cnn")  # The names of kdtune's own in the table.
-Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
 
 
 class FactoryShape(UnlayeredShape):
@@ -35,7 +34,7 @@ class FactoryShape(UnlayeredShape):
     it that it imports, or the version of the package that is installed.
     """
 
-    factory: Factory
+    factory: str
     args: dict[str, Any] = Field(default_factory=dict)
     version: str | None = None
     _search_folders: list[str] = PrivateAttr(default_factory=list)

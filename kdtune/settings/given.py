@@ -26,7 +26,7 @@ from kdtune.settings.base import (
     count_split_examples,
     make_rule_error,
 )
-from kdtune.settings.data import DatasetSettings
+from kdtune.settings.data import DatasetSettings, check_jitter
 
 # Arrays of more bytes as float32 stay in their file: training then reads each batch from there.
 MAX_LOADED_BYTES = 1 << 30
@@ -162,6 +162,11 @@ class GivenDataset(DatasetSettings):
         except InputError as error:
             raise make_rule_error(str(error), error.setting) from None
         self.n_classes = len(self._given.classes)
+        jitter = getattr(self, "jitter", 0)
+        if jitter and self.image is None:
+            raise make_rule_error("shifts images, and these examples are none (channels x height x width)", "jitter")
+        if jitter and self.image is not None:
+            check_jitter(jitter, self.image)
         self._resolve_sizes(is_known=known_data is not None)
         return self
 

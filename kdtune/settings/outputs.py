@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from kdtune.inputs.array_sets import read_archive, read_array_file
-from kdtune.inputs.arrays import ArrayInput, find_bad_row, iterate_chunks, open_array, store_array
+from kdtune.inputs.arrays import Array, ArrayInput, find_bad_row, iterate_chunks, open_array, store_array
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.reader import InputReader
@@ -51,7 +51,11 @@ class GivenOutputs(UnlayeredShape):
 
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns."""
-        return {"architecture": self.kind}
+        return {"architecture": self.kind, "outputs": self._name_outputs()}
+
+    def _name_outputs(self) -> str:
+        """Return the file of the outputs as it is written, which tells the teachers of a grid apart."""
+        return self.outputs if isinstance(self.outputs, str) else self.outputs.train
 
     def list_file_hashes(self) -> dict[str, Any]:
         """Return the hash of the outputs on each part."""
@@ -113,6 +117,12 @@ class GivenOutputs(UnlayeredShape):
         if bad_row is not None:
             raise InputError(f"row {bad_row} (counted from 0) holds NaN, or a number that float32 cannot hold", setting)
         if self.kind == "logits":
+            if _look_like_probabilities(values):
+                raise InputError(
+                    "holds values from 0 to 1 that add up to 1 in each row, so these are probabilities: write "
+                    "`kind: probabilities`",
+                    setting,
+                )
             return
         for start, stop in iterate_chunks(values):
             chunk = values[start:stop].astype("float64")
@@ -134,6 +144,15 @@ class GivenOutputs(UnlayeredShape):
                 )
 
 
+def _look_like_probabilities(values: Array) -> bool:
+    """Return whether each row holds values from 0 to 1 that add up to 1."""
+    return all(
+        bool(((chunk >= 0) & (chunk <= 1)).all() and (abs(chunk.sum(axis=1) - 1) <= SUM_TOLERANCE).all())
+        for start, stop in iterate_chunks(values)
+        for chunk in [values[start:stop].astype("float64")]
+    )
+
+
 class GivenLogits(GivenOutputs):
     """Logits of a teacher that was trained elsewhere."""
 
@@ -149,4 +168,4 @@ class GivenProbabilities(GivenOutputs):
 
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns."""
-        return {"architecture": self.kind, "floor": self.floor}
+        return super().to_columns() | {"floor": self.floor}

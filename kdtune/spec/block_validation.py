@@ -26,6 +26,8 @@ from kdtune.spec.schema import (
 from kdtune.spec.suggestions import find_meant_setting
 from kdtune.spec.yaml_tree import SettingPath, YamlNode
 
+_TRIED_TYPES = ("float", "int", "str")
+
 
 @dataclass(frozen=True)
 class NamedBlock:
@@ -131,6 +133,8 @@ def _find_path(error: Any, block_name: str) -> SettingPath:
     path: SettingPath = error["loc"]
     if path and path[0] in KINDS.get(block_name, {}):
         path = path[1:]  # pydantic puts the kind of the block in front.
+    # Of a setting of several types pydantic adds the type that it tried, as in "literal['standard']".
+    path = tuple(step for step in path if not (isinstance(step, str) and ("[" in step or step in _TRIED_TYPES)))
     if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
         return (*path, "kind")
     # kdtune's own rules name the setting that breaks them in the error's context.

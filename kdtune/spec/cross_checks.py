@@ -61,7 +61,11 @@ def find_mismatches(
     for teacher in variants["teacher"]:
         yield from _find_needless_train(teacher)
         for dataset in datasets:
-            if isinstance(teacher.settings, GivenOutputs):
+            if teacher.settings is not None and dataset.jitter and not teacher.settings.is_trained_by_steps:
+                location = teacher.node.descendant(("kind",)).location
+                message = f"a teacher of kind {teacher.settings.kind} does not see shifted images; leave jitter out"
+                yield Mistake(location, "teacher.kind", message)
+            elif isinstance(teacher.settings, GivenOutputs):
                 yield from find_output_mistakes(dataset, teacher.settings, teacher.node, reader)
 
 

@@ -46,8 +46,6 @@ def find_output_mistakes(
         message = f"outputs are given for data that are given; those of {dataset.kind} are generated anew: choose mlp"
         yield make_mistake("kind", message)
         return
-    if dataset.jitter:
-        yield make_mistake("kind", "logits that are given belong to images that are not shifted; leave jitter out")
     if set(arrays) != set(sizes):
         yield make_mistake("outputs", _describe_wrong_parts(list(sizes), dataset))
         return

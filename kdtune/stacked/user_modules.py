@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,6 +59,9 @@ def build_user_module(
             raise ValueError(
                 f"{get_name(factory)} returns {_name_type(module)}; a PyTorch module (torch.nn.Module) is right"
             )
+        # A copy, since a factory may return one module again and again, and training would go on with its weights.
+        with describe_user_errors(factory):
+            module = copy.deepcopy(module)
         # A lazy layer draws its initial weights in this call.
         check_logits(factory, module.to("cpu", dtype), input_shape, n_classes, dtype)
     if not is_trained and not any(parameter.requires_grad for parameter in module.parameters()):
