@@ -108,7 +108,7 @@ def _takes(container: type, annotation: Any) -> bool:
 def _list_settings_that_take(container: type) -> set[str]:
     return {
         name
-        for model in (StudentMLP, CNN, Distill, Transfer)
+        for model in (StudentMLP, CNN, Distill, Transfer, *DATASET_KINDS.values())
         for name, field in model.model_fields.items()
         if _takes(container, field.annotation)
     }
