@@ -44,3 +44,9 @@ def find_user_line(error: BaseException) -> str | None:
         if not frame.filename.startswith("<") and is_user_file(Path(frame.filename))
     ]
     return places[-1] if places else None
+
+
+def is_raised_by_user(error: BaseException) -> bool:
+    """Return whether an error was raised in the user's own code, and not in something that interrupted it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and is_user_file(Path(frames[-1].filename))

@@ -18,7 +18,7 @@ from kdtune.inputs.given_data import GivenData
 from kdtune.plan.network import DataDraw, make_data_draw
 from kdtune.results.store import Store
 from kdtune.results.teacher_files import WEIGHTS_FILE
-from kdtune.results.weights import check_weights, load_weights
+from kdtune.results.weights import check_weights, load_weights, warn_of_changed_code
 from kdtune.settings import DatasetSetting
 from kdtune.table import find_select, read_table, to_frame
 
@@ -49,7 +49,10 @@ def load_network(results: str | Path, id: str) -> nn.Module:
     StorageError
         If the system cannot read the weights at the moment.
     """
-    return load_weights(_find_weights(Path(results), id))
+    path = _find_weights(Path(results), id)
+    network = load_weights(path)
+    warn_of_changed_code(path)
+    return network
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:

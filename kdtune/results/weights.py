@@ -85,12 +85,15 @@ def load_weights(path: Path) -> nn.Module:
         if not isinstance(architecture.shape, ModuleShape):
             raise
         raise RequestError(f"{path}: {architecture.shape.factory} does not build this network: {error}") from None
-    _warn_of_changed_code(path, architecture.shape)
     return net.eval()
 
 
-def _warn_of_changed_code(path: Path, shape: MLP | CNN | ModuleShape) -> None:
+def warn_of_changed_code(path: Path) -> None:
     """Warn if the code that builds a network is another one than when it was trained: it may compute something else."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        shape = read_architecture(file.metadata()).shape
     if not isinstance(shape, ModuleShape):
         return
     now = describe_version(shape.factory, shape.search_folders).version

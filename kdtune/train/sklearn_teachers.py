@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -105,7 +106,7 @@ def predict_all_classes(estimator: Any, x: Any, n_classes: int) -> Probabilities
 
 def _copy(x: Any) -> Any:
     """Return a copy of examples for an estimator, which may change them in place: students read the same rows."""
-    return x.copy()
+    return deepcopy(x)
 
 
 def predict_out_of_fold(
