@@ -111,12 +111,12 @@ def _describe_arrays(data: PythonData, inputs_folder: Path) -> dict[str, Any]:
         except InputError as error:
             raise InputError(str(error), f"{prefix}x") from None
         if labels is not None:
-            named_labels = np.asarray(data.class_names)[labels] if _are_numbered(labels, data) else labels
+            named_labels = np.asarray(data.class_names)[labels] if _has_numbered_labels(labels, data) else labels
             files[name]["y"] = store_array(named_labels, inputs_folder).path
     return {"kind": "arrays", **files.get("all", files)}
 
 
-def _are_numbered(labels: Any, data: PythonData) -> bool:
+def _has_numbered_labels(labels: Any, data: PythonData) -> bool:
     """Return whether labels are numbers of classes that have names in ascending order, so that no class moves."""
     names = list(data.class_names)
     return bool(names) and names == sorted(names) and labels.dtype.kind == "i" and labels.max() < len(names)

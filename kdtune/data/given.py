@@ -117,7 +117,7 @@ def _load_examples(
     x: dict[str, Features] = {}
     for name, split in rows.items():
         examples = MappedExamples(arrays[split.part], split.indices, scaling)
-        x[name] = examples if settings.stays_in_file else examples[:]
+        x[name] = examples if settings.is_read_from_file else examples[:]
     return x
 
 

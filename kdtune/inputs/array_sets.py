@@ -40,11 +40,16 @@ def read_array_parts(
     return raw_parts
 
 
-def read_array_file(path: Path, folder: Path, setting: str) -> ArrayInput:
-    """Look at a file that holds one array; an ``InputError`` names the setting."""
+def read_array_file(path: Path, folder: Path, setting: str, part: PartName = "all") -> ArrayInput:
+    """Look at a file that holds one array, or an archive with one whose name has that of the part.
+
+    An ``InputError`` names the setting.
+    """
     try:
         if path.suffix in ARCHIVE_ENDINGS:
             arrays = read_archive(path)
+            if len(arrays) > 1:
+                arrays = {name: values for name, values in arrays.items() if part in name.lower()} or arrays
             if len(arrays) != 1:
                 raise InputError(
                     f"{path} holds {len(arrays)} arrays ({join_names(list(arrays), max_names=5)}); one is needed"

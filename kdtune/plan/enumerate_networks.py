@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kdtune.plan.identity import SCHEMA, derive_seed, hash_text, select_hashed_settings, to_canonical_json
 from kdtune.plan.network import Classes, DataDraw, Model, Network, make_data_draw
-from kdtune.settings import Dataset, GivenOutputs, Settings, Shape, Train
+from kdtune.settings import Dataset, Settings, Shape, Train
 from kdtune.spec.sweep_spec import Case, SweepSpec
 
 
@@ -116,7 +116,7 @@ class NetworkFactory:
     def _make_teacher_and_baseline(self, case: Case, replicate: int) -> TeacherAndBaseline:
         # What was trained elsewhere has no redraws, and belongs to one test split.
         data_draw = replicate % self._replicates.data if case.dataset.is_redrawn else 0
-        data = self._make_data_draw(case.dataset, data_draw, keeps_test=not case.teacher.is_redrawn)
+        data = self._make_data_draw(case.dataset, data_draw, is_test_kept=not case.teacher.is_redrawn)
         teacher_draw = replicate % self._replicates.teacher if case.teacher.is_redrawn else 0
         student_draw = replicate % self._replicates.student
         transfer = self.list_transfer_classes(case)
@@ -124,11 +124,11 @@ class NetworkFactory:
         baseline = self._make_network("student", data, case.student, case.student_train, student_draw, transfer)
         return TeacherAndBaseline(teacher, baseline)
 
-    def _make_data_draw(self, settings: Dataset, draw: int, keeps_test: bool) -> DataDraw:
-        keeps_test = keeps_test and settings.draws_test
-        key = id(settings), draw, keeps_test
+    def _make_data_draw(self, settings: Dataset, draw: int, is_test_kept: bool) -> DataDraw:
+        is_test_kept = is_test_kept and settings.is_test_drawn
+        key = id(settings), draw, is_test_kept
         if key not in self._data_draws:
-            self._data_draws[key] = make_data_draw(settings, draw, self._sweep_seed, keeps_test)
+            self._data_draws[key] = make_data_draw(settings, draw, self._sweep_seed, is_test_kept)
         return self._data_draws[key]
 
     def _make_network(
@@ -145,7 +145,7 @@ class NetworkFactory:
                 train=train,
                 draw=draw,
                 order_seed=self._derive_order_seed(model, data, draw),
-                weights_seed=self._derive_weights_seed(model, data, draw, shape),
+                weights_seed=derive_seed("weights", model, data.id, draw, to_canonical_json(shape.make_weights_key())),
                 transfer=transfer,
             )
         return self._networks[key]
@@ -155,8 +155,3 @@ class NetworkFactory:
         if key not in self._order_seeds:
             self._order_seeds[key] = derive_seed("order", *key)
         return self._order_seeds[key]
-
-    def _derive_weights_seed(self, model: Model, data: DataDraw, draw: int, shape: Shape) -> int:
-        if isinstance(shape, GivenOutputs):
-            return 0  # It has no weights.
-        return derive_seed("weights", model, data.id, draw, to_canonical_json(shape.make_weights_key()))

@@ -144,7 +144,7 @@ class Network:
     def data_bytes(self) -> int:
         """Estimated bytes of its training data: features, and soft targets or labels."""
         data = self.data.settings
-        n_values = 0 if data.stays_in_file else round_up_to_alignment(data.n_features + 1)
+        n_values = 0 if data.is_read_from_file else round_up_to_alignment(data.n_features + 1)
         return FLOAT32_BYTES * self.n_train * (n_values + data.n_classes)
 
     @property
@@ -207,21 +207,21 @@ class Pack:
         )
 
 
-def make_data_draw(settings: Dataset, draw: int, sweep_seed: int, keeps_test: bool = False) -> DataDraw:
+def make_data_draw(settings: Dataset, draw: int, sweep_seed: int, is_test_kept: bool = False) -> DataDraw:
     """Return one draw of a data set, with the id and the seed that follow from its settings.
 
     Parameters
     ----------
-    keeps_test : Whether all draws have the test data of the first one.
+    is_test_kept : Whether all draws have the test data of the first one.
     """
     settings_json = to_canonical_json(select_hashed_settings(settings))
     key = ["data", DATA_SCHEMA, sweep_seed, draw, settings_json]
-    if keeps_test and draw > 0:  # The first draw is the same either way.
+    if is_test_kept and draw > 0:  # The first draw is the same either way.
         key.append("test data of the first draw")
     data_id = hash_text(to_canonical_json(key))
     # scikit-learn takes seeds below 2**32.
     seed = derive_seed("data", data_id) >> 32
-    test_seed = make_data_draw(settings, 0, sweep_seed).seed if keeps_test and draw > 0 else None
+    test_seed = make_data_draw(settings, 0, sweep_seed).seed if is_test_kept and draw > 0 else None
     return DataDraw(data_id, settings, draw, seed, sweep_seed, test_seed)
 
 

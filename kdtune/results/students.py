@@ -102,8 +102,8 @@ def read_data_draw(folder: Path, weights: Path, id: str, data_root: str | Path |
     except ValidationError as error:
         raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
     draw_index, sweep_seed = json.loads(metadata["data_draw"])
-    keeps_test = json.loads(metadata.get("keeps_test", "false"))
-    draw = make_data_draw(settings, draw_index, sweep_seed, keeps_test)
+    is_test_kept = json.loads(metadata.get("is_test_kept", "false"))
+    draw = make_data_draw(settings, draw_index, sweep_seed, is_test_kept)
     # Files of earlier versions have no "data_id".
     if metadata.get("data_id", draw.id) != draw.id:
         location = f" in {settings.root}" if hasattr(settings, "root") else ""

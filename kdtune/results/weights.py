@@ -52,7 +52,7 @@ def save_weights(path: Path, result: TrainedNetwork) -> None:
         "data": network.data.settings.model_dump_json(),
         "data_id": network.data.id,
         "data_draw": json.dumps([network.data.draw, network.data.sweep_seed]),
-        "keeps_test": json.dumps(network.data.test_seed is not None),
+        "is_test_kept": json.dumps(network.data.test_seed is not None),
     }
     if isinstance(network.shape, ModuleShape):
         metadata["search_folders"] = json.dumps([str(folder) for folder in network.shape.search_folders])

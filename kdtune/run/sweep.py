@@ -209,14 +209,14 @@ def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: st
     return Outcome(selected, plan, store, outcome.interrupted)
 
 
-def _records_curve(network: Network) -> bool:
+def _has_learning_curve(network: Network) -> bool:
     """Return whether a network's settings ask for a learning curve."""
     return network.shape.is_trained_by_steps and network.train.eval_every > 0
 
 
 def _warn_of_missing_curves(plan: Plan, rows: pa.Table, progress: Progress) -> None:
     """Warn of networks that should have recorded a learning curve, but were trained by an earlier run without one."""
-    ids = pa.array([network.id for network in plan.networks if _records_curve(network)], pa.string())
+    ids = pa.array([network.id for network in plan.networks if _has_learning_curve(network)], pa.string())
     rows = rows.filter(pc.and_(pc.equal(rows[STATUS], DONE), pc.is_in(rows[ID], ids)))
     if LEARNING_CURVE in rows.column_names:
         rows = rows.filter(pc.is_null(rows[LEARNING_CURVE]))

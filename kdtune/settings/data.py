@@ -61,12 +61,12 @@ class DatasetSettings(Settings):
         return True
 
     @property
-    def stays_in_file(self) -> bool:
+    def is_read_from_file(self) -> bool:
         """Whether examples are read from their file when they are needed."""
         return False
 
     @property
-    def draws_test(self) -> bool:
+    def is_test_drawn(self) -> bool:
         """Whether the test split is drawn from one set of examples together with the others."""
         return False
 
@@ -147,7 +147,7 @@ class Digits(DatasetSettings):
         return 1, 8, 8
 
     @property
-    def draws_test(self) -> bool:
+    def is_test_drawn(self) -> bool:
         """Whether the test split is drawn from one set of examples: it is."""
         return True
 

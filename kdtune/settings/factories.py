@@ -170,11 +170,6 @@ class ModuleShape(FactoryShape):
 
     is_faster_stacked: ClassVar[bool] = True  # ``Network.stack_size`` is 1 for those that cannot be stacked.
 
-    @property
-    def facts_paths(self) -> list[str]:
-        """The paths at which what was found out is kept."""
-        return self._facts_paths
-
     def list_stored_paths(self) -> list[str]:
         """List the paths of what the sweep writes before it trains."""
         return self._facts_paths
@@ -183,9 +178,10 @@ class ModuleShape(FactoryShape):
         """Return what was found out about the module for examples of this shape."""
         return self._facts[input_shape, n_classes]
 
-    def add_facts(self, input_shape: tuple[int, ...], n_classes: int, facts: ModuleFacts) -> None:
-        """Keep what was found out about the module for examples of this shape."""
+    def add_facts(self, input_shape: tuple[int, ...], n_classes: int, facts: ModuleFacts, path: str) -> None:
+        """Keep what was found out about the module for examples of this shape, and the path where it is stored."""
         self._facts[input_shape, n_classes] = facts
+        self._facts_paths.append(path)
 
 
 class ImageInputs(Settings):

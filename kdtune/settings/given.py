@@ -97,7 +97,7 @@ class GivenDataset(DatasetSettings):
         return math.prod(self._given.input_shape)
 
     @property
-    def stays_in_file(self) -> bool:
+    def is_read_from_file(self) -> bool:
         """Whether examples are read from their file when they are needed, since all would fill the memory."""
         parts = self._given.parts.values()
         is_array = all(isinstance(part.x, ArrayInput) for part in parts)
@@ -122,7 +122,7 @@ class GivenDataset(DatasetSettings):
         return "val" not in self._given.parts
 
     @property
-    def draws_test(self) -> bool:
+    def is_test_drawn(self) -> bool:
         """Whether the test split is drawn from one set of examples together with the others."""
         return not self._given.is_split
 

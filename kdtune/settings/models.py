@@ -49,8 +49,8 @@ class UnlayeredShape(Settings):
     n_layers: ClassVar[int] = 0
 
     def make_weights_key(self) -> list[Any]:
-        """Return what the seed of the initial weights depends on."""
-        raise NotImplementedError
+        """Return what the seed of the initial weights depends on: nothing where there are none."""
+        return []
 
     def list_layers(self, n_features: int, image: Image | None, n_classes: int) -> list[Layer]:
         """Return no layers."""

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.inputs.array_sets import read_archive, read_array_file
-from kdtune.inputs.arrays import Array, ArrayInput, find_bad_row, iterate_chunks, open_array, store_array
+from kdtune.inputs.array_sets import read_array_file
+from kdtune.inputs.arrays import Array, ArrayInput, find_bad_row, iterate_chunks, open_array
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.reader import InputReader
@@ -67,10 +67,6 @@ class GivenOutputs(UnlayeredShape):
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> GivenOutputs:
-        known_arrays: dict[PartName, ArrayInput] | None = (info.context or {}).get("outputs")
-        if known_arrays is not None:
-            self._arrays = known_arrays
-            return self
         reader = get_reader(info)
         key = ("outputs", self.kind, str(self.outputs))
         try:
@@ -83,15 +79,7 @@ class GivenOutputs(UnlayeredShape):
         """Look at the files of the outputs, and check their values."""
         arrays: dict[PartName, ArrayInput] = {}
         for name, path, setting in self._list_files():
-            located = reader.locate(path, setting)
-            if located.suffix in (".npz", ".safetensors") and len(read_archive(located)) > 1:
-                values = read_archive(located)
-                matches = [key for key in values if name in key.lower()]
-                if len(matches) != 1:
-                    raise InputError(f"{located} holds {', '.join(values)}; one array is needed", setting)
-                array = store_array(values[matches[0]], reader.inputs_folder)
-            else:
-                array = read_array_file(located, reader.inputs_folder, setting)
+            array = read_array_file(reader.locate(path, setting), reader.inputs_folder, setting, name)
             self._check_values(array, setting)
             arrays[name] = array
         return arrays
@@ -117,7 +105,7 @@ class GivenOutputs(UnlayeredShape):
         if bad_row is not None:
             raise InputError(f"row {bad_row} (counted from 0) holds NaN, or a number that float32 cannot hold", setting)
         if self.kind == "logits":
-            if _look_like_probabilities(values):
+            if _is_made_of_probabilities(values):
                 raise InputError(
                     "holds values from 0 to 1 that add up to 1 in each row, so these are probabilities: write "
                     "`kind: probabilities`",
@@ -144,7 +132,7 @@ class GivenOutputs(UnlayeredShape):
                 )
 
 
-def _look_like_probabilities(values: Array) -> bool:
+def _is_made_of_probabilities(values: Array) -> bool:
     """Return whether each row holds values from 0 to 1 that add up to 1."""
     return all(
         bool(((chunk >= 0) & (chunk <= 1)).all() and (abs(chunk.sum(axis=1) - 1) <= SUM_TOLERANCE).all())

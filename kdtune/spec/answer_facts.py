@@ -38,12 +38,12 @@ def _find_redraw(dataset: Dataset, teacher: Shape) -> str | None:
     if isinstance(dataset, MakeClassification):
         return GENERATED
     # The test data of a set that is split here stay where the outputs of its teacher belong to them.
-    return SPLIT if dataset.draws_test and teacher.is_redrawn else VALIDATION
+    return SPLIT if dataset.is_test_drawn and teacher.is_redrawn else VALIDATION
 
 
 def _list_warnings(dataset: Dataset, teacher: Shape) -> Iterator[str]:
     """Yield what makes a teacher that was trained elsewhere look better, or teach worse, than it would."""
-    if dataset.draws_test and not teacher.is_redrawn:
+    if dataset.is_test_drawn and not teacher.is_redrawn:
         is_given = isinstance(teacher, GivenOutputs)
         subject = "The teacher's outputs are given for" if is_given else "The trained teacher runs on"
         yield (

@@ -39,8 +39,7 @@ def find_module_mistakes(
     except ValueError as error:
         yield Mistake(node.descendant(("factory",)).location, f"{block_name}.factory", str(error))
         return
-    shape.add_facts(dataset.input_shape, n_classes, facts)
-    shape.facts_paths.append(path)
+    shape.add_facts(dataset.input_shape, n_classes, facts, path)
     if facts.reason_alone is not None and shape.is_trained_by_steps:
         reader.add_note(f"Networks of {shape.factory} train one at a time: {facts.reason_alone}.")
     if isinstance(shape, TeacherModule) and shape.trained and dataset.is_redrawn:

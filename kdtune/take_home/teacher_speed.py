@@ -15,7 +15,7 @@ from kdtune.take_home.speed import Timings, time_estimator, time_module
 
 
 def time_teacher(sweep: SweepFolder, row: Row, taken: TakenNetwork) -> tuple[Timings | None, str]:
-    """Time a teacher; return what is to be said about it, too.
+    """Time a teacher, and return its times with a sentence about how they were measured.
 
     Parameters
     ----------
