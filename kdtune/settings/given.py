@@ -70,6 +70,34 @@ class GivenDataset(DatasetSettings):
     def get_default_name(self) -> str:
         """Return what the data set is called if the user gives it no name."""
 
+    @staticmethod
+    def list_part_paths(
+        setting: str, whole: str | None, train: str | None, val: str | None, test: str | None
+    ) -> dict[PartName, str]:
+        """Return the path of each part: that of a whole set which is split here, or those of its splits.
+
+        Parameters
+        ----------
+        setting : The setting that holds the path of a whole set.
+        whole, train, val, test : The paths as the user writes them; None where there is none.
+
+        Raises
+        ------
+        InputError
+            If both forms are given, or neither is whole.
+        """
+        splits: dict[PartName, str | None] = {"train": train, "val": val, "test": test}
+        paths = {name: path for name, path in splits.items() if path is not None}
+        if whole is not None and paths:
+            raise InputError("goes without train, val and test; give one whole set, or one path a split", setting)
+        if whole is not None:
+            return {"all": whole}
+        for name in ("train", "test"):
+            if name not in paths:
+                remedy = f"give train: and test:, or {setting}: with one set that is split here"
+                raise InputError(f"is missing; {remedy}", name if paths else setting)
+        return paths
+
     @property
     def given(self) -> GivenData:
         """The data as they were when they were looked at."""

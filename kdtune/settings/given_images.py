@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import GivenData, PartName
 from kdtune.inputs.image_folders import read_image_folder
 from kdtune.inputs.reader import InputReader
@@ -41,26 +40,13 @@ class ImageFolder(GivenDataset):
 
     def read(self, reader: InputReader) -> GivenData:
         """Read the images, or find them read."""
-        folders = self._list_folders()
+        folders = self.list_part_paths("folder", self.folder, self.train, self.val, self.test)
         key = ("image_folder", tuple(folders.items()), str(self.size))
         return reader.read_once(key, lambda: self._read(reader, folders))
 
     def get_default_name(self) -> str:
         """Return a name after the folder."""
         return name_after_path(self.folder or self.train or "")
-
-    def _list_folders(self) -> dict[PartName, str]:
-        """Return the folder of each part; one folder and folders of splits exclude each other."""
-        splits: dict[PartName, str | None] = {"train": self.train, "val": self.val, "test": self.test}
-        folders = {name: path for name, path in splits.items() if path is not None}
-        if self.folder is not None and folders:
-            raise InputError("goes without train, val and test; give one folder, or one for each split", "folder")
-        if self.folder is not None:
-            return {"all": self.folder}
-        for name in ("train", "test"):
-            if name not in folders:
-                raise InputError("is missing; give train: and test:, or one folder: that is split here", name)
-        return folders
 
     def _read(self, reader: InputReader, folders: dict[PartName, str]) -> GivenData:
         names: dict[PartName, str] = {part: "folder" if part == "all" else part for part in folders}

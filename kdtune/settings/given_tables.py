@@ -37,27 +37,13 @@ class TableFile(GivenDataset):
 
     def read(self, reader: InputReader) -> GivenData:
         """Read the tables."""
-        files = self._list_files()
+        files = self.list_part_paths("file", self.file, self.train, self.val, self.test)
         key = ("table", tuple(files.items()), self.target, tuple(self.drop), self.split, self.impute, self.n_classes)
         return reader.read_once(key, lambda: self._read(reader, files))
 
     def get_default_name(self) -> str:
         """Return a name after the file."""
         return name_after_path(self.file or self.train or "")
-
-    def _list_files(self) -> dict[PartName, str]:
-        """Return the file of each part; one table and tables of splits exclude each other."""
-        splits: dict[PartName, str | None] = {"train": self.train, "val": self.val, "test": self.test}
-        files = {name: path for name, path in splits.items() if path is not None}
-        if self.file is not None and files:
-            raise InputError("goes without train, val and test; give one table, or one for each split", "file")
-        if self.file is not None:
-            return {"all": self.file}
-        for name in ("train", "test"):
-            if name not in files:
-                remedy = "give file: patients.csv, or train: and test:"
-                raise InputError(f"is missing; {remedy}", "file" if not files else name)
-        return files
 
     def _read(self, reader: InputReader, files: dict[PartName, str]) -> GivenData:
         frames, names = {}, {}

@@ -59,14 +59,24 @@ def find_mismatches(
             yield from find_label_mistakes(variants)
     yield from _find_shared_names(variants["dataset"])
     for teacher in variants["teacher"]:
-        yield from _find_needless_train(teacher)
-        for dataset in datasets:
-            if teacher.settings is not None and dataset.jitter and not teacher.settings.is_trained_by_steps:
-                location = teacher.node.descendant(("kind",)).location
-                message = f"a teacher of kind {teacher.settings.kind} does not see shifted images; leave jitter out"
-                yield Mistake(location, "teacher.kind", message)
-            elif isinstance(teacher.settings, GivenOutputs):
-                yield from find_output_mistakes(dataset, teacher.settings, teacher.node, reader)
+        if teacher.settings is not None and not teacher.settings.is_trained_by_steps:
+            yield from _find_given_teacher_mistakes(datasets, teacher, reader)
+
+
+def _find_given_teacher_mistakes(
+    datasets: Sequence[Dataset], teacher: BlockVariant, reader: InputReader
+) -> Iterator[Mistake]:
+    """Find what does not fit a teacher that kdtune does not train by gradient steps."""
+    kind = teacher.settings.kind
+    if not teacher.train.is_empty:
+        message = f"a teacher of kind {kind} is not trained by steps; leave train out"
+        yield Mistake(teacher.train.node.location, "teacher.train", message)
+    for dataset in datasets:
+        if dataset.jitter:
+            message = f"a teacher of kind {kind} does not see shifted images; leave jitter out"
+            yield Mistake(teacher.node.descendant(("kind",)).location, "teacher.kind", message)
+        elif isinstance(teacher.settings, GivenOutputs):
+            yield from find_output_mistakes(dataset, teacher.settings, teacher.node, reader)
 
 
 def _find_shared_names(datasets: Sequence[BlockVariant]) -> Iterator[Mistake]:
@@ -112,14 +122,6 @@ def find_needless_replicates(
             )
             yield Mistake(location, "replicates", message)
             return
-
-
-def _find_needless_train(teacher: BlockVariant) -> Iterator[Mistake]:
-    """Find training settings of a teacher that kdtune does not train by gradient steps."""
-    if teacher.settings is None or teacher.settings.is_trained_by_steps or teacher.train.is_empty:
-        return
-    message = f"a teacher of kind {teacher.settings.kind} is not trained by steps; leave train out"
-    yield Mistake(teacher.train.node.location, "teacher.train", message)
 
 
 def _find_batch_size_mistake(dataset: Dataset, train: Train, source_block: NamedBlock) -> Iterator[Mistake]:
