@@ -91,6 +91,8 @@ def test_the_ids_depend_on_the_content_alone(tmp_path):
     assert list_ids({"kind": "arrays", "file": "all.npz"}) == ids
     save_file({name: np.ascontiguousarray(values) for name, values in splits.items()}, tmp_path / "all.safetensors")
     assert list_ids({"kind": "arrays", "file": "all.safetensors"}) == ids
+    np.save(tmp_path / "train_y.npy", arrays["train_y"].astype(np.int32)[:, None])  # other bytes, the same labels
+    assert list_ids(GIVEN["dataset"]) == ids
     changed = arrays["train_x"].copy()
     changed[0, 0] += 1
     np.save(tmp_path / "train_x.npy", changed)
@@ -151,6 +153,14 @@ def test_labels_may_be_text_and_any_whole_numbers(tmp_path):
     write_arrays(tmp_path, train_y=10 * arrays["train_y"] - 5, test_y=10 * arrays["test_y"] - 5)
     (network, *_) = list_networks(tmp_path, teacher={"hidden": [4]})
     assert network.data.settings.given.classes == (-5, 5, 15)
+
+
+def test_numbers_as_text_are_ordered_as_text_which_is_said(tmp_path):
+    arrays = make_arrays()
+    for names, is_said in ((np.array(["2", "10", "1"]), True), (np.array(["1", "2", "3"]), False)):
+        write_arrays(tmp_path, train_y=names[arrays["train_y"]], test_y=names[arrays["test_y"]])
+        notes = load_spec(write_given(tmp_path, teacher={"hidden": [4]}), inputs_folder=tmp_path / "inputs").notes
+        assert ("The labels are numbers written as text, so their order is 1, 10 and 2." in notes) == is_said
 
 
 def test_images_are_seen_as_images(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -271,9 +272,25 @@ def test_a_trained_module_is_used_as_it_is(tmp_path):
     other = {"linear.weight": torch.zeros(2, 5), "linear.bias": torch.zeros(2)}
     save_file(other, tmp_path / "other.safetensors")
     block = {"kind": "python", "factory": "teacher_nets:Net", "weights": "other.safetensors", "trained": True}
-    assert "does not fit the module" in refuse(tmp_path, teacher=block)
+    assert re.search(r"given.yaml:\d+: teacher.weights: .* does not fit the module", refuse(tmp_path, teacher=block))
     torch.save({"model": Path("x")}, tmp_path / "pickle.pt")
     assert "holds more than weights" in refuse(tmp_path, teacher={**block, "weights": "pickle.pt"})
+    message = refuse(tmp_path, teacher={**block, "inputs": {"size": 8}})
+    assert "teacher.inputs: reads image files at another size, and the data are of kind arrays" in message
+
+
+def test_a_trained_module_with_its_classes_in_another_order_fails_unless_any_agreement_will_do(tmp_path):
+    write_arrays(tmp_path)
+    (tmp_path / "teacher_nets.py").write_text(MODULES)
+    # The centre of a class is the unit vector of its number, which this teacher takes for that of the next class.
+    weights = {"linear.weight": torch.eye(3, 5).roll(1, 0), "linear.bias": torch.zeros(3)}
+    save_file(weights, tmp_path / "rolled.safetensors")
+    block = {"kind": "python", "factory": "teacher_nets:Net", "weights": "rolled.safetensors", "trained": True}
+    message = r"agrees with \d+\.\d% of the labels, fewer than the 33.3% of the most frequent class"
+    with pytest.raises(ValueError, match=message):
+        train_teachers(tmp_path, teacher=block)
+    (teacher,) = train_teachers(tmp_path, teacher={**block, "agreement": "any"})
+    assert teacher.row["status"] == "done"
 
 
 def test_outputs_in_one_archive(tmp_path):

@@ -295,6 +295,8 @@ REFUSALS: list[tuple[Any, dict[str, Any], str, str]] = [
     (Raising(), {}, "", "test_inputs_objects.py:"),
     (Squares(lambda image: 1.0), {}, "x", "has shape (6,)"),
     ([(1, 2), (3, 4)], {}, "y", "is missing"),
+    ({"train": (X, Y), "val": (X, Y), "dev": (X, Y), "test": (X, Y)}, {}, "", "has both 'val' and 'dev', which mean"),
+    ({"x": X, "X": X, "y": Y}, {}, "", "has both 'x' and 'X'; give one of them"),
 ]
 
 

@@ -87,12 +87,6 @@ def test_forms_of_labels(labels: Any, classes: tuple[Any, ...]) -> None:
     assert get_labels(data) == [classes[1 if classes[0] != "10" else 0], classes[0 if classes[0] != "10" else 1]] * 2
 
 
-def test_numbers_as_text_are_ordered_as_text_which_is_said() -> None:
-    notes: list[str] = []
-    read(pd.DataFrame({"a": [1.0, 2.0, 3.0, 5.0], "outcome": ["10", "2", "10", "2"]}), notes=notes)
-    assert notes == ["The labels are numbers written as text, so their order is 10 and 2."]
-
-
 def test_content_follows_values_and_impute_alone() -> None:
     content = read(parse()).content
     assert read(parse().set_index(pd.Index([9, 8, 7, 6]))).content == content
@@ -173,6 +167,28 @@ def test_row_numbers_and_near_numbers_are_said() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["3,14", "-2,5", "0,75", "3,14"], [3.14, -2.5, 0.75, 3.14]),
+        (["1.234,5", "17,25", "2.000,0", None], [1234.5, 17.25, 2000.0, 17.25]),
+        (["1'200.5", "17", "2.5", "17"], [1200.5, 17, 2.5, 17]),
+    ],
+)
+def test_numbers_with_decimal_commas_are_read_and_said(texts: list[Any], numbers: list[float]) -> None:
+    notes: list[str] = []
+    _, frame = get_frame(read(parse().assign(price=texts), impute="most_frequent", notes=notes))
+    is_known = [text is not None for text in texts]
+    assert frame["price"][is_known].tolist() == np.array(numbers)[is_known].tolist()
+    assert notes[0] == f"The texts of the column 'price' are read as numbers: {texts[0]!r} as {numbers[0]:g}."
+
+
+def test_numbers_in_quotes_stay_codes() -> None:
+    """Codes of streets and shops are written with digits, and are no quantities."""
+    x, _ = get_frame(read(parse().assign(shop=["0012", "17", "0012", "17"])))
+    assert x.categories["shop"] == ("0012", "17")
+
+
 def change(column: str, row: int, value: Any) -> pd.DataFrame:
     frame = parse().astype({column: object})
     frame.loc[row, column] = value
@@ -214,6 +230,30 @@ ROOMS = pd.DataFrame({"a": np.arange(60.0) ** 2, "outcome": np.arange(60)})
         (change("age", 2, [1]), {}, "file", "column 'age' holds values of type list (row 2 (counted from 0)"),
         (change("city", 2, "Oslo"), {}, "file", "'city' has another text in each row"),
         (change("outcome", 1, None), {}, "target", "column 'outcome' has no value in row 1 (counted from 0); remove"),
+        (
+            parse().assign(outcome=["ill", None, "ill", "well"]),
+            {},
+            "target",
+            "remove such rows, or rename the class if it is called NA, None or null",
+        ),
+        (
+            ROOMS.assign(a=[*map(str, range(30)), "n. a.", *map(str, range(31, 60))]),
+            {},
+            "file",
+            "column 'a' holds numbers, but text in row 30 (counted from 0): 'n. a.'; write a number or nothing",
+        ),
+        (
+            parse().assign(age=["1,234", "2,500", "3,111", "4,000"]),
+            {},
+            "file",
+            "column 'age' has '1,234' in row 0 (counted from 0), in which decimals or thousands may follow the mark;",
+        ),
+        (
+            parse().assign(**{"Unnamed: 0": list("efgh")}),
+            {},
+            "file",
+            "leave it out with `drop: ['Unnamed: 0']`",
+        ),
         (
             parse().assign(age=np.nan),
             {"impute": "median"},

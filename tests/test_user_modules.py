@@ -186,6 +186,27 @@ def test_the_probe_says_what_trains_alone_and_why(factory):
     assert type(facts)(**json.loads(json.dumps(asdict(facts)))) == facts
 
 
+def test_the_probe_tells_modules_that_start_alike_under_every_seed():
+    def build_seeded(inputs, n_classes):
+        torch.manual_seed(0)
+        return user_nets.mlp(inputs, n_classes)
+
+    assert probe_module(build_seeded, {}, SHAPE, N_CLASSES).has_fixed_weights
+    assert not probe_module(user_nets.mlp, {}, SHAPE, N_CLASSES).has_fixed_weights
+
+
+@pytest.mark.parametrize("last_layer", [nn.Softmax(dim=1), nn.LogSoftmax(dim=1), nn.Sigmoid()])
+def test_a_softmax_at_the_end_is_refused(last_layer):
+    def build(inputs, n_classes):
+        return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(inputs), n_classes), last_layer)
+
+    if isinstance(last_layer, nn.Softmax):
+        with pytest.raises(ValueError, match=r"gives probabilities .* leave out the softmax at its end"):
+            probe_module(build, {}, SHAPE, N_CLASSES)
+    else:
+        probe_module(build, {}, SHAPE, N_CLASSES)
+
+
 def test_the_probe_counts_by_hand():
     """192 -> 5 -> 5 -> 4; autograd keeps both hidden layers before and after GELU, and what dropout gave."""
     facts = probe_module(user_nets.mlp, {"dropout": 0.0}, SHAPE, N_CLASSES)

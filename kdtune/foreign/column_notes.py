@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdtune.foreign.number_styles import PLAIN, NumberStyle
+from kdtune.number_styles import PLAIN, NumberStyle
 from kdtune.text import join_names, pluralize
 
 _MAX_NAMES = 8  # in a sentence

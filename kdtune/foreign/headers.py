@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtune.errors import RequestError
-from kdtune.foreign.number_styles import NULL_WORDS, is_null_among_numbers
 from kdtune.foreign.records import COMMENT, Dialect, Record, is_comment, is_number_like, is_rule, iterate_records
+from kdtune.number_styles import NULL_WORDS, is_null_among_numbers
 from kdtune.text import join_names
 
 _MAX_TITLES = 30  # lines above a header

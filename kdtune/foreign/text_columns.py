@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kdtune.foreign.column_notes import ColumnNotes
-from kdtune.foreign.number_styles import (
+from kdtune.number_styles import (
     PLAIN,
     Numbers,
     NumberStyle,

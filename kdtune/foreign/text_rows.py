@@ -15,7 +15,6 @@ import pyarrow.csv
 from kdtune.columns import ID, TEACHER_ID
 from kdtune.errors import RequestError
 from kdtune.foreign.headers import Header
-from kdtune.foreign.number_styles import NULL_WORDS
 from kdtune.foreign.records import (
     SPACE,
     find_swallowed_line,
@@ -26,6 +25,7 @@ from kdtune.foreign.records import (
     split_lines,
 )
 from kdtune.foreign.text_columns import find_plain_type
+from kdtune.number_styles import NULL_WORDS
 from kdtune.text import pluralize
 
 

@@ -73,10 +73,15 @@ def read_archive_parts(path: Path, folder: Path) -> dict[PartName, RawPart]:
     InputError
         If it cannot be read, or its arrays have other names.
     """
-    arrays = {_normalize_name(name): values for name, values in read_archive(path).items()}
+    try:
+        arrays = {_normalize_name(name): values for name, values in read_archive(path).items()}
+    except InputError as error:
+        raise InputError(str(error), "file") from None
     names: list[PartName] = [name for name in PART_NAMES if f"x_{name}" in arrays]
     if "x" in arrays and not names:
         names = ["all"]
+    if "x" in arrays and names != ["all"]:
+        raise InputError(f"{path} holds x and x_{names[0]}; give one whole set, or one array a split", "file")
     missing = [name for name in ("train", "test") if names and names != ["all"] and name not in names]
     if missing:
         raise InputError(f"{path} has no x_{missing[0]}; give it, or x and y of one set that is to be split", "file")

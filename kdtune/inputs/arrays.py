@@ -109,7 +109,8 @@ def describe_unreadable_array(path: Path, error: Exception) -> str:
     """Say why NumPy cannot read an array, in words for the user."""
     if "allow_pickle" in str(error) or "Python objects" in str(error):
         return f"{path} holds Python objects (an object array), which are never read; save numbers or text"
-    return f"{path} cannot be read: the file is torn or no array; save it again with np.save"
+    function = "np.savez" if path.suffix == ".npz" else "np.save"
+    return f"{path} cannot be read: the file is torn or no array; save it again with {function}"
 
 
 def store_array(values: Array, folder: Path) -> ArrayInput:

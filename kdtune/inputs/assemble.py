@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from kdtune.inputs.arrays import Array, ArrayInput, find_bad_row, open_array, store_array
+from kdtune.inputs.arrays import Array, ArrayInput, find_bad_row, hash_array, open_array, store_array
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.frames import FrameInput
 from kdtune.inputs.given_data import ClassName, GivenData, Part, PartName
@@ -64,17 +63,21 @@ def assemble_data(raw_parts: Mapping[PartName, RawPart], folder: Path, n_classes
     labels = {name: _read_labels(part) for name, part in raw_parts.items()}
     classes = _list_classes(raw_parts, labels, n_classes)
     parts: dict[PartName, Part] = {}
+    label_contents: dict[PartName, str | None] = dict.fromkeys(raw_parts)
     for name, part in raw_parts.items():
         values = labels[name]
         if values is None:
             parts[name] = Part(x=part.x, y=None)
             continue
         numbers = np.searchsorted(np.asarray(classes), values).astype(np.int64)
+        label_contents[name] = hash_array(numbers)
         counts = tuple(np.bincount(numbers, minlength=len(classes)).tolist())
         # Labels that are class numbers already stay in the user's file.
         y = part.y if part.y is not None and _is_same(part.y, numbers) else store_array(numbers, folder)
         parts[name] = Part(x=part.x, y=y, class_counts=counts)
-    return GivenData(parts=parts, classes=classes, input_shape=shapes[first_name], content=_hash_parts(parts, classes))
+    contents = [[name, part.x.content, label_contents[name]] for name, part in sorted(parts.items())]
+    content = hashlib.blake2b(repr([contents, classes]).encode(), digest_size=10).hexdigest()
+    return GivenData(parts=parts, classes=classes, input_shape=shapes[first_name], content=content)
 
 
 def _is_same(y: ArrayInput, numbers: Array) -> bool:
@@ -221,9 +224,3 @@ def _check_range(
                 f"0 to {n_classes - 1}",
                 y_name,
             )
-
-
-def _hash_parts(parts: Mapping[PartName, Part], classes: tuple[ClassName, ...]) -> str:
-    """Return a hash of all values, whatever files they lie in."""
-    contents: list[Any] = [[name, part.x.content, part.y and part.y.content] for name, part in sorted(parts.items())]
-    return hashlib.blake2b(repr([contents, classes]).encode(), digest_size=10).hexdigest()

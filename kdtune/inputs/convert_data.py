@@ -73,7 +73,13 @@ def _is_pair(value: Any) -> bool:
 
 
 def _convert_mapping(source: Mapping[Any, Any], notes: list[str], target: str | None) -> PythonData:
-    names = {_normalize_name(str(key)): key for key in source}
+    names: dict[str, Any] = {}
+    for key in source:
+        name = _normalize_name(str(key))
+        if name in names:
+            raise InputError(f"has both {names[name]!r} and {key!r}; give one of them")
+        names[name] = key
+    _check_spellings(names)
     splits: dict[PartName, Any] = {}
     for name in names:
         letter, _, split = name.partition("_")
@@ -109,6 +115,18 @@ def _normalize_name(name: str) -> str:
 
 def _get(source: Mapping[Any, Any], names: Mapping[str, Any], name: str) -> Any:
     return source[names[name]] if name in names else None
+
+
+def _check_spellings(names: Mapping[str, Any]) -> None:
+    """Raise InputError if two names stand for the same split, as ``val`` and ``dev`` do."""
+    keys: dict[tuple[str, PartName], Any] = {}
+    for name, key in names.items():
+        letter, _, split = name.rpartition("_")
+        if split in SPLIT_SPELLINGS and letter in ("", "x", "y"):
+            meaning = letter, SPLIT_SPELLINGS[split]
+            if meaning in keys:
+                raise InputError(f"has both {keys[meaning]!r} and {key!r}, which mean the same; give one of them")
+            keys[meaning] = key
 
 
 def _check_splits(splits: Mapping[PartName, Any]) -> None:

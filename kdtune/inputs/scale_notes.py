@@ -1,4 +1,4 @@
-"""Notes on arrays that are used as they are, where users mostly mean something else."""
+"""Notes on labels and arrays that are used as they are, where users mostly mean something else."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ import numpy as np
 
 from kdtune.inputs.arrays import ArrayInput, open_array
 from kdtune.inputs.given_data import GivenData
+from kdtune.text import join_names
 
 N_LOOKED_AT = 10_000  # rows whose values are looked at
 # Networks with Glorot-uniform weights train badly on larger values; standardised ones hardly reach this.
 LARGE_VALUE = 20
 N_IMAGE_DIMENSIONS = 3
+
+
+def note_label_order(given: GivenData) -> Iterator[str]:
+    """Yield a sentence if the labels are numbers written as text, whose order is not that of the numbers."""
+    texts = [name for name in given.classes if isinstance(name, str) and name.lstrip("-").isdecimal()]
+    if len(texts) == len(given.classes) and sorted(texts, key=int) != texts:
+        yield f"The labels are numbers written as text, so their order is {join_names(texts, max_names=10)}."
 
 
 def note_forms(given: GivenData, is_scaled: bool) -> Iterator[str]:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdtune.inputs.errors import InputError
-from kdtune.inputs.table_rows import TableRows
+from kdtune.inputs.number_texts import find_text_among_numbers, is_number_text, read_written_numbers
+from kdtune.inputs.table_rows import TableRows, write_drop
 from kdtune.text import join_names, pluralize
 
 ColumnKind = Literal["number", "text"]
@@ -19,7 +20,6 @@ ColumnKind = Literal["number", "text"]
 MAX_CATEGORIES = 10_000  # Each is a feature; with more, a table no longer fits the memory of a small machine.
 _MANY_CATEGORIES = 100  # From here on the number of features is worth saying.
 _MIN_COUNTED_ROWS = 10  # In shorter tables anything may count up by chance.
-_MOSTLY = 0.9
 _DATE = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([ T]\d.*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d.*)?|\d{4}/\d{1,2}/\d{1,2}( \d.*)?"
 )
@@ -55,6 +55,7 @@ def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> F
     columns: dict[str, pd.Series[Any]] = {}
     categories: dict[str, tuple[str, ...]] = {}
     fills: list[str] = []
+    rows = read_written_numbers(rows, notes)
     _check_row_names(rows)
     for name in rows.frame.columns:
         values = rows.frame[name]
@@ -91,7 +92,7 @@ def _check_row_names(rows: TableRows) -> None:
         verb, pronoun = ("has", "it") if len(names) == 1 else ("have", "them")
         raise InputError(
             f"{columns} {verb} another text in each row, which names the row and is no feature; leave {pronoun} out "
-            f"with `drop: [{', '.join(names)}]`",
+            f"with {write_drop(names)}",
             next(iter(rows.first_rows)),
         )
 
@@ -122,7 +123,7 @@ def _find_mixed_kind(rows: TableRows, name: str, values: pd.Series[Any], setting
     objects = values.to_numpy(dtype=object)
     for row in np.flatnonzero(values.notna().to_numpy()).tolist():
         value = objects[row]
-        if isinstance(value, str) and not _is_number_text(value):
+        if isinstance(value, str) and not is_number_text(value):
             raise rows.make_row_error(
                 row,
                 f"column {name!r} holds numbers, but text in {{row}}: {value!r}; write a number or nothing",
@@ -148,7 +149,8 @@ def _check_missing(rows: TableRows, name: str, values: pd.Series[Any], impute: s
     is_missing = values.isna().to_numpy()
     if is_missing.all():
         raise InputError(
-            f"column {name!r} has no value in any row; leave it out with `drop: [{name}]`", next(iter(rows.first_rows))
+            f"column {name!r} has no value in any row; leave it out with {write_drop([name])}",
+            next(iter(rows.first_rows)),
         )
     if is_missing.any() and impute is None:
         n_missing = int(is_missing.sum())
@@ -158,12 +160,12 @@ def _check_missing(rows: TableRows, name: str, values: pd.Series[Any], impute: s
         raise rows.make_row_error(
             int(np.argmax(is_missing)),
             f"column {name!r} has no value in {{row}}{more}; `impute: median` or `impute: most_frequent` fills such "
-            f"values, `drop: [{name}]` leaves the column out{hint}",
+            f"values, {write_drop([name])} leaves the column out{hint}",
         )
     if is_missing[rows.is_training_row].all():
         raise InputError(
             f"column {name!r} has no value in any training row, so there is nothing to fill it from; leave it out with "
-            f"`drop: [{name}]`",
+            f"{write_drop([name])}",
             next(iter(rows.first_rows)),
         )
     return int(is_missing.sum())
@@ -178,8 +180,8 @@ def _convert_numbers(rows: TableRows, name: str, values: pd.Series[Any], notes: 
         )
     if _is_counting_up(rows, numbers):
         notes.append(
-            f"The column {name!r} counts the rows and is used as a feature; if it is an id, `drop: [{name}]` leaves it "
-            f"out."
+            f"The column {name!r} counts the rows and is used as a feature; if it is an id, {write_drop([name])} "
+            f"leaves it out."
         )
     return pd.Series(numbers)
 
@@ -202,7 +204,7 @@ def _convert_text(
     if len(categories) > MAX_CATEGORIES:
         raise InputError(
             f"column {name!r} has {len(categories):,} different values, and each would be a feature, at most "
-            f"{MAX_CATEGORIES:,}; group them, or leave the column out with `drop: [{name}]`",
+            f"{MAX_CATEGORIES:,}; group them, or leave the column out with {write_drop([name])}",
             next(iter(rows.first_rows)),
         )
     _note_categories(rows, name, codes, texts, notes)
@@ -212,9 +214,8 @@ def _convert_text(
 
 def _note_categories(rows: TableRows, name: str, codes: npt.NDArray[np.intp], texts: Any, notes: list[str]) -> None:
     """Note a column of numbers with a few texts in it, or one that becomes very many features."""
-    is_number = np.array([_is_number_text(text) for text in texts])
-    if not is_number.all() and is_number.mean() >= _MOSTLY:
-        code = int(np.argmin(is_number))
+    code = find_text_among_numbers(texts)
+    if code is not None:
         row = int(np.argmax(codes == code))
         error = rows.make_row_error(
             row,
@@ -226,16 +227,8 @@ def _note_categories(rows: TableRows, name: str, codes: npt.NDArray[np.intp], te
     elif len(texts) >= _MANY_CATEGORIES:
         notes.append(
             f"The column {name!r} has {len(texts):,} different values, each of which becomes a feature; "
-            f"`drop: [{name}]` leaves it out."
+            f"{write_drop([name])} leaves it out."
         )
-
-
-def _is_number_text(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _make_date_error(rows: TableRows, name: str, values: pd.Series[Any], setting: str | None) -> InputError:
@@ -247,4 +240,4 @@ def _make_date_error(rows: TableRows, name: str, values: pd.Series[Any], setting
 
 
 def _describe_drop(name: str, prefix: str = "") -> str:
-    return f"{prefix}leave it out with `drop: [{name}]`"
+    return f"{prefix}leave it out with {write_drop([name])}"

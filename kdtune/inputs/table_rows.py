@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import io
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from ruamel.yaml import YAML
 
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import PartName
@@ -94,7 +96,7 @@ def stack_tables(
                 other_part = next(other for other in frames if name in columns[other])
                 raise InputError(
                     f"has no column {name!r}, and {names[other_part]} has; both must have the same columns "
-                    f"(`drop: [{name}]` leaves it out of all)",
+                    f"({write_drop([name])} leaves it out of all)",
                     names[part],
                 )
     renamed = [
@@ -106,6 +108,16 @@ def stack_tables(
     stacked = renamed[0] if len(renamed) == 1 else pd.concat(renamed, ignore_index=True)
     parts = np.repeat(np.array(list(frames), dtype=np.str_), lengths)
     return TableRows(stacked, parts, dict(zip([names[part] for part in frames], starts, strict=True)))
+
+
+def write_drop(names: Sequence[str]) -> str:
+    """Return the setting that leaves columns out as it stands in a sweep file: ``drop: ['Unnamed: 0', id]``."""
+    text = io.StringIO()
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = True
+    yaml.width = 10_000  # on one line
+    yaml.dump({"drop": list(names)}, text)
+    return f"`{text.getvalue().strip().removeprefix('{').removesuffix('}')}`"
 
 
 def suggest_column(name: str, columns: Collection[str]) -> str:

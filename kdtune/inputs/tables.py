@@ -65,7 +65,7 @@ def read_table_data(
         raise InputError(f"there is no column {target!r}; {suggest_column(target, rows.frame.columns)}", "target")
     if split is not None:
         rows = split_rows(rows, split, notes)
-    labels = _convert_target(rows, target, notes)
+    labels = convert_labels(rows, target, rows.frame[target], "target")
     features = TableRows(rows.frame.drop(columns=target), rows.parts, rows.first_rows)
     y_names = names if len(frames) > 1 else dict.fromkeys(np.unique(rows.parts).tolist(), "target")
     return assemble_tables(
@@ -132,7 +132,9 @@ def convert_labels(rows: TableRows, column: str, values: pd.Series[Any], setting
     is_missing = values.isna().to_numpy()
     if is_missing.any():
         raise rows.make_row_error(
-            int(np.argmax(is_missing)), f"{name} has no value in {{row}}; remove such rows", setting
+            int(np.argmax(is_missing)),
+            f"{name} has no value in {{row}}; remove such rows{_explain_null_words(values)}",
+            setting,
         )
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.cat.categories.dtype)
@@ -153,17 +155,11 @@ def convert_labels(rows: TableRows, column: str, values: pd.Series[Any], setting
     return values.to_numpy(dtype=np.int64)
 
 
-def _convert_target(rows: TableRows, target: str, notes: list[str]) -> Array:
-    """Return the label of each row, (rows,)."""
-    labels = convert_labels(rows, target, rows.frame[target], "target")
-    if labels.dtype.kind == "U":
-        classes = np.unique(labels)
-        if all(text.lstrip("-").isdecimal() for text in classes.tolist()):
-            notes.append(
-                f"The labels are numbers written as text, so their order is "
-                f"{join_names(classes.tolist(), max_names=10)}."
-            )
-    return labels
+def _explain_null_words(values: pd.Series[Any]) -> str:
+    """Return what a class may be called that a file does not seem to hold; nothing if the classes are numbers."""
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return ""
+    return ", or rename the class if it is called NA, None or null, which are no values in a .csv file"
 
 
 def _check_part_classes(

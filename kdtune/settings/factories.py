@@ -216,6 +216,9 @@ class TeacherModule(ModuleShape):
     trained: bool
     weights: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
     inputs: ImageInputs | None = None
+    # One that is used as it is, and agrees with fewer labels than the most frequent class has, fails: its classes may
+    # be in another order. ``any`` accepts it.
+    agreement: Literal["checked", "any"] = Field("checked", json_schema_extra=EXCLUDE_FROM_HASH)
     _weights_hash: str | None = PrivateAttr(None)
     _weights_path: str | None = PrivateAttr(None)
 

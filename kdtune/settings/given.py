@@ -19,6 +19,7 @@ from kdtune.inputs.arrays import ArrayInput, open_array
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import GivenData, PartName
 from kdtune.inputs.reader import InputReader
+from kdtune.inputs.scale_notes import note_label_order
 from kdtune.settings.base import (
     EXCLUDE_FROM_HASH,
     SplitSize,
@@ -185,10 +186,12 @@ class GivenDataset(DatasetSettings):
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> GivenDataset:
         known_data: GivenData | None = (info.context or {}).get("given")
+        reader = get_reader(info)
         try:
-            self._given = self.read(get_reader(info)) if known_data is None else known_data
+            self._given = self.read(reader) if known_data is None else known_data
         except InputError as error:
             raise make_rule_error(str(error), error.setting) from None
+        reader.add_notes(note_label_order(self._given))
         self.n_classes = len(self._given.classes)
         jitter = getattr(self, "jitter", 0)
         if jitter and self.image is None:

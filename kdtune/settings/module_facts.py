@@ -16,6 +16,7 @@ class ModuleFacts:
     activations : about how many values autograd keeps for each example.
     reason_alone : why such a module trains alone: a part of a sentence. None if it can be stacked.
     has_dropout : whether layers of dropout in it take kdtune's masks.
+    has_fixed_weights : whether it starts from the same weights under every seed, so that its replicates start alike.
     has_convolutions : whether it has convolutions, which a CPU trains faster one network after the other.
     """
 
@@ -25,3 +26,4 @@ class ModuleFacts:
     reason_alone: str | None
     has_dropout: bool
     has_convolutions: bool
+    has_fixed_weights: bool = False

@@ -13,6 +13,7 @@ from kdtune.errors import Mistake
 from kdtune.inputs.reader import InputReader
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
 from kdtune.settings import Dataset, Distill, ModuleFacts, ModuleShape, TeacherModule
+from kdtune.settings.given_images import ImageFolder
 from kdtune.spec.yaml_tree import YamlNode
 
 
@@ -32,16 +33,28 @@ def find_module_mistakes(
     """
     input_shape, n_classes = dataset.input_shape, dataset.n_classes
     if isinstance(shape, TeacherModule) and shape.inputs is not None:
+        if not isinstance(dataset, ImageFolder):
+            message = f"reads image files at another size, and the data are of kind {dataset.kind}; leave it out"
+            yield Mistake(node.descendant(("inputs",)).location, f"{block_name}.inputs", message)
+            return
         input_shape = shape.get_own_input_shape(input_shape)
     path = _get_facts_path(shape, input_shape, n_classes, reader)
     try:
         facts = reader.read_once(path, lambda: _read_or_probe(path, shape, input_shape, n_classes, reader))
     except ValueError as error:
-        yield Mistake(node.descendant(("factory",)).location, f"{block_name}.factory", str(error))
+        # What does not fit is the factory, or the file of weights.
+        setting = getattr(error, "setting", "") or "factory"
+        yield Mistake(node.descendant((setting,)).location, f"{block_name}.{setting}", str(error))
         return
     shape.add_facts(dataset.input_shape, n_classes, facts, path)
     if facts.reason_alone is not None and shape.is_trained_by_steps:
         reader.add_note(f"Networks of {shape.factory} train one at a time: {facts.reason_alone}.")
+    if facts.has_fixed_weights:
+        reader.add_note(
+            f"{shape.factory} starts from the same weights under every seed, so the initial weights of replicates are "
+            f"equal, and their spread is smaller than it would be: does the factory set a seed, or load weights? "
+            f"kdtune seeds torch, NumPy and Python before each call, so a factory needs no seed of its own."
+        )
     if isinstance(shape, TeacherModule) and shape.trained and dataset.is_redrawn:
         reader.add_note(
             "The validation split is cut from examples that the teacher may have been trained on; T that is chosen on "

@@ -17,7 +17,7 @@ from kdtune.stacked.random_streams import RandomStreams
 from kdtune.stacked.stacking_trial import find_stacking_failure
 from kdtune.stacked.threads import run_on_threads
 from kdtune.stacked.trained_module import build_trained_module
-from kdtune.stacked.user_modules import build_user_module, describe_user_errors
+from kdtune.stacked.user_modules import build_user_module, describe_user_errors, get_name
 from kdtune.stacked.watched_forward import find_side_effect
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -37,8 +37,8 @@ def probe_module(
     Raises
     ------
     ValueError
-        If the module cannot be built or used, see ``build_user_module``; or if its code raises in training or gives
-        its logits no gradient.
+        If the module cannot be built or used, see ``build_user_module``; if its code raises in training or gives its
+        logits no gradient; or if it ends in a softmax.
     """
 
     def build(seed: int) -> nn.Module:
@@ -48,13 +48,15 @@ def probe_module(
         x = torch.randn(PROBE_BATCH, *input_shape, dtype=torch.float64)
         module = build(PROBE_SEED)
         n_params = sum(parameter.numel() for parameter in module.parameters())
+        has_fixed_weights = _have_same_weights(module, build(PROBE_SEED + 1))
+        check_no_probabilities(factory, module, x)
         with describe_user_errors(factory):
             multiply_adds = _count_multiply_adds(module.eval(), x[:1])
             activations = _count_activations(module.train(), x)
         reason, has_dropout = _find_reason_alone(build, x)
         has_convolutions = any(isinstance(part, CONVOLUTIONS) for part in module.modules())
         has_masks = has_dropout and reason is None
-        return ModuleFacts(n_params, multiply_adds, activations, reason, has_masks, has_convolutions)
+        return ModuleFacts(n_params, multiply_adds, activations, reason, has_masks, has_convolutions, has_fixed_weights)
 
     with RandomStreams(PROBE_SEED):
         return run_on_threads(1, probe)
@@ -73,6 +75,26 @@ def _find_reason_alone(build: Callable[[int], nn.Module], x: Tensor) -> tuple[st
     if reason is None:
         reason = find_stacking_failure([build(seed) for seed in (PROBE_SEED, PROBE_SEED + 1)], x)
     return reason, bool(dropout_calls)
+
+
+def _have_same_weights(module: nn.Module, other: nn.Module) -> bool:
+    """Return whether two modules that were built under different seeds start from the same weights."""
+    states = module.state_dict(), other.state_dict()
+    return states[0].keys() == states[1].keys() and all(
+        torch.equal(values, states[1][name]) for name, values in states[0].items()
+    )
+
+
+def check_no_probabilities(factory: Callable[..., Any], module: nn.Module, x: Tensor) -> None:
+    """Raise ValueError if a module maps a batch to values from 0 to 1 that add up to 1 for each example."""
+    with torch.no_grad(), describe_user_errors(factory):
+        outputs = module.eval()(x)
+    sums = outputs.sum(dim=1)
+    if ((outputs >= 0) & (outputs <= 1)).all() and torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=1e-4):
+        raise ValueError(
+            f"the module of {get_name(factory)} gives probabilities (from 0 to 1, and each example's add up to 1), and "
+            f"logits are needed: leave out the softmax at its end"
+        )
 
 
 def _count_multiply_adds(module: nn.Module, x: Tensor) -> int:
@@ -127,6 +149,10 @@ def measure_trained_module(
     """
     module = build_trained_module(factory, args, input_shape, n_classes, weights)
     n_params = sum(parameter.numel() for parameter in module.parameters())
+    # The generator is its own, so that the module's own random numbers stay those of a run without this check.
+    check_no_probabilities(
+        factory, module, torch.randn(PROBE_BATCH, *input_shape, generator=torch.Generator().manual_seed(PROBE_SEED))
+    )
     with describe_user_errors(factory):
         multiply_adds = _count_multiply_adds(module, torch.zeros(1, *input_shape))
     return ModuleFacts(

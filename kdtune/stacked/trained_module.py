@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kdtune.inputs.errors import InputError
 from kdtune.stacked.user_modules import build_user_module
 
 
@@ -30,7 +31,9 @@ def build_trained_module(
     Raises
     ------
     ValueError
-        If the module cannot be built, or its weights cannot be read or do not fit.
+        If the module cannot be built.
+    InputError
+        If its weights cannot be read or do not fit.
     """
     module = build_user_module(factory, args, input_shape, n_classes, seed=None, is_trained=True)
     if weights is not None:
@@ -38,7 +41,7 @@ def build_trained_module(
             module.load_state_dict(read_state(weights))
         except RuntimeError as error:
             problem = " ".join(str(error).split())
-            raise ValueError(f"{weights} does not fit the module: {problem}") from None
+            raise InputError(f"{weights} does not fit the module: {problem}", "weights") from None
     return module.eval()
 
 
@@ -47,7 +50,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
     Raises
     ------
-    ValueError
+    InputError
         If the file is torn, or holds anything but tensors by name.
     """
     from safetensors import SafetensorError
@@ -57,16 +60,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
         try:
             tensors: dict[str, Tensor] = load_file(path)
         except SafetensorError:
-            raise ValueError(f"{path} cannot be read: the file is torn or no safetensors file") from None
+            raise InputError(f"{path} cannot be read: the file is torn or no safetensors file", "weights") from None
         return tensors
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError):
-        raise ValueError(
-            f"{path} holds more than weights, or is torn; save module.state_dict(), best with safetensors"
+        raise InputError(
+            f"{path} holds more than weights, or is torn; save module.state_dict(), best with safetensors", "weights"
         ) from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]  # As training libraries keep it beside the state of the optimizer.
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path} holds no weights by name; save module.state_dict(), best with safetensors")
+        raise InputError(f"{path} holds no weights by name; save module.state_dict(), best with safetensors", "weights")
     return state

@@ -44,11 +44,28 @@ def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwo
             from kdtune.train.trained_modules import run_trained_module
 
             logits = run_trained_module(network, data, device)
+            if network.shape.agreement == "checked":
+                check_agreement(logits, data, network.data.settings.has_training_labels)
         case _:
             raise AssertionError(f"{network.shape.kind} is trained by steps")
     measures = evaluate(network, data, logits)
     run_columns = {DEVICE: "cpu", HOST: platform.node(), SECONDS: time.perf_counter() - start}
     return TrainedNetwork(network, make_row(network, {**measures, **run_columns}), logits)
+
+
+def check_agreement(logits: Logits, data: Data, has_training_labels: bool) -> None:
+    """Raise ValueError if a teacher agrees with fewer labels, over all splits, than the most frequent class has."""
+    splits = ["train", "val", "test"] if has_training_labels else ["val", "test"]
+    labels = np.concatenate([getattr(data, f"y_{split}") for split in splits])
+    predictions = np.concatenate([logits[split].argmax(axis=1) for split in splits])
+    agreement = float(np.mean(predictions == labels))
+    most_frequent = np.bincount(labels).max() / len(labels)
+    if agreement < most_frequent:
+        raise ValueError(
+            f"the teacher agrees with {agreement:.1%} of the labels, fewer than the {most_frequent:.1%} of the most "
+            f"frequent class; are its classes in the order of the data's, and its inputs scaled as it expects? If so, "
+            f"write `agreement: any` in the teacher block"
+        )
 
 
 def read_given_logits(network: Network, data: Data) -> Logits:
