@@ -169,13 +169,29 @@ def test_changed_code_makes_other_networks_and_says_how_to_keep_the_old(sweep, t
     assert "nothing to train" in sweep(block).output
     (tmp_path / "deeper_nets.py").write_text(DEEPER + "# A remark in the module beside it.\n")
     outcome = sweep(block, command="plan", options=())
-    assert "sweep_nets.py has changed since 3 networks were trained; they are trained again" in outcome.output
+    assert "deeper_nets.py has changed since 3 networks were trained; they are trained again" in outcome.output
     version = re.search(r"`version: (\w{8})` in the student block", outcome.output)[1]
-    assert "nothing to train" in sweep({**block, "version": version}).output
+    outcome = sweep({**block, "version": version})
+    assert "nothing to train" in outcome.output
+    assert f"deeper_nets.py has changed, and `version: {version}` in the student block keeps what" in outcome.output
     assert read_table()["id"].tolist() == before["id"].tolist()
     assert sweep(block).exit_code == 0
     students = read_table().query("model != 'teacher'")
     assert not set(students["id"]) & set(before["id"])
+
+
+def test_one_note_keeps_teacher_and_students_of_one_package(sweep, tmp_path):
+    block = {"factory": "sweep_nets:plain"}
+    teacher = {"kind": "python", "factory": "sweep_nets:plain", "trained": False}
+    assert sweep(block, teacher=teacher).exit_code == 0
+    (tmp_path / "deeper_nets.py").write_text(DEEPER + "# A remark.\n")
+    outcome = sweep(block, teacher=teacher, command="plan", options=())
+    assert "deeper_nets.py has changed since 4 networks were trained" in outcome.output
+    found = re.search(
+        r"keep them: `version: (\w{8})` in the teacher block and `version: (\w{8})` in the", outcome.output
+    )
+    teacher, block = {**teacher, "version": found[1]}, {**block, "version": found[2]}
+    assert "nothing to train" in sweep(block, teacher=teacher).output
 
 
 def test_changed_data_are_said(sweep, tmp_path):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.user_code import is_user_file
@@ -78,6 +78,26 @@ def describe_version(name: str, search_folders: Sequence[Path]) -> CodeVersion:
         source = path.read_bytes().replace(b"\r\n", b"\n")
         digest.update(f"{name_of_file} {len(source)}\n".encode() + source)
     return CodeVersion(digest.hexdigest(), is_local=True, files=place.files)
+
+
+def hash_files(name: str, search_folders: Sequence[Path]) -> dict[str, str]:
+    """Return a hash of each of the user's files that a factory consists of, by its path from where Python looks for it.
+
+    Parameters
+    ----------
+    name, search_folders : As for ``describe_version``.
+    """
+    place = find_module_place(name.partition(":")[0], search_folders)
+    return {
+        name_file(module_name, path): hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
+        for module_name, path in zip(place.module_names, place.files, strict=True)
+    }
+
+
+def name_file(module_name: str, path: Path) -> str:
+    """Return the path of a module's file from the folder in which Python looks for it."""
+    parts = PurePosixPath(*module_name.split("."))
+    return str(parts / "__init__.py" if path.name == "__init__.py" else parts.with_suffix(".py"))
 
 
 def find_module_place(module_name: str, search_folders: Sequence[Path]) -> ModulePlace:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 # What a teacher's module has beside a student's: how it was trained, not what it is.
-_TEACHER_SETTINGS = {"trained", "weights", "inputs"}
+_TEACHER_SETTINGS = {"trained", "weights", "inputs", "agreement"}
 
 
 def describe_shape(shape: Shape) -> str:

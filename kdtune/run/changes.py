@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kdtune.columns import TEACHER
 from kdtune.files.atomic import write_atomically
+from kdtune.inputs.code_versions import hash_files
 from kdtune.plan.network import Network
 from kdtune.results.store import Store
 from kdtune.settings import FactoryShape, GivenDataset
-from kdtune.text import pluralize
+from kdtune.text import join_names, pluralize
 
 RECORD_FILE = "inputs.json"
 
@@ -24,7 +26,7 @@ def list_changes(store: Store, networks: Sequence[Network], trained_ids: Collect
     ----------
     store : the sweep's folder, with the record of the last time.
     networks : the networks of the sweep as it is now.
-    trained_ids : the networks that have a row, whatever version of the sweep they belong to.
+    trained_ids : the networks that are trained, whatever version of the sweep they belong to.
     """
     before, now = _read_record(store), make_record(networks)
     return [
@@ -48,19 +50,28 @@ def write_record(store: Store, networks: Sequence[Network]) -> None:
 
 
 def make_record(networks: Sequence[Network]) -> dict[str, dict[str, Any]]:
-    """Return the content of the user's data sets by their names, and the versions and networks of factories."""
+    """Return the content of the user's data sets by their names, and the code of factories.
+
+    Of each factory these are its versions, a hash of each of its files, and the networks that depend on it: those of
+    a teacher are the teacher and its students.
+    """
     data: dict[str, Any] = {}
     code: dict[str, Any] = {}
     for network in networks:
-        settings, shape = network.data.settings, network.shape
+        settings = network.data.settings
         if isinstance(settings, GivenDataset):
             data[settings.dataset_name] = settings.given.content
-        if isinstance(shape, FactoryShape):
-            block = "teacher" if network.model == "teacher" else "student"
-            entry = code.setdefault(f"{block} {shape.factory}", {"versions": [], "ids": []})
-            if shape.version not in entry["versions"]:
-                entry["versions"].append(shape.version)
-            entry["ids"].append(network.id)
+        makers = {"teacher": network.teacher or network, "student": network}
+        for block, maker in makers.items():
+            if (block == TEACHER) != (maker.model == TEACHER) or not isinstance(maker.shape, FactoryShape):
+                continue
+            shape = maker.shape
+            key = f"{block} {shape.factory}"
+            if key not in code:
+                code[key] = {"versions": [], "ids": [], "files": hash_files(shape.factory, shape.search_folders)}
+            if shape.version not in code[key]["versions"]:
+                code[key]["versions"].append(shape.version)
+            code[key]["ids"].append(network.id)
     return {"data": data, "code": code}
 
 
@@ -74,29 +85,51 @@ def _list_data_changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[
 
 
 def _list_code_changes(before: dict[str, Any], now: dict[str, Any], trained_ids: set[str]) -> Iterator[str]:
+    """Yield a sentence on code whose networks are trained again, and one on code whose version the user has fixed."""
+    renewed_ids: set[str] = set()
+    renewed_sources: dict[str, None] = {}
+    remedies: list[str] = []
     for key, entry in now["code"].items():
         earlier = before["code"].get(key)
-        if earlier is None or set(earlier["versions"]) & set(entry["versions"]):
+        if earlier is None or not trained_ids & set(earlier["ids"]):
             continue
         block, _, factory = key.partition(" ")
-        n_trained = len(trained_ids & set(earlier["ids"]))
-        if not n_trained:
-            continue
         version = earlier["versions"][0]
-        # The version of a package has blanks and is no hash.
-        source = f"{factory.partition(':')[0].replace('.', '/')}.py" if " " not in version else version
-        were = "was" if n_trained == 1 else "were"
+        sources = _list_changed_files(earlier, entry)
+        if not set(earlier["versions"]) & set(entry["versions"]):
+            renewed_ids |= trained_ids & set(earlier["ids"])
+            # The version of a package has blanks and is no hash.
+            renewed_sources |= dict.fromkeys([version] if " " in version else sources or [factory.partition(":")[0]])
+            remedies.append(f"`version: {version}` in the {block} block")
+        elif sources:
+            yield (
+                f"{join_names(sources)} {_have(sources)} changed, and `version: {version}` in the {block} block keeps "
+                f"what was trained with the earlier code; what is trained from now on uses the code as it is."
+            )
+    if renewed_ids:
+        were = "was" if len(renewed_ids) == 1 else "were"
+        sources = list(renewed_sources)
         yield (
-            f"{source} has changed since {pluralize(n_trained, 'network')} {were} trained; they are trained again. If "
-            f"the change does not matter, keep them: `version: {version}` in the {block} block."
+            f"{join_names(sources)} {_have(sources)} changed since {pluralize(len(renewed_ids), 'network')} {were} "
+            f"trained; they are trained again. If the change does not matter, keep them: {join_names(remedies)}."
         )
+
+
+def _list_changed_files(earlier: dict[str, Any], entry: dict[str, Any]) -> list[str]:
+    """List the files of a factory's code that differ, are new or are gone."""
+    before, now = earlier["files"], entry["files"]
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+def _have(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"
 
 
 def _read_record(store: Store) -> dict[str, Any]:
     """Return the record of the last time; an empty one if there is none or it is damaged."""
     try:
         record: dict[str, Any] = json.loads((store.folder / RECORD_FILE).read_text(encoding="utf-8"))
-        return {"data": record["data"], "code": record["code"]}
+        return {"data": record["data"], "code": {key: {"files": {}, **entry} for key, entry in record["code"].items()}}
     except (OSError, ValueError, KeyError, TypeError):
         return {"data": {}, "code": {}}
 

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
-from kdtune.columns import BASELINE, ID, STUDENT, TEACHER
+from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.errors import RequestError
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
@@ -21,6 +21,7 @@ from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import SklearnTeacher
 from kdtune.spec.answer_facts import make_answer_facts
 from kdtune.spec.sweep_spec import SweepSpec
+from kdtune.table import get_final_ids
 from kdtune.text import pluralize
 
 ROW_BYTES = 400  # per network, in the table and in the parts together, without the confusion matrix
@@ -43,7 +44,7 @@ def estimate_cost(request: Request) -> Iterator[str]:
     for warning in store.warnings:
         yield f"warning: {warning}"
     facts = make_answer_facts(spec.cases)
-    for note in (*spec.notes, *facts.notes, *list_changes(store, networks, rows[ID].to_pylist())):
+    for note in (*spec.notes, *facts.notes, *list_changes(store, networks, get_final_ids(rows))):
         yield f"note: {note}"
     yield from format_counts(_count_networks(spec, store, plan))
     if not plan.packs:

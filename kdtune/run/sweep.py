@@ -39,6 +39,7 @@ from kdtune.spec.answer_facts import make_answer_facts
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.table import (
     AnswerFacts,
+    get_final_ids,
     merge_tables,
     order_by_ids,
     read_versions,
@@ -88,7 +89,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             preliminary_plan = plan_missing(networks, request, store, rows)
             rows = add_skipped_rows(preliminary_plan, rows)
         facts = make_answer_facts(spec.cases)
-        changes = list_changes(store, networks, rows[ID].to_pylist())
+        changes = list_changes(store, networks, get_final_ids(rows))
         for note in (*request.notes, *spec.notes, *facts.notes, *changes):
             progress.say(f"note: {note}")
         progress.describe_plan(preliminary_plan, store.warnings)

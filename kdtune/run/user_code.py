@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kdtune.inputs.code_versions import find_module_place
+from kdtune.inputs.code_versions import find_module_place, name_file
 from kdtune.settings import FactoryShape
 from kdtune.spec.sweep_spec import SweepSpec
 
@@ -43,6 +43,5 @@ def _list_files(spec: SweepSpec) -> dict[Path, Path]:
     for factory, shape in {shape.factory: shape for shape in shapes if isinstance(shape, FactoryShape)}.items():
         place = find_module_place(factory.partition(":")[0], shape.search_folders)
         for module_name, path in zip(place.module_names, place.files, strict=True):
-            target = Path(*module_name.split("."))
-            files[target / path.name if path.name == "__init__.py" else target.with_suffix(".py")] = path
+            files[Path(name_file(module_name, path))] = path
     return files

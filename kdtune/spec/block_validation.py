@@ -13,7 +13,7 @@ from kdtune.errors import Mistake
 from kdtune.inputs.reader import InputReader
 from kdtune.spec.form_suggestions import REPLICATES_HINT, suggest_grid, suggest_grid_of_lists, suggest_list
 from kdtune.spec.grid import has_invalid_grid
-from kdtune.spec.messages import describe_error
+from kdtune.spec.messages import describe_error, format_value
 from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import (
     BLOCKS,
@@ -159,6 +159,8 @@ def _suggest_form(error: Any, node: YamlNode, block_name: str, path: SettingPath
     """
     if block_name == "" and path == ("seed",) and isinstance(error["input"], list):
         return f"; {REPLICATES_HINT}"
+    if error["type"] == "extra_forbidden" and len(path) == 1 and "factory" in node.value:
+        return f", or, as an argument of the factory, args: {{{path[0]}: {format_value(error['input'])}}}"
     if block_name not in BLOCKS or error["type"] == "extra_forbidden" or path[-1:] == ("eval_every",):
         return ""
     if error.get("ctx", {}).get("setting"):  # A rule of the whole block: the value alone would be right.

@@ -41,6 +41,10 @@ from kdtune.take_home.writing import (
     write_folder,
 )
 
+# So many errors more or fewer, and this share of the test examples, come from another machine's rounding.
+MIN_TOLERATED_ERRORS = 3
+TOLERATED_ERRORS = 0.005
+
 
 @dataclass(frozen=True)
 class ExportOptions:
@@ -122,6 +126,7 @@ def export_network(
     calibration = _calibrate(taken) if options.temperature_scaled else None
     temperature = calibration.temperature if calibration else 1.0
     figures = measure_test(taken.compute_logits("test") / np.float32(temperature), taken.data)
+    _check_errors(figures, taken, choice)
     settings = taken.data_draw.settings
     preprocessing = find_preprocessing(settings, taken.data)
     classes, class_names = _list_classes(taken)
@@ -197,6 +202,17 @@ def _choose(
     if options.id is not None:
         return answer, choose_by_id(table, answer, options.id)
     return answer, choose_by_cell(table, answer, options.cell, write_cell)
+
+
+def _check_errors(figures: SplitFigures, taken: TakenNetwork, choice: Choice) -> None:
+    """Raise RequestError if kept weights make other errors than the table says, beyond those of rounding."""
+    expected_errors = choice.row[NUM_ERROR]
+    tolerance = max(MIN_TOLERATED_ERRORS, TOLERATED_ERRORS * figures.n_test)
+    if not taken.was_trained_again and abs(figures.errors - expected_errors) > tolerance:
+        raise RequestError(
+            f"network {taken.id} makes {figures.errors:,} errors on the test data now, and {expected_errors:,.0f} in "
+            f"the table: its code is not that which it was trained with; restore the code, or run the sweep again"
+        )
 
 
 def _calibrate(taken: TakenNetwork) -> Calibration:
