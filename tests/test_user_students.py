@@ -180,6 +180,17 @@ def test_changed_code_makes_other_networks_and_says_how_to_keep_the_old(sweep, t
     assert not set(students["id"]) & set(before["id"])
 
 
+def test_a_sweep_that_grows_by_temperatures_keeps_what_is_trained(sweep):
+    block = {"factory": "sweep_nets:plain"}
+    assert sweep(block, distill={"T": {"grid_search": [2, 4]}}).exit_code == 0
+    before = read_table().set_index("id")
+    outcome = sweep(block, distill={"T": {"grid_search": [1, 2, 4, 8]}})
+    assert "2 to train" in outcome.output
+    after = read_table().set_index("id")
+    assert len(after) == len(before) + 2
+    pd.testing.assert_series_equal(after["nll"].loc[before.index], before["nll"])
+
+
 def test_one_note_keeps_teacher_and_students_of_one_package(sweep, tmp_path):
     block = {"factory": "sweep_nets:plain"}
     teacher = {"kind": "python", "factory": "sweep_nets:plain", "trained": False}

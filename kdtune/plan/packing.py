@@ -18,6 +18,7 @@ them are of one type: equal layers, equal training settings, equally large data 
 Packs change the time that a sweep takes. On a CPU they change no result of networks that are bitwise
 reproducible (see ``Network``). For all other networks, and for all networks on a GPU, the last bits of a result
 may depend on the pack; packs then follow from the sweep and its limits alone (see ``fixed_packs`` of ``make_plan``).
+Modules of the user's that are done stay as they are even then, where a sweep grows.
 """
 
 from __future__ import annotations

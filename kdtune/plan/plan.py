@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from kdtune.plan.network import Network, Pack
+from kdtune.columns import TEACHER
+from kdtune.plan.network import Network, Pack, make_pack
 from kdtune.plan.packing import PackLimits, limit_loss, pack_students, pack_teachers
 
 
@@ -48,6 +49,7 @@ def make_plan(
     workers: int = 1,
     limits: PackLimits = PackLimits(),  # noqa: B008 - frozen
     fixed_packs: bool = False,
+    module_limits: PackLimits | None = None,
 ) -> Plan:
     """Plan the training of what is missing of a sweep.
 
@@ -64,7 +66,9 @@ def make_plan(
     limits : how large a pack may be; ``PackLimits(max_networks=1)`` trains each network alone.
     fixed_packs : whether packs follow from the sweep alone, whatever is done and however many workers
         there are. A pack is then trained whole if any of its networks is missing. This is for networks
-        and devices whose results depend, in their last bits, on the pack.
+        and devices whose results depend, in their last bits, on the pack. Of a pack of the user's modules only
+        the missing networks are trained: sweeps of them grow by temperatures, and what is trained stays.
+    module_limits : how large a fixed pack of the user's modules may be; None for ``limits``.
     """
     done = set(done_ids)
     failed_teachers = set(failed_teacher_ids)
@@ -82,23 +86,40 @@ def make_plan(
     ready_teachers = set(ready_teacher_ids)
     lost_teachers = {network.teacher.id for network in missing if network.teacher} - ready_teachers
 
-    networks_to_pack = networks
-    if not fixed_packs:
-        needed_ids = missing_ids | lost_teachers
-        networks_to_pack = [network for network in networks if network.id in needed_ids]
-        limits = limit_loss(limits, networks_to_pack)
+    groups: list[tuple[list[Network], PackLimits]]
+    if fixed_packs:
+        groups = [
+            ([network for network in networks if network.facts is None], limits),
+            ([network for network in networks if network.facts is not None], module_limits or limits),
+        ]
+    else:
+        needed_networks = [network for network in networks if network.id in missing_ids | lost_teachers]
+        groups = [(needed_networks, limit_loss(limits, needed_networks))]
     pack_workers = 1 if fixed_packs else workers
-    teachers = [network for network in networks_to_pack if network.model == "teacher"]
-    students_and_baselines = [network for network in networks_to_pack if network.model != "teacher"]
-    teacher_packs = pack_teachers(teachers, pack_workers, limits, limit_to_stack=not fixed_packs)
-    student_packs = pack_students(students_and_baselines, teacher_packs, pack_workers, limits)
+    teacher_packs: list[Pack] = []
+    student_packs: list[Pack] = []
+    for members, group_limits in groups:
+        teachers = [network for network in members if network.model == TEACHER]
+        teacher_packs += pack_teachers(teachers, pack_workers, group_limits, limit_to_stack=not fixed_packs)
+    for members, group_limits in groups:
+        students_and_baselines = [network for network in members if network.model != TEACHER]
+        student_packs += pack_students(students_and_baselines, teacher_packs, pack_workers, group_limits)
     # Students of failed teachers leave a fixed pack after packing, as they do when a teacher fails during the sweep.
     student_packs = [pack.without_teachers(failed_teachers) for pack in student_packs]
-    student_packs = _select_packs(student_packs, missing_ids)
+    student_packs = [_keep_modules(pack, missing_ids) for pack in _select_packs(student_packs, missing_ids)]
     # A fixed pack is trained whole, so that the teachers of its finished students are needed as well.
     for pack in student_packs:
         lost_teachers |= pack.teacher_ids - ready_teachers
-    return Plan(networks, _select_packs(teacher_packs, missing_ids | lost_teachers) + student_packs, skipped)
+    needed_teachers = missing_ids | lost_teachers
+    teacher_packs = [_keep_modules(pack, needed_teachers) for pack in _select_packs(teacher_packs, needed_teachers)]
+    return Plan(networks, teacher_packs + student_packs, skipped)
+
+
+def _keep_modules(pack: Pack, ids: Collection[str]) -> Pack:
+    """Return a pack of the user's modules with these of its networks alone, and any other pack as it is."""
+    if pack.networks[0].facts is None:
+        return pack
+    return make_pack(network for network in pack.networks if network.id in ids)
 
 
 def _select_packs(packs: list[Pack], network_ids: set[str]) -> list[Pack]:

@@ -12,7 +12,7 @@ from kdtune.columns import DONE, ERROR, ID, STATUS, TEACHER
 from kdtune.errors import Mistake, SweepFileError
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import Network
-from kdtune.plan.packing import PackLimits
+from kdtune.plan.packing import PackLimits, limit_loss
 from kdtune.plan.plan import Plan, make_plan
 from kdtune.results.store import Store
 from kdtune.run.request import Request
@@ -106,6 +106,7 @@ def plan_missing(
         workers=options.workers,
         limits=limits,
         fixed_packs=fixed_packs,
+        module_limits=None if trains_on_gpu else limit_loss(limits, networks),
     )
 
 
