@@ -152,8 +152,10 @@ def find_bad_row(values: Array) -> int | None:
     """Return the first row that holds NaN or a number beyond the range of float32; None if there is none."""
     if values.dtype.kind != "f":
         return None
+    # What float16 cannot hold is infinite in it, as the limit itself would be.
+    limit = min(MAX_FLOAT32, float(np.finfo(values.dtype).max))
     for start, stop in iterate_chunks(values):
-        is_finite = (np.abs(values[start:stop]) <= MAX_FLOAT32).reshape(stop - start, -1).all(axis=1)
+        is_finite = (np.abs(values[start:stop]) <= limit).reshape(stop - start, -1).all(axis=1)
         if not is_finite.all():
             return start + int(np.argmin(is_finite))
     return None

@@ -13,6 +13,8 @@ from kdtune.text import join_names
 N_LOOKED_AT = 10_000  # rows whose values are looked at
 # Networks with Glorot-uniform weights train badly on larger values; standardised ones hardly reach this.
 LARGE_VALUE = 20
+# Networks learn slowly from smaller values: those of embeddings of length 1 with 100 features and more.
+SMALL_SPREAD = 0.1
 N_IMAGE_DIMENSIONS = 3
 
 
@@ -29,13 +31,20 @@ def note_forms(given: GivenData, is_scaled: bool) -> Iterator[str]:
     if not isinstance(x, ArrayInput):
         return
     if not is_scaled:
-        largest = float(np.abs(np.asarray(open_array(x)[:N_LOOKED_AT], np.float64)).max())
+        values = np.asarray(open_array(x)[:N_LOOKED_AT], np.float64)
+        largest = float(np.abs(values).max())
         if x.dtype == "uint8":
             yield "The examples are whole numbers up to 255, used as they are; `scale: 255` divides them."
         elif largest > LARGE_VALUE:
             yield (
                 f"Features reach {largest:,.4g} and are used as they are; `scale: standard` gives each feature mean 0 "
                 f"and variance 1, with which networks train better."
+            )
+        elif 0 < float(values.std()) < SMALL_SPREAD:
+            yield (
+                f"Features have a standard deviation of {float(values.std()):.2g} and are used as they are; `scale: "
+                f"standard` gives each mean 0 and variance 1, with which networks train better. This holds for "
+                f"embeddings of length 1, too."
             )
     shape = given.input_shape
     if len(shape) == N_IMAGE_DIMENSIONS and shape[-1] in (1, 3) and shape[0] not in (1, 3):

@@ -1,4 +1,4 @@
-"""Say what has changed since a sweep ran the last time: the data, or the user's own code."""
+"""Say what has changed since a sweep ran the last time: the data, files of a teacher, or the user's own code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kdtune.files.atomic import write_atomically
 from kdtune.inputs.code_versions import hash_files
 from kdtune.plan.network import Network
 from kdtune.results.store import Store
-from kdtune.settings import FactoryShape, GivenDataset
+from kdtune.settings import FactoryShape, GivenDataset, GivenOutputs, TeacherModule
 from kdtune.text import join_names, pluralize
 
 RECORD_FILE = "inputs.json"
@@ -28,11 +28,12 @@ def list_changes(store: Store, networks: Sequence[Network], trained_ids: Collect
     networks : the networks of the sweep as it is now.
     trained_ids : the networks that are trained, whatever version of the sweep they belong to.
     """
-    before, now = _read_record(store), make_record(networks)
-    return [
-        *_list_data_changes(before, now),
-        *_list_code_changes(before, now, set(trained_ids)),
-    ]
+    before, now, trained = _read_record(store), make_record(networks), set(trained_ids)
+    sentences = list(_list_code_changes(before, now, trained))
+    # Where data are as they were in a run before the last one, everything may be trained already.
+    if any(network.id not in trained for network in networks):
+        sentences += [*_list_data_changes(before, now), *_list_teacher_changes(before, now)]
+    return sentences
 
 
 def write_record(store: Store, networks: Sequence[Network]) -> None:
@@ -44,23 +45,29 @@ def write_record(store: Store, networks: Sequence[Network]) -> None:
         If the disk is full or the folder cannot be written.
     """
     record = make_record(networks)
-    if record != {"data": {}, "code": {}}:
+    if any(record.values()):
         text = json.dumps(record, indent=1) + "\n"
         write_atomically(store.folder / RECORD_FILE, partial(_write_text, text))
 
 
 def make_record(networks: Sequence[Network]) -> dict[str, dict[str, Any]]:
-    """Return the content of the user's data sets by their names, and the code of factories.
+    """Return the content of the user's data sets and of teachers' files by their names, and the code of factories.
 
     Of each factory these are its versions, a hash of each of its files, and the networks that depend on it: those of
     a teacher are the teacher and its students.
     """
     data: dict[str, Any] = {}
+    teachers: dict[str, Any] = {}
     code: dict[str, Any] = {}
     for network in networks:
         settings = network.data.settings
         if isinstance(settings, GivenDataset):
             data[settings.dataset_name] = settings.given.content
+        match network.shape:
+            case GivenOutputs():
+                teachers[network.shape.outputs_name] = network.shape.list_file_hashes()
+            case TeacherModule(weights=str(name)):
+                teachers[name] = network.shape.list_file_hashes()
         makers = {"teacher": network.teacher or network, "student": network}
         for block, maker in makers.items():
             if (block == TEACHER) != (maker.model == TEACHER) or not isinstance(maker.shape, FactoryShape):
@@ -72,7 +79,7 @@ def make_record(networks: Sequence[Network]) -> dict[str, dict[str, Any]]:
             if shape.version not in code[key]["versions"]:
                 code[key]["versions"].append(shape.version)
             code[key]["ids"].append(network.id)
-    return {"data": data, "code": code}
+    return {"data": data, "teachers": teachers, "code": code}
 
 
 def _list_data_changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
@@ -81,6 +88,15 @@ def _list_data_changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[
             yield (
                 f"The data of {name!r} have changed since the last time, so that networks are trained on them anew; "
                 f"results on the earlier data come back if these do."
+            )
+
+
+def _list_teacher_changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    for name, hashes in now["teachers"].items():
+        if before["teachers"].get(name, hashes) != hashes:
+            yield (
+                f"The teacher in {name} has changed since the last time, so that its students are trained anew; the "
+                f"earlier results come back if it does."
             )
 
 
@@ -129,9 +145,10 @@ def _read_record(store: Store) -> dict[str, Any]:
     """Return the record of the last time; an empty one if there is none or it is damaged."""
     try:
         record: dict[str, Any] = json.loads((store.folder / RECORD_FILE).read_text(encoding="utf-8"))
-        return {"data": record["data"], "code": {key: {"files": {}, **entry} for key, entry in record["code"].items()}}
+        code = {key: {"files": {}, **entry} for key, entry in record["code"].items()}
+        return {"data": record["data"], "teachers": record.get("teachers", {}), "code": code}
     except (OSError, ValueError, KeyError, TypeError):
-        return {"data": {}, "code": {}}
+        return {"data": {}, "teachers": {}, "code": {}}
 
 
 def _write_text(text: str, path: Path) -> None:

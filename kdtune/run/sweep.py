@@ -95,6 +95,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         progress.describe_plan(preliminary_plan, store.warnings)
         if not preliminary_plan.packs:
             _write_spec(spec, store)
+            write_record(store, networks)
             return _finish(kept, Outcome(rows, preliminary_plan, store), progress, spec.select, facts)
         if request.address is not None:
             progress.say(f"Joining Ray at {request.address}.")

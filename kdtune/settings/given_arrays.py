@@ -17,6 +17,8 @@ from kdtune.inputs.scale_notes import note_forms
 from kdtune.settings.base import EXCLUDE_FROM_HASH, Settings, WholeNumber, exclude_from_hash_while
 from kdtune.settings.given import GivenDataset, Scale, name_after_path
 
+ARRAY_NAMES = frozenset({"x", "train"})  # A block of data that names one of them holds arrays.
+
 
 class SplitFiles(Settings):
     """The files of one split: its examples, and their labels where there are any."""
@@ -83,6 +85,6 @@ class Arrays(GivenDataset):
 
 def insert_kind(value: Any) -> Any:
     """Return a block of data that names arrays but no kind with ``kind: arrays``."""
-    if isinstance(value, dict) and "kind" not in value and ("x" in value or "train" in value):
+    if isinstance(value, dict) and "kind" not in value and not ARRAY_NAMES.isdisjoint(value):
         return {"kind": "arrays", **value}
     return value

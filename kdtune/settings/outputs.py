@@ -51,10 +51,11 @@ class GivenOutputs(UnlayeredShape):
 
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns."""
-        return {"architecture": self.kind, "outputs": self._name_outputs()}
+        return {"architecture": self.kind, "outputs": self.outputs_name}
 
-    def _name_outputs(self) -> str:
-        """Return the file of the outputs as it is written, which tells the teachers of a grid apart."""
+    @property
+    def outputs_name(self) -> str:
+        """The file of the outputs as it is written, which tells the teachers of a grid apart."""
         return self.outputs if isinstance(self.outputs, str) else self.outputs.train
 
     def list_file_hashes(self) -> dict[str, Any]:

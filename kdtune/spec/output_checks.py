@@ -61,8 +61,14 @@ def find_output_mistakes(
             return
         if n_classes != dataset.n_classes:
             message = (
-                f"has {n_classes:,} columns, and the data have {dataset.n_classes:,} classes; one for each is right"
+                f"has {n_classes:,} columns, and the data have {dataset.n_classes:,} classes; one for each is right, "
+                f"in the order of the labels"
             )
+            if n_classes > dataset.n_classes:
+                message += (
+                    f" (if the labels are class numbers from 0 to {n_classes - 1}, of which some have no example, "
+                    f"write `n_classes: {n_classes}` in the dataset block)"
+                )
             yield make_mistake(setting, message)
             return
         labels = dataset.read_part_labels(part)
@@ -80,27 +86,39 @@ def find_output_mistakes(
         agreements[part] = agreement
     shares = [f"{agreement:.1%} of the {PART_TITLES[part]}" for part, agreement in agreements.items()]
     reader.add_note(f"The teacher agrees with {join_names(shares)}.")
-    if "val" not in sizes and _has_seen_training_part(agreements, sizes):
-        reader.add_note(
-            "The teacher knows the training examples better than the test examples, so it was probably trained on "
-            "them. The validation split is cut from them, and T that is chosen on it tends to be too high: give `val` "
-            "examples that the teacher has not seen."
-        )
+    reader.add_notes(_describe_unlike_agreements(agreements, sizes))
     if isinstance(teacher, GivenProbabilities):
         _note_floor(teacher, reader)
 
 
-def _has_seen_training_part(agreements: Mapping[PartName, float], sizes: Mapping[PartName, int]) -> bool:
-    """Return whether a teacher agrees with more of the training labels than of the test labels, beyond chance.
+def _describe_unlike_agreements(agreements: Mapping[PartName, float], sizes: Mapping[PartName, int]) -> Iterator[str]:
+    """Yield what it may mean that a teacher agrees with more labels of one part than of another."""
 
-    The two shares are compared by the usual test of two proportions, one-sided at 1 %.
-    """
-    if not {"train", "test"} <= agreements.keys():
-        return False
-    n_train, n_test = sizes["train"], sizes["test"]
-    share = (agreements["train"] * n_train + agreements["test"] * n_test) / (n_train + n_test)
-    standard_error = math.sqrt(share * (1 - share) * (1 / n_train + 1 / n_test))
-    return agreements["train"] - agreements["test"] > SEEN_QUANTILE * standard_error
+    def is_larger(part: PartName, other: PartName) -> bool:
+        """Whether a teacher agrees with more labels of a part, by the test of two proportions, one-sided at 1 %."""
+        if not {part, other} <= agreements.keys():
+            return False
+        n, n_other = sizes[part], sizes[other]
+        share = (agreements[part] * n + agreements[other] * n_other) / (n + n_other)
+        standard_error = math.sqrt(share * (1 - share) * (1 / n + 1 / n_other))
+        return agreements[part] - agreements[other] > SEEN_QUANTILE * standard_error
+
+    if "val" not in sizes and is_larger("train", "test"):
+        yield (
+            "The teacher knows the training examples better than the test examples, so it was probably trained on "
+            "them. The validation split is cut from them, and T that is chosen on it tends to be too high: give `val` "
+            "examples that the teacher has not seen."
+        )
+    if is_larger("val", "test"):
+        yield (
+            "The teacher knows the validation examples better than the test examples. If it was trained on them, T "
+            "that is chosen on them tends to be too high: give `val` examples that the teacher has not seen."
+        )
+    if is_larger("test", "train") or is_larger("val", "train"):
+        yield (
+            "The teacher agrees with fewer of the training labels than of the others, where one expects more: are all "
+            "rows of its training outputs in the order of the training examples?"
+        )
 
 
 def measure_agreement(outputs: Array, labels: Array) -> float:

@@ -21,6 +21,7 @@ from kdtune.settings import (
     Train,
     Transfer,
 )
+from kdtune.settings.given_arrays import ARRAY_NAMES
 from kdtune.spec.yaml_tree import SettingPath, YamlNode
 
 # The blocks, each with its type for pydantic. Cases are in their order, so that the last block varies fastest.
@@ -60,9 +61,10 @@ def list_valid_settings(block_name: str, node: YamlNode, path: SettingPath) -> l
     """
     model = _get_model(block_name, node)
     if len(path) > 1 and path[0] in model.model_fields:
-        inner_model = model.model_fields[str(path[0])].annotation
-        if isinstance(inner_model, type) and issubclass(inner_model, BaseModel):
-            return list(inner_model.model_fields)
+        annotation = model.model_fields[str(path[0])].annotation
+        for inner_model in (annotation, *get_args(annotation)):  # ``SplitFiles | None`` has arguments.
+            if isinstance(inner_model, type) and issubclass(inner_model, BaseModel):
+                return list(inner_model.model_fields)
     settings = list(model.model_fields)
     return [*settings, "train"] if block_name in BLOCKS_WITH_TRAIN else settings
 
@@ -96,6 +98,9 @@ def _get_model(block_name: str, node: YamlNode) -> type[BaseModel]:
         return _MODELS_OF_ONE_KIND[block_name]
     models = KINDS[block_name]
     kind = node.find(("kind",))
+    names_arrays = isinstance(node.value, dict) and not ARRAY_NAMES.isdisjoint(node.value)
+    if block_name == "dataset" and kind is None and names_arrays:
+        return models["arrays"]
     if kind is not None and isinstance(kind.value, str) and kind.value in models:
         return models[kind.value]
     return next(iter(models.values()))
