@@ -157,28 +157,33 @@ def test_a_teacher_of_a_whole_set_may_have_seen_its_test_rows(tmp_path):
 def test_a_trained_module_of_a_whole_set_may_have_seen_its_test_rows(tmp_path):
     write_arrays(tmp_path)
     teacher = {"kind": "python", "factory": "tests.user_nets:mlp", "trained": True}
-    (note,) = make_facts(tmp_path, dataset=WHOLE_SET, teacher=teacher).notes
+    note, validation_note = make_facts(tmp_path, dataset=WHOLE_SET, teacher=teacher).notes
+    assert "give `val` examples that the teacher has not seen" in validation_note
     assert note.startswith("The trained teacher runs on a whole data set")
 
 
 def test_probabilities_that_are_nearly_the_labels_are_warned_of(tmp_path):
     arrays = write_arrays(tmp_path)
     teacher = {"kind": "probabilities", "outputs": {"train": "p.npy", "test": "test_p.npy"}}
+
+    def list_warnings() -> list[str]:
+        return [note for note in make_facts(tmp_path, teacher=teacher).notes if "nearly the labels" in note]
+
     x, y = arrays["train_x"], arrays["train_y"]
     forest = ExtraTreesClassifier(30, random_state=0)
     np.save(tmp_path / "p.npy", forest.fit(x, y).predict_proba(x))
-    (note,) = make_facts(tmp_path, teacher=teacher).notes
+    (note,) = list_warnings()
     assert "agree with 100.0% of these and give them 1.000 on average" in note
     assert "difference from their baselines" in note
     np.save(tmp_path / "p.npy", cross_val_predict(forest, x, y, method="predict_proba"))
-    assert make_facts(tmp_path, teacher=teacher).notes == []
+    assert list_warnings() == []
     # All labels are met, but what is told of the other classes is not nothing.
     np.save(tmp_path / "p.npy", np.where(np.eye(N_CLASSES)[y] > 0, 0.8, 0.1))
-    assert make_facts(tmp_path, teacher=teacher).notes == []
+    assert list_warnings() == []
     # As certain, but wrong for every twentieth row.
     guesses = np.where(np.arange(len(y)) % 20 == 0, (y + 1) % N_CLASSES, y)
     np.save(tmp_path / "p.npy", np.eye(N_CLASSES)[guesses])
-    assert make_facts(tmp_path, teacher=teacher).notes == []
+    assert list_warnings() == []
 
 
 def test_notes_reach_every_answer(tmp_path, call):

@@ -19,6 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from kdtune.columns import BASELINE, DONE, ERROR, FAILED, MODEL, SKIPPED, STATUS, STUDENT, TEACHER
 from kdtune.data.load import load_data
 from kdtune.data.raw import load_raw_examples
+from kdtune.inputs.class_weights import number_class_weights
+from kdtune.inputs.errors import InputError
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import Network, make_pack
 from kdtune.spec.load import load_spec
@@ -164,7 +166,7 @@ def test_args_may_be_grids_and_make_one_teacher_each(folder):
 
 def test_steps_of_a_pipeline_have_the_teachers_seed_and_threads(folder):
     (teacher,) = list_teachers(folder, teacher=own("make_steps"))
-    pipeline = build_estimator(teacher.shape, teacher.weights_seed, 2)
+    pipeline = build_estimator(teacher.shape, teacher.weights_seed, 2, range(3))
     seed = teacher.weights_seed % 2**32
     assert pipeline.get_params()["extratreesclassifier__random_state"] == seed
     assert pipeline.get_params()["extratreesclassifier__n_jobs"] == 2
@@ -178,7 +180,7 @@ def test_steps_of_a_pipeline_have_the_teachers_seed_and_threads(folder):
 def test_an_estimator_has_the_threads_of_its_worker_unless_args_say_otherwise(folder, n_jobs):
     args = {"n_estimators": 10} if n_jobs is None else {"n_estimators": 10, "n_jobs": n_jobs}
     (teacher,) = list_teachers(folder, teacher={**EXTRA_TREES, "args": args})
-    assert build_estimator(teacher.shape, 0, 3).n_jobs == (3 if n_jobs is None else n_jobs)
+    assert build_estimator(teacher.shape, 0, 3, range(3)).n_jobs == (3 if n_jobs is None else n_jobs)
 
 
 @pytest.mark.parametrize("block", [EXTRA_TREES, BOOSTING], ids=["trees", "boosting"])
@@ -327,3 +329,23 @@ def test_probabilities_stand_in_the_columns_of_their_classes(order, n_known):
     expected = np.zeros(4)
     expected[known[0]] = 1
     np.testing.assert_array_equal(p, np.tile(expected, (3, 1)))
+
+
+@pytest.mark.parametrize(
+    ("weights", "classes", "numbered"),
+    [
+        ({"yes": 4, "no": 1}, ("no", "yes"), {1: 4, 0: 1}),
+        ({"0": 1, "1": 4}, (0, 1), {0: 1, 1: 4}),
+        ({1: 1, 2: 4}, (1, 2), {0: 1, 1: 4}),
+        ({"0": 1, "1": 4}, ("no", "yes"), {0: 1, 1: 4}),
+        ({True: 4}, ("False", "True"), {1: 4}),
+    ],
+)
+def test_weights_of_classes_are_named_by_label(weights, classes, numbered):
+    params = {"class_weight": weights, "last__class_weight": weights, "other": 3, "first__class_weight": "balanced"}
+    assert number_class_weights(params, classes) == {"class_weight": numbered, "last__class_weight": numbered}
+
+
+def test_weights_of_unknown_classes_are_refused():
+    with pytest.raises(InputError, match="class_weight names the class 'maybe'; the classes are no and yes"):
+        number_class_weights({"class_weight": {"maybe": 4, "no": 1}}, ("no", "yes"))

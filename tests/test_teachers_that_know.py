@@ -13,12 +13,18 @@ from ruamel.yaml import YAML
 
 from kdtune.cli import main
 from kdtune.plan.enumerate_networks import enumerate_networks
+from kdtune.spec.answer_facts import make_answer_facts
 from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.stacked.probe import measure_trained_module
 
 SIZES = {"train": 400, "val": 100, "test": 200}
-WARNING = "T that is chosen on it"
+WARNING = "tends to be too high"
+DISORDER = "are all rows of its training outputs in the order"
+
+
+def list_notes(spec: SweepSpec) -> list[str]:
+    return [*spec.notes, *make_answer_facts(spec.cases).notes]
 
 
 def save_data(n_wrong: dict[str, int]) -> None:
@@ -58,7 +64,8 @@ def probe(shape: Any, input_shape: tuple[int, ...], n_classes: int) -> Any:
         ({"train": 0, "val": 0, "test": 10}, ("train", "test"), True),
         ({"train": 20, "val": 0, "test": 10}, ("train", "test"), False),  # 95 % of both
         ({"train": 0, "val": 0, "test": 1}, ("train", "test"), False),  # no more than chance
-        ({"train": 0, "val": 0, "test": 10}, ("train", "val", "test"), False),
+        ({"train": 0, "val": 5, "test": 10}, ("train", "val", "test"), False),
+        ({"train": 0, "val": 0, "test": 20}, ("train", "val", "test"), True),
     ],
 )
 def test_a_teacher_that_knows_the_examples_of_the_validation_split_is_said(
@@ -66,7 +73,17 @@ def test_a_teacher_that_knows_the_examples_of_the_validation_split_is_said(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save_data(n_wrong)
-    assert any(WARNING in note for note in load(tmp_path, parts).notes) == is_warned
+    assert any(WARNING in note for note in list_notes(load(tmp_path, parts))) == is_warned
+
+
+@pytest.mark.parametrize(("n_wrong", "is_warned"), [(80, True), (30, False)])
+def test_a_teacher_that_knows_the_training_examples_least_is_said(
+    n_wrong: int, is_warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a fifth of the rows are in another order, 80 of 400; 30 are few enough for chance."""
+    monkeypatch.chdir(tmp_path)
+    save_data({"train": n_wrong, "val": 5, "test": 10})
+    assert any(DISORDER in note for note in list_notes(load(tmp_path, ("train", "val", "test")))) == is_warned
 
 
 @pytest.mark.parametrize("parts", [("train", "test"), ("train", "val", "test")])
@@ -78,7 +95,7 @@ def test_a_trained_module_without_validation_examples_of_its_own_is_said(
     code = "from torch import nn\n\n\ndef teacher(inputs, n_classes):\n    return nn.Linear(inputs[0], n_classes)\n"
     Path("knownnets.py").write_text(code, encoding="utf-8")
     teacher = {"kind": "python", "factory": "knownnets:teacher", "trained": True}
-    notes = load(tmp_path, parts, teacher=teacher).notes
+    notes = list_notes(load(tmp_path, parts, teacher=teacher))
     assert any(WARNING in note for note in notes) == ("val" not in parts)
 
 

@@ -16,6 +16,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
+from kdtune.inputs.class_weights import number_class_weights
+from kdtune.inputs.errors import InputError
 from kdtune.train.sklearn_teachers import predict_all_classes, predict_out_of_fold
 from kdtune.train.soft_outputs import take_logarithm
 
@@ -90,8 +92,12 @@ class TeacherSource:
         if self.is_frozen:
             return teacher
         params = teacher.get_params(deep=True)
+        try:
+            weights = number_class_weights(params, self.classes.tolist())
+        except InputError as error:
+            raise ValueError(f"teacher: {error}") from None
         is_open = {name: name.split("__")[-1] == "random_state" and value is None for name, value in params.items()}
-        return teacher.set_params(**{name: seed % 2**32 for name in params if is_open[name]})
+        return teacher.set_params(**weights, **{name: seed % 2**32 for name in params if is_open[name]})
 
     def _list_frozen_classes(self, teacher: Any) -> list[int]:
         """Return the number of each class of a teacher that was trained before; ValueError if the data lack one."""

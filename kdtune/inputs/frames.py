@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
+from kdtune.number_styles import NumberStyle
 
 
 class FrameInput(BaseModel):
@@ -24,6 +27,7 @@ class FrameInput(BaseModel):
         those of the whole table; a category without training examples gets a feature that is always 0.
     impute : how missing values are filled: ``median`` or ``most_frequent``; None if none is missing.
     path : the file of the stored input, see ``storage``.
+    styles : how numbers are written in columns where they are text in the user's table. It is no part of the content.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +38,7 @@ class FrameInput(BaseModel):
     categories: dict[str, tuple[str, ...]]
     impute: str | None
     path: str
+    styles: dict[str, NumberStyle] = {}
     modified_ns: None = None  # Like that of an array: a stored input never changes.
 
     @property
@@ -43,7 +48,11 @@ class FrameInput(BaseModel):
 
 
 def store_frame(
-    frame: pd.DataFrame, categories: dict[str, tuple[str, ...]], impute: str | None, folder: Path
+    frame: pd.DataFrame,
+    categories: dict[str, tuple[str, ...]],
+    impute: str | None,
+    folder: Path,
+    styles: Mapping[str, NumberStyle] = MappingProxyType({}),
 ) -> FrameInput:
     """Keep the feature columns of a table, for the sweep to write below ``folder``.
 
@@ -53,6 +62,7 @@ def store_frame(
     categories : the values of each text column, as for ``FrameInput``.
     impute : as for ``FrameInput``.
     folder : the folder ``inputs`` of the results.
+    styles : as for ``FrameInput``.
     """
     # The same columns, filled in another way, make other features, so they are other data.
     content = hash_frame(frame, impute or "")
@@ -60,7 +70,13 @@ def store_frame(
     keep_in_memory(path, frame)
     numeric = tuple(name for name in frame.columns if name not in categories)
     return FrameInput(
-        content=content, n_examples=len(frame), numeric=numeric, categories=categories, impute=impute, path=path
+        content=content,
+        n_examples=len(frame),
+        numeric=numeric,
+        categories=categories,
+        impute=impute,
+        path=path,
+        styles=dict(styles),
     )
 
 

@@ -9,21 +9,21 @@ import numpy as np
 import pandas as pd
 
 from kdtune.inputs.table_rows import TableRows, write_drop
-from kdtune.number_styles import PLAIN, list_readings, unify_characters
+from kdtune.number_styles import PLAIN, NumberStyle, list_readings, unify_characters
 
 _MOSTLY = 0.9  # of the different values of a column
 _MANY_NUMBERS = 20  # So many different numbers are no names of categories.
 
 
-def read_written_numbers(rows: TableRows, notes: list[str]) -> TableRows:
-    """Return the rows with numbers in place of texts such as ``3,14`` and ``1.234,5``, and note these columns.
+def read_written_numbers(rows: TableRows, notes: list[str]) -> tuple[TableRows, dict[str, NumberStyle]]:
+    """Return the rows with numbers in place of texts such as ``3,14`` and ``1.234,5``, and the style of these columns.
 
     Raises
     ------
     InputError
         If such texts can be read as different numbers, or a column of many numbers has a text among them.
     """
-    columns = {}
+    columns, styles = {}, {}
     for name in rows.frame.columns:
         values = rows.frame[name]
         if pd.api.types.infer_dtype(values, skipna=True) != "string":
@@ -39,7 +39,7 @@ def read_written_numbers(rows: TableRows, notes: list[str]) -> TableRows:
                 f"write thousands without marks, and decimals after a point",
             )
         if readings:
-            (numbers,) = readings.values()
+            ((styles[name], numbers),) = readings.items()
             columns[name] = np.append(numbers.astype(np.float64), np.nan)[codes]
             notes.append(f"The texts of the column {name!r} are read as numbers: {texts[0]!r} as {numbers[0]:g}.")
             continue
@@ -50,7 +50,7 @@ def read_written_numbers(rows: TableRows, notes: list[str]) -> TableRows:
                 f"column {name!r} holds numbers, but text in {{row}}: {texts[code]!r}; write a number or nothing, or "
                 f"leave the column out with {write_drop([name])}",
             )
-    return replace(rows, frame=rows.frame.assign(**columns)) if columns else rows
+    return (replace(rows, frame=rows.frame.assign(**columns)) if columns else rows), styles
 
 
 def find_text_among_numbers(texts: Sequence[str]) -> int | None:

@@ -13,6 +13,7 @@ import pandas as pd
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.number_texts import find_text_among_numbers, is_number_text, read_written_numbers
 from kdtune.inputs.table_rows import TableRows, write_drop
+from kdtune.number_styles import NumberStyle
 from kdtune.text import join_names, pluralize
 
 ColumnKind = Literal["number", "text"]
@@ -36,11 +37,13 @@ class FeatureColumns:
     frame : numeric columns of float64, others of text; missing values are NaN or None.
     categories : the values of each text column.
     has_missing : whether a value is missing.
+    styles : how the numbers of a column are written that are text in the user's table.
     """
 
     frame: pd.DataFrame
     categories: dict[str, tuple[str, ...]]
     has_missing: bool
+    styles: dict[str, NumberStyle]
 
 
 def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> FeatureColumns:
@@ -55,7 +58,7 @@ def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> F
     columns: dict[str, pd.Series[Any]] = {}
     categories: dict[str, tuple[str, ...]] = {}
     fills: list[str] = []
-    rows = read_written_numbers(rows, notes)
+    rows, styles = read_written_numbers(rows, notes)
     _check_row_names(rows)
     for name in rows.frame.columns:
         values = rows.frame[name]
@@ -73,7 +76,7 @@ def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> F
     elif impute is not None:
         notes.append(f"No value is missing, so `impute: {impute}` changes nothing.")
     # The frame gets its columns at once: to insert one after the other is slow for wide tables.
-    return FeatureColumns(pd.DataFrame(columns, copy=False), categories, bool(fills))
+    return FeatureColumns(pd.DataFrame(columns, copy=False), categories, bool(fills), styles)
 
 
 def _check_row_names(rows: TableRows) -> None:

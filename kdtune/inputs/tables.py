@@ -104,7 +104,7 @@ def assemble_tables(
     for name in part_names:
         indices = np.flatnonzero(rows.parts == name)
         frame = features.frame.iloc[indices].reset_index(drop=True)
-        x = store_frame(frame, features.categories, used_impute, folder)
+        x = store_frame(frame, features.categories, used_impute, folder, features.styles)
         is_labelled = labels is not None and name not in unlabelled_parts
         y: ArrayInput | None = store_array(labels[indices], folder) if is_labelled else None  # type: ignore[index]
         raw_parts[name] = RawPart(x, y, first_setting, y_names[name])

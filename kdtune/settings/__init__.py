@@ -9,7 +9,7 @@ and older results stay valid.
 
 from kdtune.settings.base import Settings
 from kdtune.settings.data import Digits, MakeClassification, Torchvision
-from kdtune.settings.datasets import DATASET_KINDS, Dataset, DatasetSetting
+from kdtune.settings.datasets import DATASET_KINDS, Dataset, DatasetSetting, list_classes
 from kdtune.settings.factories import FactoryShape, ModuleShape, SklearnTeacher, TeacherModule
 from kdtune.settings.given import GivenDataset
 from kdtune.settings.models import (
@@ -70,4 +70,5 @@ __all__ = [
     "Torchvision",
     "Train",
     "Transfer",
+    "list_classes",
 ]

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from kdtune.inputs.given_data import ClassName
 from kdtune.settings.data import Digits, MakeClassification, Torchvision
+from kdtune.settings.given import GivenDataset
 from kdtune.settings.given_arrays import Arrays, insert_kind
 from kdtune.settings.given_images import ImageFolder
 from kdtune.settings.given_python import PythonData
@@ -28,3 +30,8 @@ DatasetSetting = Annotated[
     Annotated[Dataset, Field(discriminator="kind")],
     BeforeValidator(insert_kind),
 ]
+
+
+def list_classes(dataset: Dataset) -> list[ClassName]:
+    """Return the label of each class in the order of their numbers; numbers where data are no user's."""
+    return list(dataset.given.classes) if isinstance(dataset, GivenDataset) else list(range(dataset.n_classes))

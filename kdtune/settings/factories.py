@@ -136,6 +136,12 @@ class SklearnTeacher(FactoryShape):
         """Return the values for the table's columns."""
         return super().to_columns() | {"soft_targets": self.soft_targets, "inputs": self.inputs, "floor": self.floor}
 
+    @property
+    def has_class_weights(self) -> bool:
+        """Whether its arguments weigh some classes more than others."""
+        names = [name for name, value in self.args.items() if value is not None]
+        return any(name.rpartition("__")[2] == "class_weight" for name in names)
+
     def estimate_work(self, n_train: int, n_features: int) -> int:
         """Estimate the work of training, in multiply-adds: an ensemble of some hundred members is assumed."""
         return n_train * n_features * ENSEMBLE_WORK
@@ -158,6 +164,11 @@ class SklearnTeacher(FactoryShape):
                 f"classifier with predict_proba, or wrap it in sklearn.calibration:CalibratedClassifierCV",
                 "factory",
             )
+        try:
+            # scikit-learn's estimators check the values of their parameters in ``fit``; this is the same check.
+            getattr(estimator, "_validate_params", lambda: None)()
+        except (TypeError, ValueError) as error:
+            raise InputError(" ".join(str(error).split()), "args") from None
 
 
 class ModuleShape(FactoryShape):

@@ -7,6 +7,7 @@ where it lies, and in which form, changes no id.
 from __future__ import annotations
 
 import math
+import re
 from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,6 +37,7 @@ N_IMAGE_DIMENSIONS = 3  # channels, height, width
 # the training examples.
 Scale = Literal["standard"] | Annotated[float, Field(gt=0)]
 # Names that say nothing about which data set a file holds.
+_STORED_NAME = re.compile(r"[0-9a-f]{20}")
 _PLAIN_NAMES = {"x", "xtrain", "trainx", "train", "training", "features", "data", "dataset", "all"}
 
 
@@ -238,5 +240,7 @@ class GivenDataset(DatasetSettings):
 def name_after_path(path: str) -> str:
     """Return a name for a data set after its file or folder, or the folder above if its own name says nothing."""
     whole_path = Path(path)
+    if _STORED_NAME.fullmatch(whole_path.stem):
+        return "data"  # An object from Python, which lies in a file that is named after its content.
     is_plain = whole_path.stem.lower().replace("_", "").replace("-", "") in _PLAIN_NAMES
     return whole_path.parent.name if is_plain and whole_path.parent.name else whole_path.stem

@@ -8,8 +8,16 @@ import numpy as np
 
 from kdtune.inputs.arrays import iterate_chunks, open_array
 from kdtune.inputs.given_data import PartName
-from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities, MakeClassification, Shape
-from kdtune.spec.output_checks import measure_agreement
+from kdtune.settings import (
+    Dataset,
+    GivenOutputs,
+    GivenProbabilities,
+    MakeClassification,
+    Shape,
+    SklearnTeacher,
+    TeacherModule,
+)
+from kdtune.spec.output_checks import describe_unlike_agreements, measure_agreement
 from kdtune.spec.sweep_spec import Case
 from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts
 
@@ -51,8 +59,21 @@ def _list_warnings(dataset: Dataset, teacher: Shape) -> Iterator[str]:
             f"are test data now, it looks too good on them, and its students may, too. Right would be to hold test "
             f"data back before a teacher is fitted, and to give them apart: `train:` and `test:`."
         )
+    if isinstance(teacher, GivenOutputs):
+        yield from describe_unlike_agreements(dataset, teacher)
+    if isinstance(teacher, TeacherModule) and teacher.trained and dataset.is_redrawn:
+        yield (
+            "The validation split is cut from examples that the teacher may have been trained on; T that is chosen on "
+            "it then tends to be too high: give `val` examples that the teacher has not seen."
+        )
     if isinstance(teacher, GivenProbabilities):
         yield from _warn_of_hard_targets(dataset, teacher)
+    if isinstance(teacher, SklearnTeacher) and teacher.has_class_weights:
+        yield (
+            "The teacher weighs the classes (`class_weight`), and the baseline does not: where balanced errors are "
+            "compared, a part of the students' gain on their baselines is this weighting, which a threshold would give "
+            "a baseline, too."
+        )
 
 
 def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iterator[str]:

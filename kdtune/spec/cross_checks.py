@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from kdtune.errors import Mistake
+from kdtune.inputs.class_weights import number_class_weights
+from kdtune.inputs.errors import InputError
 from kdtune.inputs.reader import InputReader
 from kdtune.settings import (
     CNN,
@@ -16,9 +18,11 @@ from kdtune.settings import (
     ModuleShape,
     Replicates,
     Settings,
+    SklearnTeacher,
     Torchvision,
     Train,
     Transfer,
+    list_classes,
 )
 from kdtune.spec.block_validation import NamedBlock
 from kdtune.spec.label_checks import find_label_mistakes
@@ -75,6 +79,11 @@ def _find_given_teacher_mistakes(
         if dataset.jitter:
             message = f"a teacher of kind {kind} does not see shifted images; leave jitter out"
             yield Mistake(teacher.node.descendant(("kind",)).location, "teacher.kind", message)
+        elif isinstance(teacher.settings, SklearnTeacher):
+            try:
+                number_class_weights(teacher.settings.args, list_classes(dataset))
+            except InputError as error:
+                yield Mistake(teacher.node.descendant(("args",)).location, "teacher.args", str(error))
         elif isinstance(teacher.settings, GivenOutputs):
             yield from find_output_mistakes(dataset, teacher.settings, teacher.node, reader)
 

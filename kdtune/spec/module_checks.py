@@ -55,11 +55,6 @@ def find_module_mistakes(
             f"equal, and their spread is smaller than it would be: does the factory set a seed, or load weights? "
             f"kdtune seeds torch, NumPy and Python before each call, so a factory needs no seed of its own."
         )
-    if isinstance(shape, TeacherModule) and shape.trained and dataset.is_redrawn:
-        reader.add_note(
-            "The validation split is cut from examples that the teacher may have been trained on; T that is chosen on "
-            "it then tends to be too high: give `val` examples that the teacher has not seen."
-        )
 
 
 def find_distill_mistakes(distill: Distill, shape: ModuleShape, node: YamlNode) -> Iterator[Mistake]:

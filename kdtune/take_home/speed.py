@@ -61,6 +61,7 @@ def time_estimator(network: Any, data: Data) -> Timings:
     from threadpoolctl import threadpool_limits
 
     from kdtune.data.raw import load_raw_examples
+    from kdtune.settings import list_classes
     from kdtune.train.sklearn_teachers import build_estimator
 
     x: dict[str, Any] = {"train": data.x_train[:], "test": data.x_test[:]}
@@ -68,7 +69,8 @@ def time_estimator(network: Any, data: Data) -> Timings:
         x = load_raw_examples(network.data.settings, data)
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
-        estimator = build_estimator(network.shape, network.weights_seed, 1).fit(x["train"], data.y_train)
+        estimator = build_estimator(network.shape, network.weights_seed, 1, list_classes(network.data.settings))
+        estimator.fit(x["train"], data.y_train)
         timings = {}
         for batch in BATCHES:
             rows = np.resize(np.arange(len(data.y_test)), batch)

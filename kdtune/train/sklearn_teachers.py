@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -16,8 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from kdtune.data.raw import load_raw_examples
 from kdtune.data.splits import Data
+from kdtune.inputs.class_weights import number_class_weights
+from kdtune.inputs.given_data import ClassName
 from kdtune.plan.network import Network
-from kdtune.settings import SklearnTeacher
+from kdtune.settings import SklearnTeacher, list_classes
 from kdtune.settings.outputs import SUM_TOLERANCE
 from kdtune.stacked.random_streams import RandomStreams
 from kdtune.train.logits import Logits
@@ -48,28 +50,30 @@ def train_sklearn_teacher(network: Network, data: Data, threads: int) -> Logits:
     # An estimator without a random_state draws from the global generators: the streams make its numbers the teacher's.
     with warnings.catch_warnings(), threadpool_limits(threads), RandomStreams(seed):
         warnings.simplefilter("ignore")  # A worker has no screen; what an estimator cannot do, it raises.
-        estimator = build_estimator(settings, seed, threads)
+        classes = list_classes(network.data.settings)
+        estimator = build_estimator(settings, seed, threads, classes)
         estimator.fit(_copy(x["train"]), data.y_train.copy())
         asked_splits = SPLITS if settings.soft_targets == "in_sample" else ("val", "test")
         probabilities = {split: predict_all_classes(estimator, x[split], data.n_classes) for split in asked_splits}
         if settings.soft_targets == "out_of_fold":
-            make_estimator = partial(build_estimator, settings, seed, threads)
+            make_estimator = partial(build_estimator, settings, seed, threads, classes)
             probabilities["train"] = predict_out_of_fold(
                 make_estimator, estimator, x["train"], data.y_train, data.n_classes, seed
             )
     return {split: take_logarithm(probabilities[split], settings.floor) for split in SPLITS}
 
 
-def build_estimator(settings: SklearnTeacher, seed: int, threads: int) -> Any:
+def build_estimator(settings: SklearnTeacher, seed: int, threads: int, classes: Sequence[ClassName]) -> Any:
     """Make an estimator with the teacher's seed and the worker's threads, where it has parameters for them.
 
-    Those of the steps of a pipeline, and of an estimator inside another one, are set, too; what ``args`` set is left.
+    Those of the steps of a pipeline, and of an estimator inside another one, are set, too; what ``args`` set is left,
+    but for weights of classes, which are named by their numbers in place of their labels.
     """
     estimator = settings.make_estimator()
-    names = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
     own_values = {"random_state": seed % 2**32, "n_jobs": threads}
-    values = {}
-    for name in names:
+    values = number_class_weights(params, classes)
+    for name in params:
         parameter = name.rpartition("__")[2]
         if parameter in own_values and name not in settings.args:
             values[name] = own_values[parameter]
