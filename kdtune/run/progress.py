@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from kdtune.columns import DONE, ID, SKIPPED, STATUS
+from kdtune.columns import ACCURACY, DONE, ID, SKIPPED, STATUS, TEACHER, VAL_ACCURACY
 from kdtune.plan.network import Pack
 from kdtune.plan.plan import Plan
 from kdtune.text import pluralize
 
+USER_KINDS = ("logits", "probabilities", "sklearn", "python")  # of teachers, which users bring
 LINE_SECONDS = 10.0  # between two plain lines
 # Until this share of the work is done, most of the time went into starting the workers.
 MIN_SHARE_DONE = 0.01
@@ -35,6 +37,7 @@ class Progress:
         self.n_running = 0
         self.total_work = 0  # in multiply-adds, as are the next two
         self.work_done = 0
+        self.unreported_teachers: dict[str, str] = {}  # names of the user's teachers by id, until one was reported
         self.remaining_work: dict[str, int] = {}  # of each network that is still to train, by its id
         self.started_at = time.monotonic()
         self.bar: Bar | None = None
@@ -62,6 +65,11 @@ class Progress:
     def show_training(self, plan: Plan, workers: int, is_in_process: bool = False) -> Iterator[None]:
         """Show the progress while packs run, on workers or one after the other in this process."""
         self.remaining_work = {network.id: network.work for network in plan.networks_to_train}
+        self.unreported_teachers = {
+            network.id: f"{network.shape.to_columns()['architecture']} on {network.data.settings.dataset_name}"
+            for network in plan.networks_to_train
+            if network.model == TEACHER and network.shape.kind in USER_KINDS
+        }
         self.n_networks = len(self.remaining_work)
         self.total_work = sum(self.remaining_work.values())
         self.started_at = time.monotonic()
@@ -86,10 +94,23 @@ class Progress:
                 self.n_running -= 1
             if status == DONE:
                 self.n_done += 1
+                self._report_teacher(rows, network_id)
             else:
                 self.n_failed += 1
             self.work_done += self.remaining_work.pop(network_id, 0)
         self._update_bar()
+
+    def _report_teacher(self, rows: pa.Table, network_id: str) -> None:
+        """Print the errors of a teacher of the user's, of the first of its kind: a wrong one is better seen early."""
+        name = self.unreported_teachers.get(network_id)
+        if name is None:
+            return
+        row = rows.filter(pc.equal(rows[ID], network_id)).to_pylist()[0]
+        self.unreported_teachers = {id: other for id, other in self.unreported_teachers.items() if other != name}
+        self.say(
+            f"The teacher {name} is wrong about {1 - row[VAL_ACCURACY]:.1%} of the validation examples and "
+            f"{1 - row[ACCURACY]:.1%} of the test examples."
+        )
 
     def report_crash(self, pack: Pack, crashes: int) -> None:
         """Print that a pack's worker died and that the pack is tried again."""

@@ -14,6 +14,7 @@ from kdtune.settings import SweepHeader
 from kdtune.spec.block_validation import BlockValidator
 from kdtune.spec.cases import build_cases
 from kdtune.spec.cross_checks import find_mismatches, find_needless_replicates
+from kdtune.spec.data_notes import describe_data
 from kdtune.spec.default_filling import fill_defaults
 from kdtune.spec.eval_every import find_lost_eval_every, find_swept_eval_every
 from kdtune.spec.form_suggestions import REPLICATES_HINT
@@ -84,6 +85,7 @@ def load_spec(
         mistakes.extend(find_lost_eval_every(cases, train_merger))
     if header is None or len(mistakes) > 0:
         mistakes.raise_error()
+    reader.add_notes(describe_data(cases))
     filled_sweep = fill_defaults(tree, header, variants, train_merger.merged_settings)
     return SweepSpec(
         header.name,
