@@ -170,7 +170,8 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert data.parts["test"].class_counts == (3, 3, 0)
     assert notes == [
         f"1 image in {train} outside the classes' folders was left out.",
-        f"1 file in {train} with an ending of no image was left out.",
+        f"1 file in {train} was left out, since the name does not end as that of an image does (.jpg, .jpeg, .png, "
+        f".ppm, .bmp, .pgm, .tif, .tiff, .webp).",
         "test has no images of emu.",
     ]
 
@@ -191,11 +192,25 @@ def test_refusals(tmp_path: Path) -> None:
     train = make_folder(tmp_path / "train")
     more = make_folder(tmp_path / "more", classes=("cat", "dog", "emu"))
     check(
-        "has the class 'emu', which train has not; its classes are cat and dog", "test", {"train": train, "test": more}
+        "has the class 'emu', which train has not: add images of it there, or rename or remove its folder; the classes "
+        "of train are cat and dog",
+        "test",
+        {"train": train, "test": more},
     )
     whole = (train / "dog" / "1.png").read_bytes()
     for content in (b"", b"no image", whole[: len(whole) // 2]):
         (train / "dog" / "1.png").write_bytes(content)
         check("dog/1.png is no image that can be read", "train", {"train": train, "test": train})
+    torn = make_folder(tmp_path / "torn")
+    for name in ("cat/0.png", "dog/2.png"):
+        (torn / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"train/dog/1.png .*; .*torn/cat/0.png .*; .*torn/dog/2.png"):
+        read({"train": train, "test": torn})
     Image.fromarray(np.zeros((4, 4), dtype=np.uint16)).save(train / "dog" / "1.png")
     check("dog/1.png has more than 8 bits for each pixel", "train", {"train": train, "test": train})
+
+
+def test_a_folder_that_links_to_one_above_it_is_read_once(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "photos")
+    (folder / "cat" / "again").symlink_to(folder / "cat")
+    assert read(folder).parts["all"].n_examples == 6

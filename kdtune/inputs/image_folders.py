@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,18 @@ def read_image_folder(
     """
     files: dict[PartName, list[ImageFile]] = {}
     labels: dict[PartName, list[str]] = {}
+    # Images of all parts that cannot be read are named at once, since a look at all of them takes long.
+    problems: dict[str, str] = {}
     for name, part_folder in folders.items():
         try:
             paths, labels[name] = list_labelled_images(part_folder, notes)
-            files[name] = inspect_images(paths)
         except InputError as error:
             raise InputError(str(error), names[name]) from None
+        try:
+            files[name] = inspect_images(paths)
+        except InputError as error:
+            problems[names[name]] = str(error)
+    _raise_problems(problems)
     _check_classes(labels, names, notes)
     n_channels = 1 if all(file.is_gray for part_files in files.values() for file in part_files) else 3
     raw_parts: dict[PartName, RawPart] = {}
@@ -59,9 +65,11 @@ def read_image_folder(
         try:
             x = store_images(part_files, size, n_channels, folder)
         except InputError as error:
-            raise InputError(str(error), names[name]) from None
+            problems[names[name]] = str(error)
+            continue
         y = store_array(np.array(labels[name], dtype=np.str_), folder)
         raw_parts[name] = RawPart(x, y, names[name], names[name])
+    _raise_problems(problems)
     n_gray = sum(file.is_gray for part_files in files.values() for file in part_files)
     if n_gray and n_channels == 3:
         notes.append(f"{pluralize(n_gray, 'image')} in grayscale became RGB like the others.")
@@ -71,6 +79,12 @@ def read_image_folder(
         for name, part in given.parts.items()
     }
     return given.model_copy(update={"parts": parts})
+
+
+def _raise_problems(problems: Mapping[str, str]) -> None:
+    """Raise an InputError for the problems of all settings, at the first of these."""
+    if problems:
+        raise InputError("; ".join(problems.values()), next(iter(problems)))
 
 
 def list_labelled_images(folder: Path, notes: list[str]) -> tuple[list[Path], list[str]]:
@@ -109,7 +123,10 @@ def list_labelled_images(folder: Path, notes: list[str]) -> tuple[list[Path], li
         n_others += n_class_others
     if n_others:
         files = pluralize(n_others, "file")
-        notes.append(f"{files} in {folder} with an ending of no image {_was(n_others)} left out.")
+        notes.append(
+            f"{files} in {folder} {_was(n_others)} left out, since the name does not end as that of an image does "
+            f"({', '.join(IMAGE_ENDINGS)})."
+        )
     return paths, labels
 
 
@@ -121,13 +138,25 @@ def _list_images_below(class_folder: Path) -> tuple[list[Path], int]:
     """Return the images at any depth below a folder, and how many other files there are; hidden ones do not count."""
     paths: list[Path] = []
     n_others = 0
-    for parent, _, file_names in sorted(os.walk(class_folder, followlinks=True)):
+    for parent, file_names in sorted(_walk_once(class_folder)):
         is_hidden = any(name.startswith(".") for name in Path(parent).relative_to(class_folder).parts)
         visible_names = [] if is_hidden else [name for name in sorted(file_names) if not name.startswith(".")]
         image_names = [name for name in visible_names if _is_image(name)]
         paths += [Path(parent) / name for name in image_names]
         n_others += len(visible_names) - len(image_names)
     return paths, n_others
+
+
+def _walk_once(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below a folder with its files, through links, but a folder that links to one above it once."""
+    seen_folders: set[str] = set()
+    for parent, folder_names, file_names in os.walk(folder, followlinks=True):
+        real_path = os.path.realpath(parent)
+        if real_path in seen_folders:
+            folder_names.clear()
+            continue
+        seen_folders.add(real_path)
+        yield parent, file_names
 
 
 def _is_image(name: str) -> bool:
@@ -143,7 +172,8 @@ def _check_classes(labels: Mapping[PartName, list[str]], names: Mapping[PartName
         unknown_classes = sorted(set(part_labels) - set(train_classes))
         if unknown_classes:
             raise InputError(
-                f"has the class {unknown_classes[0]!r}, which {names['train']} has not; its classes are "
+                f"has the class {unknown_classes[0]!r}, which {names['train']} has not: add images of it there, or "
+                f"rename or remove its folder; the classes of {names['train']} are "
                 f"{join_names(train_classes, max_names=10)}",
                 names[name],
             )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from kdtune.inputs.errors import InputError
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
 
 ImageSize = int | tuple[int, int]
+Result = TypeVar("Result")
+
+MAX_NAMED_FILES = 10  # in one message
 
 # As in ``torchvision.datasets.folder``.
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -51,10 +54,31 @@ def inspect_images(paths: Sequence[Path]) -> list[ImageFile]:
     Raises
     ------
     InputError
-        If one is no image or has more than 8 bits for each channel.
+        If some are no images or have more than 8 bits for each channel: it names them.
     """
+    return list(_read_all(_inspect_image, paths))
+
+
+def _read_all(read: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result]:
+    """Yield what ``read`` returns for each path, in threads; an InputError after the last names all that failed."""
+
+    def try_to_read(path: Path) -> Result | ValueError:
+        try:
+            return read(path)
+        except ValueError as error:
+            return error
+
+    problems = []
     with ThreadPoolExecutor(_count_threads()) as pool:
-        return list(pool.map(_inspect_image, paths))
+        for result in pool.map(try_to_read, paths):
+            if isinstance(result, ValueError):
+                problems.append(str(result))
+            else:
+                yield result
+    if problems:
+        n_more = len(problems) - MAX_NAMED_FILES
+        named_problems = [*problems[:MAX_NAMED_FILES], *([f"and {n_more:,} more files"] if n_more > 0 else [])]
+        raise InputError("; ".join(named_problems))
 
 
 def _inspect_image(path: Path) -> ImageFile:
@@ -100,7 +124,7 @@ def store_images(files: Sequence[ImageFile], size: ImageSize, n_channels: int, f
     Raises
     ------
     InputError
-        If an image cannot be decoded.
+        If images cannot be decoded: it names them.
     """
     height, width = get_height_and_width(size)
     description = repr([_METHOD, height, width, n_channels, [file.digest for file in files]])
@@ -109,11 +133,9 @@ def store_images(files: Sequence[ImageFile], size: ImageSize, n_channels: int, f
     shape = (len(files), n_channels, height, width)
     if not path.exists() and find_in_memory(str(path)) is None:
         images = np.empty(shape, dtype=np.uint8)
-        try:
-            for start, pixels in _iterate_pixels([file.path for file in files], size, n_channels):
-                images[start] = pixels
-        except ValueError as error:
-            raise InputError(str(error)) from None
+        read = partial(_read_pixels, size=size, n_channels=n_channels, digest=None)
+        for row, pixels in enumerate(_read_all(read, [file.path for file in files])):
+            images[row] = pixels
         keep_in_memory(str(path), images)
     return ArrayInput(content=content, shape=shape, dtype="uint8", path=str(path))
 
@@ -150,26 +172,14 @@ def decode_images(
     n_channels = len(mean)
     height, width = get_height_and_width(size)
     images = np.empty((len(files), n_channels, height, width), dtype=np.float32)
-    paths = [Path(path) for path, _ in files.tolist()]
-    digests = [digest for _, digest in files.tolist()]
-    for row, pixels in _iterate_pixels(paths, size, n_channels, digests):
-        images[row] = pixels
+    with ThreadPoolExecutor(_count_threads()) as pool:
+        pixels_by_row = pool.map(lambda file: _read_pixels(Path(file[0]), size, n_channels, file[1]), files.tolist())
+        for row, pixels in enumerate(pixels_by_row):
+            images[row] = pixels
     images /= np.float32(255)
     images -= np.asarray(mean, dtype=np.float32)[:, None, None]
     images /= np.asarray(std, dtype=np.float32)[:, None, None]
     return images
-
-
-def _iterate_pixels(
-    paths: Sequence[Path], size: ImageSize, n_channels: int, digests: Sequence[str] | None = None
-) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
-    """Yield the row and the pixels of each image, decoded in threads; ValueError names a file that cannot be read."""
-
-    def read(row: int) -> npt.NDArray[np.uint8]:
-        return _read_pixels(paths[row], size, n_channels, None if digests is None else digests[row])
-
-    with ThreadPoolExecutor(_count_threads()) as pool:
-        yield from enumerate(pool.map(read, range(len(paths))))
 
 
 def _read_pixels(path: Path, size: ImageSize, n_channels: int, digest: str | None) -> npt.NDArray[np.uint8]:
