@@ -36,6 +36,7 @@ from kdtune.analysis.selection_measure import (
 from kdtune.analysis.single_replicates import describe_single_replicates
 from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame
 from kdtune.analysis.twins import SideSettings, find_side_settings
+from kdtune.analysis.weight_pairs import compare_pairs
 from kdtune.columns import (
     DONE,
     MODEL,
@@ -127,6 +128,12 @@ class Answer:
                 self.margins.effect,
                 self.side_settings,
             )
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """One row per setting but for the weight of the labels: the best pair of both; empty where it does not vary."""
+        with threadpool_limits(1):
+            return compare_pairs(self.cells, self.cell_columns, self.selection_measure, self.test_measure)
 
     @property
     def is_paired(self) -> bool:

@@ -34,6 +34,12 @@ def write_answer(answer: Answer, folder: Path) -> list[Path]:
         "fixed": answer.fixed,
         "effects": answer.effects,
     }
+    if len(answer.pairs):
+        # A file of columns has no mappings from numbers.
+        tied = answer.pairs["tied"].map(lambda tied: {f"{weight:g}": values for weight, values in tied.items()})
+        frames["pairs"] = answer.pairs.assign(tied=tied.map(json.dumps))
+    else:
+        (folder / "pairs.parquet").unlink(missing_ok=True)
     files = []
     for measure in VALIDATION_MEASURES:
         if f"test_{measure}" not in frames:  # of an earlier answer, by another measure

@@ -102,7 +102,7 @@ def sweep(file: str | None, yes: bool, list_bundled: bool, **options: Any) -> No
 def _print_next_step(outcome: Outcome, table: pd.DataFrame) -> None:
     """Print where the table lies and which command to run next."""
     click.echo(f"Table: {outcome.store.table_path}", err=True)
-    if (table["model"] == "distilled_student").any():
+    if ((table["model"] == "distilled_student") & (table["status"] == "done")).any():
         command = shlex.join(["kdtune", "analyze", str(outcome.store.folder)])
         click.echo(f"Next, the best T with its confidence interval: {command}", err=True)
     if outcome.interrupted:

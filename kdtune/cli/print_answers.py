@@ -27,6 +27,7 @@ from kdtune.analysis.table_terms import (
     has_several_runs,
     judge_test_errors,
 )
+from kdtune.analysis.weight_pairs import explain_pairs, format_pairs
 from kdtune.cli.folding import print_folded
 from kdtune.cli.printing import MAX_SETTINGS, print_opening, print_table
 from kdtune.columns import NUM_ERROR
@@ -56,6 +57,7 @@ def print_answer(answer: Answer, is_percent: bool = False) -> None:
     if "student" in answer.test:
         _print_test_split(answer, NUM_ERROR, is_percent)
     _print_fixed_temperatures(answer)
+    _print_pairs(answer)
     if "student" in answer.test:
         _print_calibration(answer)
     for cell in answer.cells_without_results:
@@ -97,6 +99,22 @@ def _print_fixed_temperatures(answer: Answer) -> None:
             f"\nThe cost of one T for all settings: {name} on the test split above {those} at each setting's own T:"
         )
         print_table(fixed)
+
+
+def _print_pairs(answer: Answer) -> None:
+    """Print the best pairs of T and weight of the labels, where both vary."""
+    pairs = answer.pairs.head(MAX_SETTINGS)
+    if not len(pairs):
+        return
+    print_folded(
+        f"\nT and the weight of the labels together: the pair with {answer.criterion}, and the pairs that are "
+        f"statistically tied with it, all compared at once:"
+    )
+    print_table(format_pairs(pairs, answer.cells), len(answer.cell_columns) - 1)
+    if len(pairs) < len(answer.pairs):
+        click.echo(f"... and {len(answer.pairs) - len(pairs):,} more, in the files below.")
+    for sentence in explain_pairs(answer.pairs):
+        print_folded(sentence, hanging_indent="  ")
 
 
 def _print_calibration(answer: Answer) -> None:

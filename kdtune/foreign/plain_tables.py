@@ -11,7 +11,7 @@ import pandas as pd
 from kdtune.columns import COLUMN_TYPES, ID, LATER_COLUMNS, TEACHER_ID
 from kdtune.errors import RequestError
 from kdtune.foreign.nested_columns import flatten_columns, read_objects
-from kdtune.foreign.plain_arrays import PlainColumn
+from kdtune.foreign.plain_arrays import BLANK_TEXTS, PlainColumn
 from kdtune.foreign.plain_columns import to_plain_column
 from kdtune.foreign.plain_names import LabelledColumns, list_names, list_plain_names, name_columns
 from kdtune.foreign.plain_sources import is_polars, is_rows, list_columns
@@ -80,8 +80,12 @@ def _read_columns(table: LabelledColumns) -> PlainTable:
     for name, column in zip(names, plain_columns, strict=True):
         for change in column.changes:
             names_by_change.setdefault(change, []).append(name)
+    if is_sweep:
+        # A network without hidden layers has a blank there, and arguments that are lists are written as JSON.
+        notes = []
+        names_by_change.get(BLANK_TEXTS, []).clear()
     notes = [*notes, *named_columns.notes]
-    notes += [f"{list_names(names)}: {change}." for change, names in names_by_change.items()]
+    notes += [f"{list_names(names)}: {change}." for change, names in names_by_change.items() if names]
     return PlainTable(pd.DataFrame(named_columns.columns), notes)
 
 

@@ -29,6 +29,7 @@ from kdtune.analysis.table_terms import (
     judge_test_errors,
 )
 from kdtune.analysis.teacher_softness import describe_softness
+from kdtune.analysis.weight_pairs import explain_pairs, format_pairs
 from kdtune.columns import (
     ACCURACY,
     BALANCED_ERROR,
@@ -106,6 +107,7 @@ def write_report(
         headline=write_headline(answer),
         warnings=_list_warnings(table, answer),
         findings=printed_tables.list_findings(answer),
+        pair_sentences=list(explain_pairs(answer.pairs)) if len(answer.pairs) else [],
         figures=_embed_figures(answer, networks),
         tables={title: _make_page_table(frame) for title, frame in frames.items()},
         terms={
@@ -149,6 +151,8 @@ def _collect_frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFra
             optional_frames["selected_differences"] = printed_tables.format_differences(answer, answer.test_measure)
     if len(answer.fixed):
         frames["fixed"] = printed_tables.format_fixed_temperatures(answer)
+    if len(answer.pairs):
+        frames["pairs"] = format_pairs(answer.pairs, answer.cells)
     if "student" in answer.test:
         frames["test"] = printed_tables.format_test_errors(answer)
         optional_frames["calibration"] = printed_tables.format_calibration(answer)

@@ -77,7 +77,7 @@ def _find_given_teacher_mistakes(
         yield Mistake(teacher.train.node.location, "teacher.train", message)
     for dataset in datasets:
         if dataset.jitter:
-            message = f"a teacher of kind {kind} does not see shifted images; leave jitter out"
+            message = f"a teacher of kind {kind} does not see shifted images; leave jitter out of the dataset block"
             yield Mistake(teacher.node.descendant(("kind",)).location, "teacher.kind", message)
         elif isinstance(teacher.settings, SklearnTeacher):
             try:

@@ -14,6 +14,7 @@ from kdtune.inputs.reader import InputReader
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
 from kdtune.settings import Dataset, Distill, ModuleFacts, ModuleShape, TeacherModule
 from kdtune.settings.given_images import ImageFolder
+from kdtune.settings.module_facts import PROBE_VERSION
 from kdtune.spec.yaml_tree import YamlNode
 
 
@@ -71,7 +72,7 @@ def _get_facts_path(shape: ModuleShape, input_shape: tuple[int, ...], n_classes:
     """Return the path at which the facts of a module are kept: another torch may stack other modules."""
     code = [shape.factory, shape.args, shape.version, shape.list_file_hashes(), shape.is_trained_by_steps]
     known_fields = [field.name for field in dataclasses.fields(ModuleFacts)]
-    key = [*code, input_shape, n_classes, version("torch"), known_fields]
+    key = [*code, input_shape, n_classes, version("torch"), known_fields, PROBE_VERSION]
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=10).hexdigest()
     return str(reader.inputs_folder / f"module-{digest}.json")
 
