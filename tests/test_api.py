@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import kdtune
+from kdtune.analysis.headline import write_headline
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,12 @@ def test_a_long_argument_is_named_by_type_and_shape(rising):
 def test_an_id_that_is_none_is_refused(identity, tmp_path):
     with pytest.raises(kdtune.RequestError):
         kdtune.load(tmp_path, identity)
+
+
+def test_an_answer_prints_as_text(rising):
+    answer = kdtune.analyze(rising)
+    text = str(answer)
+    assert text.startswith(write_headline(answer))
+    assert "statistically tied" in text
+    assert "array(" not in text
+    assert repr(answer) == text

@@ -116,22 +116,25 @@ def sweep(
     )
     outcome = run_sweep(request, Progress(Console(stderr=True) if progress else None))
     if outcome.interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("finished networks are kept; run the same call again to go on")
     return to_frame(outcome.rows)
 
 
 def load(results: str | Path, id: str) -> nn.Module:
-    """Load a trained network whose weights were kept, in evaluation mode: see ``students.load_network``."""
+    """Load a trained network whose weights were kept, in evaluation mode: see ``students.load_network``.
+
+    ``results`` is a sweep's folder, or its name under results/.
+    """
     from kdtune.results.students import load_network
 
-    return load_network(to_path("results", results), _check_id(id))
+    return load_network(_find_folder(results), _check_id(id))
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
     """Load the data set of such a network, split and scaled as in the sweep: see ``students.load_data``."""
     from kdtune.results.students import load_data as load_data_of_network
 
-    return load_data_of_network(to_path("results", results), _check_id(id), data_root)
+    return load_data_of_network(_find_folder(results), _check_id(id), data_root)
 
 
 def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
@@ -146,6 +149,20 @@ def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
     name = str(to_path("results", results))
     table = read_sweep_table(name)
     return join_classes(name, table) if per_class else table
+
+
+def _find_folder(results: Any) -> Path:
+    """Return the folder of a sweep that a caller gave as a path or by its name under results/.
+
+    A sweep that has no table yet is found by its path alone.
+    """
+    from kdtune.analysis.table_files import locate_table
+
+    path = to_path("results", results)
+    try:
+        return locate_table(path).parent
+    except RequestError:
+        return path
 
 
 def _check_id(id: Any) -> str:

@@ -74,8 +74,9 @@ def analyze(
 
     Returns
     -------
-    An ``Answer``; its frames ``t_opt``, ``test``, ``curves`` and ``effects`` are those that ``kdtune analyze`` writes;
-    ``reading_notes`` and ``matching_notes`` say how the table was understood.
+    An ``Answer``, which prints its headline and tables. Its frames ``t_opt``, ``test``, ``curves``, ``effects`` and
+    ``pairs`` are those that ``kdtune analyze`` writes; ``reading_notes`` and ``matching_notes`` say how the table was
+    understood.
 
     Raises
     ------
@@ -85,7 +86,9 @@ def analyze(
     options = _make_reading_options(cell, map, where, repeats, paired_by_order, measure, higher_is_better, select)
     answer = _answer(results, options, margin, effect_margin).answer
     assert answer is not None
-    return answer
+    from kdtune.api.printed_answer import PrintedAnswer
+
+    return PrintedAnswer.take(answer)
 
 
 @name_arguments()
