@@ -167,6 +167,29 @@ def test_row_numbers_and_near_numbers_are_said() -> None:
     ]
 
 
+def test_ids_of_whole_numbers_are_said() -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"customer": random.permutation(10_000)[:120], "age": np.arange(120) % 70})
+    notes: list[str] = []
+    read(frame.assign(outcome=np.arange(120) % 2), notes=notes)
+    assert notes == [
+        "The column 'customer' has another whole number in each row and is used as a feature; if it is an id, "
+        "`drop: [customer]` leaves it out."
+    ]
+
+
+def test_all_columns_that_cannot_be_used_are_named_at_once() -> None:
+    frame = parse().assign(id=list("abcd"), day="2020-01-02", age=[1.0, None, 3.0, 4.0])
+    with pytest.raises(InputError) as caught:
+        read(frame)
+    for text in (
+        "'id' has another text in each row",
+        "also: column 'age' has no value",
+        "also: column 'day' holds dates",
+    ):
+        assert text in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("texts", "numbers"),
     [

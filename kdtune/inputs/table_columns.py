@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.number_texts import find_text_among_numbers, is_number_text, read_written_numbers
+from kdtune.inputs.row_names import DATE, is_counting_up, is_numbering, list_row_names, make_row_name_error
 from kdtune.inputs.table_rows import TableRows, write_drop
 from kdtune.number_styles import NumberStyle
 from kdtune.text import join_names, pluralize
@@ -20,10 +20,6 @@ ColumnKind = Literal["number", "text"]
 
 MAX_CATEGORIES = 10_000  # Each is a feature; with more, a table no longer fits the memory of a small machine.
 _MANY_CATEGORIES = 100  # From here on the number of features is worth saying.
-_MIN_COUNTED_ROWS = 10  # In shorter tables anything may count up by chance.
-_DATE = re.compile(
-    r"\d{4}-\d{1,2}-\d{1,2}([ T]\d.*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d.*)?|\d{4}/\d{1,2}/\d{1,2}( \d.*)?"
-)
 _NUMBER_KINDS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal"}
 _DATE_KINDS = {"date", "datetime", "datetime64", "timedelta", "timedelta64", "time", "period", "interval"}
 
@@ -53,51 +49,40 @@ def convert_features(rows: TableRows, impute: str | None, notes: list[str]) -> F
     ------
     InputError
         If a column holds dates or objects, both numbers and text, an infinite number, a text of its own in each row,
-        no value at all, or too few values and ``impute`` is None.
+        no value at all, or too few values and ``impute`` is None. It names all such columns.
     """
     columns: dict[str, pd.Series[Any]] = {}
     categories: dict[str, tuple[str, ...]] = {}
     fills: list[str] = []
     rows, styles = read_written_numbers(rows, notes)
-    _check_row_names(rows)
+    row_names = list_row_names(rows)
+    problems = [make_row_name_error(rows, row_names)] if row_names else []
     for name in rows.frame.columns:
+        if name in row_names:
+            continue
         values = rows.frame[name]
-        n_missing = _check_missing(rows, name, values, impute)
-        kind = find_kind(rows, name, values, None)
-        if kind == "number":
-            columns[name] = _convert_numbers(rows, name, values, notes)
-        else:
-            columns[name], categories[name] = _convert_text(rows, name, values, notes)
+        try:
+            n_missing = _check_missing(rows, name, values, impute)
+            kind = find_kind(rows, name, values, None)
+            if kind == "number":
+                columns[name] = _convert_numbers(rows, name, values, notes)
+            else:
+                columns[name], categories[name] = _convert_text(rows, name, values, notes)
+        except InputError as error:
+            problems.append(error)
+            continue
         if n_missing:
             way = "median" if impute == "median" and kind == "number" else "most frequent value"
             fills.append(f"{name} ({way}, {pluralize(n_missing, 'row')})")
+    if problems:
+        more = [f"also: {problem}" for problem in problems[1:]]
+        raise InputError("; ".join([str(problems[0]), *more]), problems[0].setting)
     if fills:
         notes.append(f"Missing values are filled from the training rows: {join_names(fills, max_names=10)}.")
     elif impute is not None:
         notes.append(f"No value is missing, so `impute: {impute}` changes nothing.")
     # The frame gets its columns at once: to insert one after the other is slow for wide tables.
     return FeatureColumns(pd.DataFrame(columns, copy=False), categories, bool(fills), styles)
-
-
-def _check_row_names(rows: TableRows) -> None:
-    """Raise InputError for all text columns that have a value of their own in each row of the first table."""
-    first_table = rows.frame.iloc[: [*rows.first_rows.values(), len(rows.frame)][1]]
-    names = []
-    for name in first_table.columns:
-        values = first_table[name].dropna()
-        if pd.api.types.is_numeric_dtype(values.dtype) or len(values) < max(2, len(first_table) / 2):
-            continue
-        if pd.api.types.infer_dtype(values) in ("string", "categorical") and values.is_unique:
-            is_date = all(_DATE.fullmatch(str(value).strip()) for value in values)
-            names += [] if is_date else [name]
-    if names:
-        columns = join_names([repr(name) for name in names], max_names=5)
-        verb, pronoun = ("has", "it") if len(names) == 1 else ("have", "them")
-        raise InputError(
-            f"{columns} {verb} another text in each row, which names the row and is no feature; leave {pronoun} out "
-            f"with {write_drop(names)}",
-            next(iter(rows.first_rows)),
-        )
 
 
 def find_kind(rows: TableRows, name: str, values: pd.Series[Any], setting: str | None) -> ColumnKind:
@@ -181,18 +166,12 @@ def _convert_numbers(rows: TableRows, name: str, values: pd.Series[Any], notes: 
             int(np.argmax(np.isinf(numbers))),
             f"column {name!r} holds an infinite number in {{row}}; write a number or nothing",
         )
-    if _is_counting_up(rows, numbers):
+    habit = "counts the rows" if is_counting_up(rows, numbers) else "has another whole number in each row"
+    if is_counting_up(rows, numbers) or is_numbering(rows, numbers):
         notes.append(
-            f"The column {name!r} counts the rows and is used as a feature; if it is an id, {write_drop([name])} "
-            f"leaves it out."
+            f"The column {name!r} {habit} and is used as a feature; if it is an id, {write_drop([name])} leaves it out."
         )
     return pd.Series(numbers)
-
-
-def _is_counting_up(rows: TableRows, numbers: npt.NDArray[np.float64]) -> bool:
-    """Return whether numbers rise by 1 from row to row of the first table, as row numbers do."""
-    first_table = numbers[: [*rows.first_rows.values(), len(numbers)][1]]
-    return len(first_table) >= _MIN_COUNTED_ROWS and bool((np.diff(first_table) == 1).all())
 
 
 def _convert_text(
@@ -202,7 +181,7 @@ def _convert_text(
     codes, distinct_values = pd.factorize(values)
     texts = np.array([str(value) for value in distinct_values], dtype=object)
     categories = tuple(sorted(set(texts)))
-    if all(_DATE.fullmatch(text.strip()) for text in categories):
+    if all(DATE.fullmatch(text.strip()) for text in categories):
         raise _make_date_error(rows, name, values, None)
     if len(categories) > MAX_CATEGORIES:
         raise InputError(
