@@ -119,5 +119,5 @@ def add_interval_legend(figure: Figure, handles: dict[str, Any], arrow: str) -> 
         "no winner: all T are tied": Line2D([], [], marker="o", markerfacecolor="white", **marks),
         "open: may lie beyond the grid": Line2D([], [], marker=arrow, **marks),
     }
-    title = "minimum of the mean curve, with its 95 % confidence interval"
+    title = "minimum of the smoothed mean curve, with its 95 % confidence interval"
     layout.add_legend(figure, handles, max_columns=3, title=title)

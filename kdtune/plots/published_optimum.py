@@ -27,7 +27,7 @@ PUBLISHED_OPTIMA = (
     PublishedOptimum(units=300, low=8.0, high=math.inf, label="300\nand more", label_side="left"),
 )
 WIDTH_TICKS = (10.0, 30.0, 100.0, 300.0, 1000.0)
-TITLE = "published: Hinton et al. 2015,\nMNIST, two hidden layers"
+TITLE = "for comparison: Hinton et al.\n2015, MNIST, two hidden layers"
 MARGIN_RATIO = 1.6  # The axis goes beyond the outermost published temperatures by this factor.
 LABEL_RATIO = 1.25  # The horizontal distance of a label from its bar, on the logarithmic axis.
 

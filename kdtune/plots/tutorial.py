@@ -30,7 +30,7 @@ LOG_RATIO = 8  # greatest over lowest errors, beyond which a linear axis would s
 
 
 def plot_softmax(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
-    """Plot the softmax of the same logits at several temperatures: how targets become soft."""
+    """Plot the softmax of made-up logits at several temperatures, as an illustration of how targets become soft."""
     logits = np.random.RandomState(0).rand(10) * 50  # the tutorial's: ten classes, uniform between 0 and 50
     styles = style.assign_student_styles([(T,) for T in temperatures])
     with mpl.rc_context(style.RC_PARAMS):
@@ -38,7 +38,7 @@ def plot_softmax(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
         axes = figure.subplots()
         for (T,), (color, marker) in styles.items():
             axes.plot(softmax(logits / T), color=color, marker=marker, markersize=4, label=f"T = {T:g}")
-        axes.set(xlabel="class", ylabel="probability", title="Softmax of the same logits at several temperatures")
+        axes.set(xlabel="class", ylabel="probability", title="Illustration with made-up logits: their softmax at several T")
         axes.set_xticks(range(10))
         axes.legend()
     return figure
