@@ -117,11 +117,14 @@ def _mask(line: str) -> str:
 def _run_script(words: list[str]) -> str:
     """Run a script of the page as `python NAME ARGUMENTS` does, and return what it prints."""
     with _prepare_imports(), contextlib.redirect_stdout(io.StringIO()) as output:
-        old_arguments, sys.argv = sys.argv, words
+        old_arguments, sys.argv, exit_code = sys.argv, words, None
         try:
             runpy.run_path(words[0], run_name="__main__")
+        except SystemExit as end:
+            exit_code = end.code
         finally:
             sys.argv = old_arguments
+        assert not exit_code, f"{' '.join(words)} ended with exit code {exit_code}"
     return output.getvalue()
 
 

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 from ruamel.yaml import YAML
+from safetensors.torch import save_file
+from torch import nn
 
 from kdtune.cli import main
 from kdtune.cli.make import init
@@ -55,6 +57,9 @@ def make_modules(random: np.random.Generator, text: str) -> None:
     first, last = lines.index("#   from torch import nn"), next(i for i, x in enumerate(lines) if "self.layers(x)" in x)
     code = "\n".join(line[4:] for line in lines[first : last + 1])
     Path("mynets.py").write_text(f"{code}\n\n\nTeacher = Student\n", encoding="utf-8")
+    # The teacher is used as it is: its weights are those of the module that the file shows, with its default width.
+    layers = nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, N_CLASSES))
+    save_file({f"layers.{name}": weights for name, weights in layers.state_dict().items()}, "teacher.safetensors")
 
 
 def make_table(random: np.random.Generator, text: str) -> None:

@@ -66,7 +66,9 @@ class Progress:
         """Show the progress while packs run, on workers or one after the other in this process."""
         self.remaining_work = {network.id: network.work for network in plan.networks_to_train}
         self.unreported_teachers = {
-            network.id: f"{network.shape.to_columns()['architecture']} on {network.data.settings.dataset_name}"
+            network.id: (
+                f"{network.data.settings.dataset_name}: the teacher ({network.shape.to_columns()['architecture']})"
+            )
             for network in plan.networks_to_train
             if network.model == TEACHER and network.shape.kind in USER_KINDS
         }
@@ -108,8 +110,8 @@ class Progress:
         row = rows.filter(pc.equal(rows[ID], network_id)).to_pylist()[0]
         self.unreported_teachers = {id: other for id, other in self.unreported_teachers.items() if other != name}
         self.say(
-            f"The teacher {name} is wrong about {1 - row[VAL_ACCURACY]:.1%} of the validation examples and "
-            f"{1 - row[ACCURACY]:.1%} of the test examples."
+            f"{name} is wrong about {1 - row[VAL_ACCURACY]:.1%} of the validation examples and {1 - row[ACCURACY]:.1%} "
+            f"of the test examples."
         )
 
     def report_crash(self, pack: Pack, crashes: int) -> None:
