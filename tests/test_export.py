@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from kdtune.stacked.build_network import build_network
 from kdtune.take_home import export as export_module
 from kdtune.take_home import onnx_files, speed, writing
 from kdtune.take_home.calibration import fit_temperature
+from kdtune.take_home.choice import choose_by_cell, choose_by_id
+from kdtune.take_home.distillation_doubt import describe_doubt
 from kdtune.take_home.network_code import to_torch_layers, write_layers
 from kdtune.take_home.networks import SweepFolder
 from kdtune.train import metrics
@@ -184,14 +187,27 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def predict(folder: Path, *inputs: Path) -> pd.DataFrame:
-    """Run the exported script without kdtune, from another folder, and return what it prints."""
+def make_command(folder: Path, *arguments: Path | str) -> list[str]:
+    """Return the command that runs the exported script without kdtune."""
     command = [sys.executable, "-I", "-W", "error", "-c", WITHOUT_KDTUNE, str(folder / "predict.py")]
-    result = subprocess.run(
-        [*command, *map(str, inputs)], cwd="/", capture_output=True, text=True, check=False, encoding="utf-8"
+    return [*command, *map(str, arguments)]
+
+
+def run_script(folder: Path, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
+    """Run the exported script without kdtune, from another folder."""
+    return subprocess.run(
+        make_command(folder, *arguments), cwd="/", capture_output=True, text=True, check=False, encoding="utf-8"
     )
+
+
+def predict(folder: Path, *inputs: Path) -> pd.DataFrame:
+    """Return what the exported script prints of files that it can read."""
+    result = run_script(folder, *inputs)
     assert result.returncode == 0, result.stderr
-    return pd.read_csv(io.StringIO(result.stdout))
+    printed = pd.read_csv(io.StringIO(result.stdout))
+    if len(inputs) > 1:
+        assert list(dict.fromkeys(printed.pop("file"))) == list(dict.fromkeys(map(str, inputs)))
+    return printed
 
 
 def compute_probabilities(results: Path, network_id: str, x: Any, temperature: float = 1.0) -> Any:
@@ -229,10 +245,59 @@ def test_perceptron_takes_raw_values_everywhere(digits: Path, tmp_path: Path) ->
     front_matter = YAML(typ="safe", pure=True).load(card.split("---\n")[1])
     figures = front_matter["model-index"][0]["results"][0]["metrics"]
     assert figures[0] == {"type": "accuracy", "value": pytest.approx(1 - exported.figures.error, abs=1e-6)}
+    assert figures[1]["value"] == pytest.approx(exported.figures.balanced_error, abs=1e-6)
+    assert front_matter["pipeline_tag"] == "image-classification"
+    assert card.endswith(".\n")
     for text in (f"{calibration.ece_before:.4f} without it and {calibration.ece_after:.4f} with it", exported.id,
                  "Of the 2 replicates at that T this one is the best by errors on the validation split",
                  "95 % interval", "multiply-adds for one example", f"{exported.figures.nll:.4f}"):  # fmt: skip
         assert text in card
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "sentence"),
+    [
+        (-3.0, -5.0, -1.0, ""),
+        (-3.0, -6.5, 0.5, "Whether distillation helps is not shown: on the test split, errors of students at T = {T} "
+         "minus errors of students that were trained on labels alone: -3.0 in the mean (95 % interval -6.5 to +0.5, "),
+        (3.0, 1.0, 5.0, "Distillation does not help here: on the test split, errors of students at T = {T} minus "),
+        (-3.0, math.nan, math.nan, "Whether distillation helps is not shown: on the test split, "),
+        (math.nan, math.nan, math.nan, "Whether distillation helps is not shown: no students were trained on labels"),
+    ],
+)  # fmt: skip
+def test_doubt_whether_distillation_helps(
+    digits: Path, difference: float, low: float, high: float, sentence: str
+) -> None:
+    table, answer = kdtune.read_table(digits), kdtune.analyze(digits)
+    figures = {"minus_baseline": difference, "minus_baseline_low": low, "minus_baseline_high": high}
+    answer = replace(answer, test=answer.test.assign(**figures))
+    choice = choose_by_cell(table, answer, {"architecture": "mlp"}, str)
+    texts = describe_doubt(answer, choice)
+    assert len(texts) == bool(sentence)
+    assert all(text.startswith(sentence.format(T=f"{choice.row['temp']:g}")) for text in texts)
+    students = table[(table.architecture == "mlp") & (table.model == "distilled_student")]
+    other = students[students.temp != choice.row["temp"]].iloc[0]
+    # The answer's figures are not those of networks at another T.
+    assert describe_doubt(answer, choose_by_id(table, answer, other["id"])) == []
+
+
+def test_card_and_notes_say_the_doubt(digits: Path, tmp_path: Path, without_onnx: None) -> None:
+    exported = kdtune.export(digits, tmp_path / "out", cell={"architecture": "mlp"})
+    answer = kdtune.analyze(digits)
+    texts = describe_doubt(answer, choose_by_cell(kdtune.read_table(digits), answer, {"architecture": "mlp"}, str))
+    assert len(texts) == 1
+    assert texts[0] in exported.notes
+    assert texts[0] in (tmp_path / "out" / "model_card.md").read_text()
+
+
+def test_networks_are_loaded_by_the_sweeps_name(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(digits.parents[1])
+    network_id = kdtune.read_table("digits")["id"].iloc[0]
+    state, other_state = (kdtune.load(name, network_id).state_dict() for name in ("digits", digits))
+    assert all(torch.equal(state[key], other_state[key]) for key in state)
+    assert np.array_equal(kdtune.load_data("digits", network_id).x_test, kdtune.load_data(digits, network_id).x_test)
+    with pytest.raises(RequestError, match="there is no such results folder"):
+        kdtune.load("digit", network_id)
 
 
 def test_student_is_the_best_replicate_at_the_chosen_temperature(digits: Path, tmp_path: Path) -> None:
@@ -253,7 +318,7 @@ def test_convolutional_network(digits: Path, tmp_path: Path) -> None:
     raw = (data.x_test * 16).astype(np.float32)
     logits, probabilities = compute_probabilities(digits, exported.id, data.x_test)
     np.testing.assert_allclose(run_onnx(exported.folder, x=raw.reshape(-1, 1, 8, 8))[0], logits, atol=1e-5)
-    np.save(tmp_path / "x.npy", raw.reshape(-1, 8, 8))  # Any shape of 64 values will do.
+    np.save(tmp_path / "x.npy", raw.reshape(-1, 8, 8))  # An axis of size 1 may be left out.
     np.testing.assert_allclose(predict(exported.folder, tmp_path / "x.npy").iloc[:, 1:], probabilities, atol=1e-5)
 
 

@@ -34,7 +34,7 @@ def write_card(facts: CardFacts) -> str:
     row, teacher_row, settings = facts.choice.row, facts.choice.teacher_row, facts.taken.data_draw.settings
     name = f"{facts.sweep_name}: {name_network(row)}"
     template = make_environment().get_template("model_card.md.jinja")
-    return template.render(
+    card = template.render(
         front_matter=_write_front_matter(facts, settings.dataset_name),
         title=name,
         summary=write_summary(facts, settings.dataset_name),
@@ -57,20 +57,23 @@ def write_card(facts: CardFacts) -> str:
         versions=describe_versions(facts.versions),
         limits=list_limits(facts),
     )
+    return card.rstrip("\n") + "\n"
 
 
 def _write_front_matter(facts: CardFacts, dataset: str) -> str:
-    is_image = len(facts.preprocessing.shape) == 3
-    task = "image-classification" if is_image else "tabular-classification"
+    # Hugging Face has no task for other examples, such as the windows of a sensor.
+    tasks = {1: "tabular-classification", 3: "image-classification"}
+    task = tasks.get(len(facts.preprocessing.shape))
     figures = facts.figures
     metrics = [
         {"type": "accuracy", "value": round(1 - figures.error, 6)},
+        {"type": "balanced_error", "name": "balanced error", "value": round(figures.balanced_error, 6)},
         {"type": "nll", "name": "negative log-likelihood", "value": round(figures.nll, 6)},
         {"type": "ece", "name": "expected calibration error", "value": round(figures.ece, 6)},
     ]
     document = {
         "library_name": "pytorch",
-        "pipeline_tag": task,
+        **({"pipeline_tag": task} if task else {}),
         "tags": ["knowledge-distillation", "kdtune"],
         "metrics": ["accuracy"],
         "model-index": [
@@ -78,7 +81,7 @@ def _write_front_matter(facts: CardFacts, dataset: str) -> str:
                 "name": facts.sweep_name,
                 "results": [
                     {
-                        "task": {"type": task},
+                        "task": {"type": task or "other"},
                         "dataset": {"name": dataset, "type": dataset, "split": "test"},
                         "metrics": metrics,
                     }

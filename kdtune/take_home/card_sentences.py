@@ -44,7 +44,7 @@ def write_summary(facts: CardFacts, dataset: str) -> str:
 
 def describe_classes(facts: CardFacts) -> str:
     """List the classes in order."""
-    sentence = f"Classes in order: {_join_code(facts.classes)}."
+    sentence = f"Classes in order: {join_code(facts.classes)}."
     return f"{sentence} Their names: {join_names(list(facts.class_names))}." if facts.class_names else sentence
 
 
@@ -66,14 +66,14 @@ def describe_preprocessing(preprocessing: Preprocessing) -> str:
         )
     encoder = preprocessing.encoder
     sentences = [
-        f"An example is a row of a table with the columns {_join_code(preprocessing.columns)}.",
+        f"An example is a row of a table with the columns {join_code(preprocessing.columns)}.",
     ]
     if encoder.numbers:
-        sentences.append(f"Numbers are standardised: {_join_code([column.name for column in encoder.numbers])}.")
+        sentences.append(f"Numbers are standardised: {join_code([column.name for column in encoder.numbers])}.")
     if encoder.texts:
         sentences.append(
             f"Texts are one-hot encoded, an unknown one as none of them: "
-            f"{_join_code([column.name for column in encoder.texts])}."
+            f"{join_code([column.name for column in encoder.texts])}."
         )
     if any(number.fill is not None for number in encoder.numbers) or any(text.fill for text in encoder.texts):
         sentences.append("Missing values are filled in, as `preprocessing.json` says.")
@@ -199,7 +199,7 @@ def describe_versions(versions: Mapping[str, str]) -> str:
     return f"It was trained with {listed}." if versions else "The versions that it was trained with are not known."
 
 
-def _join_code(names: Iterable[Any]) -> str:
+def join_code(names: Iterable[Any]) -> str:
     """Join names as Markdown writes code."""
     return join_names([f"`{name}`" for name in names])
 

@@ -35,23 +35,31 @@ def write_weights(taken: TakenNetwork, row: Row) -> bytes:
     return content
 
 
-def write_script(taken: TakenNetwork, preprocessing: Preprocessing) -> bytes:
-    """Return ``predict.py``."""
-    shape = taken.shape
-    is_module = isinstance(shape, ModuleShape)
-    if isinstance(shape, ModuleShape):
-        code = write_factory_call(shape, taken.input_shape, taken.n_classes)
-    else:
-        code = write_layers(taken.module)  # type: ignore[arg-type]
+def write_network_code(taken: TakenNetwork) -> str:
+    """Return the body of a function that builds the network."""
+    if isinstance(taken.shape, ModuleShape):
+        return write_factory_call(taken.shape, taken.input_shape, taken.n_classes)
+    return write_layers(taken.module)  # type: ignore[arg-type]
+
+
+def write_script(network_code: str, preprocessing: Preprocessing, is_module: bool = False) -> bytes:
+    """Return ``predict.py``.
+
+    Parameters
+    ----------
+    network_code : the body of the function that builds the network.
+    is_module : whether the network is a module of the user's, which takes (batch, *shape) in place of rows.
+    """
     template = make_environment().get_template("predict.py.jinja")
     text = template.render(
         inputs=name_input(preprocessing),
-        network_code=code,
+        network_code=network_code,
         is_module=is_module,
         is_table=isinstance(preprocessing, TablePreprocessing),
         is_image=isinstance(preprocessing, ArrayPreprocessing) and preprocessing.is_image,
     )
-    return re.sub(r"\n+(?=def |if __name__)", "\n\n\n", text).encode()  # What is left out leaves its empty lines.
+    # What is left out leaves its empty lines.
+    return re.sub(r"(?<!@cache)\n+(?=@cache|def |if __name__)", "\n\n\n", text).encode()
 
 
 def name_input(preprocessing: Preprocessing) -> str:

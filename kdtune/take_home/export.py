@@ -21,11 +21,19 @@ from kdtune.take_home.calibration import Calibration, calibrate
 from kdtune.take_home.card import write_card
 from kdtune.take_home.card_facts import CardFacts
 from kdtune.take_home.choice import Choice, choose_by_cell, choose_by_id
-from kdtune.take_home.documents import describe_file, name_input, to_json, write_script, write_weights
+from kdtune.take_home.distillation_doubt import describe_doubt
+from kdtune.take_home.documents import (
+    describe_file,
+    name_input,
+    to_json,
+    write_network_code,
+    write_script,
+    write_weights,
+)
 from kdtune.take_home.figures import SplitFigures, measure_test
 from kdtune.take_home.networks import SweepFolder, TakenNetwork, take_network
 from kdtune.take_home.onnx_files import make_onnx_file
-from kdtune.take_home.preprocessing import find_preprocessing
+from kdtune.take_home.preprocessing import find_preprocessing, iterate_user_examples
 from kdtune.take_home.speed import Timings, time_module
 from kdtune.take_home.teacher_speed import time_teacher
 from kdtune.take_home.user_code import describe_code, read_code
@@ -125,22 +133,24 @@ def export_network(
     taken = take_network(sweep, choice.row)
     calibration = _calibrate(taken) if options.temperature_scaled else None
     temperature = calibration.temperature if calibration else 1.0
-    figures = measure_test(taken.compute_logits("test") / np.float32(temperature), taken.data)
+    test_logits = taken.compute_logits("test")
+    figures = measure_test(test_logits / np.float32(temperature), taken.data)
     _check_errors(figures, taken, choice)
     settings = taken.data_draw.settings
     preprocessing = find_preprocessing(settings, taken.data)
     classes, class_names = _list_classes(taken)
-    onnx = make_onnx_file(taken, preprocessing, temperature, classes)
+    examples = iterate_user_examples(settings, taken.data, "test", preprocessing)
+    onnx = make_onnx_file(taken.rows_module, preprocessing, temperature, classes, examples, test_logits)
     timings, teacher_timings, timing_sentences = _measure(sweep, taken, choice) if options.measure else (None, None, [])
     code = read_code(taken.shape) if isinstance(taken.shape, ModuleShape) else {}
-    notes = [*taken.notes]
+    notes = [*taken.notes, *describe_doubt(answer, choice)]
     code_lines = describe_code(taken.shape, code) if isinstance(taken.shape, ModuleShape) else []
     contents = {
         WEIGHTS: write_weights(taken, choice.row),
         **({ONNX: onnx.content} if onnx.content else {}),
         PREPROCESSING: to_json({**preprocessing.to_json(), "temperature": temperature}),
         LABELS: to_json({"classes": classes, **({"names": class_names} if class_names else {})}),
-        SCRIPT: write_script(taken, preprocessing),
+        SCRIPT: write_script(write_network_code(taken), preprocessing, isinstance(taken.shape, ModuleShape)),
         SWEEP: (path.parent / SWEEP_FILE).read_bytes(),
         **code,
     }

@@ -1,17 +1,19 @@
-"""The ONNX file of an export, checked against PyTorch on the test split; or the reason why there is none."""
+"""The ONNX file of an export, checked against PyTorch; or the reason why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from scipy.special import softmax
+from torch import nn
 
-from kdtune.take_home.networks import TakenNetwork
 from kdtune.take_home.onnx_graph import build_onnx, list_missing_packages, run_onnx
-from kdtune.take_home.preprocessing import Preprocessing, iterate_user_examples
+from kdtune.take_home.preprocessing import Preprocessing
 from kdtune.take_home.writing import ONNX
 from kdtune.text import join_names
 
@@ -26,7 +28,7 @@ class OnnxFile:
     Attributes
     ----------
     content : the file; None if there is none.
-    difference : the largest difference of a logit between onnxruntime and PyTorch on the test split.
+    difference : the largest difference of a logit between onnxruntime and PyTorch.
     sentence : what is to be said about it.
     """
 
@@ -36,13 +38,22 @@ class OnnxFile:
 
 
 def make_onnx_file(
-    taken: TakenNetwork, preprocessing: Preprocessing, temperature: float, classes: Sequence[Any]
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    temperature: float,
+    classes: Sequence[Any],
+    examples: Iterable[npt.NDArray[Any] | pd.DataFrame],
+    torch_logits: npt.NDArray[np.float32],
+    examples_name: str = "the test split",
 ) -> OnnxFile:
     """Make the ONNX file of a network with its preprocessing, and compare it with PyTorch.
 
     Parameters
     ----------
-    temperature, classes : as for ``build_onnx``.
+    network, preprocessing, temperature, classes : as for ``build_onnx``.
+    examples : batches of examples as the user has them.
+    torch_logits : PyTorch's logits of all of these examples, (examples, classes).
+    examples_name : what the examples are called in sentences.
     """
     missing_packages = list_missing_packages()
     if missing_packages:
@@ -54,13 +65,11 @@ def make_onnx_file(
             f"'kdtune[export]'`, then export again.",
         )
     try:
-        content = build_onnx(taken.rows_module, preprocessing, temperature, classes)
-        batches = iterate_user_examples(taken.data_draw.settings, taken.data, "test", preprocessing)
-        logits, probabilities = run_onnx(content, batches, preprocessing)
+        content = build_onnx(network, preprocessing, temperature, classes)
+        logits, probabilities = run_onnx(content, examples, preprocessing)
     except Exception as error:  # torch and onnxruntime raise errors of many kinds for what they cannot take.
         reason = " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
         return OnnxFile(None, None, f"There is no `{ONNX}`, since torch cannot export this network: {reason[:300]}")
-    torch_logits = taken.compute_logits("test")
     difference = float(np.abs(logits - torch_logits).max())
     probability_difference = float(np.abs(probabilities - softmax(torch_logits / temperature, axis=1)).max())
     largest_logit = max(1.0, float(np.abs(torch_logits).max()))
@@ -68,12 +77,12 @@ def make_onnx_file(
         return OnnxFile(
             None,
             None,
-            f"There is no `{ONNX}`: its logits differ from PyTorch's by up to {difference:.2g} on the test split; at "
+            f"There is no `{ONNX}`: its logits differ from PyTorch's by up to {difference:.2g} on {examples_name}; at "
             f"most {TOLERANCE * largest_logit:.2g} would be right.",
         )
     return OnnxFile(
         content,
         difference,
-        f"`{ONNX}` gives PyTorch's results on the test split: logits differ by at most {difference:.2g}, probabilities "
-        f"by at most {probability_difference:.2g} (onnxruntime on a CPU).",
+        f"`{ONNX}` gives PyTorch's results on {examples_name}: logits differ by at most {difference:.2g}, "
+        f"probabilities by at most {probability_difference:.2g} (onnxruntime on a CPU).",
     )

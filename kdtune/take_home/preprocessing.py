@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from kdtune.data.mapped_examples import Scaling
 from kdtune.data.splits import Data
 from kdtune.inputs.arrays import open_array
 from kdtune.inputs.frames import FrameInput, open_frame
+from kdtune.number_styles import NumberStyle
 from kdtune.settings import Dataset, Digits, GivenDataset, MakeClassification, Torchvision
 from kdtune.settings.given_images import ImageFolder
 
@@ -61,15 +62,18 @@ class TablePreprocessing:
     shape : (features,), as the network sees them.
     columns : the columns in the order of the user's table.
     encoder : how they become features.
+    styles : how numbers are written in columns where they are text in the user's table.
     """
 
     shape: tuple[int, ...]
     columns: tuple[str, ...]
     encoder: FrameEncoder
+    styles: Mapping[str, NumberStyle] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as what JSON can hold."""
-        return {"kind": "table", "shape": list(self.shape), "columns": list(self.columns), **self.encoder.to_json()}
+        document = {"kind": "table", "shape": list(self.shape), "columns": list(self.columns), **self.encoder.to_json()}
+        return document | {"styles": {name: list(style) for name, style in self.styles.items()}}
 
 
 Preprocessing = ArrayPreprocessing | TablePreprocessing
@@ -100,7 +104,7 @@ def _find_given_preprocessing(settings: GivenDataset, data: Data) -> Preprocessi
     x = parts[train_rows.part].x
     if isinstance(x, FrameInput):
         columns = tuple(map(str, open_frame(x).columns))
-        return TablePreprocessing(settings.input_shape, columns, fit_part_encoder(parts, train_rows))
+        return TablePreprocessing(settings.input_shape, columns, fit_part_encoder(parts, train_rows), x.styles)
     scaling = choose_scaling(settings, open_array(x), train_rows)
     dtype = "uint8" if x.dtype == "uint8" else "float32"
     if x.dtype == "float64" and not isinstance(scaling.mean, float):

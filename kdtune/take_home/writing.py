@@ -20,9 +20,9 @@ def check_folder(folder: Path, force: bool) -> None:
     """Raise RequestError if a folder holds files and ``force`` is false, or is no folder."""
     try:
         if folder.exists() and not folder.is_dir():
-            raise RequestError(f"{folder}: is a file; name a new folder with -o")
+            raise RequestError(f"{folder}: is a file; name a new folder")
         if not force and list_folder(folder):
-            raise RequestError(f"{folder}: holds files; name a new folder with -o, or replace what it has with --force")
+            raise RequestError(f"{folder}: holds files; name a new folder, or replace what it has with --force")
     except (OSError, StorageError) as error:
         raise RequestError(f"{folder}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
