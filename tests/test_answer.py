@@ -487,3 +487,13 @@ def test_data_sets_are_independent_where_their_seeds_are(rising):
     assert width[1].equals(width[2])
     assert width[0]["p_value"] < width[1]["p_value"]  # 16 degrees of freedom tell more than 4
     assert "in 4 independent groups of data sets" in width[0]["sentence"]
+
+
+def test_flat_curves_at_levels_of_their_own_are_no_copies():
+    """As errors on few examples: T changes nothing, and each replicate has another number."""
+    table = planted.table(RISES, replicates=3)
+    levels = table[VAL_NUM_ERROR].mean() + table[REPLICATE].map({0: 0, 1: 3, 2: 5})
+    flat = table.assign(**{VAL_NUM_ERROR: levels, NUM_ERROR: levels})
+    answer = analyze_table(flat)
+    assert not answer.t_opt["flags"].map(lambda flags: COPIED_REPLICATES in flags).any()
+    assert answer.t_opt["flags"].map(lambda flags: FLAT in flags).all()

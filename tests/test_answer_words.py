@@ -17,14 +17,14 @@ from kdtune.analysis.answer import analyze_table
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.power import count_replicates
-from kdtune.analysis.printed_tables import format_optima, format_test_errors
+from kdtune.analysis.printed_tables import format_optima, format_test_errors, list_findings
 from kdtune.analysis.selection_measure import Measure
 from kdtune.analysis.table_terms import explain_optima, explain_test_errors, judge_test_errors
 from kdtune.cli import main
 from kdtune.cli.folding import fold_lines
 from kdtune.cli.print_answers import print_answer
 from kdtune.cli.print_power import print_power
-from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
+from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STUDENT, TEACHER, TEMP, VAL_NUM_ERROR
 from kdtune.plots.report import write_report
 from tests.test_unpaired import make_unpaired
 
@@ -251,3 +251,12 @@ def test_an_error_is_folded_on_a_terminal_only(capsys, monkeypatch):
             main(arguments)
         lines = capsys.readouterr().err.splitlines()
         assert (max(map(len, lines)) <= 50) if width else (len(lines) == 1 and len(lines[0]) > 50)
+
+
+def test_a_teacher_that_is_worse_than_the_baselines_is_said(rising):
+    assert not any("a better teacher" in sentence for sentence in list_findings(analyze_table(rising)))
+    weak = rising.assign(**{NUM_ERROR: rising[NUM_ERROR].where(rising[MODEL] != TEACHER, 10**6)})
+    answer = analyze_table(weak)
+    assert list_findings(answer)[0].startswith(
+        f"In {len(answer.test)} of {len(answer.test)} settings the teacher makes"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -138,7 +138,24 @@ def format_calibration(answer: Answer) -> pd.DataFrame:
 
 
 def list_findings(answer: Answer) -> list[str]:
-    """Return a sentence for each factor, or one sentence that says why there is none."""
+    """Return a sentence on weak teachers, and one for each factor, or one that says why there is none."""
+    return [*_judge_teachers(answer), *_list_effects(answer)]
+
+
+def _judge_teachers(answer: Answer) -> Iterator[str]:
+    """Yield a sentence if teachers make more errors than students of the same kind that had no teacher."""
+    if not {"teacher", "baseline"} <= set(answer.test.columns):
+        return
+    n_weak = int((answer.test["teacher"] > answer.test["baseline"]).sum())
+    if n_weak:
+        settings = "the only setting" if len(answer.test) == 1 else f"{n_weak} of {len(answer.test)} settings"
+        yield (
+            f"In {settings} the teacher makes more errors on the test split than the students that were trained on "
+            f"labels alone: a better teacher will change more than any T."
+        )
+
+
+def _list_effects(answer: Answer) -> list[str]:
     if (answer.t_opt["temperatures"] == 1).all():
         if answer.t_opt["T_opt"].nunique() > 1:
             return [
