@@ -90,7 +90,8 @@ def _shape(kind: str, width: int) -> Any:
 
     if kind == "module":
         shape = ModuleShape(kind="python", factory="benchmarks.contenders:gelu_student", args={"width": width})
-        shape.add_facts((FEATURES,), CLASSES, probe_module(gelu_student, shape.args, (FEATURES,), CLASSES))
+        facts = probe_module(gelu_student, shape.args, (FEATURES,), CLASSES)
+        shape.add_facts((FEATURES,), CLASSES, facts, path="")  # Nothing is stored.
         return shape
     return TeacherMLP() if kind == "teacher" else StudentMLP(width=width, dropout=rate(kind))
 

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from kdtune.plan.identity import derive_seed
 from kdtune.stacked.dropout_masks import DropoutLayer
 from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
+from kdtune.stacked.module_copies import move_module
 from kdtune.stacked.module_state import list_state_names
 from kdtune.stacked.random_streams import RandomStreams
 
@@ -53,7 +54,7 @@ class LoneModule:
         device: str = "cpu",
         precision: torch.dtype | None = None,
     ) -> None:
-        self.module = module.to(device, dtype).train()
+        self.module = move_module(module, device, dtype).train()
         self.input_shape = input_shape
         self.n_features = n_features
         self.network_id = network_id
@@ -67,12 +68,14 @@ class LoneModule:
         size = sum(parameter.numel() for parameter in self._parameters)
         self.flat_parameters = allocate_flat_zeros(size, dtype, device)
         self.flat_gradient = allocate_flat_zeros(size, dtype, device)
+        self._views = []  # of the flat parameters, where the optimizer changes them
         self._gradients = []
         start = 0
         for parameter in self._parameters:
             view = self.flat_parameters[start : start + parameter.numel()].view(parameter.shape)
             view.copy_(parameter.detach())
             parameter.data = view
+            self._views.append(view)
             self._gradients.append(self.flat_gradient[start : start + parameter.numel()].view(parameter.shape))
             start += parameter.numel()
         self._logits = torch.empty(0)  # (batch, classes) of the last forward pass, with its graph
@@ -145,7 +148,15 @@ class LoneModule:
         is_autocast = self.precision != self.dtype
         with torch.autocast(self.device, self.precision, enabled=is_autocast):
             logits: Tensor = self.module(examples)
+        self._keep_parameters_flat()
         return logits
+
+    def _keep_parameters_flat(self) -> None:
+        """Take over the values of parameters whose ``data`` the module has set, as a constraint on weights does."""
+        for parameter, view in zip(self._parameters, self._views, strict=True):
+            if parameter.data_ptr() != view.data_ptr():
+                view.copy_(parameter.data)
+                parameter.data = view
 
     def _make_streams(self, epoch: int) -> RandomStreams:
         """Return the random streams of an epoch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -71,3 +71,21 @@ def list_state_names(module: nn.Module) -> dict[str, str]:
         first_names.setdefault(id(values), name)
     state_names = module.state_dict().keys()
     return {name: first_names[id(values)] for name, values in tensors if name in state_names}
+
+
+def view_like(tensors: Mapping[str, Tensor], flat: Tensor, transposed_names: Collection[str]) -> dict[str, Tensor]:
+    """Return consecutive views of ``flat`` with the names and shapes of the tensors.
+
+    Those of ``transposed_names``, (members, outputs, inputs), lie there as (members, inputs, outputs).
+    """
+    views = {}
+    start = 0
+    for name, tensor in tensors.items():
+        values = flat[start : start + tensor.numel()]
+        if name in transposed_names:
+            members, outputs, inputs = tensor.shape
+            views[name] = values.view(members, inputs, outputs).transpose(1, 2)
+        else:
+            views[name] = values.view(tensor.shape)
+        start += tensor.numel()
+    return views

@@ -6,19 +6,26 @@ autograd through one batched forward pass of all members.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from kdtune.stacked.architectures import RowsToImages
+from kdtune.stacked.attention import avoid_fused_attention
 from kdtune.stacked.masked_dropout import record_dropout_calls, replace_dropout, to_dropout_layers
 from kdtune.stacked.memory_layout import Inputs, allocate_flat_zeros
-from kdtune.stacked.module_state import find_constants, find_trainable, list_dense_weights, list_state_names
+from kdtune.stacked.module_copies import move_module
+from kdtune.stacked.module_state import (
+    find_constants,
+    find_trainable,
+    list_dense_weights,
+    list_state_names,
+    view_like,
+)
 from kdtune.stacked.recording import CannotRecordError
 from kdtune.stacked.replay import RecordedStep
 
@@ -35,8 +42,9 @@ class StackedModules:
     Parameters
     ----------
     modules : One module per member, each mapping (batch, *input_shape) to logits, (batch, classes). They are
-        copied. Layers of dropout inside take their masks from the caller; torch refuses other randomness.
-        Parameters that need no gradient stay what they are, as do buffers.
+        copied. Layers of dropout inside take their masks from the caller. Torch refuses its own random operations
+        under ``vmap``; draws by Python or NumPy are for ``probe.probe_module`` to find. Parameters that need no
+        gradient stay what they are, as do buffers.
     n_features : Number of features of one example.
     dtype : Type of the parameters.
     device : Device of all tensors, ``"cpu"`` or ``"cuda"``.
@@ -45,8 +53,8 @@ class StackedModules:
     is_example_major : How the masks lie in memory that the caller passes, see ``DropoutMasks``; masks of another
         layout are taken too, at ten times the cost. If true, the weights of dense layers lie in memory in the order
         that is faster as well. The last bits of the numbers depend on it.
-    steps_before_recording : After how many steps of the same shapes a step is recorded. Recorded steps give the same
-        numbers to the bit, in less time.
+    steps_before_recording : After how many steps of the same shapes a step is recorded. Recorded steps call
+        the same kernels in less time; the last bits of their numbers may differ.
     """
 
     needs_autograd = True
@@ -70,7 +78,7 @@ class StackedModules:
         self.steps_before_recording = steps_before_recording
 
         self.template, self._masks = replace_dropout(modules[0])
-        self.template.to(device, dtype).train()
+        move_module(self.template, device, dtype).train()
         for module in self.template.modules():
             if isinstance(module, RowsToImages):
                 module.channels_last = self.n_members == 1  # `vmap` supports no memory format
@@ -86,8 +94,8 @@ class StackedModules:
         # Gradients of dense layers come with their axes exchanged under `vmap`: where weights lie so too, a copy of
         # the gradient is fast.
         transposed_names = list_dense_weights(modules[0]) if is_example_major else frozenset()
-        self.parameters = _view_like(trainable, self.flat_parameters, transposed_names)  # (members, ...) each
-        self.gradients = _view_like(trainable, self.flat_gradient, transposed_names)
+        self.parameters = view_like(trainable, self.flat_parameters, transposed_names)  # (members, ...) each
+        self.gradients = view_like(trainable, self.flat_gradient, transposed_names)
         for name, values in trainable.items():
             self.parameters[name].copy_(values)
         # These are the leaves of autograd's graph. They share the memory of `flat_parameters`.
@@ -103,7 +111,9 @@ class StackedModules:
 
         self._logits = torch.empty(0)  # (members, batch, classes) of the last forward pass, with its graph
         self._mask_buffers: dict[int, list[Tensor]] = {}  # by batch size; (members, batch, *units) each
-        self._recorded_steps: dict[tuple[object, ...], RecordedStep | int] = {}  # or how often the shapes have come
+        # By shape and strides of the examples: how often they have come, and the step, None if it cannot be recorded.
+        self._n_steps: Counter[tuple[object, ...]] = Counter()
+        self._recorded_steps: dict[tuple[object, ...], RecordedStep | None] = {}
         self._replayed_step: RecordedStep | None = None  # whose `forward` was the last
 
     @property
@@ -187,19 +197,16 @@ class StackedModules:
     def _find_recorded_step(self, examples: Tensor, mask_buffers: list[Tensor]) -> RecordedStep | None:
         """Return the recorded step for examples of this shape; None as long as there is none."""
         key = (examples.shape, examples.stride())
-        step = self._recorded_steps.get(key, 0)
-        if isinstance(step, RecordedStep):
-            return step
-        self._recorded_steps[key] = step + 1
-        if step < self.steps_before_recording:
+        if key in self._recorded_steps:
+            return self._recorded_steps[key]
+        self._n_steps[key] += 1
+        if self._n_steps[key] <= self.steps_before_recording:
             return None
-        try:
+        recorded_step = None
+        with suppress(CannotRecordError):
             recorded_step = RecordedStep(
                 self._compute_logits, list(self.leaves.values()), mask_buffers, examples, list(self.gradients.values())
             )
-        except CannotRecordError:
-            self._recorded_steps[key] = -sys.maxsize  # It is not tried again.
-            return None
         self._recorded_steps[key] = recorded_step
         return recorded_step
 
@@ -227,7 +234,7 @@ class StackedModules:
         if len(self.input_shape) > 1:
             examples = examples.reshape(len(examples), *self.input_shape)
         values = (parameters, constants, self._shared_constants)
-        with _avoid_fused_attention():
+        with avoid_fused_attention():
             logits: Tensor = functional_call(self.template, values, (examples,))
         return logits
 
@@ -237,33 +244,3 @@ class StackedModules:
             name: values.to(self.precision) if values.is_floating_point() else values
             for name, values in constants.items()
         }
-
-
-@contextmanager
-def _avoid_fused_attention() -> Iterator[None]:
-    """Compute attention by products and a softmax: ``vmap`` has no rule for the fused kernels."""
-    had_fast_path = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(had_fast_path)
-
-
-def _view_like(tensors: Mapping[str, Tensor], flat: Tensor, transposed_names: Collection[str]) -> dict[str, Tensor]:
-    """Return consecutive views of ``flat`` with the names and shapes of the tensors.
-
-    Those of ``transposed_names``, (members, outputs, inputs), lie there as (members, inputs, outputs).
-    """
-    views = {}
-    start = 0
-    for name, tensor in tensors.items():
-        values = flat[start : start + tensor.numel()]
-        if name in transposed_names:
-            members, outputs, inputs = tensor.shape
-            views[name] = values.view(members, inputs, outputs).transpose(1, 2)
-        else:
-            views[name] = values.view(tensor.shape)
-        start += tensor.numel()
-    return views

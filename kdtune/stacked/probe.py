@@ -1,8 +1,11 @@
-"""What a module of the user's is like: its size, and whether many can train as one stack. Found by trying."""
+"""What a module of the user's is like: its size, and whether many can train as one stack.
+
+It is found out by trying: random examples, on the CPU in float64.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from kdtune.settings.module_facts import ModuleFacts
-from kdtune.stacked.masked_dropout import record_dropout_calls, replace_dropout
+from kdtune.stacked.masked_dropout import list_dropout_layers, record_dropout_calls, replace_dropout
+from kdtune.stacked.module_copies import copy_module
 from kdtune.stacked.random_streams import RandomStreams
 from kdtune.stacked.stacking_trial import find_stacking_failure
 from kdtune.stacked.threads import run_on_threads
@@ -23,6 +27,7 @@ from kdtune.stacked.watched_forward import find_side_effect
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 PROBE_SEED = 0
 PROBE_BATCH = 4
+PROBE_BATCHES = (PROBE_BATCH, 7)  # What fits one number of examples alone shows with the other.
 
 
 def probe_module(
@@ -41,20 +46,23 @@ def probe_module(
         logits no gradient; or if it ends in a softmax.
     """
 
-    def build(seed: int) -> nn.Module:
-        return build_user_module(factory, args, input_shape, n_classes, seed, torch.float64)
+    def build(seed: int, checks_copy: bool = False) -> nn.Module:
+        return build_user_module(
+            factory, args, input_shape, n_classes, seed, torch.float64, is_trained=False, checks_copy=checks_copy
+        )
 
     def probe() -> ModuleFacts:
-        x = torch.randn(PROBE_BATCH, *input_shape, dtype=torch.float64)
-        module = build(PROBE_SEED)
-        n_params = sum(parameter.numel() for parameter in module.parameters())
-        has_fixed_weights = _have_same_weights(module, build(PROBE_SEED + 1))
-        check_no_probabilities(factory, module, x)
+        batches = [torch.randn(size, *input_shape, dtype=torch.float64) for size in PROBE_BATCHES]
+        modules = [build(PROBE_SEED, checks_copy=True), build(PROBE_SEED + 1)]
+        n_params = sum(parameter.numel() for parameter in modules[0].parameters())
+        has_fixed_weights = _have_same_weights(*modules)
+        module = copy_module(modules[0])
+        check_no_probabilities(factory, module, batches[0])
         with describe_user_errors(factory):
-            multiply_adds = _count_multiply_adds(module.eval(), x[:1])
-            activations = _count_activations(module.train(), x)
-        reason, has_dropout = _find_reason_alone(build, x)
-        has_convolutions = any(isinstance(part, CONVOLUTIONS) for part in module.modules())
+            multiply_adds = _count_multiply_adds(module.eval(), batches[0])
+            activations = _count_activations(module.train(), batches[0])
+        reason, has_dropout = _find_reason_alone(modules, batches)
+        has_convolutions = any(isinstance(part, CONVOLUTIONS) for part in modules[0].modules())
         has_masks = has_dropout and reason is None
         return ModuleFacts(n_params, multiply_adds, activations, reason, has_masks, has_convolutions, has_fixed_weights)
 
@@ -62,19 +70,27 @@ def probe_module(
         return run_on_threads(1, probe)
 
 
-def _find_reason_alone(build: Callable[[int], nn.Module], x: Tensor) -> tuple[str | None, bool]:
-    """Return why such a module trains alone, None if it does not, and whether it has layers of dropout."""
-    try:
-        module, queue = replace_dropout(build(PROBE_SEED))
-        dropout_calls = record_dropout_calls(module, queue, x)
-    except Exception as error:  # a module that cannot be copied, or needs its own dropout
-        return f"its layers cannot be copied ({type(error).__name__})", False
-    # The module that `record_dropout_calls` has called may have changed itself in that call.
-    module, _ = replace_dropout(build(PROBE_SEED))
-    reason = find_side_effect(module, x)
-    if reason is None:
-        reason = find_stacking_failure([build(seed) for seed in (PROBE_SEED, PROBE_SEED + 1)], x)
-    return reason, bool(dropout_calls)
+def _find_reason_alone(modules: Sequence[nn.Module], batches: Sequence[Tensor]) -> tuple[str | None, bool]:
+    """Return why such modules train alone, None if they do not, and whether they have layers of dropout."""
+    has_dropout = bool(list_dropout_layers(modules[0]))
+    if has_dropout:
+        try:
+            masked_module, queue = replace_dropout(modules[0])
+            evaluation_calls = record_dropout_calls(masked_module.eval(), queue, batches[0])
+            calls_by_batch = [record_dropout_calls(masked_module.train(), queue, x) for x in batches]
+        except ValueError as error:
+            return str(error), True
+        has_dropout = bool(calls_by_batch[0])
+        if any(calls != calls_by_batch[0] for calls in calls_by_batch):
+            return "the calls of its layers of dropout depend on the number of examples", has_dropout
+        if evaluation_calls:
+            return "its layers of dropout drop units in evaluation as well", has_dropout
+    module, _ = replace_dropout(modules[0])
+    for x in batches:
+        reason = find_side_effect(module, x)
+        if reason is not None:
+            return reason, has_dropout
+    return find_stacking_failure(modules, batches), has_dropout
 
 
 def _have_same_weights(module: nn.Module, other: nn.Module) -> bool:
@@ -98,10 +114,10 @@ def check_no_probabilities(factory: Callable[..., Any], module: nn.Module, x: Te
 
 
 def _count_multiply_adds(module: nn.Module, x: Tensor) -> int:
-    """Return the multiply-adds of a forward pass."""
+    """Return the multiply-adds of a forward pass, for each example."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(x)
-    return int(counter.get_total_flops()) // 2
+    return int(counter.get_total_flops()) // (2 * len(x))
 
 
 def _count_activations(module: nn.Module, x: Tensor) -> int:
@@ -147,7 +163,7 @@ def measure_trained_module(
     ValueError
         If the module cannot be built, its weights do not fit, or it gives no logits.
     """
-    module = build_trained_module(factory, args, input_shape, n_classes, weights)
+    module = build_trained_module(factory, args, input_shape, n_classes, weights, checks_copy=True)
     n_params = sum(parameter.numel() for parameter in module.parameters())
     # The generator is its own, so that the module's own random numbers stay those of a run without this check.
     check_no_probabilities(

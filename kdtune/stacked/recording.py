@@ -24,7 +24,7 @@ class Value:
     Attributes
     ----------
     tensor : What it was while it was recorded; and in each replay, what it is then.
-    is_fixed : Whether it lies at the same place in memory in every replay.
+    is_fixed : Whether it lies at the same place in memory in every replay; its values may change.
     """
 
     tensor: Tensor
@@ -58,7 +58,7 @@ class Operation:
         return not self.is_write and any(result.alias_info is not None for result in self.function._schema.returns)
 
     @property
-    def is_copy(self) -> bool:
+    def is_times_one(self) -> bool:
         """Whether it multiplies by the number 1: vmap's rule for the bias of a layer does."""
         if self.function is not aten.mul.Scalar or isinstance(self.args[1], bool) or self.args[1] != 1:
             return False
@@ -92,6 +92,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run an operation and record it."""
+        if func is aten.lift_fresh.default:  # It returns a tensor that Python has made, for the code to change.
+            func = aten.clone.default
         result = func(*args, **kwargs or {})
         recorded_args = _map_tensors(args, self.get_value)
         recorded_kwargs = _map_tensors(kwargs or {}, self.get_value)
@@ -104,7 +106,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 values.append(Value(torch.empty(0)))
             else:
                 raise CannotRecordError(f"{func} returns {type(tensor).__name__}")
-        self.operations.append(Operation(func, recorded_args, recorded_kwargs, values))
+        operation = Operation(func, recorded_args, recorded_kwargs, values)
+        if not operation.is_write and not set(values).isdisjoint(operation.inputs):
+            raise CannotRecordError(f"{func} returns its own input")
+        self.operations.append(operation)
         return result
 
     def add_input(self, tensor: Tensor) -> Value:
@@ -114,7 +119,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return value
 
     def get_value(self, tensor: Tensor) -> Value:
-        """Return the value that a tensor was recorded as: a constant, if no recorded operation made its memory."""
+        """Return the value that a tensor was recorded as: a constant, if no recorded operation made its memory.
+
+        Python code that computes a tensor from the values of others (``tolist``, ``numpy``) is not seen here: the probe
+        lets no module with such code be stacked.
+        """
         value = self._values.get(id(tensor))
         if value is None:
             if tensor.untyped_storage().data_ptr() in self._addresses and tensor.numel():

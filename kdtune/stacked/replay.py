@@ -2,8 +2,8 @@
 
 Each call of a layer under ``torch.func.vmap`` costs tens of microseconds before any arithmetic, as does each node of
 autograd's graph. A recorder notes the operations that both come down to; replayed, they cost a call each, and
-their views of memory that stays are made once. The kernels are the same, on tensors of the same shapes and strides,
-so that the numbers are the same to the bit.
+their views of memory that stays are made once. The kernels are the same; last bits may differ from autograd's, since
+memory is laid out otherwise.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class RecordedStep:
         if operation.is_view and operation.inputs and is_fixed:
             _store(operation, operation.compute(), is_fixed=True)
             return None
-        if operation.is_copy and not self._has_writes and is_fixed:
+        if operation.is_times_one and not self._has_writes and is_fixed:
             _store(operation, operation.inputs[0].tensor, is_fixed=True)
             return None
         is_pointwise = operation.function in POINTWISE_OUT_VARIANTS

@@ -29,7 +29,7 @@ class Arena:
             for value in operation.inputs:
                 self._last_use[self._get_root(value)] = i
             for value in operation.results:
-                if operation.inputs and (operation.is_view or operation.is_copy):
+                if operation.inputs and (operation.is_view or operation.is_times_one):
                     self._root[value] = self._get_root(operation.inputs[0])
                 self._last_use[self._get_root(value)] = i
         for value in outputs:

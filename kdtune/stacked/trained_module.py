@@ -20,12 +20,13 @@ def build_trained_module(
     input_shape: tuple[int, ...],
     n_classes: int,
     weights: Path | None,
+    checks_copy: bool = False,
 ) -> nn.Module:
     """Build a module of the user's, load its weights, and return it in evaluation mode.
 
     Parameters
     ----------
-    factory, args, input_shape, n_classes : As for ``build_user_module``.
+    factory, args, input_shape, n_classes, checks_copy : As for ``build_user_module``.
     weights : A ``.safetensors`` file, or a ``.pt`` file with a state dict; None if the factory loads them itself.
 
     Raises
@@ -35,7 +36,9 @@ def build_trained_module(
     InputError
         If its weights cannot be read or do not fit.
     """
-    module = build_user_module(factory, args, input_shape, n_classes, seed=None, is_trained=True)
+    module = build_user_module(
+        factory, args, input_shape, n_classes, seed=None, is_trained=True, checks_copy=checks_copy
+    )
     if weights is not None:
         try:
             module.load_state_dict(read_state(weights))

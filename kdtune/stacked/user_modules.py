@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,8 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from kdtune.inputs.user_code import describe_user_error
+from kdtune.stacked.module_copies import CopyError, check_copy, check_parameters, copy_module, move_module
 from kdtune.stacked.random_streams import RandomStreams
 
 GIVEN_NAMES = ("inputs", "n_classes")  # what kdtune passes to a factory whose signature names it
@@ -26,6 +27,7 @@ def build_user_module(
     seed: int | None,
     dtype: torch.dtype = torch.float32,
     is_trained: bool = False,
+    checks_copy: bool = False,
 ) -> nn.Module:
     """Build a module of the user's and check that it maps a batch to logits.
 
@@ -38,8 +40,9 @@ def build_user_module(
     n_classes : Number of logits.
     seed : Seed of the module's own initialization: of torch's, Python's and NumPy's global generators, whose
         states are restored. None leaves the generators as they are, and the module as they make it.
-    dtype : Type of its parameters.
+    dtype : Type of its parameters; complex ones get the complex type that belongs to it.
     is_trained : Whether it is used as it is: it then needs no parameter that can be trained.
+    checks_copy : Whether to check that a copy of the module, which is what the function returns, computes the same.
 
     Returns
     -------
@@ -49,7 +52,8 @@ def build_user_module(
     ------
     ValueError
         If the arguments do not fit the signature, if the user's code raises (the message says what, and the line
-        of the user's file), or if the result is no module, has no parameters to train, or gives no logits.
+        of the user's file), or if the result is no module, cannot be copied, has no parameters to train or one that
+        kdtune cannot train, or gives no logits.
     """
     arguments = select_arguments(factory, args, input_shape, n_classes)
     with RandomStreams(seed):
@@ -59,17 +63,31 @@ def build_user_module(
             raise ValueError(
                 f"{get_name(factory)} returns {_name_type(module)}; a PyTorch module (torch.nn.Module) is right"
             )
-        # A copy, since a factory may return one module again and again, and training would go on with its weights.
-        with describe_user_errors(factory):
-            module = copy.deepcopy(module)
-        # A lazy layer draws its initial weights in this call.
-        check_logits(factory, module.to("cpu", dtype), input_shape, n_classes, dtype)
-    if not is_trained and not any(parameter.requires_grad for parameter in module.parameters()):
+        try:
+            if not is_trained:
+                check_parameters(module)
+            # A copy, since a factory may return one module again and again, and training would go on with its weights.
+            try:
+                copied_module = copy_module(module)
+            except Exception as error:
+                problem = describe_user_error(error)
+                raise CopyError(f"cannot be copied, which kdtune does before it is used: {problem}") from error
+            if checks_copy:
+                with describe_user_errors(factory):
+                    check_copy(module, copied_module, input_shape, dtype, is_trained)
+        except CopyError as error:
+            raise ValueError(f"the module of {get_name(factory)} {error}") from None
+        move_module(copied_module, "cpu", dtype)
+        # A lazy layer draws its initial weights in this call. Other modules may count their calls, and have had none.
+        has_lazy_layer = any(map(is_lazy, copied_module.parameters()))
+        checked_module = copied_module if has_lazy_layer else copy_module(copied_module, shares_parameters=True)
+        check_logits(factory, checked_module, input_shape, n_classes, dtype)
+    if not is_trained and not any(parameter.requires_grad for parameter in copied_module.parameters()):
         raise ValueError(
             f"{get_name(factory)} returns a module without a parameter that can be trained; "
             "at least one with requires_grad is right"
         )
-    return module.train()
+    return copied_module.train()
 
 
 def check_logits(
@@ -111,6 +129,8 @@ def describe_user_errors(factory: Callable[..., Any]) -> Iterator[None]:
     """
     try:
         yield
+    except CopyError:  # It is none of the user's code.
+        raise
     except (Exception, SystemExit) as error:
         raise ValueError(f"{get_name(factory)} raised {describe_user_error(error)}") from error
 

@@ -1,9 +1,9 @@
-"""What a module does in its forward pass beside computing: draws of random numbers, changes of itself."""
+"""What a module does in its forward pass beside computing: draws of random numbers, changes, reads of values."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.overrides import TorchFunctionMode
 
-# What PyTorch keeps in a module beside the user's own attributes.
-_TORCH_ATTRIBUTES = frozenset(nn.Module().__dict__)
+from kdtune.stacked.plain_state import describe_code_state, describe_state, find_difference
+from kdtune.stacked.watched_values import ReadWatcher
 
 
 def find_side_effect(module: nn.Module, x: Tensor) -> str | None:
     """Return what the module does in a forward pass that a stack cannot do, as part of a sentence; None if nothing.
 
-    It is called in training and in evaluation mode.
+    It is called in training mode with gradients, and in evaluation mode without. A branch that depends on values is
+    for a trial of stacked modules to find.
 
     Parameters
     ----------
@@ -28,23 +29,29 @@ def find_side_effect(module: nn.Module, x: Tensor) -> str | None:
     """
     for is_training in (True, False):
         module.train(is_training)
-        buffers = {name: (values, values.detach().clone()) for name, values in module.named_buffers()}
-        attributes = _copy_attributes(module)
-        states = _get_random_states()
-        with _DrawWatcher() as watcher, torch.no_grad():
-            module(x)
-        if watcher.first_draw is not None:
-            return f"{watcher.first_draw} in forward draws its own random numbers"
-        for name, before, after in zip(("Python", "NumPy"), states, _get_random_states(), strict=True):
+        parameters, buffers = _copy_values(module.named_parameters()), _copy_values(module.named_buffers())
+        state, code_state = describe_state(module), describe_code_state(module)
+        random_states = _get_random_states()
+        draws, reads = _DrawWatcher(), ReadWatcher([x, *module.parameters()])
+        with draws, reads.functions, reads, torch.set_grad_enabled(is_training):
+            module(x.clone())
+        if draws.first_draw is not None:
+            return f"{draws.first_draw} in forward draws its own random numbers"
+        for name, before, after in zip(("Python", "NumPy"), random_states, _get_random_states(), strict=True):
             if before != after:
                 return f"forward draws random numbers from {name}"
-        changed_buffer = _find_changed_buffer(module, buffers)
+        changed_buffer = _find_changed_tensor(buffers, dict(module.named_buffers()))
         if changed_buffer is not None:
-            return changed_buffer
-        changed_attributes = _copy_attributes(module)
-        for name in attributes.keys() | changed_attributes.keys():
-            if name not in attributes or attributes[name] != changed_attributes.get(name):
-                return f"forward changes {name}"
+            return _describe_changed_buffer(module, changed_buffer)
+        changed_parameter = _find_changed_tensor(parameters, dict(module.named_parameters()))
+        if changed_parameter is not None:
+            return f"forward changes the parameter {changed_parameter}"
+        changed_name = find_difference(state, describe_state(module))
+        changed_name = changed_name or find_difference(code_state, describe_code_state(module))
+        if changed_name is not None:
+            return f"forward changes {changed_name}"
+        if reads.first_read is not None:
+            return reads.first_read
     return None
 
 
@@ -70,45 +77,27 @@ class _DrawWatcher(TorchFunctionMode):
         return result
 
 
-def _find_changed_buffer(module: nn.Module, buffers: dict[str, tuple[Tensor, Tensor]]) -> str | None:
-    """Return which buffer has changed, as part of a sentence.
+def _copy_values(named_tensors: Iterable[tuple[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return each tensor with a copy of its values, by name."""
+    return {name: (tensor, tensor.detach().clone()) for name, tensor in named_tensors}
 
-    ``buffers`` are each buffer before the forward pass, and a copy of it.
-    """
-    present_buffers = dict(module.named_buffers())
-    for name, (tensor, values) in buffers.items():
-        present = present_buffers.get(name)
-        if present is tensor and torch.equal(present, values):
-            continue
-        owner_path, _, buffer_name = name.rpartition(".")
-        owner = module.get_submodule(owner_path)
-        if isinstance(owner, _NormBase):
-            return f"{type(owner).__name__} keeps running statistics"
-        return f"{type(owner).__name__} changes its buffer {buffer_name} in forward"
+
+def _find_changed_tensor(tensors: dict[str, tuple[Tensor, Tensor]], present_tensors: dict[str, Tensor]) -> str | None:
+    """Return the name of a tensor that is another, or has other values, than ``_copy_values`` found; None if none."""
+    for name, (tensor, values) in tensors.items():
+        present = present_tensors.get(name)
+        if present is not tensor or not torch.equal(present, values):
+            return name
     return None
 
 
-def _copy_attributes(module: nn.Module) -> dict[str, Any]:
-    """Return what tells whether the attributes of the module and its parts have changed, by their names."""
-    marks = {}
-    for path, part in module.named_modules():
-        for name, value in vars(part).items():
-            if name not in _TORCH_ATTRIBUTES and name != "queue":
-                marks[".".join(["self", *filter(None, [path]), name])] = _mark(value)
-    return marks
-
-
-def _mark(value: Any) -> Any:
-    """Return what tells whether a value has changed: a plain value itself, of others the identity."""
-    if isinstance(value, bool | int | float | complex | str | bytes | None):
-        return type(value).__name__, repr(value)
-    if isinstance(value, list | tuple):
-        return type(value).__name__, [_mark(item) for item in value]
-    if isinstance(value, dict):
-        return "dict", {key: _mark(item) for key, item in value.items()}
-    if isinstance(value, Tensor):
-        return id(value), value._version
-    return id(value)
+def _describe_changed_buffer(module: nn.Module, name: str) -> str:
+    """Return which buffer has changed, as part of a sentence."""
+    owner_path, _, buffer_name = name.rpartition(".")
+    owner = module.get_submodule(owner_path)
+    if isinstance(owner, _NormBase):
+        return f"{type(owner).__name__} keeps running statistics"
+    return f"{type(owner).__name__} changes its buffer {buffer_name} in forward"
 
 
 def _get_random_states() -> tuple[Any, Any]:
