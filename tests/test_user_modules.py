@@ -415,6 +415,9 @@ def no_module(inputs, n_classes):
 def seven(inputs):
     return nn.Linear(inputs[0], 7)
 
+def thousand(num_classes=1000):
+    return nn.Linear(5, num_classes)
+
 class Whole(nn.Linear):
     def __init__(self, inputs, n_classes):
         super().__init__(inputs[0], n_classes)
@@ -446,6 +449,7 @@ def takes_any(n_classes, **kwargs):
         ("Wrong", {}, "Wrong raised MODULE:19: RuntimeError: .*mat1 and mat2 .*"),
         ("no_module", {}, "no_module returns a list; a PyTorch module (torch.nn.Module) is right"),
         ("seven", {}, "the module of seven returns logits of shape (2, 7); with 10 classes (2, 10) is right.*"),
+        ("thousand", {}, ".*give the number in args, as in args: {num_classes: ...}"),
         ("Whole", {}, "the module of Whole returns logits of type int64; floating-point numbers are right"),
         ("Pair", {}, "the module of Pair returns a tuple; a tensor of logits of shape (2, 10) is right.*"),
         ("frozen", {}, "frozen returns a module without a parameter that can be trained; .*"),

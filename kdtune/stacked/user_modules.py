@@ -16,6 +16,7 @@ from kdtune.stacked.module_copies import CopyError, check_copy, check_parameters
 from kdtune.stacked.random_streams import RandomStreams
 
 GIVEN_NAMES = ("inputs", "n_classes")  # what kdtune passes to a factory whose signature names it
+OUTPUT_NAMES = ("n_out", "out_features", "outputs", "n_outputs", "num_outputs", "output_dim")  # of others' factories
 CHECKED_BATCH = 2  # examples of the batch that a new module is tried on
 
 
@@ -113,12 +114,26 @@ def check_logits(
         raise ValueError(
             f"the module of {get_name(factory)} returns logits of shape {tuple(logits.shape)}; "
             f"with {n_classes} classes {expected_shape} is right for a batch of {CHECKED_BATCH}"
+            f"{_advise_on_classes(factory)}"
         )
     if not logits.is_floating_point():
         raise ValueError(
             f"the module of {get_name(factory)} returns logits of type {_name_dtype(logits.dtype)}; "
             "floating-point numbers are right"
         )
+
+
+def _advise_on_classes(factory: Callable[..., Any]) -> str:
+    """Return how to give the number of classes to a factory that has no parameter ``n_classes``."""
+    try:
+        names = list(inspect.signature(factory).parameters)
+    except (TypeError, ValueError):  # of some functions that are written in C
+        return ""
+    if "n_classes" in names:
+        return ""
+    own_name = next((name for name in names if "class" in name.lower() or name.lower() in OUTPUT_NAMES), None)
+    remedy = f"as in args: {{{own_name}: ...}}" if own_name else "or name a parameter n_classes, which kdtune fills"
+    return f"; {get_name(factory)} takes no n_classes: give the number in args, {remedy}"
 
 
 @contextmanager
