@@ -38,7 +38,7 @@ def plot_softmax(temperatures: Sequence[float] = (1, 10, 20, 50)) -> Figure:
         axes = figure.subplots()
         for (T,), (color, marker) in styles.items():
             axes.plot(softmax(logits / T), color=color, marker=marker, markersize=4, label=f"T = {T:g}")
-        axes.set(xlabel="class", ylabel="probability", title="Illustration with made-up logits: their softmax at several T")
+        axes.set(xlabel="class", ylabel="probability", title="Illustration: the softmax of made-up logits")
         axes.set_xticks(range(10))
         axes.legend()
     return figure
