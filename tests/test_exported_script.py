@@ -202,7 +202,7 @@ def test_refused_tables(german: Any, tmp_path: Path) -> None:
     for column, value in {"age": "9,35", "has_car": "yes", " income ": "1,234.5"}.items():
         wrong = frame.copy()
         wrong.loc[2, column] = value
-        text = f"column '{column.strip()}': row 2 (counted from 0) has '{value}', which is no number"
+        text = f"column '{column.strip()}': row 2 (counted from 0) has '{value}', which is no finite number"
         problems[text] = wrong.to_csv(sep=";", index=False)
     longer_rows = "\n".join(f"5;{row}" for row in rows.splitlines())
     problems["its first line names 6 columns, and other lines have more values"] = f"{head}\n{longer_rows}"

@@ -37,9 +37,9 @@ FOREST = {
 }
 
 
-def probe(shape: Any, input_shape: tuple[int, ...], n_classes: int) -> Any:
+def probe(shape: Any, input_shape: tuple[int, ...], n_classes: int, examples: Any) -> Any:
     weights = None if shape.weights_path is None else Path(shape.weights_path)
-    return measure_trained_module(shape.load_factory(), shape.args, input_shape, n_classes, weights)
+    return measure_trained_module(shape.load_factory(), shape.args, input_shape, n_classes, weights, examples)
 
 
 def load(folder: Path, **blocks: Any) -> Any:

@@ -196,6 +196,7 @@ def test_all_columns_that_cannot_be_used_are_named_at_once() -> None:
         (["3,14", "-2,5", "0,75", "3,14"], [3.14, -2.5, 0.75, 3.14]),
         (["1.234,5", "17,25", "2.000,0", None], [1234.5, 17.25, 2000.0, 17.25]),
         (["1'200.5", "17", "2.5", "17"], [1200.5, 17, 2.5, 17]),
+        (["1.132", "1.536", "2", "1.132"], [1.132, 1.536, 2, 1.132]),
     ],
 )
 def test_numbers_with_decimal_commas_are_read_and_said(texts: list[Any], numbers: list[float]) -> None:
@@ -204,6 +205,15 @@ def test_numbers_with_decimal_commas_are_read_and_said(texts: list[Any], numbers
     is_known = [text is not None for text in texts]
     assert frame["price"][is_known].tolist() == np.array(numbers)[is_known].tolist()
     assert notes[0] == f"The texts of the column 'price' are read as numbers: {texts[0]!r} as {numbers[0]:g}."
+
+
+def test_words_for_missing_values_among_numbers_are_said() -> None:
+    notes: list[str] = []
+    read(parse().assign(price=["3,14", "-", "0,75", "2,5"]), impute="median", notes=notes)
+    assert notes[0] == "The texts of the column 'price' are read as numbers: '3,14' as 3.14, '-' as a missing value."
+    many = [f"{number},5" for number in range(59)]
+    with pytest.raises(InputError, match=r"column 'a' holds numbers, but text in row 59 .*: '\?'"):
+        read(ROOMS.assign(a=[*many, "?"], outcome=ROOMS["outcome"] % 2))
 
 
 def test_numbers_in_quotes_stay_codes() -> None:

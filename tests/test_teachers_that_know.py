@@ -54,8 +54,8 @@ def load(tmp_path: Path, parts: tuple[str, ...], **blocks: Any) -> SweepSpec:
     return load_spec(tmp_path / "mine.yaml", probe=probe)
 
 
-def probe(shape: Any, input_shape: tuple[int, ...], n_classes: int) -> Any:
-    return measure_trained_module(shape.load_factory(), shape.args, input_shape, n_classes, None)
+def probe(shape: Any, input_shape: tuple[int, ...], n_classes: int, examples: Any) -> Any:
+    return measure_trained_module(shape.load_factory(), shape.args, input_shape, n_classes, None, examples)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,9 @@ def compare_pairs(cells: Sequence[Cell], cell_columns: Sequence[str], measure: s
     -------
     One row per group with several weights: the columns that name it, and the fields of ``BestPair``.
     """
-    if HARD_WEIGHT not in cell_columns or not all(cell.is_paired for cell in cells):
-        return pd.DataFrame()
+    weights = [cell.settings[HARD_WEIGHT] for cell in cells if HARD_WEIGHT in cell.settings]
+    if len(weights) < len(cells) or not all(map(_is_weight, weights)) or not all(cell.is_paired for cell in cells):
+        return pd.DataFrame()  # In a table from elsewhere the weight may be a word, or unknown.
     names = [name for name in cell_columns if name != HARD_WEIGHT]
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
@@ -68,12 +70,16 @@ def compare_pairs(cells: Sequence[Cell], cell_columns: Sequence[str], measure: s
     return pd.DataFrame(rows)
 
 
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+
+
 def _find_best_pair(cells: Sequence[Cell], measure: str, test_measure: str) -> BestPair | None:
-    """Return the best pair of a group of cells; None if no replicate has all pairs."""
+    """Return the best pair of a group of cells; None if too few replicates have all pairs."""
     cells = sorted(cells, key=lambda cell: float(cell.settings[HARD_WEIGHT]))
     replicates = [name for name in cells[0].replicates if all(name in cell.replicates for cell in cells)]
-    if not replicates:
-        return None
+    if len(replicates) < min(2, *(len(cell.replicates) for cell in cells)):
+        return None  # A single replicate of many would tell nothing apart.
 
     def join(name: str) -> Any:
         """Join a measure of all cells: (replicates, pairs)."""

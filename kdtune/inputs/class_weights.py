@@ -30,7 +30,8 @@ def number_class_weights(params: Mapping[str, Any], classes: Sequence[ClassName]
     for name, weights in params.items():
         if name.rpartition("__")[2] != "class_weight" or not isinstance(weights, Mapping):
             continue
-        keys = list(map(str, weights))  # Keys that came through a sweep file are text, whatever the user wrote.
+        # Keys that came through a sweep file are text, whatever the user wrote.
+        keys = [str(int(key)) if isinstance(key, float) and key.is_integer() else str(key) for key in weights]
         unknown = [key for key in keys if key not in number_by_label]
         if not unknown:
             numbered[name] = dict(zip(map(number_by_label.__getitem__, keys), weights.values(), strict=True))

@@ -75,9 +75,14 @@ def describe_version(name: str, search_folders: Sequence[Path]) -> CodeVersion:
         return CodeVersion(_describe_package(module_name.partition(".")[0]), is_local=False, files=())
     digest = hashlib.blake2b(digest_size=4)
     for name_of_file, path in sorted(zip(place.module_names, place.files, strict=True)):
-        source = path.read_bytes().replace(b"\r\n", b"\n")
+        source = _read_source(path)
         digest.update(f"{name_of_file} {len(source)}\n".encode() + source)
     return CodeVersion(digest.hexdigest(), is_local=True, files=place.files)
+
+
+def _read_source(path: Path) -> bytes:
+    """Return the source of a module, whatever its line endings."""
+    return path.read_bytes().replace(b"\r\n", b"\n")
 
 
 def hash_files(name: str, search_folders: Sequence[Path]) -> dict[str, str]:
@@ -89,7 +94,7 @@ def hash_files(name: str, search_folders: Sequence[Path]) -> dict[str, str]:
     """
     place = find_module_place(name.partition(":")[0], search_folders)
     return {
-        name_file(module_name, path): hashlib.blake2b(path.read_bytes(), digest_size=4).hexdigest()
+        name_file(module_name, path): hashlib.blake2b(_read_source(path), digest_size=4).hexdigest()
         for module_name, path in zip(place.module_names, place.files, strict=True)
     }
 

@@ -144,6 +144,22 @@ def call_factory(factory: Callable[..., Any], args: Mapping[str, Any]) -> Any:
         raise InputError(f"{name} failed: {describe_user_error(error)}") from None
 
 
+def check_estimator_parameters(estimator: Any) -> None:
+    """Check the values of an estimator's parameters as scikit-learn does it in ``fit``, where the estimator is its own.
+
+    Raises
+    ------
+    ValueError
+        If one is wrong.
+    """
+    from sklearn.base import BaseEstimator
+
+    # Estimators of other libraries may give the method another meaning.
+    own_check = getattr(BaseEstimator, "_validate_params", None)
+    if own_check is not None and getattr(type(estimator), "_validate_params", None) is own_check:
+        estimator._validate_params()
+
+
 def _check_arguments(factory: Callable[..., Any], name: str, args: Mapping[str, Any]) -> None:
     """Raise InputError if a factory takes other arguments; those of code in C are not known before the call."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from kdtune.inputs.table_rows import TableRows, write_drop
-from kdtune.number_styles import PLAIN, NumberStyle, list_readings, unify_characters
+from kdtune.number_styles import PLAIN, NumberStyle, is_null_among_numbers, list_readings, unify_characters
 
+# Digits with any of the marks that people put between them, decimal commas and thousands among them.
+_NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.,' ]*([eE][+-]?\d+)?")
 _MOSTLY = 0.9  # of the different values of a column
 _MANY_NUMBERS = 20  # So many different numbers are no names of categories.
 
@@ -30,8 +33,13 @@ def read_written_numbers(rows: TableRows, notes: list[str]) -> tuple[TableRows, 
             continue
         codes, distinct_values = pd.factorize(values)
         texts = [str(value).strip() for value in distinct_values]
-        readings = list_readings([unify_characters(text) for text in texts])
-        readings.pop(PLAIN, None)  # Numbers in quotes may be codes, as those of streets and shops are.
+        is_null = np.array([is_null_among_numbers(text) or not text for text in texts])
+        words = [unify_characters(text) for text, is_blank in zip(texts, is_null, strict=True) if not is_blank]
+        readings = list_readings(words) if words else {}
+        if PLAIN in readings:
+            # As in a .csv file, points stand before decimals. Whole numbers in quotes may be codes, as of streets.
+            has_decimals = any("." in word for word in words)
+            readings = {PLAIN: readings[PLAIN]} if has_decimals else {}
         if len(readings) > 1:
             raise rows.make_row_error(
                 int(np.argmax(codes == 0)),
@@ -40,8 +48,13 @@ def read_written_numbers(rows: TableRows, notes: list[str]) -> tuple[TableRows, 
             )
         if readings:
             ((styles[name], numbers),) = readings.items()
-            columns[name] = np.append(numbers.astype(np.float64), np.nan)[codes]
-            notes.append(f"The texts of the column {name!r} are read as numbers: {texts[0]!r} as {numbers[0]:g}.")
+            all_numbers = np.full(len(texts) + 1, np.nan)  # The last is for rows without a text.
+            all_numbers[:-1][~is_null] = numbers
+            columns[name] = all_numbers[codes]
+            nulls = "".join(f", {text!r} as a missing value" for text in np.array(texts)[is_null].tolist())
+            notes.append(
+                f"The texts of the column {name!r} are read as numbers: {words[0]!r} as {numbers[0]:g}{nulls}."
+            )
             continue
         code = find_text_among_numbers(texts)
         if code is not None and len(texts) > _MANY_NUMBERS:
@@ -55,7 +68,7 @@ def read_written_numbers(rows: TableRows, notes: list[str]) -> tuple[TableRows, 
 
 def find_text_among_numbers(texts: Sequence[str]) -> int | None:
     """Return the position of the first text that is no number, if nearly all the others are; None otherwise."""
-    is_number = np.array([is_number_text(text) for text in texts])
+    is_number = np.array([_NUMBER.fullmatch(text.strip()) is not None for text in texts])
     return int(np.argmin(is_number)) if not is_number.all() and is_number.mean() >= _MOSTLY else None
 
 

@@ -10,8 +10,9 @@ from kdtune.inputs.errors import InputError
 from kdtune.inputs.storage import find_in_memory
 
 Result = TypeVar("Result")
-# From the settings of a module, the shape of one example and the number of classes to what is known of the module.
-Probe = Callable[[Any, tuple[int, ...], int], Any]
+# From the settings of a module, the shape of one example, the number of classes and a few examples of the data (None
+# for random ones) to what is known of the module.
+Probe = Callable[[Any, tuple[int, ...], int, Any], Any]
 
 
 class InputReader:
@@ -23,7 +24,7 @@ class InputReader:
     ----------
     file_folder : the folder of the sweep file, which the paths in it start from.
     inputs_folder : the folder ``inputs`` of the results, for inputs that lie in no file of the user's.
-    probe : tries a module of the user's on random examples; it needs torch, which this package does not import.
+    probe : tries a module of the user's on a few examples; it needs torch, which this package does not import.
 
     Attributes
     ----------

@@ -102,6 +102,7 @@ def _list_teacher_changes(before: dict[str, Any], now: dict[str, Any]) -> Iterat
 
 def _list_code_changes(before: dict[str, Any], now: dict[str, Any], trained_ids: set[str]) -> Iterator[str]:
     """Yield a sentence on code whose networks are trained again, and one on code whose version the user has fixed."""
+    missing_ids = {id for entry in now["code"].values() for id in entry["ids"]} - trained_ids
     renewed_ids: set[str] = set()
     renewed_sources: dict[str, None] = {}
     remedies: list[str] = []
@@ -113,11 +114,13 @@ def _list_code_changes(before: dict[str, Any], now: dict[str, Any], trained_ids:
         version = earlier["versions"][0]
         sources = _list_changed_files(earlier, entry)
         if not set(earlier["versions"]) & set(entry["versions"]):
+            if missing_ids.isdisjoint(entry["ids"]):
+                continue  # The code is as it was in a run before the last one.
             renewed_ids |= trained_ids & set(earlier["ids"])
             # The version of a package has blanks and is no hash.
             renewed_sources |= dict.fromkeys([version] if " " in version else sources or [factory.partition(":")[0]])
             remedies.append(f"`version: {version}` in the {block} block")
-        elif sources:
+        elif sources and earlier["files"]:  # Earlier versions of kdtune kept no hashes of files.
             yield (
                 f"{join_names(sources)} {_have(sources)} changed, and `version: {version}` in the {block} block keeps "
                 f"what was trained with the earlier code; what is trained from now on uses the code as it is."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,15 +39,17 @@ def load_request_spec(request: Request, allow_download: bool = True) -> SweepSpe
     )
 
 
-def _probe_module(shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int) -> ModuleFacts:
-    """Try a module of the user's on random examples; ValueError says why it cannot be used."""
+def _probe_module(
+    shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, examples: npt.NDArray[Any] | None
+) -> ModuleFacts:
+    """Try a module of the user's on a few examples; ValueError says why it cannot be used."""
     from kdtune.stacked.probe import measure_trained_module, probe_module  # torch: seconds to import
 
     factory = shape.load_factory()
     if isinstance(shape, TeacherModule) and shape.trained:
         weights = None if shape.weights_path is None else Path(shape.weights_path)
-        return measure_trained_module(factory, shape.args, input_shape, n_classes, weights)
-    return probe_module(factory, shape.args, input_shape, n_classes)
+        return measure_trained_module(factory, shape.args, input_shape, n_classes, weights, examples)
+    return probe_module(factory, shape.args, input_shape, n_classes, examples)
 
 
 def list_sweep_networks(spec: SweepSpec, request: Request) -> list[Network]:

@@ -13,7 +13,7 @@ from kdtune.columns import COLUMN_TYPES, OTHER_SETTINGS, TRAINING_COLUMNS, WIDTH
 from kdtune.files.file_hashes import compute_checksum
 from kdtune.inputs.code_versions import describe_version
 from kdtune.inputs.errors import InputError
-from kdtune.inputs.factories import call_factory, load_factory
+from kdtune.inputs.factories import call_factory, check_estimator_parameters, load_factory
 from kdtune.inputs.reader import InputReader
 from kdtune.settings.base import EXCLUDE_FROM_HASH, Settings, WholeNumber, make_rule_error
 from kdtune.settings.given import get_reader
@@ -165,9 +165,8 @@ class SklearnTeacher(FactoryShape):
                 "factory",
             )
         try:
-            # scikit-learn's estimators check the values of their parameters in ``fit``; this is the same check.
-            getattr(estimator, "_validate_params", lambda: None)()
-        except (TypeError, ValueError) as error:
+            check_estimator_parameters(estimator)
+        except ValueError as error:
             raise InputError(" ".join(str(error).split()), "args") from None
 
 

@@ -10,11 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kdtune.errors import Mistake
+from kdtune.inputs.arrays import Array, hash_array
 from kdtune.inputs.reader import InputReader
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
 from kdtune.settings import Dataset, Distill, ModuleFacts, ModuleShape, TeacherModule
 from kdtune.settings.given_images import ImageFolder
 from kdtune.settings.module_facts import PROBE_VERSION
+from kdtune.spec.probe_examples import choose_examples
 from kdtune.spec.yaml_tree import YamlNode
 
 
@@ -39,9 +41,10 @@ def find_module_mistakes(
             yield Mistake(node.descendant(("inputs",)).location, f"{block_name}.inputs", message)
             return
         input_shape = shape.get_own_input_shape(input_shape)
-    path = _get_facts_path(shape, input_shape, n_classes, reader)
+    examples = choose_examples(dataset) if input_shape == dataset.input_shape else None
+    path = _get_facts_path(shape, input_shape, n_classes, examples, reader)
     try:
-        facts = reader.read_once(path, lambda: _read_or_probe(path, shape, input_shape, n_classes, reader))
+        facts = reader.read_once(path, lambda: _read_or_probe(path, shape, input_shape, n_classes, examples, reader))
     except ValueError as error:
         # What does not fit is the factory, or the file of weights.
         setting = getattr(error, "setting", "") or "factory"
@@ -71,17 +74,25 @@ def find_distill_mistakes(distill: Distill, shape: ModuleShape, node: YamlNode) 
             yield Mistake(node.descendant((name,)).location, f"distill.{name}", message)
 
 
-def _get_facts_path(shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, reader: InputReader) -> str:
+def _get_facts_path(
+    shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, examples: Array | None, reader: InputReader
+) -> str:
     """Return the path at which the facts of a module are kept: another torch may stack other modules."""
     code = [shape.factory, shape.args, shape.version, shape.list_file_hashes(), shape.is_trained_by_steps]
     known_fields = [field.name for field in dataclasses.fields(ModuleFacts)]
-    key = [*code, input_shape, n_classes, version("torch"), known_fields, PROBE_VERSION]
+    content = None if examples is None else hash_array(examples)
+    key = [*code, input_shape, n_classes, content, version("torch"), known_fields, PROBE_VERSION]
     digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=10).hexdigest()
     return str(reader.inputs_folder / f"module-{digest}.json")
 
 
 def _read_or_probe(
-    path: str, shape: ModuleShape, input_shape: tuple[int, ...], n_classes: int, reader: InputReader
+    path: str,
+    shape: ModuleShape,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    examples: Array | None,
+    reader: InputReader,
 ) -> ModuleFacts:
     """Return what is known of a module; InputError or ValueError if it cannot be built or gives no logits."""
     kept_text = find_in_memory(path)
@@ -90,6 +101,6 @@ def _read_or_probe(
     if kept_text is not None:
         return ModuleFacts(**json.loads(kept_text))
     assert reader.probe is not None, "modules of the user's need a reader that can probe them"
-    facts: ModuleFacts = reader.probe(shape, input_shape, n_classes)
+    facts: ModuleFacts = reader.probe(shape, input_shape, n_classes, examples)
     keep_in_memory(path, json.dumps(dataclasses.asdict(facts)))
     return facts

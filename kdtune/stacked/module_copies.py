@@ -76,9 +76,7 @@ def check_parameters(module: nn.Module) -> None:
             )
 
 
-def check_copy(
-    module: nn.Module, untouched_copy: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype, is_trained: bool
-) -> None:
+def check_copy(module: nn.Module, untouched_copy: nn.Module, x: Tensor, is_trained: bool) -> None:
     """Check that a copy computes what the module computes, and uses no tensor of the module.
 
     Functions are not copied: what a lambda or a hook knows of the module stays the module itself. So the module's
@@ -88,8 +86,7 @@ def check_copy(
     ----------
     module : The module that the user's code has built.
     untouched_copy : A copy of it, which stays what it is: copies of it are tried.
-    input_shape : Shape of one example.
-    dtype : Type in which they compute.
+    x : A batch of examples, of the type in which they compute.
     is_trained : Whether the module is used as it is: in evaluation, without gradients.
 
     Raises
@@ -100,14 +97,13 @@ def check_copy(
         What the user's code raises in the module itself.
     """
     modes = (False,) if is_trained else (True, False)
-    x = torch.randn(CHECKED_BATCH, *input_shape, generator=torch.Generator().manual_seed(CHECK_SEED), dtype=dtype)
     with _restore_afterwards(module, untouched_copy):
         for values in _list_tensors(module):  # They stay the tensors that functions may keep.
             with torch.no_grad():
-                values.data = _convert(values, "cpu", dtype)
+                values.data = _convert(values, "cpu", x.dtype)
         expected = [_compute(module.train(mode), x) for mode in modes]
         try:
-            copied_module = move_module(copy_module(untouched_copy), "cpu", dtype)
+            copied_module = move_module(copy_module(untouched_copy), "cpu", x.dtype)
             results = []
             for mode in modes:
                 _spoil(module.train(not mode))
@@ -118,7 +114,7 @@ def check_copy(
     # Results that differ from copy to copy come from draws or counters that belong to no module.
     if is_equal:
         return
-    first_copy, second_copy = (move_module(copy_module(untouched_copy), "cpu", dtype) for _ in range(2))
+    first_copy, second_copy = (move_module(copy_module(untouched_copy), "cpu", x.dtype) for _ in range(2))
     if _are_repeatable(first_copy, second_copy, x, modes):
         raise CopyError(
             "computes something else when kdtune copies it: a lambda, a hook or another function in it keeps the "

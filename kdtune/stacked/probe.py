@@ -1,6 +1,6 @@
 """What a module of the user's is like: its size, and whether many can train as one stack.
 
-It is found out by trying: random examples, on the CPU in float64.
+It is found out by trying: a few examples, on the CPU in float64.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
@@ -26,18 +28,23 @@ from kdtune.stacked.watched_forward import find_side_effect
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 PROBE_SEED = 0
-PROBE_BATCH = 4
-PROBE_BATCHES = (PROBE_BATCH, 7)  # What fits one number of examples alone shows with the other.
+PROBE_BATCHES = (4, 7)  # What fits one number of examples alone shows with the other.
 
 
 def probe_module(
-    factory: Callable[..., Any], args: Mapping[str, Any], input_shape: tuple[int, ...], n_classes: int
+    factory: Callable[..., Any],
+    args: Mapping[str, Any],
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    examples: npt.NDArray[Any] | None = None,
 ) -> ModuleFacts:
-    """Build a module of the user's and try it on random inputs, on the CPU in float64.
+    """Build a module of the user's and try it on a few examples, on the CPU in float64.
 
     Parameters
     ----------
     factory, args, input_shape, n_classes : As for ``build_user_module``.
+    examples : Examples of the data, (examples, *input_shape), which a module with an embedding of ids needs; None
+        stands for random ones.
 
     Raises
     ------
@@ -46,14 +53,15 @@ def probe_module(
         logits no gradient; or if it ends in a softmax.
     """
 
-    def build(seed: int, checks_copy: bool = False) -> nn.Module:
+    def build(seed: int, copy_examples: Tensor | None = None) -> nn.Module:
         return build_user_module(
-            factory, args, input_shape, n_classes, seed, torch.float64, is_trained=False, checks_copy=checks_copy
+            factory, args, input_shape, n_classes, seed, torch.float64, is_trained=False, copy_examples=copy_examples
         )
 
     def probe() -> ModuleFacts:
-        batches = [torch.randn(size, *input_shape, dtype=torch.float64) for size in PROBE_BATCHES]
-        modules = [build(PROBE_SEED, checks_copy=True), build(PROBE_SEED + 1)]
+        pairs = _make_pairs(input_shape, examples)
+        batches = [x for x, _ in pairs]
+        modules = [build(PROBE_SEED, batches[0]), build(PROBE_SEED + 1)]
         n_params = sum(parameter.numel() for parameter in modules[0].parameters())
         has_fixed_weights = _have_same_weights(*modules)
         module = copy_module(modules[0])
@@ -61,7 +69,7 @@ def probe_module(
         with describe_user_errors(factory):
             multiply_adds = _count_multiply_adds(module.eval(), batches[0])
             activations = _count_activations(module.train(), batches[0])
-        reason, has_dropout = _find_reason_alone(modules, batches)
+        reason, has_dropout = _find_reason_alone(modules, pairs)
         has_convolutions = any(isinstance(part, CONVOLUTIONS) for part in modules[0].modules())
         has_masks = has_dropout and reason is None
         return ModuleFacts(n_params, multiply_adds, activations, reason, has_masks, has_convolutions, has_fixed_weights)
@@ -70,8 +78,28 @@ def probe_module(
         return run_on_threads(1, probe)
 
 
-def _find_reason_alone(modules: Sequence[nn.Module], batches: Sequence[Tensor]) -> tuple[str | None, bool]:
+def _make_pairs(input_shape: tuple[int, ...], examples: npt.NDArray[Any] | None) -> list[tuple[Tensor, Tensor]]:
+    """Return pairs of batches of the sizes of ``PROBE_BATCHES``, in float64: different examples in each."""
+    if examples is None:
+        batches = [torch.randn(size, *input_shape, dtype=torch.float64) for size in PROBE_BATCHES]
+        return [(x, _change_examples(x)) for x in batches]
+    rows = torch.from_numpy(np.ascontiguousarray(examples)).to(torch.float64)
+    n_pair = sum(PROBE_BATCHES)
+    rows = rows.repeat(-(-2 * n_pair // len(rows)), *(1 for _ in input_shape))[: 2 * n_pair]
+    first, second = (torch.split(part, list(PROBE_BATCHES)) for part in (rows[:n_pair], rows[n_pair:]))
+    return list(zip(first, second, strict=True))
+
+
+def _change_examples(x: Tensor) -> Tensor:
+    """Return other examples in an order of their own: half of their values are 0, as padding is."""
+    changed = x.flip(0) + 1
+    changed.reshape(len(x), -1)[:, 1::2] = 0
+    return changed
+
+
+def _find_reason_alone(modules: Sequence[nn.Module], pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[str | None, bool]:
     """Return why such modules train alone, None if they do not, and whether they have layers of dropout."""
+    batches = [x for x, _ in pairs]
     has_dropout = bool(list_dropout_layers(modules[0]))
     if has_dropout:
         try:
@@ -90,7 +118,7 @@ def _find_reason_alone(modules: Sequence[nn.Module], batches: Sequence[Tensor]) 
         reason = find_side_effect(module, x)
         if reason is not None:
             return reason, has_dropout
-    return find_stacking_failure(modules, batches), has_dropout
+    return find_stacking_failure(modules, pairs), has_dropout
 
 
 def _have_same_weights(module: nn.Module, other: nn.Module) -> bool:
@@ -115,8 +143,13 @@ def check_no_probabilities(factory: Callable[..., Any], module: nn.Module, x: Te
 
 def _count_multiply_adds(module: nn.Module, x: Tensor) -> int:
     """Return the multiply-adds of a forward pass, for each example."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(x)
+    was_fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # The counter does not know its one operation for a whole layer.
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            module(x)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was_fast)
     return int(counter.get_total_flops()) // (2 * len(x))
 
 
@@ -151,26 +184,28 @@ def measure_trained_module(
     input_shape: tuple[int, ...],
     n_classes: int,
     weights: Path | None,
+    examples: npt.NDArray[Any] | None = None,
 ) -> ModuleFacts:
     """Measure the size of a module that is used as it is, and check that it gives logits.
 
     Parameters
     ----------
     factory, args, input_shape, n_classes, weights : As for ``trained_module.build_trained_module``.
+    examples : As for ``probe_module``.
 
     Raises
     ------
     ValueError
         If the module cannot be built, its weights do not fit, or it gives no logits.
     """
-    module = build_trained_module(factory, args, input_shape, n_classes, weights, checks_copy=True)
+    # The module's own random numbers stay those of a run without this check.
+    with RandomStreams(PROBE_SEED):
+        x = torch.cat(_make_pairs(input_shape, examples)[0]).float()
+    module = build_trained_module(factory, args, input_shape, n_classes, weights, copy_examples=x)
     n_params = sum(parameter.numel() for parameter in module.parameters())
-    # The generator is its own, so that the module's own random numbers stay those of a run without this check.
-    check_no_probabilities(
-        factory, module, torch.randn(PROBE_BATCH, *input_shape, generator=torch.Generator().manual_seed(PROBE_SEED))
-    )
+    check_no_probabilities(factory, module, x)
     with describe_user_errors(factory):
-        multiply_adds = _count_multiply_adds(module, torch.zeros(1, *input_shape))
+        multiply_adds = _count_multiply_adds(module, x)
     return ModuleFacts(
         n_params, multiply_adds, activations=0, reason_alone=None, has_dropout=False, has_convolutions=False
     )

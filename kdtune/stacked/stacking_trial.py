@@ -1,6 +1,6 @@
 """Whether modules give the same logits and gradients stacked as they give alone.
 
-It is found out by trying: random examples, shared ones and own ones, batches of two sizes, float64.
+It is found out by trying: a few examples, shared ones and own ones, batches of two sizes, float64.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Result:
     evaluation_logits: Tensor
 
 
-def find_stacking_failure(modules: Sequence[nn.Module], batches: Sequence[Tensor]) -> str | None:
+def find_stacking_failure(modules: Sequence[nn.Module], pairs: Sequence[tuple[Tensor, Tensor]]) -> str | None:
     """Return why the modules cannot be stacked, as part of a sentence; None if they can.
 
     A stack of them is compared with each of them alone, in training with masks of dropout, in evaluation, and in
@@ -56,7 +56,7 @@ def find_stacking_failure(modules: Sequence[nn.Module], batches: Sequence[Tensor
     Parameters
     ----------
     modules : Modules of one architecture, in float64; they are changed.
-    batches : Examples of different numbers, (batch, *shape of one example) each.
+    pairs : Batches of different examples, (batch, *shape of one example) each; the batches of a pair are of one size.
     """
     difference = find_difference(*(describe_state(module) for module in modules[:2]))
     if difference is not None:
@@ -67,15 +67,14 @@ def find_stacking_failure(modules: Sequence[nn.Module], batches: Sequence[Tensor
             warnings.filterwarnings("error", message=".*performance drop.*")
             stack = StackedModules(
                 modules,
-                batches[0][0].numel(),
-                batches[0].dtype,
-                input_shape=batches[0].shape[1:],
+                pairs[0][0][0].numel(),
+                pairs[0][0].dtype,
+                input_shape=pairs[0][0].shape[1:],
                 is_example_major=True,
                 steps_before_recording=1,
             )
-            for x in batches:
-                masks = _draw_masks(stack, len(x))
-                pair = (x, _change_examples(x))
+            for pair in pairs:
+                masks = _draw_masks(stack, len(pair[0]))
                 alone = [
                     [_try_alone(module, batch, masks, member) for member, module in enumerate(modules)]
                     for batch in pair
@@ -91,13 +90,6 @@ def find_stacking_failure(modules: Sequence[nn.Module], batches: Sequence[Tensor
     except Exception as error:  # whatever torch or the user's code raises under vmap
         return _explain_refusal(error)
     return None
-
-
-def _change_examples(x: Tensor) -> Tensor:
-    """Return other examples in an order of their own: half of their values are 0, as padding is."""
-    changed = x.flip(0) + 1
-    changed.reshape(len(x), -1)[:, 1::2] = 0
-    return changed
 
 
 def _draw_masks(stack: StackedModules, batch: int) -> list[Tensor] | None:

@@ -20,13 +20,13 @@ def build_trained_module(
     input_shape: tuple[int, ...],
     n_classes: int,
     weights: Path | None,
-    checks_copy: bool = False,
+    copy_examples: Tensor | None = None,
 ) -> nn.Module:
     """Build a module of the user's, load its weights, and return it in evaluation mode.
 
     Parameters
     ----------
-    factory, args, input_shape, n_classes, checks_copy : As for ``build_user_module``.
+    factory, args, input_shape, n_classes, copy_examples : As for ``build_user_module``.
     weights : A ``.safetensors`` file, or a ``.pt`` file with a state dict; None if the factory loads them itself.
 
     Raises
@@ -37,7 +37,7 @@ def build_trained_module(
         If its weights cannot be read or do not fit.
     """
     module = build_user_module(
-        factory, args, input_shape, n_classes, seed=None, is_trained=True, checks_copy=checks_copy
+        factory, args, input_shape, n_classes, seed=None, is_trained=True, copy_examples=copy_examples
     )
     if weights is not None:
         try:

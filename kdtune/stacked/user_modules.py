@@ -28,7 +28,7 @@ def build_user_module(
     seed: int | None,
     dtype: torch.dtype = torch.float32,
     is_trained: bool = False,
-    checks_copy: bool = False,
+    copy_examples: Tensor | None = None,
 ) -> nn.Module:
     """Build a module of the user's and check that it maps a batch to logits.
 
@@ -43,7 +43,8 @@ def build_user_module(
         states are restored. None leaves the generators as they are, and the module as they make it.
     dtype : Type of its parameters; complex ones get the complex type that belongs to it.
     is_trained : Whether it is used as it is: it then needs no parameter that can be trained.
-    checks_copy : Whether to check that a copy of the module, which is what the function returns, computes the same.
+    copy_examples : Examples, (batch, *input_shape), on which to check that a copy of the module, which is what the
+        function returns, computes the same; None checks nothing.
 
     Returns
     -------
@@ -73,9 +74,9 @@ def build_user_module(
             except Exception as error:
                 problem = describe_user_error(error)
                 raise CopyError(f"cannot be copied, which kdtune does before it is used: {problem}") from error
-            if checks_copy:
+            if copy_examples is not None:
                 with describe_user_errors(factory):
-                    check_copy(module, copied_module, input_shape, dtype, is_trained)
+                    check_copy(module, copied_module, copy_examples.to(dtype), is_trained)
         except CopyError as error:
             raise ValueError(f"the module of {get_name(factory)} {error}") from None
         move_module(copied_module, "cpu", dtype)

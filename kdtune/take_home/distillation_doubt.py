@@ -35,7 +35,7 @@ def describe_doubt(answer: Answer | None, choice: Choice) -> list[str]:
         f"on the test split, {name} of students at T = {format_temperature(row[TEMP])} minus {name} of students that "
         f"were trained on labels alone: {difference:{style}} in the mean"
     )
-    if math.isnan(low):
+    if not math.isfinite(low):
         return [f"Whether distillation helps is not shown: {compared}, and one replicate has no interval."]
     interval = f"95 % interval {low:{style}} to {high:{style}}"
     if low > 0:
