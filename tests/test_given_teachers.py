@@ -19,6 +19,7 @@ from torch import nn
 
 from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.errors import SweepFileError
+from kdtune.inputs.class_orders import describe_better_order
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import make_pack
 from kdtune.spec.load import load_spec
@@ -118,7 +119,7 @@ def test_the_agreement_with_the_labels_is_said(tmp_path):
 
 
 def test_rows_in_another_order_are_refused_unless_any_agreement_will_do(tmp_path):
-    write_arrays(tmp_path, train_z=np.roll(make_arrays()["train_z"], 1, axis=0))
+    write_arrays(tmp_path, train_z=np.random.default_rng(3).permutation(make_arrays()["train_z"]))
     message = refuse(tmp_path)
     assert "are the rows in the same order?" in message
     assert load(tmp_path, teacher={**GIVEN["teacher"], "agreement": "any"}).cases
@@ -286,11 +287,32 @@ def test_a_trained_module_with_its_classes_in_another_order_fails_unless_any_agr
     weights = {"linear.weight": torch.eye(3, 5).roll(1, 0), "linear.bias": torch.zeros(3)}
     save_file(weights, tmp_path / "rolled.safetensors")
     block = {"kind": "python", "factory": "teacher_nets:Net", "weights": "rolled.safetensors", "trained": True}
-    message = r"agrees with \d+\.\d% of the labels, fewer than the 33.3% of the most frequent class"
+    message = r"agrees with \d+\.\d% of the labels, and with its classes in the order 2, 0 and 1 it would agree with"
     with pytest.raises(ValueError, match=message):
         train_teachers(tmp_path, teacher=block)
     (teacher,) = train_teachers(tmp_path, teacher={**block, "agreement": "any"})
     assert teacher.row["status"] == "done"
+
+
+def test_given_outputs_with_two_classes_exchanged_are_refused_unless_any_agreement_will_do(tmp_path):
+    arrays = make_arrays()
+    write_arrays(tmp_path, **{f"{part}_z": arrays[f"{part}_z"][:, [0, 2, 1]] for part in ("train", "test")})
+    assert re.search(
+        "teacher.outputs.train: agrees with .* in the order 0, 2 and 1 it would agree with", refuse(tmp_path)
+    )
+    load(tmp_path, teacher={**GIVEN["teacher"], "agreement": "any"})
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 6), st.floats(0.6, 0.99), st.integers(0, 10**6))
+def test_an_honest_teacher_is_not_taken_for_one_with_its_classes_in_another_order(n_classes, accuracy, seed):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, n_classes, 400)
+    wrong = (labels + random.integers(1, n_classes, 400)) % n_classes
+    predictions = np.where(random.random(400) < accuracy, labels, wrong)
+    assert describe_better_order(predictions, labels, range(n_classes)) is None
+    order = np.roll(np.arange(n_classes), 1)
+    assert "it would agree with" in describe_better_order(order[predictions], labels, range(n_classes))
 
 
 def test_outputs_in_one_archive(tmp_path):

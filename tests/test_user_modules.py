@@ -268,6 +268,38 @@ def test_a_softmax_at_the_end_is_refused(last_layer):
         probe_module(build, {}, SHAPE, N_CLASSES)
 
 
+class Words(nn.Module):
+    """Ids of words below 30, of which 0 is padding, and one that is looked at is larger than any random number."""
+
+    def __init__(self, inputs, n_classes, vocabulary=30):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(vocabulary, 4), nn.Linear(4, n_classes)
+
+    def forward(self, x):
+        return self.head(self.embedding(x.long()).mean(dim=1))
+
+
+def test_modules_are_tried_on_examples_of_the_data():
+    ids = np.random.default_rng(0).integers(0, 30, (22, 6))
+    ids[0, 0] = 29
+    assert probe_module(Words, {}, (6,), N_CLASSES, ids).reason_alone is None
+    assert measure_trained_module(Words, {}, (6,), N_CLASSES, None, ids).n_params == 30 * 4 + 5 * N_CLASSES
+    with pytest.raises(ValueError, match="IndexError"):
+        probe_module(Words, {"vocabulary": 29}, (6,), N_CLASSES, ids)
+
+
+def test_layers_of_a_transformer_count_in_evaluation_too():
+    """torch computes a whole layer by one operation there, which its counter does not know."""
+
+    def build(inputs, n_classes):
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        return nn.Sequential(nn.TransformerEncoder(layer, 1), nn.Flatten(), nn.Linear(5 * 8, n_classes))
+
+    # Query, key, value and output; attention twice; two layers; the head.
+    expected = 5 * (4 * 8 * 8 + 2 * 8 * 16) + 2 * 5 * 5 * 8 + 40 * N_CLASSES
+    assert measure_trained_module(build, {}, (5, 8), N_CLASSES, None).multiply_adds == expected
+
+
 def test_the_probe_counts_by_hand():
     """192 -> 5 -> 5 -> 4; autograd keeps both hidden layers before and after GELU, and what dropout gave."""
     facts = probe_module(user_nets.mlp, {"dropout": 0.0}, SHAPE, N_CLASSES)

@@ -156,6 +156,13 @@ def test_factories_that_give_no_student_are_refused(sweep, tmp_path, factory, me
     assert not (tmp_path / "results").exists()
 
 
+def test_a_grid_without_a_list_is_one_mistake(sweep):
+    outcome = sweep({"factory": "sweep_nets:plain", "args": {"width": {"grid_search": 8}}})
+    assert outcome.exit_code == 2
+    assert "Traceback" not in outcome.output
+    assert outcome.output.count("given.yaml:") == 1
+
+
 def test_settings_that_modules_do_not_have_are_refused(sweep):
     outcome = sweep({"factory": "sweep_nets:plain"}, distill={"T": 2, "bias_shift": [1]})
     assert outcome.exit_code == 2

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kdtune.api.arguments import to_path
 from kdtune.errors import RequestError
-from kdtune.text import describe_value
+from kdtune.text import describe_value, pluralize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +118,11 @@ def sweep(
     outcome = run_sweep(request, Progress(Console(stderr=True) if progress else None))
     if outcome.interrupted:
         raise KeyboardInterrupt("finished networks are kept; run the same call again to go on")
-    return to_frame(outcome.rows)
+    table = to_frame(outcome.rows)
+    failures = table[table["status"] == "failed"]
+    if len(failures):
+        warnings.warn(f"{pluralize(len(failures), 'network')} failed: {failures['error'].iloc[0]}", stacklevel=2)
+    return table
 
 
 def load(results: str | Path, id: str) -> nn.Module:

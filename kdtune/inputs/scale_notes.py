@@ -35,6 +35,12 @@ def note_forms(given: GivenData, is_scaled: bool) -> Iterator[str]:
         largest = float(np.abs(values).max())
         if x.dtype == "uint8":
             yield "The examples are whole numbers up to 255, used as they are; `scale: 255` divides them."
+        elif largest > LARGE_VALUE and np.dtype(x.dtype).kind in "iu":
+            yield (
+                f"The examples are whole numbers up to {largest:,.0f}, used as they are. This is right for ids that a "
+                f"module of yours looks up in an embedding (with x.long(): modules get floating-point numbers); of "
+                f"measurements, `scale: standard` makes networks train better."
+            )
         elif largest > LARGE_VALUE:
             yield (
                 f"Features reach {largest:,.4g} and are used as they are; `scale: standard` gives each feature mean 0 "

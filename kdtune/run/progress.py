@@ -110,8 +110,8 @@ class Progress:
         row = rows.filter(pc.equal(rows[ID], network_id)).to_pylist()[0]
         self.unreported_teachers = {id: other for id, other in self.unreported_teachers.items() if other != name}
         self.say(
-            f"{name} is wrong about {1 - row[VAL_ACCURACY]:.1%} of the validation examples and {1 - row[ACCURACY]:.1%} "
-            f"of the test examples."
+            f"{name} makes {1 - row[VAL_ACCURACY]:.1%} errors on the validation split and {1 - row[ACCURACY]:.1%} on "
+            f"the test split."
         )
 
     def report_crash(self, pack: Pack, crashes: int) -> None:

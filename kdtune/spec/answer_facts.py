@@ -17,7 +17,7 @@ from kdtune.settings import (
     SklearnTeacher,
     TeacherModule,
 )
-from kdtune.spec.output_checks import describe_unlike_agreements, measure_agreement
+from kdtune.spec.output_checks import count_agreeing, describe_unlike_agreements
 from kdtune.spec.sweep_spec import Case
 from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts
 
@@ -83,7 +83,7 @@ def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iter
     if labels is None:
         return
     probabilities = open_array(teacher.arrays[part])
-    agreement = measure_agreement(probabilities, labels)
+    agreement = count_agreeing(probabilities, labels) / len(labels)
     total = sum(
         float(np.asarray(probabilities[start:stop])[np.arange(stop - start), labels[start:stop]].sum(dtype=np.float64))
         for start, stop in iterate_chunks(probabilities)

@@ -25,6 +25,7 @@ from kdtune.settings import (
     list_classes,
 )
 from kdtune.spec.block_validation import NamedBlock
+from kdtune.spec.grid import has_invalid_grid
 from kdtune.spec.label_checks import find_label_mistakes
 from kdtune.spec.module_checks import find_distill_mistakes, find_module_mistakes
 from kdtune.spec.output_checks import find_output_mistakes
@@ -53,7 +54,7 @@ def find_mismatches(
             yield from _find_block_mistakes(dataset, block_name, variant.settings, variant.node)
     for block_name in ("teacher", "student"):
         for dataset, variant in itertools.product(datasets, variants[block_name]):
-            if isinstance(variant.settings, ModuleShape):
+            if isinstance(variant.settings, ModuleShape) and not has_invalid_grid(variant.node):
                 yield from find_module_mistakes(dataset, block_name, variant.settings, variant.node, reader)
     for student, distill in itertools.product(variants["student"], variants["distill"]):
         if isinstance(student.settings, ModuleShape) and isinstance(distill.settings, Distill):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from kdtune.errors import Mistake
 from kdtune.inputs.arrays import Array, iterate_chunks, open_array
+from kdtune.inputs.class_orders import describe_better_order
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.reader import InputReader
-from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities
+from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities, list_classes
 from kdtune.spec.yaml_tree import YamlNode
 from kdtune.text import join_names
 
@@ -22,10 +23,10 @@ PART_TITLES: dict[PartName, str] = {
     "test": "test labels",
 }
 
-# Quantiles of the normal distribution. A teacher that has seen validation examples makes T too high, so that a warning
-# too many in a hundred sweeps does little harm; rows out of order are rare.
-SEEN_QUANTILE = 2.33  # 99 %
-DISORDER_QUANTILE = 3.09  # 99.9 %
+# Levels of tests. A teacher that has seen validation examples makes T too high, so that a warning too many in a hundred
+# sweeps does little harm; rows out of order are rare.
+SEEN_LEVEL = 0.01
+DISORDER_LEVEL = 0.001
 
 
 def find_output_mistakes(
@@ -77,7 +78,13 @@ def find_output_mistakes(
         labels = dataset.read_part_labels(part)
         if labels is None:
             continue
-        agreement = measure_agreement(open_array(array), labels)
+        predictions = predict_classes(open_array(array))
+        if teacher.agreement == "checked":
+            problem = describe_better_order(predictions, labels, list_classes(dataset))
+            if problem is not None:
+                yield make_mistake(setting, problem)
+                return
+        agreement = float(np.mean(predictions == labels))
         most_frequent = np.bincount(labels).max() / len(labels)
         if agreement < most_frequent and teacher.agreement == "checked":
             message = (
@@ -97,47 +104,50 @@ def describe_unlike_agreements(dataset: Dataset, teacher: GivenOutputs) -> Itera
     """Yield what it may mean that given outputs agree with more labels of one part of the data than of another."""
     sizes = dataset.list_part_sizes()
     labels = {part: dataset.read_part_labels(part) for part in sizes}
-    agreements = {
-        part: measure_agreement(open_array(teacher.arrays[part]), part_labels)
+    agreeing = {
+        part: count_agreeing(open_array(teacher.arrays[part]), part_labels)
         for part, part_labels in labels.items()
         if part_labels is not None
     }
 
-    def is_larger(part: PartName, other: PartName, quantile: float) -> bool:
-        """Whether a teacher agrees with more labels of a part, by the one-sided test of two proportions."""
-        if not {part, other} <= agreements.keys():
+    def is_larger(part: PartName, other: PartName, level: float) -> bool:
+        """Whether a teacher agrees with a larger share of the labels of a part, by Fisher's exact test, one-sided."""
+        from scipy.stats import hypergeom  # It takes a second to import.
+
+        if not {part, other} <= agreeing.keys():
             return False
-        n, n_other = sizes[part], sizes[other]
-        share = (agreements[part] * n + agreements[other] * n_other) / (n + n_other)
-        standard_error = math.sqrt(share * (1 - share) * (1 / n + 1 / n_other))
-        return agreements[part] - agreements[other] > quantile * standard_error
+        n_all = sizes[part] + sizes[other]
+        p = hypergeom.sf(agreeing[part] - 1, n_all, agreeing[part] + agreeing[other], sizes[part])
+        return bool(p < level)
 
     others: tuple[PartName, ...] = ("val", "test")
-    if "val" not in sizes and is_larger("train", "test", SEEN_QUANTILE):
+    if "val" not in sizes and is_larger("train", "test", SEEN_LEVEL):
         yield (
             "The teacher knows the training examples better than the test examples, so it was probably trained on "
             "them. The validation split is cut from them, and T that is chosen on it tends to be too high: give `val` "
             "examples that the teacher has not seen."
         )
-    if is_larger("val", "test", SEEN_QUANTILE):
+    if is_larger("val", "test", SEEN_LEVEL):
         yield (
             "The teacher knows the validation examples better than the test examples. If it was trained on them, T "
             "that is chosen on them tends to be too high: give `val` examples that the teacher has not seen."
         )
-    if any(is_larger(part, "train", DISORDER_QUANTILE) for part in others):
+    if any(is_larger(part, "train", DISORDER_LEVEL) for part in others):
         yield (
             "The teacher agrees with fewer of the training labels than of the others, where one expects more: are all "
             "rows of its training outputs in the order of the training examples?"
         )
 
 
-def measure_agreement(outputs: Array, labels: Array) -> float:
-    """Return the share of examples whose largest output is that of their label."""
-    n_agreeing = sum(
-        int((np.asarray(outputs[start:stop]).argmax(axis=1) == labels[start:stop]).sum())
-        for start, stop in iterate_chunks(outputs)
-    )
-    return n_agreeing / len(labels)
+def predict_classes(outputs: Array) -> npt.NDArray[np.int64]:
+    """Return the number of the largest output of each example, (examples,)."""
+    chunks = [np.asarray(outputs[start:stop]).argmax(axis=1) for start, stop in iterate_chunks(outputs)]
+    return np.concatenate(chunks).astype(np.int64)
+
+
+def count_agreeing(outputs: Array, labels: Array) -> int:
+    """Return how many examples have their largest output at their label."""
+    return int((predict_classes(outputs) == labels).sum())
 
 
 def _describe_wrong_parts(parts: list[PartName], dataset: Dataset) -> str:

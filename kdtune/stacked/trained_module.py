@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from kdtune.inputs.errors import InputError
 from kdtune.stacked.user_modules import build_user_module
 
+MAX_MESSAGE = 400  # characters of torch's message about weights, which names all layers
+
 
 def build_trained_module(
     factory: Callable[..., Any],
@@ -43,9 +45,14 @@ def build_trained_module(
         try:
             module.load_state_dict(read_state(weights))
         except RuntimeError as error:
-            problem = " ".join(str(error).split())
+            problem = _shorten(" ".join(str(error).split()))
             raise InputError(f"{weights} does not fit the module: {problem}", "weights") from None
     return module.eval()
+
+
+def _shorten(text: str) -> str:
+    """Return a message without the end of its list of all layers."""
+    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]} ... (are `args` those of this file?)"
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -14,8 +14,9 @@ from kdtune.columns import DEVICE, HOST, SECONDS
 from kdtune.data.load import load_data
 from kdtune.data.splits import Data
 from kdtune.inputs.arrays import open_array
+from kdtune.inputs.class_orders import describe_better_order
 from kdtune.plan.network import Network
-from kdtune.settings import GivenOutputs, GivenProbabilities, SklearnTeacher, TeacherModule
+from kdtune.settings import Dataset, GivenOutputs, GivenProbabilities, SklearnTeacher, TeacherModule, list_classes
 from kdtune.train.evaluate import evaluate
 from kdtune.train.logits import Logits
 from kdtune.train.rows import make_row
@@ -45,7 +46,7 @@ def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwo
 
             logits = run_trained_module(network, data, device)
             if network.shape.agreement == "checked":
-                check_agreement(logits, data, network.data.settings.has_training_labels)
+                check_agreement(logits, data, network.data.settings)
         case _:
             raise AssertionError(f"{network.shape.kind} is trained by steps")
     measures = evaluate(network, data, logits)
@@ -53,17 +54,23 @@ def compute_teacher(network: Network, device: str, threads: int) -> TrainedNetwo
     return TrainedNetwork(network, make_row(network, {**measures, **run_columns}), logits)
 
 
-def check_agreement(logits: Logits, data: Data, has_training_labels: bool) -> None:
-    """Raise ValueError if a teacher agrees with fewer labels, over all splits, than the most frequent class has."""
-    splits = ["train", "val", "test"] if has_training_labels else ["val", "test"]
+def check_agreement(logits: Logits, data: Data, data_settings: Dataset) -> None:
+    """Raise ValueError if a teacher agrees with few labels, over all splits.
+
+    That is with fewer than the most frequent class has, or with many fewer than with its classes in another order.
+    """
+    splits = ["train", "val", "test"] if data_settings.has_training_labels else ["val", "test"]
     labels = np.concatenate([getattr(data, f"y_{split}") for split in splits])
     predictions = np.concatenate([logits[split].argmax(axis=1) for split in splits])
+    problem = describe_better_order(predictions, labels, list_classes(data_settings))
+    if problem is not None:
+        raise ValueError(f"the teacher {problem}")
     agreement = float(np.mean(predictions == labels))
     most_frequent = np.bincount(labels).max() / len(labels)
     if agreement < most_frequent:
         raise ValueError(
             f"the teacher agrees with {agreement:.1%} of the labels, fewer than the {most_frequent:.1%} of the most "
-            f"frequent class; are its classes in the order of the data's, and its inputs scaled as it expects? If so, "
+            f"frequent class; are its inputs scaled as it expects, and its classes in the order of the data's? If so, "
             f"write `agreement: any` in the teacher block"
         )
 
