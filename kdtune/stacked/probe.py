@@ -17,6 +17,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from kdtune.settings.module_facts import ModuleFacts
+from kdtune.stacked.attention import avoid_fused_attention
 from kdtune.stacked.masked_dropout import list_dropout_layers, record_dropout_calls, replace_dropout
 from kdtune.stacked.module_copies import copy_module
 from kdtune.stacked.random_streams import RandomStreams
@@ -143,13 +144,9 @@ def check_no_probabilities(factory: Callable[..., Any], module: nn.Module, x: Te
 
 def _count_multiply_adds(module: nn.Module, x: Tensor) -> int:
     """Return the multiply-adds of a forward pass, for each example."""
-    was_fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # The counter does not know its one operation for a whole layer.
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            module(x)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(was_fast)
+    # The counter does not know the one operation by which torch computes a whole layer of a transformer.
+    with avoid_fused_attention(), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(x)
     return int(counter.get_total_flops()) // (2 * len(x))
 
 
