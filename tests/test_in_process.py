@@ -215,3 +215,14 @@ def test_threads_and_a_gpu_are_those_that_are_asked_for(write, tmp_path, monkeyp
         package.sweep(write(), workers=0, results=tmp_path / next(results), progress=False, **resources)
     assert (options[0].cpus_per_worker, options[0].gpus_per_worker) == (1, 0)
     assert (options[-1].cpus_per_worker, options[-1].gpus_per_worker) == (2, 0.5)
+
+
+def test_an_exit_that_ray_raises_writes_no_failed_rows():
+    """Ray's compiled code names a source that lies nowhere; what it ends is trained again."""
+    leave = compile("raise SystemExit(1)", "python/ray/_raylet.pyx", "exec")
+
+    def train(pack, store, options):
+        exec(leave, {})
+
+    with pytest.raises(SystemExit):
+        train_or_write_failed_rows(train, None, None, None)

@@ -21,6 +21,9 @@ def _list_library_folders() -> tuple[Path, ...]:
 def is_user_file(path: Path) -> bool:
     """Return whether a file of code is the user's: no part of Python, of an installed package or of kdtune."""
     resolved_path = path.resolve()
+    # Compiled modules name a source that lies nowhere, as "python/ray/_raylet.pyx" does where Ray ends a worker.
+    if not resolved_path.is_file():
+        return False
     if {"site-packages", "dist-packages"} & set(resolved_path.parts):
         return False
     return not any(resolved_path.is_relative_to(folder) for folder in (*_list_library_folders(), _KDTUNE_FOLDER))
