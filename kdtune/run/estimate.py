@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.errors import RequestError
+from kdtune.inputs.user_code import describe_user_error
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
 from kdtune.run.changes import list_changes
@@ -59,6 +60,10 @@ def estimate_cost(request: Request) -> Iterator[str]:
             time_estimate = estimate_time(timed_packs, options)
         except (MemoryError, RuntimeError) as error:  # torch says "not enough memory" as a RuntimeError
             raise RequestError(f"a pack cannot be built on this machine: {str(error).splitlines()[0]}") from None
+        except Exception as error:
+            if not any(pack.networks[0].facts for pack in timed_packs):
+                raise
+            raise RequestError(f"a step of training raised {describe_user_error(error)}") from None
         yield from format_time(time_estimate)
     n_untimed = sum(network.shape.kind == "sklearn" for network in plan.networks_to_train)
     if n_untimed:

@@ -15,6 +15,7 @@ from torch import nn
 from kdtune.data.splits import Data
 from kdtune.plan.network import Network, Pack
 from kdtune.settings import CNN, MLP, ModuleShape
+from kdtune.spec.probe_examples import choose_examples
 from kdtune.stacked.build_network import RowsToModule, build_network
 from kdtune.stacked.threads import run_on_threads
 from kdtune.train.batches import MAX_CHUNK_STEPS
@@ -90,6 +91,9 @@ def _make_random_members(pack: Pack, threads: int) -> Members:
     n_examples = _choose_n_examples(pack, threads)
     random = np.random.default_rng(0)
     x = random.standard_normal((n_examples, settings.n_features), dtype=np.float32)
+    examples = choose_examples(settings)
+    if networks[0].facts is not None and examples is not None:  # An embedding takes no numbers but its ids.
+        x = np.resize(examples.astype(np.float32), (n_examples, settings.n_features))
     y = random.integers(0, settings.n_classes, n_examples)
     # Each draw of data gets an object of its own, since networks of different draws do not share batches.
     data_by_id = {network.data.id: Data(x, y, x, y, x, y, settings.n_classes) for network in networks}
