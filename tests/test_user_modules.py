@@ -268,24 +268,13 @@ def test_a_softmax_at_the_end_is_refused(last_layer):
         probe_module(build, {}, SHAPE, N_CLASSES)
 
 
-class Words(nn.Module):
-    """Ids of words below 30, of which 0 is padding, and one that is looked at is larger than any random number."""
-
-    def __init__(self, inputs, n_classes, vocabulary=30):
-        super().__init__()
-        self.embedding, self.head = nn.Embedding(vocabulary, 4), nn.Linear(4, n_classes)
-
-    def forward(self, x):
-        return self.head(self.embedding(x.long()).mean(dim=1))
-
-
 def test_modules_are_tried_on_examples_of_the_data():
     ids = np.random.default_rng(0).integers(0, 30, (22, 6))
     ids[0, 0] = 29
-    assert probe_module(Words, {}, (6,), N_CLASSES, ids).reason_alone is None
-    assert measure_trained_module(Words, {}, (6,), N_CLASSES, None, ids).n_params == 30 * 4 + 5 * N_CLASSES
+    assert probe_module(user_nets.Words, {}, (6,), N_CLASSES, ids).reason_alone is None
+    assert measure_trained_module(user_nets.Words, {}, (6,), N_CLASSES, None, ids).n_params == 30 * 4 + 5 * N_CLASSES
     with pytest.raises(ValueError, match="IndexError"):
-        probe_module(Words, {"vocabulary": 29}, (6,), N_CLASSES, ids)
+        probe_module(user_nets.Words, {"vocabulary": 29}, (6,), N_CLASSES, ids)
 
 
 def test_layers_of_a_transformer_count_in_evaluation_too():

@@ -156,33 +156,19 @@ def test_factories_that_give_no_student_are_refused(sweep, tmp_path, factory, me
     assert not (tmp_path / "results").exists()
 
 
-WORDS = """
-from torch import nn
-
-class Words(nn.Module):
-    def __init__(self, inputs, n_classes, vocabulary=30):
-        super().__init__()
-        self.embedding, self.head = nn.Embedding(vocabulary, 4), nn.Linear(4, n_classes)
-
-    def forward(self, x):
-        return self.head(self.embedding(x.long()).mean(dim=1))
-"""
-
-
 def test_ids_of_words_are_planned_and_trained(sweep, tmp_path):
     random = np.random.default_rng(0)
     for part, n_rows in (("train", 240), ("test", 90)):
         np.save(tmp_path / f"{part}_x.npy", random.integers(0, 30, (n_rows, 5)))
     np.save(tmp_path / "test_x.npy", np.full((90, 5), 29))
-    (tmp_path / "word_nets.py").write_text(WORDS)
-    block = {"factory": "word_nets:Words"}
+    block = {"factory": "tests.user_nets:Words"}
     outcome = sweep(block, command="plan", options=())
     assert outcome.exit_code == 0, outcome.output
     assert "whole numbers up to 29" in outcome.output
     assert sweep(block).exit_code == 0
     small = sweep({**block, "args": {"vocabulary": 29}}, command="plan", options=())
     assert small.exit_code == 2
-    assert "word_nets.py:10: IndexError: index out of range" in small.output
+    assert "IndexError: index out of range" in small.output
 
 
 def test_a_grid_without_a_list_is_one_mistake(sweep):

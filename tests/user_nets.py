@@ -26,6 +26,17 @@ def cnn(inputs, n_classes):
     )
 
 
+class Words(nn.Module):
+    """Ids of words below 30, of which 0 is padding."""
+
+    def __init__(self, inputs, n_classes, vocabulary=30):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(vocabulary, 4), nn.Linear(4, n_classes)
+
+    def forward(self, x):
+        return self.head(self.embedding(x.long()).mean(dim=1))
+
+
 class Attention(nn.Module):
     """Embedded rows of an image, attention with a mask that is a buffer, one dropout layer called twice."""
 

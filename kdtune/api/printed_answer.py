@@ -11,7 +11,8 @@ from kdtune.analysis.answer import Answer
 from kdtune.analysis.headline import write_headline
 from kdtune.analysis.printed_tables import format_differences, format_optima, format_test_errors, list_findings
 from kdtune.analysis.table_terms import explain_optima
-from kdtune.analysis.weight_pairs import format_pairs
+from kdtune.analysis.weight_pairs import explain_pairs, format_pairs
+from kdtune.api.option_names import rename_options
 
 MAX_ROWS = 20  # of a table; the frames of the answer have all
 
@@ -39,8 +40,9 @@ class PrintedAnswer(Answer):
             yield f"Differences with 95 % confidence intervals\n{_write_table(format_differences(self))}"
         if len(self.pairs):
             title = "T and the weight of the labels together"
-            yield f"{title}\n{_write_table(format_pairs(self.pairs, self.cells))}"
-        yield "\n".join(list_findings(self))
+            sentences = "\n".join(explain_pairs(self.pairs))
+            yield f"{title}\n{_write_table(format_pairs(self.pairs, self.cells))}\n{sentences}"
+        yield rename_options("\n".join(list_findings(self)))
 
     # The tables of a notebook's last line would be those of the dataclass, pages of arrays.
     __repr__ = __str__

@@ -17,6 +17,7 @@ from kdtune.inputs.storage import find_in_memory, keep_in_memory
 Array = npt.NDArray[Any]
 READ_KINDS = "fiubU"  # NumPy's letters for real numbers, truths and text
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
+MAX_LOOKED_AT_ROWS, MAX_LOOKED_AT_VALUES = 10_000, 10_000_000  # of an array, to see what its values are
 CHUNK_BYTES = 64 << 20  # Arrays are hashed and searched in pieces of about this size, so that any array is read.
 
 
@@ -146,6 +147,13 @@ def iterate_chunks(values: Any) -> list[tuple[int, int]]:
         return []
     rows = max(1, CHUNK_BYTES // max(1, values.nbytes // len(values)))
     return [(start, min(start + rows, len(values))) for start in range(0, len(values), rows)]
+
+
+def read_first_rows(array: ArrayInput) -> Array:
+    """Return the first rows of an array as float64, at least one: as many as are enough to see what its values are."""
+    values = open_array(array)
+    n_rows = max(1, min(MAX_LOOKED_AT_ROWS, MAX_LOOKED_AT_VALUES // max(1, values[0].size)))
+    return np.asarray(values[:n_rows], np.float64)
 
 
 def find_bad_row(values: Array) -> int | None:

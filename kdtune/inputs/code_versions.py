@@ -86,7 +86,7 @@ def _read_source(path: Path) -> bytes:
 
 
 def hash_files(name: str, search_folders: Sequence[Path]) -> dict[str, str]:
-    """Return a hash of each of the user's files that a factory consists of, by its path from where Python looks for it.
+    """Return a hash of each file of a factory's code, by its path from the folder in which Python looks for modules.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def _list_images_below(class_folder: Path) -> tuple[list[Path], int]:
 
 
 def _walk_once(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder below a folder with its files, through links, but a folder that links to one above it once."""
+    """Yield each folder below a folder, and the names of its files. Links are followed, each folder is visited once."""
     seen_folders: set[str] = set()
     for parent, folder_names, file_names in os.walk(folder, followlinks=True):
         real_path = os.path.realpath(parent)

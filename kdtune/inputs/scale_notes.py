@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kdtune.inputs.arrays import ArrayInput, open_array
+from kdtune.inputs.arrays import ArrayInput, read_first_rows
 from kdtune.inputs.given_data import GivenData
 from kdtune.text import join_names
 
-N_LOOKED_AT = 10_000  # rows whose values are looked at
 # Networks with Glorot-uniform weights train badly on larger values; standardised ones hardly reach this.
 LARGE_VALUE = 20
 # Networks learn slowly from smaller values: those of embeddings of length 1 with 100 features and more.
@@ -31,7 +30,7 @@ def note_forms(given: GivenData, is_scaled: bool) -> Iterator[str]:
     if not isinstance(x, ArrayInput):
         return
     if not is_scaled:
-        values = np.asarray(open_array(x)[:N_LOOKED_AT], np.float64)
+        values = read_first_rows(x)
         largest = float(np.abs(values).max())
         if x.dtype == "uint8":
             yield "The examples are whole numbers up to 255, used as they are; `scale: 255` divides them."

@@ -156,7 +156,7 @@ def convert_labels(rows: TableRows, column: str, values: pd.Series[Any], setting
 
 
 def _explain_null_words(values: pd.Series[Any]) -> str:
-    """Return what a class may be called that a file does not seem to hold; nothing if the classes are numbers."""
+    """Return the advice to rename a class such as NA, which is read as no value; empty if the classes are numbers."""
     if pd.api.types.is_numeric_dtype(values.dtype):
         return ""
     return ", or rename the class if it is called NA, None or null, which are no values in a .csv file"

@@ -32,7 +32,16 @@ def list_changes(store: Store, networks: Sequence[Network], trained_ids: Collect
     sentences = list(_list_code_changes(before, now, trained))
     # Where data are as they were in a run before the last one, everything may be trained already.
     if any(network.id not in trained for network in networks):
-        sentences += [*_list_data_changes(before, now), *_list_teacher_changes(before, now)]
+        sentences += [
+            f"The data of {name!r} have changed since the last time, so that networks are trained on them anew; "
+            f"results on the earlier data come back if these do."
+            for name in _list_changed_names(before["data"], now["data"])
+        ]
+        sentences += [
+            f"The teacher in {name} has changed since the last time, so that its students are trained anew; the "
+            f"earlier results come back if it does."
+            for name in _list_changed_names(before["teachers"], now["teachers"])
+        ]
     return sentences
 
 
@@ -82,22 +91,9 @@ def make_record(networks: Sequence[Network]) -> dict[str, dict[str, Any]]:
     return {"data": data, "teachers": teachers, "code": code}
 
 
-def _list_data_changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    for name, content in now["data"].items():
-        if before["data"].get(name, content) != content:
-            yield (
-                f"The data of {name!r} have changed since the last time, so that networks are trained on them anew; "
-                f"results on the earlier data come back if these do."
-            )
-
-
-def _list_teacher_changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    for name, hashes in now["teachers"].items():
-        if before["teachers"].get(name, hashes) != hashes:
-            yield (
-                f"The teacher in {name} has changed since the last time, so that its students are trained anew; the "
-                f"earlier results come back if it does."
-            )
+def _list_changed_names(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """List the names that both records have with different contents."""
+    return [name for name, content in now.items() if before.get(name, content) != content]
 
 
 def _list_code_changes(before: dict[str, Any], now: dict[str, Any], trained_ids: set[str]) -> Iterator[str]:

@@ -83,7 +83,7 @@ def _warn_of_hard_targets(dataset: Dataset, teacher: GivenProbabilities) -> Iter
     if labels is None:
         return
     probabilities = open_array(teacher.arrays[part])
-    agreement = count_agreeing(probabilities, labels) / len(labels)
+    agreement = count_agreeing(teacher.arrays[part], labels) / len(labels)
     total = sum(
         float(np.asarray(probabilities[start:stop])[np.arange(stop - start), labels[start:stop]].sum(dtype=np.float64))
         for start, stop in iterate_chunks(probabilities)

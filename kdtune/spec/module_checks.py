@@ -48,10 +48,12 @@ def find_module_mistakes(
     except ValueError as error:
         # What does not fit is the factory, or the file of weights.
         setting = getattr(error, "setting", "") or "factory"
-        seen = ""
+        advice = ""
         if input_shape != dataset.input_shape:
-            seen = f"; with `inputs` it sees {' x '.join(map(str, input_shape))}: mean and std have a number a channel"
-        yield Mistake(node.descendant((setting,)).location, f"{block_name}.{setting}", f"{error}{seen}")
+            advice = (
+                f"; with `inputs` it sees {' x '.join(map(str, input_shape))}: mean and std have a number a channel"
+            )
+        yield Mistake(node.descendant((setting,)).location, f"{block_name}.{setting}", f"{error}{advice}")
         return
     shape.add_facts(dataset.input_shape, n_classes, facts, path)
     if facts.reason_alone is not None and shape.is_trained_by_steps:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtune.errors import Mistake
-from kdtune.inputs.arrays import Array, iterate_chunks, open_array
+from kdtune.inputs.arrays import Array, ArrayInput, iterate_chunks, open_array
 from kdtune.inputs.class_orders import describe_better_order
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.reader import InputReader
@@ -78,7 +79,7 @@ def find_output_mistakes(
         labels = dataset.read_part_labels(part)
         if labels is None:
             continue
-        predictions = predict_classes(open_array(array))
+        predictions = predict_classes(array)
         if teacher.agreement == "checked":
             problem = describe_better_order(predictions, labels, list_classes(dataset))
             if problem is not None:
@@ -105,7 +106,7 @@ def describe_unlike_agreements(dataset: Dataset, teacher: GivenOutputs) -> Itera
     sizes = dataset.list_part_sizes()
     labels = {part: dataset.read_part_labels(part) for part in sizes}
     agreeing = {
-        part: count_agreeing(open_array(teacher.arrays[part]), part_labels)
+        part: count_agreeing(teacher.arrays[part], part_labels)
         for part, part_labels in labels.items()
         if part_labels is not None
     }
@@ -139,15 +140,17 @@ def describe_unlike_agreements(dataset: Dataset, teacher: GivenOutputs) -> Itera
         )
 
 
-def predict_classes(outputs: Array) -> npt.NDArray[np.int64]:
-    """Return the number of the largest output of each example, (examples,)."""
+@lru_cache(maxsize=64)
+def predict_classes(array: ArrayInput) -> npt.NDArray[np.int64]:
+    """Return the number of the largest output of each example, (examples,); large files are read once a command."""
+    outputs = open_array(array)
     chunks = [np.asarray(outputs[start:stop]).argmax(axis=1) for start, stop in iterate_chunks(outputs)]
     return np.concatenate(chunks).astype(np.int64)
 
 
-def count_agreeing(outputs: Array, labels: Array) -> int:
+def count_agreeing(array: ArrayInput, labels: Array) -> int:
     """Return how many examples have their largest output at their label."""
-    return int((predict_classes(outputs) == labels).sum())
+    return int((predict_classes(array) == labels).sum())
 
 
 def _describe_wrong_parts(parts: list[PartName], dataset: Dataset) -> str:

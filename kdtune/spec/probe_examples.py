@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdtune.inputs.arrays import Array, ArrayInput, open_array
+from kdtune.inputs.arrays import Array, ArrayInput, read_first_rows
 from kdtune.settings import Dataset, GivenDataset
 
 N_EXAMPLES = 22
-N_LOOKED_AT = 10_000  # rows of each part whose largest and smallest value are looked for
 
 
 def choose_examples(dataset: Dataset) -> Array | None:
@@ -16,7 +15,7 @@ def choose_examples(dataset: Dataset) -> Array | None:
 
     Random numbers do for features that are standardised, for images and for generated data. Where numbers are taken
     as they are, they may be the ids of words or of categories, and an embedding takes no others. So the examples with
-    the largest and the smallest value of each part come first.
+    the largest and the smallest value among the first rows of each part come first.
     """
     scale = getattr(dataset, "scale", None)
     if not isinstance(dataset, GivenDataset) or scale is not None:
@@ -25,7 +24,7 @@ def choose_examples(dataset: Dataset) -> Array | None:
     for part in dataset.given.parts.values():
         if not isinstance(part.x, ArrayInput):
             return None  # Columns of a table are standardised.
-        values = np.asarray(open_array(part.x)[:N_LOOKED_AT], np.float64)
+        values = read_first_rows(part.x)
         flat = values.reshape(len(values), -1)
         rows += [values[flat.max(axis=1).argmax()], values[flat.min(axis=1).argmin()]]
     n_more = max(0, N_EXAMPLES - len(rows))

@@ -98,8 +98,8 @@ def _get_model(block_name: str, node: YamlNode) -> type[BaseModel]:
         return _MODELS_OF_ONE_KIND[block_name]
     models = KINDS[block_name]
     kind = node.find(("kind",))
-    names_arrays = isinstance(node.value, dict) and not ARRAY_NAMES.isdisjoint(node.value)
-    if block_name == "dataset" and kind is None and names_arrays:
+    has_array_names = isinstance(node.value, dict) and not ARRAY_NAMES.isdisjoint(node.value)
+    if block_name == "dataset" and kind is None and has_array_names:
         return models["arrays"]
     if kind is not None and isinstance(kind.value, str) and kind.value in models:
         return models[kind.value]

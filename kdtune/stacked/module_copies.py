@@ -16,7 +16,6 @@ from kdtune.stacked.random_streams import RandomStreams
 # Logits and gradients of two runs of the same operations differ by less than this part of the largest of them.
 RELATIVE_TOLERANCE = 1e-4
 CHECK_SEED = 0
-CHECKED_BATCH = 2  # Batch norm takes no less in training.
 
 
 class CopyError(ValueError):

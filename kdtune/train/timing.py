@@ -91,8 +91,8 @@ def _make_random_members(pack: Pack, threads: int) -> Members:
     n_examples = _choose_n_examples(pack, threads)
     random = np.random.default_rng(0)
     x = random.standard_normal((n_examples, settings.n_features), dtype=np.float32)
-    examples = choose_examples(settings)
-    if networks[0].facts is not None and examples is not None:  # An embedding takes no numbers but its ids.
+    examples = None if first_network.facts is None else choose_examples(settings)
+    if examples is not None:  # An embedding takes no numbers but its ids.
         x = np.resize(examples.astype(np.float32), (n_examples, settings.n_features))
     y = random.integers(0, settings.n_classes, n_examples)
     # Each draw of data gets an object of its own, since networks of different draws do not share batches.
