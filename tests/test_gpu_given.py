@@ -57,7 +57,7 @@ def test_modules_train_on_the_device(sweep, factory):
 
 
 def test_a_trained_module_runs_on_the_device(sweep):
-    teacher = {"kind": "python", "factory": "sweep_nets:plain", "trained": True}
+    teacher = {"kind": "python", "factory": "sweep_nets:plain", "trained": True, "agreement": "any"}
     (Path.cwd() / "sweep_nets.py").write_text(NETS.replace("import torch\n", "import torch\ntorch.manual_seed(0)\n"))
     on_gpu, _ = sweep(teacher=teacher)
     assert set(on_gpu["status"]) == {"done"}

@@ -5,6 +5,7 @@ A chunk is some successive training steps of an epoch, whose batches are laid ou
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,8 @@ def fit(
     should_stop : Function that is called after each chunk with the number of steps taken. If it returns True, training
         ends at once: the epoch is neither checked for parameters that are not finite nor followed by ``after_epoch``.
     """
+    if device == "cuda":  # torch says so once, where its backward thread multiplies first; it then sets the context
+        warnings.filterwarnings("ignore", "Attempting to run cuBLAS", UserWarning)
     trainer = Trainer(members, device, dtype)
     train_chunk: Callable[[Tensor], None] = trainer.train_chunk
     if trainer.can_be_captured:
