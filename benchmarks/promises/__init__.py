@@ -1,0 +1,1 @@
+"""Whether the statistics of kdtune hold what they promise, on tables whose truth is planted."""
