@@ -26,10 +26,11 @@ from kdtune.columns import (
     VALIDATION_MEASURES,
 )
 from kdtune.errors import RequestError
+from kdtune.errors_by_example import read_errors_by_example
 from kdtune.foreign.door import read_table
 from kdtune.foreign.options import ReadingOptions
 from kdtune.plots.figure_names import FIGURES
-from kdtune.table import read_versions
+from kdtune.table import find_facts, read_versions
 
 if TYPE_CHECKING:
     from kdtune.plots.drawing import ChosenNetworks
@@ -109,10 +110,22 @@ def read_and_answer(
             f"No --margin was given, so it is not said which T are within a margin of the best. For that, add --margin "
             f"with the difference of {measure.name} that does not matter, such as 0.01.",
         ]
-    answer = analyze_table(table, cell_columns, Margins(error_margin, effect_margin), measure, notes, select, facts)
+    margins = Margins(error_margin, effect_margin)
+    errors_by_example = _read_errors_by_example(path) if facts is not None else None
+    answer = analyze_table(table, cell_columns, margins, measure, notes, select, facts, errors_by_example)
     if reserve:
         answer = replace(answer, reserve=f"{reserve} {answer.reserve}".strip())
     return AnsweredTable(path, table, answer, notes, options)
+
+
+def _read_errors_by_example(path: Path | None) -> pd.DataFrame | None:
+    """Return the errors by example that lie beside the table of a sweep; None if there are none."""
+    if path is None or path.name != TABLE_FILE:
+        return None
+    try:
+        return read_errors_by_example(path)
+    except ValueError:  # A torn file: intervals then say that they do not cover other test examples.
+        return None
 
 
 def choose_shown_networks(answered: AnsweredTable) -> ChosenNetworks | None:
@@ -132,7 +145,8 @@ def choose_shown_networks(answered: AnsweredTable) -> ChosenNetworks | None:
         frame = read_details(str(path), f"{file}.parquet")
         if frame is not None and frame[ID].isin(networks[ID]).any():
             details[figure] = frame
-    return ChosenNetworks(networks, details, n_left_out)
+    facts = find_facts(path)
+    return ChosenNetworks(networks, details, n_left_out, facts.class_names if facts is not None else {})
 
 
 def draw_chosen_figures(

@@ -58,13 +58,24 @@ VAL_BALANCED_ERROR = "val_balanced_error"
 # split.
 VALIDATION_MEASURES = {NUM_ERROR: VAL_NUM_ERROR, NLL: VAL_NLL, BALANCED_ERROR: VAL_BALANCED_ERROR}
 
-# What T acts on, of teachers only, over the training set: the standard deviation of their centred logits, and the mean
-# entropy of their softmax at T = 1.
+# How the training set was learned, measured at the end of training without dropout and on images that are not shifted:
+# errors on its labels, as a number and as a share, and the mean of the loss that training minimised, in nats. That is
+# T^2 CE(softmax(v / T), softmax(z / T)) + hard_weight CE(label, softmax(z)) of distilled students (without T^2 where
+# scale_T2 is false), the cross-entropy with the labels of others, and null of teachers that kdtune does not train.
+TRAIN_NUM_ERROR = "train_num_error"
+TRAIN_ERROR = "train_error"
+TRAIN_LOSS = "train_loss"
+
+# What T acts on, over the training set: the standard deviation of a network's centred logits, and, of teachers only,
+# the mean entropy of their softmax at T = 1.
 LOGIT_STD = "logit_std"
 SOFTMAX_ENTROPY = "softmax_entropy"
 
 # A measure of another kind that a user names, as something to minimize: its negative if more is better.
 SCORE = "score to minimize"
+
+# Which row of the errors by example is a network's: it is added to a table while it is analyzed.
+ERRORS_ROW = "row of errors by example"
 
 # What the shift of biases after training added to them, and the figures before it.
 BIAS_SHIFTED_BY = "bias_shifted_by"
@@ -100,6 +111,7 @@ COLUMN_TYPES = {
     MODEL: _TEXT, CLASS_SEP: _FLOAT, P_INFORMATIVE: _FLOAT, WIDTH: INTEGER, TEMP: _FLOAT, HARD_WEIGHT: _FLOAT,
     REPLICATE: INTEGER, NUM_ERROR: INTEGER, ACCURACY: _FLOAT, LOSS: _FLOAT, NLL: _FLOAT, ECE: _FLOAT,
     BALANCED_ERROR: _FLOAT, VAL_NUM_ERROR: INTEGER, VAL_ACCURACY: _FLOAT, VAL_NLL: _FLOAT, VAL_BALANCED_ERROR: _FLOAT,
+    TRAIN_NUM_ERROR: INTEGER, TRAIN_ERROR: _FLOAT, TRAIN_LOSS: _FLOAT,
     LOGIT_STD: _FLOAT, SOFTMAX_ENTROPY: _FLOAT, STATUS: _TEXT, ERROR: _TEXT,
     ID: _TEXT, TEACHER_ID: _TEXT, DATA_SEED: INTEGER, TEACHER_SEED: INTEGER, STUDENT_SEED: INTEGER,
     DATASET: _TEXT, EPOCHS: INTEGER, N_PARAMS: INTEGER, MULTIPLY_ADDS: INTEGER, N_TRAIN: INTEGER, N_VAL: INTEGER,
@@ -107,22 +119,25 @@ COLUMN_TYPES = {
 }  # fmt: skip
 
 # Those of them that tables of earlier versions lack.
-LATER_COLUMNS = (BALANCED_ERROR, VAL_BALANCED_ERROR, LOGIT_STD, SOFTMAX_ENTROPY, MULTIPLY_ADDS)
+LATER_COLUMNS = (
+    BALANCED_ERROR, VAL_BALANCED_ERROR, LOGIT_STD, SOFTMAX_ENTROPY, MULTIPLY_ADDS, TRAIN_NUM_ERROR, TRAIN_ERROR,
+    TRAIN_LOSS
+)  # fmt: skip
 
 # Details are columns of a pack's rows that are too long for the table: see ``results.detail_tables``.
 CONFUSION = "confusion"
 SEEN_CLASSES = "seen_classes"
 LEARNING_CURVE = "learning_curve"
+TEST_ERRORS = "test_errors"
 
 # The columns of the tables of details.
 LABEL = "label"
+CLASS_NAME = "class_name"  # of LABEL, where the table's metadata say it; no file of details has it
 N_LABEL = "n"
 SEEN = "seen"
 PREDICTED = "predicted"
 COUNT = "count"
 EPOCH = "epoch"
-TRAIN_LOSS = "train_loss"
-TRAIN_NUM_ERROR = "train_num_error"
 VAL_LOSS = "val_loss"
 _LEARNING_POINT = pa.struct(
     {EPOCH: INTEGER, TRAIN_LOSS: _FLOAT, TRAIN_NUM_ERROR: INTEGER, VAL_LOSS: _FLOAT, VAL_NUM_ERROR: INTEGER}
@@ -131,11 +146,13 @@ DETAIL_TYPES = {
     CONFUSION: pa.list_(pa.int32()),
     SEEN_CLASSES: pa.list_(pa.int32()),
     LEARNING_CURVE: pa.list_(_LEARNING_POINT),
+    TEST_ERRORS: pa.large_binary(),  # Those of a sweep may take more than the 2 GiB that a binary column holds.
 }
 DETAIL_FILES = {
     "per_class.parquet": (ID, LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN),
     "confusion.parquet": (ID, LABEL, PREDICTED, COUNT),
     "learning_curves.parquet": (ID, *(field.name for field in _LEARNING_POINT)),
+    "errors_by_example.parquet": (ID, N_TEST, TEST_ERRORS),
 }
 
 # Groups of columns. Every column in none of them is a setting.
@@ -143,7 +160,7 @@ RESULT_COLUMNS = (
     NUM_ERROR, ACCURACY, LOSS, NLL, ECE, VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL, BALANCED_ERROR, VAL_BALANCED_ERROR
 )  # fmt: skip
 # Figures that describe a network: no settings, and no measures of how good it is.
-DESCRIPTIVE_COLUMNS = (MULTIPLY_ADDS, LOGIT_STD, SOFTMAX_ENTROPY)
+DESCRIPTIVE_COLUMNS = (MULTIPLY_ADDS, TRAIN_NUM_ERROR, TRAIN_ERROR, TRAIN_LOSS, LOGIT_STD, SOFTMAX_ENTROPY)
 UNSHIFTED_COLUMNS = (UNSHIFTED_NUM_ERROR, UNSHIFTED_ACCURACY, UNSHIFTED_VAL_NUM_ERROR)
 SHIFT_COLUMNS = (BIAS_SHIFTED_BY, *UNSHIFTED_COLUMNS)
 RUN_COLUMNS = (SECONDS, DEVICE, HOST, STATUS, ERROR)

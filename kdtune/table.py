@@ -36,6 +36,24 @@ VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
+class DataSource:
+    """A data set that exists once, so that all of its draws are cuts of the same examples.
+
+    Attributes
+    ----------
+    name : what the column ``dataset`` calls it.
+    content : is equal for data of equal content, whatever their names, and for no others.
+    n_examples : the number of examples that are split anew: all of them, or those beside the test data.
+    unit : what an example is, as a plural: images, rows or examples.
+    """
+
+    name: str
+    content: str
+    n_examples: int
+    unit: str = "examples"
+
+
+@dataclass(frozen=True)
 class AnswerFacts:
     """What an answer must say that the rows of a table do not tell.
 
@@ -44,10 +62,15 @@ class AnswerFacts:
     data_redraws : how the replicates redraw the data (``GENERATED``, ``SPLIT`` or ``VALIDATION``) -> the names of the
         data sets that they redraw so.
     notes : sentences about the data and the teacher that the answer needs.
+    class_names : the name of a data set -> what its classes are called, class 0 first; only of data sets whose classes
+        have other names than their numbers.
+    sources : the data sets that exist once. All others are generated, so that different draws of them are independent.
     """
 
     data_redraws: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    class_names: dict[str, list[str]] = field(default_factory=dict)
+    sources: list[DataSource] = field(default_factory=list)
 
 
 def rows_to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -242,7 +265,14 @@ def find_facts(source: Any) -> AnswerFacts | None:
     try:
         facts = json.loads(_find_metadata(source, _FACTS_KEY) or "null")
         redraws = {str(kind): [str(name) for name in names] for kind, names in facts["data_redraws"].items()}
-        return AnswerFacts(redraws, [str(note) for note in facts["notes"]])
+        class_names = {
+            str(name): [str(label) for label in labels] for name, labels in facts.get("class_names", {}).items()
+        }
+        sources = [
+            DataSource(str(source["name"]), str(source["content"]), int(source["n_examples"]), str(source["unit"]))
+            for source in facts.get("sources", [])
+        ]
+        return AnswerFacts(redraws, [str(note) for note in facts["notes"]], class_names, sources)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from benchmarks import planted
 from kdtune.analysis.answer import Margins, analyze_table
 from kdtune.analysis.factor_effects import RISES as RISES_VERDICT
 from kdtune.analysis.factor_effects import STAYS, TEACHER_ERROR, FactorEffect, decide_verdict
-from kdtune.analysis.headline import write_headline
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.printed_tables import format_test_errors
 from kdtune.analysis.sentences import write_effect_sentence, write_verdict
@@ -43,6 +41,7 @@ from kdtune.columns import (
 )
 from kdtune.foreign.door import RESERVED, read_table
 from kdtune.foreign.options import ReadingOptions
+from tests.openings import join_opening
 
 NAN = math.nan
 RISES = planted.RISES
@@ -125,13 +124,25 @@ def select_gap(table, replicates, **cell):
     return students & (table[[*cell]] == list(cell.values())).all(axis=1)
 
 
-@pytest.mark.parametrize(("gap_replicates", "left_out"), [([1], ["replicate 1"]), ([0, 1, 3], ["T 40"])])
-def test_a_gap_in_a_cell_leaves_out_a_replicate_or_a_temperature_and_says_so(rising, gap_replicates, left_out):
+@pytest.mark.parametrize(
+    ("gap_replicates", "left_out"),
+    [([1], ["1 run at T 40"]), ([0, 1, 3], ["3 runs at T 40"]), ([0, 1, 2, 3, 4], ["T 40"])],
+)
+def test_a_gap_in_a_cell_leaves_out_a_run_or_a_temperature_and_says_so(rising, gap_replicates, left_out):
     is_gap = select_gap(rising, gap_replicates, class_sep=0.2, width=20)
     answer = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(is_gap, FAILED)}))
     incomplete_cells = answer.t_opt[answer.t_opt["flags"].map(lambda flags: INCOMPLETE in flags)]
     assert incomplete_cells["left_out"].tolist() == [left_out] * 2
     assert (answer.t_opt.drop(incomplete_cells.index)["temperatures"] == len(planted.GRID)).all()
+    n_left = len(planted.GRID) - (left_out == ["T 40"])
+    assert (incomplete_cells["temperatures"] == n_left).all()
+    assert (incomplete_cells["replicates"] == 5).all()
+    n_failed = [0 if left_out == ["T 40"] else len(gap_replicates)]
+    assert [failed[-1:] for failed in incomplete_cells["failed_runs"]] == [n_failed] * 2
+    assert all(planned == [5] * n_left for planned in incomplete_cells["planned_runs"])
+    cell = answer.cells[incomplete_cells.index[0]]
+    words = f"T = 40 failed in {n_failed[0]} of 5 runs" if n_failed[0] else ""
+    assert cell.describe_failed_runs(cell.temperatures[-1]) == words
 
 
 def test_a_failed_student_without_a_teacher_does_not_hide_the_teacher_of_its_replicate(rising):
@@ -144,7 +155,7 @@ def test_a_failed_student_without_a_teacher_does_not_hide_the_teacher_of_its_rep
 
 
 def test_cells_that_lack_a_replicate_are_not_left_out_silently(rising):
-    for gap_replicates, cells, replicates in (([1], 12, 4), ([1, 2, 3], 12, 5)):
+    for gap_replicates, cells, replicates in (([1], 12, 5), ([1, 2, 3], 12, 5)):
         is_gap = select_gap(rising, gap_replicates, width=20)
         effects = analyze_table(rising.assign(**{STATUS: rising[STATUS].mask(is_gap, FAILED)})).effects
         assert (effects["used_cells"] == cells).all()
@@ -219,13 +230,16 @@ def test_rates_are_printed_as_rates(rising):
 
 def test_one_temperature_for_all_costs_what_it_costs_in_each(rising):
     answer = analyze_table(rising)
-    fixed, own = answer.fixed.set_index("T"), answer.test.set_index(answer.cell_columns)["student"]
+    fixed, own = answer.fixed.set_index("T"), answer.test.set_index(answer.cell_columns)["cross_fitted"]
     students = rising[rising[MODEL] == STUDENT]
     for T in (1, 4, 40):
         at_T = students[students[TEMP] == T].groupby(answer.cell_columns)[NUM_ERROR].mean()
         shares = at_T / own - 1
+        assert fixed.loc[T, "mean"] == pytest.approx(shares.mean())
+        assert fixed.loc[T, "mean_low"] < shares.mean() < fixed.loc[T, "mean_high"]
         assert fixed.loc[T, "median"] == pytest.approx(shares.median())
-        assert fixed.loc[T, "worst"] == pytest.approx(shares.max())
+        assert fixed.loc[T, "mean"] < fixed.loc[T, "worst"] <= shares.max()
+        assert fixed.loc[T, "worst_low"] < shares.max() < fixed.loc[T, "worst_high"]
         assert fixed.loc[T, "tied"] == sum(T in tied for tied in answer.t_opt["tied"])
 
 
@@ -235,21 +249,29 @@ def test_the_frames_have_the_columns_that_files_have(rising):
     assert list(answer.t_opt) == [
         "class_sep", "p_informative", "width", "T_opt", "T_opt_continuous", "T_opt_low", "T_opt_high", "tied",
         "good_enough", "flags", "left_out", "replicates", "temperatures",
+        "failed_runs", "planned_runs",
     ]  # fmt: skip
     assert list(answer.test) == [
         "class_sep", "p_informative", "width", "T", "student", "student_low", "student_high", "baseline", "teacher",
         "at_T1", "minus_baseline", "minus_baseline_low", "minus_baseline_high", "minus_teacher", "minus_teacher_low",
-        "minus_teacher_high", "minus_T1", "minus_T1_low", "minus_T1_high", "cross_fitted_minus_T1",
-        "cross_fitted_minus_T1_low", "cross_fitted_minus_T1_high", "gap_closed", "gap_low", "gap_high", "cross_fitted",
-        "chosen_on_test", "nll", "baseline_nll", "teacher_nll", "ece", "baseline_ece", "teacher_ece",
+        "minus_teacher_high", "minus_T1", "minus_T1_low", "minus_T1_high", "gap_closed", "gap_low", "gap_high",
+        "cross_fitted", "cross_fitted_low", "cross_fitted_high", "cross_fitted_minus_baseline",
+        "cross_fitted_minus_baseline_low", "cross_fitted_minus_baseline_high", "cross_fitted_minus_teacher",
+        "cross_fitted_minus_teacher_low", "cross_fitted_minus_teacher_high", "cross_fitted_minus_T1",
+        "cross_fitted_minus_T1_low", "cross_fitted_minus_T1_high", "cross_fitted_gap_closed", "cross_fitted_gap_low",
+        "cross_fitted_gap_high", "optimism", "chosen_on_test",
+        "nll", "baseline_nll", "teacher_nll", "ece", "baseline_ece", "teacher_ece",
     ]  # fmt: skip
     assert list(answer.curves) == [
         "class_sep", "p_informative", "width", "T", "errors", "excess", "band", "tied", "good_enough", "replicates",
         "num_error", "num_error_low", "num_error_high", "baseline_num_error", "teacher_num_error", "accuracy",
         "accuracy_low", "accuracy_high", "baseline_accuracy", "teacher_accuracy", "regret", "gain", "gain_low",
-        "gain_high",
+        "gain_high", "relative_regret",
     ]  # fmt: skip
-    assert list(answer.fixed) == ["T", "median", "worst", "tied", "cells"]
+    assert list(answer.fixed) == [
+        "T", "mean", "mean_low", "mean_high", "median", "worst", "worst_low", "worst_high", "tied", "cells",
+        "cross_fitted_cells",
+    ]  # fmt: skip
     assert list(answer.effects) == [
         "factor", "effect", "low", "high", "p_value", "check", "check_low", "check_high", "informative_cells", "cells",
         "used_cells", "replicates", "independent_sets", "p_holm", "verdict", "sentence",
@@ -262,33 +284,16 @@ def test_the_frames_have_the_columns_that_files_have(rising):
 def test_the_headline_gives_the_recommendation_and_then_the_evidence():
     one_cell = {"widths": (50,), "seps": (1.0,), "informative": (1.0,)}
     answer = analyze_table(planted.table(STILL, **one_cell))
-    assert write_headline(answer) == (
-        "Best temperature: 4 (95 % interval 3 to 5; the smoothed curve is lowest at T = 3.67). "
-        "Statistically tied with it: 2.5-3, 5."
-    )
+    assert join_opening(answer).startswith("Use T = 4 for width 50. T = ")
+    assert " are statistically tied with it. " in join_opening(answer)
     clear = planted.table(planted.quadratic(lambda cell: 2.0, 1.0), noise=1, **one_cell)
-    assert write_headline(analyze_table(clear)).endswith(". No other temperature is statistically tied with it.")
-
-
-def test_the_headline_says_where_nothing_is_excluded():
-    flat = {"shape": lambda x, cell: 150 + 0 * x, "seps": (1.0,), "informative": (1.0,), "replicates": 1}
-    headline = write_headline(analyze_table(planted.table(**flat, widths=(50,))))
-    assert re.fullmatch(
-        r"Lowest mean errors at T = [\d.]+, but no best temperature can be told: the 95 % interval excludes no "
-        "tested T. All other temperatures are statistically tied with it.",
-        headline,
-    )
-    headline = write_headline(analyze_table(planted.table(**flat, widths=(20, 50))))
-    assert re.fullmatch(
-        "No best temperature can be told: in both settings the 95 % interval excludes no tested T. "
-        r"\(Lowest mean errors at T = [\d.]+ to [\d.]+, depending on the setting.\) "
-        "Whether the best T depends on the student's width cannot be told.",
-        headline,
+    assert join_opening(analyze_table(clear)).startswith(
+        "Use T = 4 for width 50. No other temperature is statistically tied with it. "
     )
 
 
 def test_the_headline_names_the_factors_that_it_cannot_tell_about(rising):
-    assert write_headline(analyze_table(rising)).endswith(
+    assert join_opening(analyze_table(rising)).endswith(
         "The best T rises with the student's width. "
         "Whether it depends on class_sep, p_informative or the teacher's errors cannot be told."
     )
@@ -296,15 +301,17 @@ def test_the_headline_names_the_factors_that_it_cannot_tell_about(rising):
 
 def test_the_headline_of_one_temperature_or_none_recommends_none(rising):
     one_temperature = analyze_table(rising[~(rising[TEMP] > 1)])
-    assert write_headline(one_temperature) == "Only one temperature was tested: the best one cannot be determined."
+    assert join_opening(one_temperature).startswith(
+        "Only one temperature was tried for width 20, 50 and 100 (T = 1): no best one can be determined. Try several."
+    )
     empty = one_temperature.limit_cells(0)
-    assert write_headline(empty) == "No setting has results: the best temperature cannot be determined."
+    assert join_opening(empty) == "No setting has results: the best temperature cannot be determined."
 
 
 def test_the_headline_never_says_that_nothing_moves_without_the_margin():
     answer = analyze_table(planted.table(STILL, noise=2), margins=Margins(effect=0.3))
     assert answer.effects.set_index("factor").loc["width", "verdict"] == STAYS
-    headline = write_headline(answer)
+    headline = join_opening(answer)
     assert "The best T changes by at most 0.3 doublings per doubling of the student's width." in headline
 
 

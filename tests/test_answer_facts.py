@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -46,7 +48,8 @@ def make_facts(folder, **blocks):
         (
             {"dataset": WHOLE_SET, "teacher": MLP},
             SPLIT,
-            "another split into training, validation and test data, and another teacher and student",
+            "another cut of the same 240 examples into training, validation and test data, and another teacher and "
+            "student",
             "",
         ),
         (
@@ -69,7 +72,9 @@ def test_the_answer_says_what_replicates_redraw(tmp_path, monkeypatch, blocks, k
     path = write_given(tmp_path, **{"replicates": 2, **blocks})
     frame = kdtune.sweep(path, workers=0, progress=False)
     (name,) = frame[DATASET].unique()
-    assert find_facts(frame) == AnswerFacts({kind: [name]}, find_facts(frame).notes)
+    facts = find_facts(frame)
+    assert facts.data_redraws == {kind: [name]}
+    assert [source.name for source in facts.sources] == ([] if kind == GENERATED else [name])
     copy = tmp_path / "elsewhere.parquet"
     copy.write_bytes((tmp_path / "results/given/table.parquet").read_bytes())
     frame.to_parquet(tmp_path / "frame.parquet")
@@ -97,11 +102,11 @@ def test_several_data_sets_are_named_with_what_is_redrawn_of_each():
     table = pd.concat([make_students([1, 2], "a"), make_students([5, 6], "b"), make_students([7, 7], "c")])
     facts = AnswerFacts({SPLIT: ["a"], VALIDATION: ["b", "c"]})
     redraws = find_redraws(table, facts)
-    assert redraws.data[0] == "split into training, validation and test data (a)"
-    assert redraws.text.startswith("another split into training, validation and test data (a)")
+    assert redraws.data[0] == "cut of the same examples into training, validation and test data (a)"
+    assert redraws.text.startswith("another cut of the same examples into training, validation and test data (a)")
     assert redraws.data[1:] == ["cut between training and validation (b)"]  # Those of c are not redrawn.
     one = find_redraws(table[table[DATASET] == "a"], facts)
-    assert one.data == ["split into training, validation and test data"]
+    assert one.data == ["cut of the same examples into training, validation and test data"]
     assert find_redraws(make_students([7, 7], "c"), facts).data == []
 
 
@@ -126,7 +131,8 @@ def test_the_table_of_an_earlier_version_is_known_by_the_name_of_its_data(tmp_pa
     path = write_given(tmp_path, dataset={"kind": "digits"}, teacher=MLP, replicates=2)
     frame = kdtune.sweep(path, workers=0, progress=False)
     frame.attrs.clear()
-    assert kdtune.analyze(frame).redraws.data == ["split into training, validation and test data"]
+    words = "cut of the same 1,797 images into training, validation and test data"
+    assert kdtune.analyze(frame).redraws.data == [words]
     mnist = kdtune.analyze(frame.assign(**{DATASET: "MNIST"})).redraws
     assert (mnist.data, mnist.staying_text) == (["cut between training and validation"], "the test data stay")
     # Of a table from elsewhere nothing of the kind is known.
@@ -134,8 +140,50 @@ def test_the_table_of_an_earlier_version_is_known_by_the_name_of_its_data(tmp_pa
     assert kdtune.analyze(foreign).redraws.data == ["data set"]
 
 
+# What the classes are called.
+
+
+def write_pets(folder, labels):
+    """Write a table of two features and a target, its rows labelled in turn; return blocks of a sweep on it."""
+    folder.mkdir(exist_ok=True)
+    features = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), columns=["weight", "height"])
+    features.assign(pet=[labels[i % len(labels)] for i in range(120)]).to_csv(folder / "pets.csv", index=False)
+    dataset = {"kind": "table", "file": str(folder / "pets.csv"), "target": "pet"}
+    return {"dataset": dataset, "teacher": MLP, "replicates": 1}
+
+
+def test_classes_bear_the_users_names_wherever_they_are_shown(tmp_path, monkeypatch, call):
+    path = write_given(tmp_path, **write_pets(tmp_path, ["walk", "run", "sit"]))
+    frame = kdtune.sweep(path, workers=0, progress=False, results=tmp_path / "results")
+    assert find_facts(frame).class_names == {"pets": ["run", "sit", "walk"]}
+    folder = next((tmp_path / "results").glob("*/table.parquet")).parent
+    by_class = kdtune.read_table(folder, per_class=True)
+    assert by_class["class_name"].tolist() == [["run", "sit", "walk"][number] for number in by_class["label"]]
+    run = call("show", folder, "--per-class", "--where", "class_name == 'sit'")
+    assert run.exit_code == 0, run.output
+    assert " class_name " in run.stdout.splitlines()[0]
+    assert " label " not in run.stdout.splitlines()[0]
+    assert len(re.findall(r" sit ", run.stdout)) == len(frame)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [([0, 1, 2], {}), ([1, 2, 3], {"pets": ["1", "2", "3"]}), (["0", "1"], {}), ([10, 20], {"pets": ["10", "20"]})],
+)
+def test_classes_that_are_called_by_their_numbers_have_no_names(tmp_path, labels, names):
+    assert make_facts(tmp_path, **write_pets(tmp_path, labels)).class_names == names
+
+
+def test_each_data_set_has_its_own_names_of_classes(tmp_path):
+    blocks = write_pets(tmp_path / "a", ["cat", "dog"])
+    datasets = [blocks["dataset"], write_pets(tmp_path / "b", ["rat", "sow"])["dataset"]]
+    named = [{**dataset, "name": name} for dataset, name in zip(datasets, "ab", strict=True)]
+    facts = make_facts(tmp_path, **{**blocks, "dataset": {"grid_search": named}})
+    assert facts.class_names == {"a": ["cat", "dog"], "b": ["rat", "sow"]}
+
+
 def test_facts_survive_the_metadata_of_a_table():
-    facts = AnswerFacts({VALIDATION: ["data of Zoë"]}, ["A note."])
+    facts = AnswerFacts({VALIDATION: ["data of Zoë"]}, ["A note."], class_names={"data of Zoë": ["Katze", "Kätzchen"]})
     assert find_facts(stamp_facts(pa.table({"a": [1]}), facts)) == facts
     assert find_facts(pa.table({"a": [1]})) is None
 

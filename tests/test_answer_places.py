@@ -112,12 +112,12 @@ def test_a_note_says_how_to_get_a_margin_and_only_where_one_can_be_given(call, t
 def test_how_the_table_was_read_is_part_of_what_goes_into_a_pipe(call, runs_csv):
     for command in ("analyze", "power", "report"):
         run = call(command, runs_csv)
-        headline, _, rest = run.stdout.partition("\n\n")
-        assert "\n" not in headline
-        assert rest.startswith("How the table was read:\n- ")
+        opening, _, rest = run.stdout.partition("\n\nHow the table was read:\n")
+        assert "" not in opening.split("\n\n")
+        assert rest.startswith("- ")
         assert "How the table" not in run.stderr
     assert run.stderr == f"Wrote {runs_csv}-report.html\n"
-    assert headline.startswith("Best temperature: ")
+    assert opening.startswith("Use T = ")
 
 
 def test_plot_prints_the_names_of_files_alone(call, runs_csv):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import planted
 from kdtune.analysis.answer import analyze_table
-from kdtune.analysis.headline import write_headline
+from kdtune.analysis.headline import write_opening
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.power import count_replicates
 from kdtune.analysis.printed_tables import format_optima, format_test_errors, list_findings
@@ -24,57 +22,13 @@ from kdtune.cli import main
 from kdtune.cli.folding import fold_lines
 from kdtune.cli.print_answers import print_answer
 from kdtune.cli.print_power import print_power
-from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STUDENT, TEACHER, TEMP, VAL_NUM_ERROR
+from kdtune.columns import MODEL, NUM_ERROR, REPLICATE, SCORE, STUDENT, TEACHER, TEMP, VAL_NUM_ERROR
 from kdtune.plots.report import write_report
+from tests.openings import join_opening
 from tests.test_unpaired import make_unpaired
 
-ANY = (0, math.inf)  # an interval that excludes no tested T
 ONE_CELL = {"widths": (50,), "seps": (1.0,), "informative": (1.0,)}
 STILL = planted.quadratic(lambda cell: 2.0, 0.1)
-
-
-def test_the_headline_of_a_measure_of_ones_own_says_highest_where_more_is_better():
-    flat = planted.table(lambda x, cell: 150 + 0 * x, replicates=1, **ONE_CELL)
-    table = flat.assign(**{SCORE: flat[NUM_ERROR]})
-    assert write_headline(analyze_table(table, measure=Measure("f1", True))).startswith("Highest mean f1 at T = ")
-    assert write_headline(analyze_table(table, measure=Measure("loss", False))).startswith("Lowest mean loss at T = ")
-    clear = planted.table(STILL, **ONE_CELL)
-    answer = analyze_table(clear.assign(**{SCORE: clear[VAL_NUM_ERROR]}), measure=Measure("f1", True))
-    assert "; the smoothed curve is highest at T = " in write_headline(answer)
-
-
-def set_bounds(answer, bounds):
-    """The answer with other intervals of the best T, whose lowest means are at T = 2, 3, ..."""
-    lows, highs = zip(*bounds, strict=True)
-    best = list(range(2, 2 + len(bounds)))
-    t_opt = answer.t_opt.head(len(bounds)).assign(T_opt=best, T_opt_low=lows, T_opt_high=highs)
-    return replace(answer, t_opt=t_opt.assign(tied=[[1, T] for T in best]))
-
-
-@pytest.mark.parametrize(("bounds", "words"), [
-    ([(1, 4), (0, 8), (2, math.inf)],
-        "Best temperature: 2 to 4, depending on the setting; a 95 % interval limits it in each. "),
-    ([(1, 4), ANY, (2, 8)],
-        "Best temperature: 2 to 4 in the 2 of 3 settings where the 95 % interval limits it. In the other it excludes "
-        "no tested T. "),
-    ([(1, 4), ANY, ANY],
-        "Best temperature: 2 in the 1 of 3 settings where the 95 % interval limits it. In the other 2 it excludes no "
-        "tested T. "),
-    ([ANY, ANY, ANY],
-        "No best temperature can be told: in all 3 settings the 95 % interval excludes no tested T. (Lowest mean "
-        "errors at T = 2 to 4, depending on the setting.) "),
-])  # fmt: skip
-def test_the_headline_counts_the_settings_in_which_an_interval_limits_the_best_temperature(rising, bounds, words):
-    assert write_headline(set_bounds(analyze_table(rising), bounds)).startswith(words)
-
-
-def test_an_interval_that_ends_at_the_lowest_tested_temperature_limits_nothing(rising):
-    answer = analyze_table(rising)
-    lowest = float(answer.cells[0].temperatures[0])
-    headline = write_headline(set_bounds(answer, [(lowest, math.inf), (lowest, math.inf)]))
-    assert headline.startswith(
-        "No best temperature can be told: in both settings the 95 % interval excludes no tested T."
-    )
 
 
 def test_temperatures_that_were_not_compared_are_named_in_the_headline(rising):
@@ -84,25 +38,10 @@ def test_temperatures_that_were_not_compared_are_named_in_the_headline(rising):
     is_missing = first & (students[TEMP] == highest) & (students[REPLICATE] > students[REPLICATE].min())
     answer = analyze_table(students[~is_missing])
     assert f"In 1 of {len(answer.cells)} settings temperatures were not compared, because runs are missing (" in (
-        write_headline(answer)
+        join_opening(answer)
     )
-    assert f": T = {highest:g}): the best T may be one that was left out." in write_headline(answer)
-    assert "not compared" not in write_headline(analyze_table(students))
-
-
-def test_the_headline_does_not_deny_a_winner_that_only_the_comparison_finds():
-    # Of two replicates the interval tells nothing, but their pooled noise tells T = 2 apart from the others.
-    errors = {(1, 0): 177, (2, 0): 156, (4, 0): 177, (1, 1): 184, (2, 1): 157, (4, 1): 183}
-    students = [
-        {MODEL: STUDENT, STATUS: DONE, TEMP: T, REPLICATE: replicate, NUM_ERROR: count}
-        for (T, replicate), count in errors.items()
-    ]
-    answer = analyze_table(pd.DataFrame(students))
-    assert answer.t_opt[["T_opt_low", "T_opt_high"]].to_numpy().tolist() == [[0, math.inf]]
-    assert write_headline(answer) == (
-        "Lowest mean errors at T = 2, but the 95 % interval excludes no tested T. No other temperature is "
-        "statistically tied with it."
-    )
+    assert f": T = {highest:g}): the best T may be one that was left out." in join_opening(answer)
+    assert "not compared" not in join_opening(analyze_table(students))
 
 
 def test_terms_are_explained_where_they_occur_and_only_there(rising):
@@ -200,12 +139,12 @@ def test_an_answer_is_folded_to_the_terminal_and_to_nothing_else(width, rising, 
     answer = analyze_table(rising, reading_notes=["word " * 60])
     print_answer(answer)
     whole = capsys.readouterr().out
-    assert write_headline(answer) in whole.splitlines()
+    assert all(paragraph in whole.splitlines() for paragraph in write_opening(answer))
     fake_terminal(monkeypatch, width)
     print_answer(answer)
     folded = remove_styles(capsys.readouterr().out)
     assert max(map(len, folded.splitlines())) <= width
-    for sentence in [write_headline(answer), *answer.effects["sentence"], *explain_optima(answer)]:
+    for sentence in [*write_opening(answer), *answer.effects["sentence"], *explain_optima(answer)]:
         assert sentence in " ".join(folded.split())
 
 

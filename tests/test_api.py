@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import kdtune
-from kdtune.analysis.headline import write_headline
+from kdtune.analysis.headline import write_opening
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_an_id_that_is_none_is_refused(identity, tmp_path):
 def test_an_answer_prints_as_text(rising):
     answer = kdtune.analyze(rising)
     text = str(answer)
-    assert text.startswith(write_headline(answer))
+    assert text.startswith("\n\n".join(write_opening(answer)))
     assert "statistically tied" in text
     assert "array(" not in text
     assert repr(answer) == text

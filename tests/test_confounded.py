@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.answer_files import write_answer
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.analysis.headline import write_headline
 from kdtune.analysis.printed_effects import format_effects
 from kdtune.analysis.printed_tables import list_findings
 from kdtune.analysis.twins import Twins, find_side_settings, find_twins
 from kdtune.columns import DONE, MODEL, NUM_ERROR, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.plots.report import write_report
+from tests.openings import join_opening
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
 TEMPERATURES = (1, 2, 4, 8, 16)
@@ -63,7 +63,7 @@ def test_the_settings_that_change_with_the_width_are_named_everywhere(tmp_path):
     table = make_table(CONFOUNDED)
     answer = analyze_table(table)
     name = f"the student's width (which changes together with {TWINS}, so which of them matters cannot be told)"
-    assert write_headline(answer).endswith(f"The best T rises with {name}.")
+    assert join_opening(answer).endswith(f"The best T rises with {name}.")
     assert list_findings(answer)[0].startswith(
         f"The best T rises with {name}: per doubling of the student's width the best T is "
     )
@@ -93,7 +93,7 @@ def test_a_finding_of_no_effect_says_that_effects_may_hide_each_other():
     answer = analyze_table(table)
     assert (
         "the student's width (which changes together with lr, so opposite effects may hide each other)."
-        in write_headline(answer)
+        in join_opening(answer)
     )
 
 
@@ -105,7 +105,7 @@ def test_a_text_is_named_with_its_twins():
     answer = analyze_table(make_table([{"width": 10, **optimizer} for optimizer in optimizers]))
     # Adam has no momentum: that follows from its name.
     assert "depends on optimizer (which changes together with lr):" in read_sentences(answer)["optimizer"]
-    assert write_headline(answer).endswith("depends on optimizer (which changes together with lr) cannot be told.")
+    assert join_opening(answer).endswith("depends on optimizer (which changes together with lr) cannot be told.")
 
 
 def test_a_twin_within_each_block_is_found():
@@ -121,7 +121,7 @@ def test_a_column_that_changes_between_some_of_the_compared_cells_is_a_twin_in_p
     answer = analyze_table(make_table(cells))
     assert (
         "width (which changes in part together with n_train, so which of them matters cannot be told)"
-        in write_headline(answer)
+        in join_opening(answer)
     )
     assert list(answer.effects["together_with"]) == ["n_train (in part)"]
     with_both = [{**cell, "epochs": cell["width"]} for cell in cells]
@@ -137,7 +137,7 @@ def test_a_latin_square_names_what_changes_in_part():
 def test_what_follows_from_a_factor_is_no_twin():
     sizes = [{"width": width, "hidden": f"{width}-{width}", "n_params": width**2} for width in (10, 20, 40)]
     answer = analyze_table(make_table(sizes))
-    assert "together" not in write_headline(answer)
+    assert "together" not in join_opening(answer)
     assert "together_with" not in answer.effects
     assert find_twins_of(sizes, ["width"], "width") == Twins()
     # Of another factor they are twins.
@@ -149,14 +149,14 @@ def test_only_the_cells_that_an_effect_comes_from_are_compared():
     cells = [{"width": 10, "n_train": 5}, {"width": 20, "n_train": 5}, {"width": 40, "n_train": 1}]
     table = make_table(cells)
     few_temperatures = table[(table["width"] < 40) | (table[TEMP] < 4)]  # width 40 has no smooth curve
-    assert "together" not in write_headline(analyze_table(few_temperatures))
+    assert "together" not in join_opening(analyze_table(few_temperatures))
 
 
 def test_many_twins_are_counted_in_sentences_and_listed_in_the_frame():
     names = [f"option_{i:02}" for i in range(12)]
     cells = [{"width": width, **dict.fromkeys(names, width)} for width in (10, 40)]
     answer = analyze_table(make_table(cells))
-    assert "option_06, option_07 and 4 more, so which of them" in write_headline(answer)
+    assert "option_06, option_07 and 4 more, so which of them" in join_opening(answer)
     assert list(answer.effects["together_with"]) == [", ".join(names)]
 
 
@@ -180,7 +180,7 @@ def test_planted_twins_are_always_named(twins, data):
     for name, _ in twins:
         assert name in row["together_with"].split(", ")
         assert name in row["sentence"]
-        assert name in write_headline(answer)
+        assert name in join_opening(answer)
     assert "width" not in row["together_with"]
 
 
@@ -196,7 +196,7 @@ def test_independent_settings_are_never_named_together(factors, data):
         answer = analyze_table(table, columns)
         assert "together_with" not in answer.effects
         assert not answer.effects["sentence"].str.contains("together").any()
-        assert "together" not in write_headline(answer)
+        assert "together" not in join_opening(answer)
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in PUBLISHED.glob("*/table.parquet")))

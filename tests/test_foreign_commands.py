@@ -24,7 +24,7 @@ def runs_csv(tmp_path):
 def test_the_answer_says_how_the_table_was_read(call, runs_csv):
     run = call("analyze", runs_csv)
     assert run.exit_code == 0
-    assert run.output.startswith("Best temperature: 2 to 8")
+    assert run.output.startswith("Use T = 2 for width 10. ")
     for note in ("How the table was read:", "- The temperature is the column T.",
                  "- The replicate is the column seed: runs with the same value there belong together.",
                  "- Settings: width (10, 40).", "- Not settings: hostname (bookkeeping)."):  # fmt: skip
@@ -67,7 +67,7 @@ def test_a_measure_of_ones_own_goes_through_every_command(call, tmp_path):
     options = ("--measure", "f1", "--higher-is-better")
     run = call("analyze", path, *options)
     assert run.exit_code == 0, run.output
-    assert run.output.startswith("Best temperature: 2 to 8")
+    assert run.output.startswith("Use T = 2 for width 10. ")
     assert "Best T: the highest f1" in run.output
     assert "within" not in run.output.split("statistically tied")[1].splitlines()[0]
     assert "within 0.01 of the best" in call("analyze", path, *options, "--margin", "0.01").output

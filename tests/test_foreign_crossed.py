@@ -8,8 +8,8 @@ import pytest
 
 import kdtune
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.headline import write_headline
 from kdtune.errors import RequestError
+from tests.openings import join_opening
 from tests.planted_tables import BEST, find_best, make_runs
 
 OPPOSITE = {10: 8.0, 40: 2.0}
@@ -51,7 +51,7 @@ def test_a_setting_may_have_seeds_of_its_own(name: str, has_own_seeds: bool) -> 
 def test_what_may_be_a_setting_is_said_before_the_answer(name: str) -> None:
     runs = make_settings(name, (1, 2), has_own_seeds=True)
     answer = kdtune.analyze(runs)
-    assert write_headline(answer).startswith(f"The runs of all values of {name} are taken together")
+    assert join_opening(answer).startswith(f"The runs of all values of {name} are taken together")
     assert f'cell=["width", "{name}"]' in answer.reserve
     assert list_best(kdtune.analyze(runs, cell=["width", name])) == [2, 2, 8, 8]
 

@@ -16,7 +16,7 @@ from benchmarks import planted
 from kdtune.statistics.intervals import estimate_share_of_gap, welch_interval
 from kdtune.statistics.multiple_comparisons import compare_means_with_best, dunnett_critical_value
 from kdtune.statistics.one_way_layout import combine_means, describe_one_way_layout
-from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
+from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
 from kdtune.statistics.smooth_minimum import find_minimum_of_means
 from kdtune.statistics.smoothers import NoisyMeans, choose_smoother_of_means, list_smoothers
 
@@ -170,8 +170,13 @@ def test_a_gap_that_cannot_be_told_from_none_has_no_share(start, end):
 
 @pytest.mark.parametrize("share", [0.3, 1.0, 2.5])
 def test_the_runs_that_a_difference_takes_are_those_of_the_two_sample_test(share):
-    count = replicates_to_detect(share * math.sqrt(2), math.sqrt(2), dof_per_replicate=2) or 0
-    powers = [TTestIndPower().power(share * math.sqrt(2), n, 0.05) for n in (count - 1, count) if n > 1]
+    def find_critical_value(n):
+        return CriticalValue(stats.t.ppf(0.95, 2 * (n - 1)), 2 * (n - 1))
+
+    count = replicates_to_detect(share * math.sqrt(2), math.sqrt(2), find_critical_value) or 0
+    powers = [
+        TTestIndPower().power(share * math.sqrt(2), n, 0.05, alternative="larger") for n in (count - 1, count) if n > 1
+    ]
     assert powers[-1] >= 0.8
     assert len(powers) == 1 or powers[0] < 0.8
     bound = replicates_to_bound(share, 1.0, dof_per_replicate=2) or 0

@@ -30,6 +30,27 @@ def test_part_three_of_the_tutorial():
     assert teacher.n_params == 100 * 101 * 3 + 101 * 10
 
 
+def test_what_extends_the_study_shares_its_networks():
+    """Their teachers are those of the study; so are baselines, and students where their settings are the same."""
+    from kdtune.spec.bundled_sweeps import BUNDLED_SWEEPS_FOLDER
+    from kdtune.spec.load import load_spec
+
+    study, low, replicates = (
+        {network.id: network for network in enumerate_networks(load_spec(BUNDLED_SWEEPS_FOLDER / f"{name}.yaml"))}
+        for name in ("fakeset-study", "fakeset-study-low", "fakeset-study-replicates")
+    )
+    for sweep, n_networks, n_shared in (
+        (low, (45, 135, 405), (45, 135, 0)),
+        (replicates, (30, 60, 720), (15, 30, 360)),
+    ):
+        shared = [network for network in sweep.values() if network.id in study]
+        for networks, counts in ((sweep.values(), n_networks), (shared, n_shared)):
+            models = [network.model for network in networks]
+            assert tuple(map(models.count, (TEACHER, BASELINE, STUDENT))) == counts
+    assert {network.teacher.id for network in low.values() if network.teacher} <= study.keys()
+    assert {network.replicate for network in replicates.values() if network.id not in study} == {5, 6, 7, 8, 9}
+
+
 def test_each_network_once_and_baselines_once_a_cell(plan):
     p = plan("distill.hard_weight=[0, 1]", "replicates=2")
     ids = [n.id for n in p.networks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from benchmarks import planted
-from kdtune.analysis.test_split import select_by_other_replicates
+from kdtune.statistics.correlated_differences import critical_values_of_common_scale
 from kdtune.statistics.effects import estimate_effect
 from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_interval
 from kdtune.statistics.levelled_curves import CellCurves, place_on_one_axis
-from kdtune.statistics.multiple_comparisons import compare_with_best, dunnett_critical_value
-from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
+from kdtune.statistics.multiple_comparisons import compare_by_margins, compare_with_best, dunnett_critical_value
+from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
 from kdtune.statistics.smooth_minimum import align_with_grid, find_minimum
 from kdtune.statistics.smoothers import choose_smoother, list_smoothers
 from kdtune.statistics.standard_errors import margin_of_error, residual_variance, sum_of_means
@@ -85,10 +86,15 @@ def test_the_order_of_replicates_changes_nothing(y, random):
 
 @settings(max_examples=40, deadline=None)
 @given(LAYOUTS)
-def test_tied_and_upper_bounds_are_hsus(y):
+def test_tied_and_upper_bounds_of_equal_noise_are_hsus(y):
     count, k = y.shape
-    comparison, mean = compare_with_best(y), y.mean(axis=0)
-    margin = dunnett_critical_value(k, (count - 1) * (k - 1)) * math.sqrt(2 * residual_variance(y) / count)
+    mean, variance, dof = y.mean(axis=0), residual_variance(y) / count, (count - 1) * (k - 1)
+    if variance == 0:
+        return
+    critical_values = critical_values_of_common_scale(variance * np.eye(k), np.full(k, float(dof)), 0.95)
+    assert critical_values == pytest.approx(dunnett_critical_value(k, dof), rel=0.01)
+    margin = dunnett_critical_value(k, dof) * math.sqrt(2 * variance)
+    comparison = compare_by_margins(mean, np.full((k, k), margin))
     for i in range(k):
         above = mean[i] - np.delete(mean, i).min()
         assert comparison.upper_bounds[i] == pytest.approx(max(0, above + margin), abs=1e-6)
@@ -168,13 +174,6 @@ def test_a_gap_not_significantly_above_zero_has_no_share_closed():
 def test_there_is_no_share_of_a_gap_to_a_worse_teacher():
     numerator, denominator = np.array([-50.0, -51, -49]), np.array([-115.0, -116, -114])
     assert all(math.isnan(x) for x in estimate_ratio(numerator, denominator))
-
-
-def test_a_replicate_takes_no_part_in_selecting_its_own_temperature():
-    decide = np.array([[0.0, 10], [0, 10], [100, 0]])
-    test = np.array([[1.0, 2], [3, 4], [5, 6]])
-    # The others prefer, for the first and the second replicate the second T, for the third the first.
-    assert select_by_other_replicates(decide, test).tolist() == [2, 4, 5]
 
 
 def effect_over(cells, apart=False):
@@ -295,22 +294,36 @@ def test_replicates_for_an_interval_are_the_fewest_that_are_narrow_enough():
 
 
 def test_copies_take_two_replicates_and_so_does_what_is_far_apart():
-    assert replicates_to_detect(1.0, 0.0) == 2
-    assert replicates_to_detect(1e9, 1.0) == 2
+    assert replicates_to_detect(1.0, 0.0, find_paired_critical_value) == 2
+    assert replicates_to_detect(1e9, 1.0, find_paired_critical_value) == 2
+
+
+def find_paired_critical_value(n):
+    return CriticalValue(stats.t.ppf(0.95, n - 1), n - 1)
 
 
 def test_power_is_that_of_the_paired_t_test():
-    count = replicates_to_detect(1.0, 1.0)
-    assert count == 10  # the textbook's: 10 pairs for an effect of one standard deviation
+    count = replicates_to_detect(1.0, 1.0, find_paired_critical_value)
+    assert count == 8  # the textbook's: 8 pairs for an effect of one standard deviation, one-sided at 5 %
     random = np.random.default_rng(0)
-    rejections = [stats.ttest_1samp(random.normal(1, 1, count), 0).pvalue < 0.05 for _ in range(2000)]
-    assert 0.78 < np.mean(rejections) < 0.86
+    rejections = [
+        stats.ttest_1samp(random.normal(1, 1, count), 0, alternative="greater").pvalue < 0.05 for _ in range(2000)
+    ]
+    assert 0.78 < np.mean(rejections) < 0.88
+
+
+def test_noise_that_is_hardly_known_takes_more_replicates():
+    known, hardly_known = (
+        replicates_to_detect(1.0, 2.0, find_paired_critical_value, noise_dof=dof) for dof in (1e9, 4.0)
+    )
+    assert known == replicates_to_detect(1.0, 2.0, find_paired_critical_value)
+    assert hardly_known > 1.3 * known
 
 
 @given(st.floats(0.01, 20), st.floats(0.01, 20))
 @settings(max_examples=50, deadline=None)
 def test_more_noise_takes_no_fewer_replicates(deviation, more):
-    for counted in (replicates_to_detect, replicates_to_bound):
+    for counted in (partial(replicates_to_detect, find_critical_value=find_paired_critical_value), replicates_to_bound):
         few, many = counted(1.0, deviation), counted(1.0, deviation + more)
         assert many is None or (few is not None and few <= many)
 

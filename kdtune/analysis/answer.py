@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from kdtune.analysis.advice import Advice, Measured, list_advice
 from kdtune.analysis.cell_arrays import Cell, split_into_cells
+from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_results import (
     analyze_cell,
     make_optima_frame,
@@ -22,10 +24,15 @@ from kdtune.analysis.cell_results import (
 )
 from kdtune.analysis.cells import find_cell_columns
 from kdtune.analysis.comparisons import join_cell_curves
+from kdtune.analysis.error_units import are_percents
 from kdtune.analysis.factor_effects import FactorEffect
+from kdtune.analysis.finite_sets import find_finite_data
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
 from kdtune.analysis.incomplete_cells import describe_incomplete_cells
+from kdtune.analysis.influential_runs import InfluentialRun
 from kdtune.analysis.optimum import FLAT
+from kdtune.analysis.overall import StudentAnswer, answer_over_data
+from kdtune.analysis.overall_frames import make_overall_curves, make_overall_frame
 from kdtune.analysis.redraws import Redraws, find_redraws
 from kdtune.analysis.selection_measure import (
     MEASURE_NAMES,
@@ -38,6 +45,7 @@ from kdtune.analysis.temperature_effects import estimate_effects, make_effects_f
 from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.analysis.weight_pairs import compare_pairs
 from kdtune.columns import (
+    DATASET,
     DONE,
     MODEL,
     NUM_ERROR,
@@ -97,6 +105,9 @@ class Answer:
     reserve: str = ""  # why the recommendation may be wrong, and what mends it; empty if nothing speaks against it
     reading_notes: list[str] = field(default_factory=list)  # how the table was understood: sentences for the user
     matching_notes: list[str] = field(default_factory=list)  # with whom students are compared: sentences, too
+    is_percent: bool = False  # whether errors on the test split are in percent of the examples
+    influential_runs: list[InfluentialRun] = field(default_factory=list)  # single networks that change an answer
+    datasets: list[str] = field(default_factory=list)  # the names of the data sets, where the table says them
 
     def limit_cells(self, count: int) -> Answer:
         """Return the answer about the first cells only, for a printout that shows no more."""
@@ -134,6 +145,44 @@ class Answer:
         """One row per setting but for the weight of the labels: the best pair of both; empty where it does not vary."""
         with threadpool_limits(1):
             return compare_pairs(self.cells, self.cell_columns, self.selection_measure, self.test_measure)
+
+    @cached_property
+    def students(self) -> list[StudentAnswer]:
+        """The answer for each student over all of its data sets."""
+        with threadpool_limits(1):
+            return answer_over_data(
+                self.cells,
+                self.cell_columns,
+                self.selection_measure,
+                self.test_measure,
+                self.margins.error,
+                self.t_opt["tied"].tolist(),
+                self.t_opt["T_opt"].tolist(),
+            )
+
+    @property
+    def overall(self) -> pd.DataFrame:
+        """One row per student: the recommended T over all of its data sets, and what it is worth."""
+        return make_overall_frame(self.students)
+
+    @property
+    def overall_curves(self) -> pd.DataFrame:
+        """One row per student and temperature: what it costs above the best, over all data sets."""
+        return make_overall_curves(self.students, self.measured.is_relative)
+
+    @property
+    def advice(self) -> list[Advice]:
+        """What to do: one recommendation for all students that share it, in sentences."""
+        return list_advice(self.students, self.measured)
+
+    @property
+    def measured(self) -> Measured:
+        """What sentences call differences of the measure that T is chosen by, on the test split."""
+        if self.measure is None:
+            return Measured.by_errors(self.test_measure, self.is_percent)
+        lower, higher = f"lower {self.measure.name}", f"higher {self.measure.name}"
+        more, fewer = (lower, higher) if self.measure.is_higher_better else (higher, lower)
+        return Measured(more=more, fewer=fewer, is_relative=False)
 
     @property
     def is_paired(self) -> bool:
@@ -195,6 +244,7 @@ def analyze_table(
     reading_notes: Sequence[str] = (),
     select: str = NUM_ERROR,
     facts: AnswerFacts | None = None,
+    errors_by_example: pd.DataFrame | None = None,
 ) -> Answer:
     """Analyze a table with the columns of ``kdtune.columns``.
 
@@ -207,6 +257,7 @@ def analyze_table(
     reading_notes : How the table was understood, for whoever reads the answer.
     select : What T is chosen by otherwise: a key of ``VALIDATION_MEASURES``.
     facts : What the table says beside its rows, if it does.
+    errors_by_example : The errors by example of its networks, one row per network, if they are known.
 
     Raises
     ------
@@ -216,14 +267,18 @@ def analyze_table(
     measure_column = choose_selection_measure(table, reading_notes, select)
     test_measure = find_test_measure(measure_column)
     cell_columns = find_cell_columns(table) if columns is None else list(columns)
-    all_cells, matching_notes = split_into_cells(table, cell_columns, measure_column)
+    numbered_table, finite_data = find_finite_data(table, facts, errors_by_example)
+    all_cells, matching_notes = split_into_cells(numbered_table, cell_columns, measure_column, finite_data)
     cells = [cell for cell in all_cells if cell.replicates]
-    reserve = describe_incomplete_cells(table, cell_columns, all_cells)
+    reserve = describe_incomplete_cells(table, cell_columns, all_cells, measure_column)
     reserve = reserve or describe_single_replicates(table, cell_columns, all_cells)
     if not cells:
         raise RequestError(reserve or _describe_missing_cells(table, measure_column))
     with threadpool_limits(1):  # The matrix products are small: several threads would wait for each other.
-        results = [analyze_cell(cell, measure_column, margins.error) for cell in cells]
+        noises = estimate_cell_noises(cells, measure_column, cell_columns)
+        results = [
+            analyze_cell(cell, measure_column, margins.error, noise) for cell, noise in zip(cells, noises, strict=True)
+        ]
     curves = join_cell_curves(cells, [result.curves for result in results])
     if measure is not None:
         curves["errors"] *= measure.sign  # in the units of the measure, of which more may be better
@@ -232,7 +287,7 @@ def analyze_table(
         test=make_test_frame(cells, results),
         selected_test=make_selected_test_frame(cells, results),
         curves=curves,
-        fixed=estimate_fixed_temperature_costs(curves, len(cells), test_measure),
+        fixed=estimate_fixed_temperature_costs(cells, curves, measure_column, test_measure),
         cells=cells,
         cell_columns=cell_columns,
         selection_measure=measure_column,
@@ -242,8 +297,11 @@ def analyze_table(
         side_settings=find_side_settings(table, cell_columns),
         measure=measure,
         reserve=reserve,
+        is_percent=are_percents(table, NUM_ERROR),
+        influential_runs=[result.influential_run for result in results if result.influential_run is not None],
         reading_notes=list(reading_notes),
         matching_notes=[] if {NUM_ERROR, test_measure}.isdisjoint(table.columns) else matching_notes,
+        datasets=sorted(map(str, table[DATASET].dropna().unique())) if DATASET in table.columns else [],
     )
 
 

@@ -33,6 +33,8 @@ def write_answer(answer: Answer, folder: Path) -> list[Path]:
         "curves": answer.curves,
         "fixed": answer.fixed,
         "effects": answer.effects,
+        "overall": answer.overall,
+        "overall_curves": answer.overall_curves,
     }
     if len(answer.pairs):
         # A file of columns has no mappings from numbers.
@@ -66,11 +68,12 @@ def _format_json(answer: Answer, frames: dict[str, pd.DataFrame]) -> str:
         content["T_opt_is_the_maximum_of"] = content.pop("T_opt_is_the_minimum_of")
     if not answer.is_paired:
         content["paired"] = False
+    content["advice"] = [each.text for each in answer.advice]
     for name in ("reserve", "reading_notes", "matching_notes"):
         if getattr(answer, name):
             content[name] = getattr(answer, name)
     for name, frame in frames.items():
-        if name != "curves":
+        if name not in ("curves", "overall_curves"):
             content[name] = to_json_rows(frame)
     entries = [f"{json.dumps(name)}: {_format_value(value)}" for name, value in content.items()]
     return "{\n" + ",\n".join(entries) + "\n}\n"

@@ -7,7 +7,7 @@ the table has the name of a replicate they are unpaired: independent runs, any n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, NoReturn
 
@@ -17,16 +17,18 @@ import pandas as pd
 
 from kdtune.analysis.baselines_and_teachers import list_matching_columns, match_baselines, match_teachers, to_arrays
 from kdtune.analysis.cells import format_setting, select_done
+from kdtune.analysis.finite_sets import DATA_COLUMNS, FiniteData, FiniteSet
 from kdtune.analysis.network_matches import CELL, Matches
-from kdtune.analysis.paired_runs import describe_test_gaps, select_complete, take_first
+from kdtune.analysis.paired_runs import describe_test_gaps, take_first
 from kdtune.analysis.student_rows import drop_failures, number_cells, sort_runs, sort_students
-from kdtune.analysis.unpaired_runs import arrange_runs, sort_measures
+from kdtune.analysis.unpaired_runs import arrange_runs, count_runs, name_runs, sort_measures
 from kdtune.columns import (
     ACCURACY,
     BALANCED_ERROR,
     BASELINE,
     DATA_SEED,
     ECE,
+    ERRORS_ROW,
     ID,
     MODEL,
     N_PARAMS,
@@ -44,17 +46,23 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
 )
 from kdtune.errors import RequestError
-from kdtune.statistics.one_way_layout import OneWayLayout, compute_column_means, describe_one_way_layout
+from kdtune.statistics.additive_fit import fit_additive, select_connected
+from kdtune.statistics.one_way_layout import Integers, OneWayLayout, compute_column_means, describe_one_way_layout
 from kdtune.statistics.standard_errors import Array
 
 MEASURES = (
-    SCORE, VAL_NUM_ERROR, VAL_NLL, VAL_BALANCED_ERROR, NUM_ERROR, ACCURACY, NLL, ECE, BALANCED_ERROR, N_PARAMS
+    SCORE, VAL_NUM_ERROR, VAL_NLL, VAL_BALANCED_ERROR, NUM_ERROR, ACCURACY, NLL, ECE, BALANCED_ERROR, N_PARAMS,
+    ERRORS_ROW,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Cell:
     """The distilled students that differ only in T and replicate, with the networks that they are compared with.
+
+    A paired run that is missing is NaN (``fill_holes``). Every replicate and every temperature has one or more runs
+    with the measure that T is chosen by, and they are connected: one can be compared with another, if only by way of
+    others.
 
     Where runs are unpaired a row of ``student_measures`` means nothing: the column of a temperature holds its runs,
     sorted, and NaN in the rows that it has no runs for. ``baseline_measures`` and ``teacher_measures`` then hold all
@@ -64,32 +72,67 @@ class Cell:
     settings: dict[str, Any]  # the columns that name the cell, with their values
     temperatures: Array  # (k,), ascending
     replicates: list[Any]  # (R,): the names of the replicates; of unpaired runs the numbers of the rows
-    student_measures: dict[str, Array]  # measure name -> array (replicates, temperatures)
+    student_measures: dict[str, Array]  # measure name -> array (replicates, temperatures), NaN where a run is missing
     baseline_measures: dict[str, Array]  # measure name -> array (replicates,), NaN where there is no baseline
     teacher_measures: dict[str, Array]  # measure name -> array (replicates,), NaN where there is no teacher
-    left_out: list[str] = field(default_factory=list)  # the temperatures and replicates that are incomplete, in words
+    left_out: list[str] = field(
+        default_factory=list
+    )  # the runs, temperatures and replicates that are missing, in words
+    failed_runs: Integers = field(default_factory=lambda: np.zeros(0, int))  # (k,): the runs of each T without a result
+    planned_runs: Integers = field(default_factory=lambda: np.zeros(0, int))  # (k,): all runs of each T in the table
     data_seeds: frozenset[Any] = frozenset()  # the seeds of its students' data; empty if the table does not have them
     is_paired: bool = True  # whether each replicate has a run of each temperature
+    finite_set: FiniteSet | None = None  # what replicates have in common because their data set exists once
 
     @property
     def temperatures_left_out(self) -> list[str]:
         """The temperatures that are not compared, because too many of their runs are missing, in words."""
         return [text.removeprefix("T ") for text in self.left_out if text.startswith("T ")]
 
+    def describe_failed_runs(self, temperature: float) -> str:
+        """Say how many runs of a temperature failed, as in "T = 1 failed in 3 of 10 runs"; empty if none did."""
+        index = int(np.searchsorted(self.temperatures, temperature))
+        if not len(self.failed_runs) or not self.failed_runs[index]:
+            return ""
+        return f"T = {temperature:g} failed in {self.failed_runs[index]} of {self.planned_runs[index]} runs"
+
     def describe(self) -> str:
         """Write the settings of the cell, as in "class_sep 0.2, width 50"."""
         return format_setting(list(self.settings), list(self.settings.values()))
 
     def compute_means(self, measure: str) -> Array:
-        """Compute the mean (k,) of a measure at each T; NaN where a replicate lacks it, or all unpaired runs do."""
+        """Compute the mean (k,) of a measure at each T, where runs are missing that of ``fill_holes``.
+
+        It is NaN where all runs of a T lack it.
+        """
+        return compute_column_means(self.fill_holes(measure))
+
+    def fill_holes(self, measure: str) -> Array:
+        """Return a measure (R, k) with missing runs filled by the additive fit of replicates and temperatures.
+
+        Replicates and temperatures without any value stay NaN, and so do all values of unpaired runs.
+        """
         values = self.student_measures[measure]
-        return values.mean(axis=0) if self.is_paired else compute_column_means(values)
+        if not self.is_paired or not np.isnan(values).any():
+            return values
+        if measure not in self._filled_measures:
+            filled = np.full_like(values, np.nan)
+            replicates, temperatures = select_connected(~np.isnan(values))
+            if replicates:
+                entries = np.ix_(replicates, temperatures)
+                filled[entries] = fit_additive(values[entries]).filled
+            self._filled_measures[measure] = filled
+        return self._filled_measures[measure]
 
     def describe_layout(self, measure: str) -> OneWayLayout:
         """Return the one-way layout of a measure that unpaired runs have at each T. It is computed once."""
         if measure not in self._layouts:
             self._layouts[measure] = describe_one_way_layout(self.student_measures[measure])
         return self._layouts[measure]
+
+    @cached_property
+    def _filled_measures(self) -> dict[str, Array]:
+        return {}
 
     @cached_property
     def _layouts(self) -> dict[str, OneWayLayout]:
@@ -127,16 +170,19 @@ class _StudentArrays:
         )
 
 
-def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) -> CellTable:
-    """Split a table into cells, each with the replicates and temperatures for which ``measure`` is complete.
+def split_into_cells(
+    table: pd.DataFrame, columns: Sequence[str], measure: str, finite_data: FiniteData | None = None
+) -> CellTable:
+    """Split a table into cells, each with the replicates and temperatures that have ``measure``.
 
-    A cell in which nothing is complete has no replicates and no temperatures.
+    A cell without any has no replicates and no temperatures.
 
     Parameters
     ----------
     table : One row per network.
     columns : The columns that name a cell.
     measure : The measure that T is chosen by.
+    finite_data : The data sets that exist once; None if nothing is known of them.
 
     Raises
     ------
@@ -147,7 +193,7 @@ def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) 
     measures = [name for name in MEASURES if name in table.columns]
     done = select_done(table[table[MODEL] != STUDENT])
     baselines, teachers = done[done[MODEL] == BASELINE], done[done[MODEL] == TEACHER]
-    used_columns = {*columns, *measures, MODEL, STATUS, REPLICATE, TEMP, ID, TEACHER_ID, DATA_SEED}
+    used_columns = {*columns, *measures, *DATA_COLUMNS, MODEL, STATUS, REPLICATE, TEMP, ID, TEACHER_ID, DATA_SEED}
     used_columns |= {*list_matching_columns(table, baselines, teachers)}
     table = table[[name for name in table.columns if name in used_columns]]  # Sorting all columns takes long.
     students = number_cells(table[table[MODEL] == STUDENT], columns)
@@ -169,6 +215,14 @@ def split_into_cells(table: pd.DataFrame, columns: Sequence[str], measure: str) 
             baselines_of_cell = _select_rows(baseline_arrays, baseline_matches.rows_of_cell[number])
             teachers_of_cell = _select_rows(teacher_arrays, teacher_matches.rows_of_cell[number])
             cells.append(_make_unpaired_cell(settings, arrays_of_cell, measure, baselines_of_cell, teachers_of_cell))
+    if finite_data is not None:
+        data_columns = [name for name in DATA_COLUMNS if name in students.columns]
+        first_students = _list_settings(students, data_columns, starts)
+        finite_sets = [
+            finite_data.describe_cell(student, len(cell.data_seeds))
+            for student, cell in zip(first_students, cells, strict=True)
+        ]
+        cells = [replace(cell, finite_set=finite_set) for cell, finite_set in zip(cells, finite_sets, strict=True)]
     return CellTable(cells, [*baseline_matches.notes, *teacher_matches.notes])
 
 
@@ -203,35 +257,40 @@ def _select_rows(measures: dict[str, Array], rows: Any) -> dict[str, Array]:
 
 
 def _make_cell(settings: dict[str, Any], arrays: _StudentArrays, measure: str) -> Cell:
-    """Arrange the students of one cell by replicate and temperature, without those that are incomplete."""
+    """Arrange the students of one cell by replicate and temperature, with NaN where a run is missing."""
     T, temperature_index = np.unique(arrays.temperatures, return_inverse=True)
     replicates, first_rows, replicate_index = np.unique(arrays.replicates, return_index=True, return_inverse=True)
     if len(np.unique(replicate_index * len(T) + temperature_index)) < len(replicate_index):
         _refuse_duplicates(settings)
+    is_failed = np.isnan(arrays.student_measures[measure])
     all_measures = {}
     for name, values in arrays.student_measures.items():
         all_measures[name] = np.full((len(replicates), len(T)), np.nan)
         all_measures[name][replicate_index, temperature_index] = values
-    complete_replicates, complete_temperatures = select_complete(all_measures[measure])
-    complete_entries = np.ix_(complete_replicates, complete_temperatures)
-    student_measures = {name: values[complete_entries] for name, values in all_measures.items()}
-    left_out = [f"T {value:g}" for i, value in enumerate(T) if i not in complete_temperatures]
-    left_out += [f"replicate {name}" for i, name in enumerate(replicates) if i not in complete_replicates]
+    is_seen = ~np.isnan(all_measures[measure])
+    used_replicates, used_temperatures = select_connected(is_seen)
+    used_entries = np.ix_(used_replicates, used_temperatures)
+    student_measures = {name: values[used_entries] for name, values in all_measures.items()}
+    left_out = [f"T {value:g}" for i, value in enumerate(T) if i not in used_temperatures]
+    left_out += [f"replicate {name}" for i, name in enumerate(replicates) if i not in used_replicates]
+    left_out += name_runs(T[used_temperatures], (~is_seen[used_entries]).sum(axis=0))
     if NUM_ERROR in student_measures:
-        left_out += describe_test_gaps(replicates[complete_replicates], student_measures[NUM_ERROR])
+        left_out += describe_test_gaps(replicates[used_replicates], student_measures[NUM_ERROR], is_seen[used_entries])
     baselines, teachers = {}, {}
     for name, values in arrays.baseline_measures.items():
-        baselines[name] = take_first(values, first_rows, replicate_index)[complete_replicates]
+        baselines[name] = take_first(values, first_rows, replicate_index)[used_replicates]
     for name, values in arrays.teacher_measures.items():
-        teachers[name] = take_first(values, first_rows, replicate_index)[complete_replicates]
+        teachers[name] = take_first(values, first_rows, replicate_index)[used_replicates]
     return Cell(
         settings=settings,
-        temperatures=T[complete_temperatures],
-        replicates=[replicates[i] for i in complete_replicates],
+        temperatures=T[used_temperatures],
+        replicates=[replicates[i] for i in used_replicates],
         student_measures=student_measures,
         baseline_measures=baselines,
         teacher_measures=teachers,
         left_out=left_out,
+        planned_runs=np.bincount(temperature_index, minlength=len(T))[used_temperatures],
+        failed_runs=np.bincount(temperature_index[is_failed], minlength=len(T))[used_temperatures],
         data_seeds=frozenset() if arrays.data_seeds is None else frozenset(arrays.data_seeds),
     )
 
@@ -245,6 +304,7 @@ def _make_unpaired_cell(
 ) -> Cell:
     """Arrange the students of one cell by temperature, without those that lack the measure that T is chosen by."""
     runs = arrange_runs(arrays.temperatures, arrays.student_measures, measure)
+    is_failed = np.isnan(arrays.student_measures[measure])
     return Cell(
         settings=settings,
         temperatures=runs.temperatures,
@@ -253,6 +313,8 @@ def _make_unpaired_cell(
         baseline_measures=sort_measures(baseline_measures),
         teacher_measures=sort_measures(teacher_measures),
         left_out=runs.left_out,
+        planned_runs=count_runs(arrays.temperatures, runs.temperatures),
+        failed_runs=count_runs(arrays.temperatures[is_failed], runs.temperatures),
         is_paired=False,
     )
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_noise import CellNoise
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.analysis.comparisons import TemperatureCurves, compare_temperatures
+from kdtune.analysis.influential_runs import InfluentialRun, find_influential_run
 from kdtune.analysis.optimum import CellOptimum, describe_optimum, find_lowest_mean
 from kdtune.analysis.result_columns import to_columns
 from kdtune.analysis.selection_measure import find_test_measure
@@ -25,20 +27,30 @@ class CellResult:
     choice: ChoiceResult | None  # None if the table has no test errors
     selected_choice: ChoiceResult | None  # in the measure that T is chosen by; None for errors
     curves: TemperatureCurves
+    influential_run: InfluentialRun | None  # a single network that changes the answer, if there is one
 
 
-def analyze_cell(cell: Cell, measure: str, error_margin: float | None) -> CellResult:
-    """Find the best temperature of a cell, evaluate it, and compare all temperatures with it."""
+def analyze_cell(cell: Cell, measure: str, error_margin: float | None, noise: CellNoise | None) -> CellResult:
+    """Find the best temperature of a cell, evaluate it, and compare all temperatures with it.
+
+    Parameters
+    ----------
+    cell : The cell.
+    measure : The measure that T is chosen by.
+    error_margin : As in ``describe_optimum``.
+    noise : The noise of the cell, from ``estimate_cell_noises``.
+    """
     best_index = find_lowest_mean(cell, measure)
-    comparison = compare_temperatures_with_best(cell, measure)
-    optimum = describe_optimum(cell, best_index, measure, comparison, error_margin)
+    comparison = compare_temperatures_with_best(cell, measure, noise)
+    optimum = describe_optimum(cell, best_index, measure, comparison, error_margin, noise)
     test_measure = find_test_measure(measure)
     is_error = test_measure == NUM_ERROR
     return CellResult(
         optimum=optimum,
         choice=evaluate_choice(cell, best_index, measure),
         selected_choice=None if is_error else evaluate_choice(cell, best_index, measure, test_measure),
-        curves=compare_temperatures(cell, best_index, measure, comparison, optimum.good_enough),
+        curves=compare_temperatures(cell, best_index, measure, comparison, optimum.good_enough, noise),
+        influential_run=find_influential_run(cell, measure, comparison),
     )
 
 

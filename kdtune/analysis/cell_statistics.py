@@ -12,7 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_noise import CellNoise
+from kdtune.statistics.additive_fit import fit_additive
 from kdtune.statistics.intervals import (
+    NO_COVARIANCE,
     Ratio,
     estimate_ratio,
     estimate_share_of_gap,
@@ -20,11 +23,16 @@ from kdtune.statistics.intervals import (
     t_interval,
     welch_interval,
 )
-from kdtune.statistics.multiple_comparisons import Comparison, compare_means_with_best, compare_with_best
+from kdtune.statistics.multiple_comparisons import (
+    Comparison,
+    compare_by_margins,
+    compare_means_with_best,
+    compare_with_best,
+)
 from kdtune.statistics.one_way_layout import compute_margins_of_means
 from kdtune.statistics.smooth_minimum import Minimum, find_minimum, find_minimum_of_means
 from kdtune.statistics.smoothers import NoisyMeans, choose_smoother, choose_smoother_of_means
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t, residual_variance
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t_values, residual_variance
 
 
 class Estimate(NamedTuple):
@@ -35,23 +43,33 @@ class Estimate(NamedTuple):
     high: float
 
 
-def compare_temperatures_with_best(cell: Cell, measure: str) -> Comparison:
-    """Compare the mean of each temperature with the best of the others."""
-    y = cell.student_measures[measure]
-    return compare_with_best(y) if cell.is_paired else compare_means_with_best(cell.describe_layout(measure))
+def compare_temperatures_with_best(cell: Cell, measure: str, noise: CellNoise | None) -> Comparison:
+    """Compare the mean of each temperature with the best of the others.
+
+    Parameters
+    ----------
+    cell : The cell.
+    measure : The measure that T is chosen by.
+    noise : The noise of the cell, from ``estimate_cell_noises``; None if it shows none, or runs are unpaired.
+    """
+    if not cell.is_paired:
+        return compare_means_with_best(cell.describe_layout(measure))
+    if noise is None:
+        return compare_with_best(cell.student_measures[measure])
+    return compare_by_margins(cell.compute_means(measure), noise.margins)
 
 
 def has_comparison(cell: Cell, measure: str) -> bool:
     """Return whether temperatures can be compared: there are two or more, with runs that show the noise."""
-    y = cell.student_measures[measure]
     if cell.is_paired:
-        return bool(min(y.shape) > 1)
+        y = cell.student_measures[measure]
+        return bool(min(y.shape) > 1) and fit_additive(y).dof > 0
     return len(cell.temperatures) > 1 and cell.describe_layout(measure).dof > 0
 
 
 def has_copies(cell: Cell, measure: str) -> bool:
     """Return whether there are several replicates, or runs of a T, but all are copies of each other without noise."""
-    y = cell.student_measures[measure]
+    y = cell.fill_holes(measure)
     if cell.is_paired:
         # Where T changes nothing, as the errors on a few examples, replicates at levels of their own are no copies.
         is_flat = bool((y == y[:, :1]).all() and (y[:, 0] != y[0, 0]).any())
@@ -59,15 +77,9 @@ def has_copies(cell: Cell, measure: str) -> bool:
     return min(y.shape) > 1 and cell.describe_layout(measure).variance == 0
 
 
-def estimate_variance(cell: Cell, measure: str) -> float:
-    """Estimate the noise variance of one run, within its replicate if runs are paired."""
-    y = cell.student_measures[measure]
-    return residual_variance(y) if cell.is_paired else cell.describe_layout(measure).variance
-
-
 def find_smooth_minimum(cell: Cell, measure: str) -> Minimum:
     """Find where over log2 T the smooth curve of the means is lowest, with its interval."""
-    y, x = cell.student_measures[measure], np.log2(cell.temperatures)
+    y, x = cell.fill_holes(measure), np.log2(cell.temperatures)
     if len(x) == 1:
         return Minimum(x[0], -np.inf, np.inf)
     if cell.is_paired:
@@ -80,29 +92,37 @@ def find_smooth_minimum(cell: Cell, measure: str) -> Minimum:
     return find_minimum_of_means(smoother, layout)
 
 
-def compute_bands(cell: Cell, measure: str) -> Array:
+def compute_bands(cell: Cell, measure: str, noise: CellNoise | None) -> Array:
     """Compute half the width (k,) of a 95 % interval of each mean; NaN where the runs show no noise.
 
-    Of paired replicates it is the within-replicate interval, which all means share.
+    Of paired replicates it is the within-replicate interval of each T: the noise of its mean about that of all T, with
+    the factor that makes it the noise of one mean where all have the same (Morey 2008, Tutorials in Quantitative
+    Methods for Psychology 4).
     """
-    y = cell.student_measures[measure]
     if not cell.is_paired:
         return compute_margins_of_means(cell.describe_layout(measure))
-    n_replicates, n_temperatures = y.shape
-    if n_replicates < 2 or n_temperatures < 2:
-        return np.full(n_temperatures, math.nan)
-    dof = (n_replicates - 1) * (n_temperatures - 1)
-    band = critical_t(CONFIDENCE_LEVEL, dof) * math.sqrt(residual_variance(y) / n_replicates)
-    return np.full(n_temperatures, band)
+    n_temperatures = len(cell.temperatures)
+    if noise is None:
+        return np.full(n_temperatures, 0.0 if has_comparison(cell, measure) else math.nan)
+    centring = np.eye(n_temperatures) - 1 / n_temperatures
+    variances = np.diagonal(centring @ noise.mean_covariance @ centring) * n_temperatures / (n_temperatures - 1)
+    return critical_t_values(CONFIDENCE_LEVEL, noise.of_runs.dof) * np.sqrt(variances)
 
 
-def estimate_mean(values: Array) -> Estimate:
-    """Return the mean of values (R,) with its 95 % interval; a NaN is left out."""
-    low, high = t_interval(values)
-    return Estimate(mean_over_replicates(values), low, high)
+def estimate_mean(values: Array, cell: Cell | None = None, sampling_variance: float = 0.0) -> Estimate:
+    """Return the mean of values (R,) with its 95 % interval; a NaN is left out.
+
+    Parameters
+    ----------
+    values : (R,): The values.
+    cell : The cell that they come from, if they are values of its replicates: its data may be finite.
+    sampling_variance : The variance of the mean from the sampling of test examples that all replicates share.
+    """
+    low, high = t_interval(values, overlap=_get_overlap(cell), sampling_variance=sampling_variance)
+    return Estimate(mean_over_replicates(values), float(low), float(high))
 
 
-def estimate_difference(cell: Cell, minuend: Array, subtrahend: Array) -> Estimate:
+def estimate_difference(cell: Cell, minuend: Array, subtrahend: Array, sampling_variance: float = 0.0) -> Estimate:
     """Return the mean of a difference with its 95 % interval.
 
     Parameters
@@ -110,16 +130,19 @@ def estimate_difference(cell: Cell, minuend: Array, subtrahend: Array) -> Estima
     cell : The cell that the values come from.
     minuend : (R,): The values of R replicates, or (n,) of n unpaired runs.
     subtrahend : (R,): The values of the same replicates, or (m,) of m unpaired runs.
+    sampling_variance : As in ``estimate_mean``; unpaired runs go without.
     """
     if cell.is_paired:
-        return estimate_mean(minuend - subtrahend)
+        return estimate_mean(minuend - subtrahend, cell, sampling_variance)
     if np.isnan(subtrahend).all():
         return Estimate(math.nan, math.nan, math.nan)
     low, high = welch_interval(minuend, subtrahend)
     return Estimate(mean_over_replicates(minuend) - mean_over_replicates(subtrahend), float(low), float(high))
 
 
-def estimate_difference_to_teacher(cell: Cell, student: Array, teacher: Array) -> Estimate:
+def estimate_difference_to_teacher(
+    cell: Cell, student: Array, teacher: Array, sampling_variance: float = 0.0
+) -> Estimate:
     """Return the mean of student minus teacher with its 95 % interval, as ``estimate_difference`` does.
 
     A single teacher of unpaired runs is taken as it is: all of them learned from it, and no other was trained. The
@@ -127,17 +150,30 @@ def estimate_difference_to_teacher(cell: Cell, student: Array, teacher: Array) -
     """
     if _has_single_teacher(cell, teacher):
         return estimate_mean(student - np.nanmean(teacher))
-    return estimate_difference(cell, student, teacher)
+    return estimate_difference(cell, student, teacher, sampling_variance)
 
 
-def estimate_gap_closed(cell: Cell, student: Array, baseline: Array, teacher: Array) -> Ratio:
+def estimate_gap_closed(
+    cell: Cell, student: Array, baseline: Array, teacher: Array, sampling_covariance: Array = NO_COVARIANCE
+) -> Ratio:
     """Return the share of the gap from baseline to teacher that the student closes, with its 95 % interval.
 
-    The arrays are those of ``estimate_difference``.
+    The arrays are those of ``estimate_difference``; ``sampling_covariance`` (2, 2) is that of baseline minus student
+    and baseline minus teacher from the sampling of test examples that all replicates share.
     """
     if cell.is_paired:
-        return estimate_ratio(baseline - student, baseline - teacher)
+        return estimate_ratio(
+            baseline - student,
+            baseline - teacher,
+            overlap=_get_overlap(cell),
+            sampling_covariance=sampling_covariance,
+        )
     return estimate_share_of_gap(baseline, student, teacher, is_end_fixed=_has_single_teacher(cell, teacher))
+
+
+def _get_overlap(cell: Cell | None) -> float:
+    """Return the ratio of test to training examples where replicates are cuts of one set; otherwise 0."""
+    return 0.0 if cell is None or cell.finite_set is None else cell.finite_set.overlap
 
 
 def _has_single_teacher(cell: Cell, teacher: Array) -> bool:

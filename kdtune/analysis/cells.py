@@ -14,6 +14,7 @@ from kdtune.columns import (
     DATASET,
     DESCRIPTIVE_COLUMNS,
     DONE,
+    ERRORS_ROW,
     HARD_WEIGHT,
     IDENTITY_COLUMNS,
     MODEL,
@@ -90,7 +91,7 @@ def find_cell_columns(table: pd.DataFrame, rows: RowNumbers | None = None) -> li
 def list_settings(table: pd.DataFrame) -> list[str]:
     """Return the columns that are settings, except T: those that are no results, seeds, ids or marks of a run."""
     other_columns = {TEMP, "seed", SCORE, *RESULT_COLUMNS, *DESCRIPTIVE_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS}
-    other_columns |= {*IDENTITY_COLUMNS}
+    other_columns |= {ERRORS_ROW, *IDENTITY_COLUMNS}
     return [name for name in table.columns if name not in other_columns]
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import group_rows, is_known_setting, is_main_column
 from kdtune.analysis.option_texts import suggest_cell
+from kdtune.analysis.paired_runs import MIN_REPLICATES
 from kdtune.columns import DATA_SEED, DONE, ID, MODEL, REPLICATE, STATUS, STUDENT, STUDENT_SEED, TEACHER_ID, TEMP
 from kdtune.text import join_names, pluralize
 
@@ -38,18 +39,20 @@ class _Split(NamedTuple):
     is_certain: bool  # whether no design of an experiment looks so, as do temperatures of their own for each data set
 
 
-def describe_incomplete_cells(table: pd.DataFrame, columns: Sequence[str], cells: Sequence[Cell]) -> str:
+def describe_incomplete_cells(table: pd.DataFrame, columns: Sequence[str], cells: Sequence[Cell], measure: str) -> str:
     """Say which columns leave at least half of the cells with few temperatures, and what mends it; empty if none does.
 
     Parameters
     ----------
     table : One row per network.
     columns : The columns that name a cell.
-    cells : All cells, with the temperatures that are complete.
+    cells : All cells.
+    measure : The measure that T is chosen by.
     """
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
     n_temperatures = students[TEMP].nunique()
-    n_incomplete = sum(len(cell.temperatures) < n_temperatures for cell in cells)
+    n_complete = [_count_complete_temperatures(cell, measure) for cell in cells]
+    n_incomplete = sum(count < n_temperatures for count in n_complete)
     if set(table.columns) >= _SWEEP_COLUMNS or n_incomplete < max(1, len(cells) / 2):
         return ""
     split = _find_split(students, columns)
@@ -57,14 +60,33 @@ def describe_incomplete_cells(table: pd.DataFrame, columns: Sequence[str], cells
         return ""
     grids = {values: rows[TEMP].nunique() for values, rows in group_rows(students, split.remaining_columns)}
     counts = []
-    for cell in cells:
+    for cell, count in zip(cells, n_complete, strict=True):
         n_possible = grids.get(tuple(cell.settings[name] for name in split.remaining_columns), 0)
-        if len(cell.temperatures) < n_possible:
-            counts.append((len(cell.temperatures), n_possible))
+        if count < n_possible:
+            counts.append((count, n_possible))
     shares = [count / n_possible for count, n_possible in counts]
     if len(counts) < len(cells) / 2 or (not split.is_certain and np.mean(shares) > MOST):
         return ""
     return f"{_describe_split(split, counts, len(cells))} {_describe_remedy(split)}"
+
+
+def _count_complete_temperatures(cell: Cell, measure: str) -> int:
+    """Count the temperatures that are left when those and the replicates that lack most runs are taken away.
+
+    A replicate is taken before a temperature, as long as some are left and the temperature has half of its runs.
+    """
+    is_gap = np.isnan(cell.student_measures[measure])
+    if not cell.is_paired:
+        return len(cell.temperatures)
+    while is_gap.any():
+        replicate_gaps, temperature_gaps = is_gap.mean(axis=1), is_gap.mean(axis=0)
+        has_few_replicates = len(is_gap) <= MIN_REPLICATES
+        is_mostly_missing = temperature_gaps.max() > 0.5
+        if is_mostly_missing or (has_few_replicates and temperature_gaps.max() >= replicate_gaps.max()):
+            is_gap = np.delete(is_gap, temperature_gaps.argmax(), axis=1)
+        else:
+            is_gap = np.delete(is_gap, replicate_gaps.argmax(), axis=0)
+    return is_gap.shape[1] if len(is_gap) else 0
 
 
 def _find_split(students: pd.DataFrame, columns: Sequence[str]) -> _Split:

@@ -14,6 +14,7 @@ from kdtune.columns import (
     BIAS_SHIFT,
     BIAS_START,
     DESCRIPTIVE_COLUMNS,
+    ERRORS_ROW,
     HARD_WEIGHT,
     IDENTITY_COLUMNS,
     N_PARAMS,
@@ -40,6 +41,7 @@ _NETWORK_SETTINGS = {
 }  # fmt: skip
 # What may differ between the replicates of one network.
 _RUN_COLUMNS = {SEED, SCORE, *RESULT_COLUMNS, *DESCRIPTIVE_COLUMNS, *SHIFT_COLUMNS, *RUN_COLUMNS, *IDENTITY_COLUMNS}
+_RUN_COLUMNS |= {ERRORS_ROW}
 _RUN_COLUMNS -= {TEACHER_ID}
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.analysis.cell_statistics import find_smooth_minimum, has_comparison, has_copies
+from kdtune.analysis.cell_minimum import find_cell_minimum
+from kdtune.analysis.cell_noise import CellNoise
+from kdtune.analysis.cell_statistics import has_comparison, has_copies
 from kdtune.analysis.paired_runs import MIN_REPLICATES
 from kdtune.columns import BALANCED_ERROR, N_PARAMS, SCORE, VAL_BALANCED_ERROR, VAL_NLL, VAL_NUM_ERROR
+from kdtune.statistics.curve_minimum import align_with_tied
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.one_way_layout import count_values
-from kdtune.statistics.smooth_minimum import align_with_grid
 from kdtune.statistics.standard_errors import Array
 
 EDGE, FLAT, FEW_REPLICATES, INCOMPLETE = "edge", "flat", "few replicates", "incomplete"
@@ -25,15 +28,18 @@ class CellOptimum:
     """The best temperature of a cell: a row of ``t_opt``, beside the columns that name the cell."""
 
     T_opt: float  # the temperature with the lowest mean
-    T_opt_continuous: float  # the minimum of the mean smooth curve
+    T_opt_continuous: float  # the minimum of the mean curve, which may lie between temperatures
     T_opt_low: float  # the lower end of the 95 % interval of that minimum; 0 if it has no lower bound
     T_opt_high: float  # the upper end; infinite if it has no upper bound
+    T_second: float  # a temperature at which the curve has a second minimum; NaN if there is no significant one
     tied: list[float]  # the temperatures that are statistically tied with the best
     good_enough: list[float]  # those that are, with 95 % confidence, within the margin of the best
     flags: list[str]  # what limits the result: ``EDGE``, ``FLAT``, ...
     left_out: list[str]  # the temperatures and replicates that are incomplete
     replicates: int  # of unpaired runs: the number at the temperature with the fewest
     temperatures: int
+    failed_runs: list[int]  # of each temperature, in ascending order: its runs without a result
+    planned_runs: list[int]  # of each temperature: all of its runs in the table
 
 
 def find_lowest_mean(cell: Cell, measure: str) -> int:
@@ -53,7 +59,12 @@ def find_lowest_mean(cell: Cell, measure: str) -> int:
 
 
 def describe_optimum(
-    cell: Cell, best_index: int, measure: str, comparison: Comparison, error_margin: float | None
+    cell: Cell,
+    best_index: int,
+    measure: str,
+    comparison: Comparison,
+    error_margin: float | None,
+    noise: CellNoise | None,
 ) -> CellOptimum:
     """Describe the best temperature of a cell.
 
@@ -65,12 +76,13 @@ def describe_optimum(
     comparison : The comparison of all temperatures with the best one, in that measure.
     error_margin : The excess error that does not matter, as a share of the lowest mean; of a measure that the user
         names, in its own units. None if no excess is known not to matter.
+    noise : The noise of the cell, from ``estimate_cell_noises``; None if it shows none, or runs are unpaired.
     """
     T = cell.temperatures
     x = np.log2(T)
-    minimum = find_smooth_minimum(cell, measure)
+    minimum = find_cell_minimum(cell, measure, noise)
     if len(T) > 1:
-        minimum = align_with_grid(minimum, x, best_index, comparison.is_tied)
+        minimum = align_with_tied(minimum, x, best_index, comparison.is_tied)
     good_enough = []
     if len(T) > 1 and error_margin is not None:
         unit = 1.0 if measure == SCORE else cell.compute_means(measure)[best_index]
@@ -80,12 +92,15 @@ def describe_optimum(
         T_opt_continuous=_to_temperature(minimum.location, x, T),
         T_opt_low=_to_temperature(minimum.low, x, T),
         T_opt_high=_to_temperature(minimum.high, x, T),
+        T_second=math.nan if minimum.second is None else _to_temperature(minimum.second, x, T),
         tied=T[comparison.is_tied].tolist(),
         good_enough=good_enough,
         flags=_list_flags(cell, measure, best_index, comparison, minimum.location in (x[0], x[-1])),
         left_out=cell.left_out,
-        replicates=int(count_values(cell.student_measures[measure]).min()),
+        replicates=_count_replicates(cell, measure),
         temperatures=len(T),
+        failed_runs=cell.failed_runs.tolist(),
+        planned_runs=cell.planned_runs.tolist(),
     )
 
 
@@ -108,7 +123,7 @@ def _list_flags(cell: Cell, measure: str, best_index: int, comparison: Compariso
         flags.append(EDGE)
     if has_comparison(cell, measure) and comparison.is_tied.all():
         flags.append(FLAT)
-    if count_values(cell.student_measures[measure]).min() < MIN_REPLICATES:
+    if _count_replicates(cell, measure) < MIN_REPLICATES:
         flags.append(FEW_REPLICATES)
     if _is_larger_than_teacher(cell):
         flags.append(LARGER_THAN_TEACHER)
@@ -117,6 +132,11 @@ def _list_flags(cell: Cell, measure: str, best_index: int, comparison: Compariso
     if has_copies(cell, measure):
         flags.append(COPIED_REPLICATES)
     return flags
+
+
+def _count_replicates(cell: Cell, measure: str) -> int:
+    """Count the replicates of a cell; of unpaired runs those of the temperature with the fewest."""
+    return len(cell.replicates) if cell.is_paired else int(count_values(cell.student_measures[measure]).min())
 
 
 def _is_larger_than_teacher(cell: Cell) -> bool:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.analysis.cell_statistics import estimate_variance, has_comparison, has_copies
+from kdtune.analysis.cell_statistics import has_comparison, has_copies
+from kdtune.analysis.neighbours import NeighbourPair, list_neighbours
+from kdtune.analysis.paired_runs import MIN_REPLICATES
 from kdtune.columns import SCORE
 from kdtune.errors import RequestError
+from kdtune.statistics.additive_fit import fit_additive
 from kdtune.statistics.sample_size import replicates_to_bound, replicates_to_detect
-from kdtune.statistics.standard_errors import Array
 
 COPIES = "the replicates of every setting are copies of each other, so the noise cannot be estimated"
 
@@ -41,7 +43,10 @@ def count_replicates(
     errors: Sequence[float] = (),
     is_sweep: bool = False,
 ) -> pd.DataFrame:
-    """Count the replicates that are needed to detect differences and to bound them.
+    """Count the replicates that are needed to tell the neighbours of the best temperature from it, and to bound them.
+
+    A neighbour is told apart where it leaves the set of temperatures that are statistically tied with the best: the
+    rule, and the noise of that pair of temperatures, are those of ``compare_temperatures_with_best``.
 
     Parameters
     ----------
@@ -63,19 +68,16 @@ def count_replicates(
     usable_cells = select_noisy_cells(cells, measure)
     if not usable_cells:
         raise RequestError(_describe_missing_noise(cells, measure, is_sweep))
-    deviations = estimate_noise(usable_cells, measure)
-    if not deviations.any():
+    pairs = list_neighbours(usable_cells, measure)
+    if not pairs:
         raise RequestError(COPIES)
-    lowest_errors = np.array([cell.compute_means(measure).min() for cell in usable_cells])
-    dof_per_replicate = 1 if usable_cells[0].is_paired else 2
-    median_errors = float(np.median(lowest_errors))
-    relative_deviations = deviations / np.maximum(lowest_errors, 1e-12)
+    median_errors = float(np.median([cell.compute_means(measure).min() for cell in usable_cells]))
     counts = []
     for share in sorted(shares):
-        counts.append(_count(share, share * median_errors, share, relative_deviations, dof_per_replicate))
+        counts.append(_count(share, share * median_errors, share, [pair.make_relative() for pair in pairs]))
     for difference in sorted(errors):
         share = math.nan if measure == SCORE else difference / median_errors if median_errors else math.inf
-        counts.append(_count(share, difference, difference, deviations, dof_per_replicate))
+        counts.append(_count(share, difference, difference, pairs))
     return pd.DataFrame(counts)
 
 
@@ -89,8 +91,8 @@ def count_noise_dof(cells: Sequence[Cell], measure: str) -> int:
     dof = 0
     for cell in cells:
         if cell.is_paired:
-            n_replicates, n_temperatures = cell.student_measures[measure].shape
-            dof += (n_replicates - 1) * (n_temperatures - 1)
+            fit = fit_additive(cell.student_measures[measure])
+            dof += round(fit.dof * (len(cell.temperatures) - 1))
         else:
             dof += cell.describe_layout(measure).dof
     return dof
@@ -117,24 +119,27 @@ def _describe_missing_noise(cells: Sequence[Cell], measure: str, is_sweep: bool)
     return " ".join([problem, *remedies])
 
 
-def estimate_noise(cells: Sequence[Cell], measure: str) -> Array:
-    """Estimate for each cell the standard deviation of the difference of two temperatures.
+def _count(share: float, errors: float, difference: float, pairs: Sequence[NeighbourPair]) -> ReplicateCounts:
+    """Count the replicates for a difference that has the units of the pairs' deviations."""
+    ranked = sorted(pairs, key=lambda pair: pair.standard_deviation * pair.find_critical_value(MIN_REPLICATES).value)
+    middle = ranked[(len(ranked) - 1) // 2], ranked[len(ranked) // 2]
+    variance = (middle[0].standard_deviation ** 2 + middle[1].standard_deviation ** 2) / 2
+    median = replace(middle[1], standard_deviation=math.sqrt(variance))
+    ninth_decile = ranked[math.ceil(0.9 * len(ranked)) - 1]
 
-    The difference is that within one replicate, or that of two unpaired runs.
-    """
-    return np.array([math.sqrt(2 * estimate_variance(cell, measure)) for cell in cells])
+    def detect(pair: NeighbourPair) -> int | None:
+        return replicates_to_detect(
+            difference, pair.standard_deviation, pair.find_critical_value, noise_dof=pair.noise_dof
+        )
 
+    def bound(pair: NeighbourPair) -> int | None:
+        return replicates_to_bound(difference, pair.standard_deviation, dof_per_replicate=1 if pair.is_paired else 2)
 
-def _count(
-    share: float, errors: float, difference: float, deviations: Array, dof_per_replicate: int
-) -> ReplicateCounts:
-    """Count the replicates for a difference that has the units of the deviations (cells,)."""
-    median, ninth_decile = np.quantile(deviations, [0.5, 0.9])
     return ReplicateCounts(
         difference=share,
         errors=errors,
-        to_tell=replicates_to_detect(difference, median, dof_per_replicate=dof_per_replicate),
-        to_tell_most=replicates_to_detect(difference, ninth_decile, dof_per_replicate=dof_per_replicate),
-        to_bound=replicates_to_bound(difference, median, dof_per_replicate=dof_per_replicate),
-        to_bound_most=replicates_to_bound(difference, ninth_decile, dof_per_replicate=dof_per_replicate),
+        to_tell=detect(median),
+        to_tell_most=detect(ninth_decile),
+        to_bound=bound(median),
+        to_bound_most=bound(ninth_decile),
     )

@@ -9,13 +9,13 @@ from itertools import chain
 import pandas as pd
 
 from kdtune.columns import DATA_SEED, DATASET, MODEL, REPLICATE, STUDENT, STUDENT_SEED, TEACHER_SEED
-from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts
+from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource
 from kdtune.text import join_names
 
 # How replicates redraw the data -> what each of them then has another one of.
 DATA_PHRASES = {
     GENERATED: "data set",
-    SPLIT: "split into training, validation and test data",
+    SPLIT: "cut of the same examples into training, validation and test data",
     VALIDATION: "cut between training and validation",
 }
 # What the tables of earlier versions do not say: of these data sets kdtune has always drawn the splits alone. Data of
@@ -24,6 +24,10 @@ _KNOWN_DATA = {
     SPLIT: ["digits"],
     VALIDATION: ["MNIST", "FashionMNIST", "KMNIST", "EMNIST"],
 }
+_KNOWN_SOURCES = [
+    DataSource("digits", "digits", 1797, "images"),
+    *(DataSource(name, name, 0, "images") for name in _KNOWN_DATA[VALIDATION]),
+]
 _EITHER_TEACHER = "teacher (where it is trained here)"
 
 
@@ -98,10 +102,10 @@ def find_redraws(table: pd.DataFrame, facts: AnswerFacts | None) -> Redraws:
         staying_parts.append("the test data")
         if TEACHER_SEED in students.columns and students[TEACHER_SEED].isna().all():
             staying_parts.append("the teacher")
-    data = [DATA_PHRASES[kind] for kind in kinds]
+    data = [_write_phrase(kind, names, facts) for kind, names in kinds.items()]
     n_redrawn = len(set(chain(*kinds.values())))
     if len(kinds) > 1 or (DATASET in students.columns and 0 < n_redrawn < students[DATASET].nunique()):
-        data = [f"{DATA_PHRASES[kind]} ({join_names(names)})" for kind, names in kinds.items()]
+        data = [f"{_write_phrase(kind, names, facts)} ({join_names(names)})" for kind, names in kinds.items()]
     return Redraws(data, networks, staying_parts)
 
 
@@ -110,7 +114,17 @@ def know_earlier_data(data_names: pd.Series) -> AnswerFacts:
     present = set(data_names.dropna())
     known = {kind: [name for name in names if name in present] for kind, names in _KNOWN_DATA.items()}
     others = present.difference(*known.values())
-    return AnswerFacts({kind: names for kind, names in {**known, GENERATED: sorted(others)}.items() if names})
+    redraws = {kind: names for kind, names in {**known, GENERATED: sorted(others)}.items() if names}
+    return AnswerFacts(redraws, sources=[source for source in _KNOWN_SOURCES if source.name in present])
+
+
+def _write_phrase(kind: str, names: list[str], facts: AnswerFacts | None) -> str:
+    """Return what replicates have another one of; of a single set that is split it says how many examples it has."""
+    sources = [] if facts is None else [source for source in facts.sources if source.name in names]
+    phrase = DATA_PHRASES[kind]
+    if kind != SPLIT or len(sources) != 1 or len(names) != 1 or not sources[0].n_examples:
+        return phrase
+    return phrase.replace("the same examples", f"the same {sources[0].n_examples:,} {sources[0].unit}")
 
 
 def _find_data_kinds(students: pd.DataFrame, data_redraws: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +10,15 @@ if TYPE_CHECKING:
 
 
 def to_columns(result: DataclassInstance) -> dict[str, Any]:
-    """Return the fields of a result by name, without those that are None because the table lacks their measure."""
-    columns = {field.name: getattr(result, field.name) for field in fields(result)}
-    return {name: value for name, value in columns.items() if value is not None}
+    """Return the fields of a result by name, without those that are None because the table lacks their measure.
+
+    A field that is a dataclass itself stands for its own fields.
+    """
+    columns: dict[str, Any] = {}
+    for field in fields(result):
+        value = getattr(result, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            columns |= to_columns(value)
+        elif value is not None:
+            columns[field.name] = value
+    return columns

@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from kdtune.analysis.cells import find_cell_columns
-from kdtune.analysis.table_files import read_details
+from kdtune.analysis.class_names import add_class_names
+from kdtune.analysis.table_files import locate_table, read_details
 from kdtune.columns import (
     ACCURACY,
+    CLASS_NAME,
     CLASS_SEP,
     HARD_WEIGHT,
     ID,
@@ -34,12 +36,13 @@ from kdtune.columns import (
     WIDTH,
 )
 from kdtune.errors import RequestError
+from kdtune.table import find_facts
 from kdtune.text import suggest_nearest
 
 _LISTED_COLUMNS = 12  # in a message
 _MAIN_SETTINGS = (CLASS_SEP, P_INFORMATIVE, TRANSFER, WIDTH, TEMP, HARD_WEIGHT, "bias_start", "bias_shift")
 _RESULTS = (NUM_ERROR, ACCURACY, VAL_NUM_ERROR, STATUS)
-_RESULTS_BY_CLASS = (LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN)
+_RESULTS_BY_CLASS = (LABEL, CLASS_NAME, N_LABEL, NUM_ERROR, ACCURACY, SEEN)
 
 
 def query_table(
@@ -114,10 +117,13 @@ def _choose_columns(table: pd.DataFrame, select: str) -> list[str]:
     names = [MODEL]
     if "architecture" in table.columns and table["architecture"].nunique() > 1:
         names.append("architecture")
-    names += [*_MAIN_SETTINGS, *find_cell_columns(table), REPLICATE]
+    settings = [name for name in find_cell_columns(table) if name not in _RESULTS_BY_CLASS]
+    names += [*_MAIN_SETTINGS, *settings, REPLICATE]
     names += _RESULTS_BY_CLASS if SEEN in table.columns else results
     if SEEN not in table.columns and (table[MODEL] == TEACHER).all():
-        names += [LOGIT_STD, SOFTMAX_ENTROPY]  # what T acts on, which only teachers have
+        names += [LOGIT_STD, SOFTMAX_ENTROPY]  # what T acts on
+    if CLASS_NAME in table.columns:
+        names = [name for name in names if name != LABEL]  # The class is called by its name.
     existing_names = [name for name in dict.fromkeys(names) if name in table.columns]
     return [name for name in existing_names if name == STATUS or table[name].notna().any()]
 
@@ -131,6 +137,8 @@ def _check_columns(names: Sequence[str], table: pd.DataFrame, option: str) -> No
 def join_classes(results: str | Path, table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per network and class: its settings, and its errors on that class.
 
+    Where the user's classes have names, the column ``class_name`` has them beside ``label``, the number of the class.
+
     Raises
     ------
     RequestError
@@ -141,4 +149,6 @@ def join_classes(results: str | Path, table: pd.DataFrame) -> pd.DataFrame:
         raise RequestError(
             f"{results}: there are no errors by class; no network is done, or an old version trained them"
         )
-    return table.drop(columns=[*RESULT_COLUMNS, *SHIFT_COLUMNS], errors="ignore").merge(classes, on=ID)
+    by_class = table.drop(columns=[*RESULT_COLUMNS, *SHIFT_COLUMNS], errors="ignore").merge(classes, on=ID)
+    facts = find_facts(locate_table(results))
+    return by_class if facts is None else add_class_names(by_class, facts.class_names)

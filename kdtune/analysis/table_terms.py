@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.coverage_texts import describe_coverage
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.printed_tables import format_differences, format_test_errors
 from kdtune.analysis.selection_measure import MEASURE_NAMES
@@ -58,7 +59,7 @@ def _explain_flags(answer: Answer) -> dict[str, str]:
         FLAT: "no T is told apart from the best.",
         FEW_REPLICATES: f"{few}.",
         LARGER_THAN_TEACHER: "by parameters.",
-        INCOMPLETE: "runs are missing, so what the brackets name was left out.",
+        INCOMPLETE: "what the brackets name is missing; all other runs were used.",
         COPIED_REPLICATES: copies,
     }
     return {flag: f"{flag}: {meaning}" for flag, meaning in meanings.items()}
@@ -76,7 +77,8 @@ def explain_test_errors(answer: Answer, measure: str = NUM_ERROR) -> list[str]:
         terms.append(f"gap closed: the share of the way from the baseline's {name} to the teacher's.")
     if any((frame.drop(columns=answer.cell_columns) == NOTHING).to_numpy().any() for frame in (errors, differences)):
         terms.append(f"{NOTHING}: there is no such run to compare with, or the runs cannot tell.")
-    return terms
+    coverage = describe_coverage(answer.cells, measure)
+    return [*terms, coverage] if coverage else terms
 
 
 def judge_test_errors(answer: Answer, measure: str = NUM_ERROR) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cell_statistics import (
@@ -16,9 +17,19 @@ from kdtune.analysis.cell_statistics import (
     estimate_gap_closed,
     estimate_mean,
 )
+from kdtune.analysis.cross_fitted_choice import (
+    CROSS_FITTED_KIND,
+    T1_KIND,
+    CrossFittedResult,
+    cross_fit,
+    evaluate_cross_fitted_choice,
+)
+from kdtune.analysis.sampling_errors import BASELINE_KIND, TEACHER_KIND, estimate_sampling_errors
 from kdtune.columns import ECE, NLL, NUM_ERROR
 from kdtune.statistics.intervals import mean_over_replicates
 from kdtune.statistics.standard_errors import Array
+
+STUDENT_KIND = "student"  # what the sampling errors call a cell's students at the chosen T
 
 
 @dataclass(frozen=True)
@@ -28,8 +39,9 @@ class ChoiceResult:
     All but ``nll`` and ``ece`` are mean errors or differences of them; a row of ``selected_test`` has them in the units
     of the measure that T was chosen by. Differences are taken within replicates, which
     share data, teacher and initial weights; of unpaired runs they are differences of means, with Welch's intervals.
-    ``_low`` and ``_high`` are the ends of 95 % intervals. A value that the table lacks is NaN, as is what is
-    cross-fitted of unpaired runs, and a measure that it lacks is None.
+    ``_low`` and ``_high`` are the ends of 95 % intervals. A value that the table lacks is NaN, and a measure that it
+    lacks is None. The networks are those that T was chosen by, so all this is a little too good where luck is the same
+    on both splits; what is cross-fitted is not.
     """
 
     student: float
@@ -47,13 +59,10 @@ class ChoiceResult:
     minus_T1: float  # NaN where T = 1 is the chosen one
     minus_T1_low: float
     minus_T1_high: float
-    cross_fitted_minus_T1: float
-    cross_fitted_minus_T1_low: float
-    cross_fitted_minus_T1_high: float
     gap_closed: float  # the share of the gap from baseline to teacher that distillation closes
     gap_low: float
     gap_high: float
-    cross_fitted: float  # each replicate at the T that is best on all others
+    cross_fitting: CrossFittedResult  # its fields are columns of ``test``, too
     chosen_on_test: float  # what choosing T on the test split would have claimed
     nll: float | None = None
     baseline_nll: float | None = None
@@ -84,17 +93,29 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str, test_measure: str
         cell.baseline_measures[test_measure],
         cell.teacher_measures[test_measure],
     )
-    student, at_T1 = test[:, best_index], _select_errors_at_one(cell, test)
-    cross_fitted = np.full(len(test), np.nan)  # Unpaired runs are in no replicate whose others could choose T.
-    if cell.is_paired:
-        cross_fitted = select_by_other_replicates(cell.student_measures[measure], test)
-    errors = estimate_mean(student)
-    minus_baseline = estimate_difference(cell, student, baseline)
-    minus_teacher = estimate_difference_to_teacher(cell, student, teacher)
+    T1_indices = np.flatnonzero(cell.temperatures == 1)
+    student = test[:, best_index]
+    at_T1 = test[:, T1_indices[0]] if len(T1_indices) else np.full(len(test), np.nan)
+    cross_fitted = cross_fit(cell, measure, test_measure)
+    indices: dict[str, int | npt.NDArray[np.int_]] = {STUDENT_KIND: best_index}
+    if len(T1_indices):
+        indices[T1_KIND] = int(T1_indices[0])
+    if cross_fitted.indices is not None:
+        indices[CROSS_FITTED_KIND] = cross_fitted.indices
+    sampling = estimate_sampling_errors(cell, test_measure, indices)
+    errors = estimate_mean(student, cell, sampling.of_mean(STUDENT_KIND))
+    minus_baseline = estimate_difference(cell, student, baseline, sampling.of_difference(STUDENT_KIND, BASELINE_KIND))
+    minus_teacher = estimate_difference_to_teacher(
+        cell, student, teacher, sampling.of_difference(STUDENT_KIND, TEACHER_KIND)
+    )
     is_T1 = cell.temperatures[best_index] == 1
-    minus_T1 = estimate_difference(cell, student, np.full(len(student), np.nan) if is_T1 else at_T1)
-    cross_fitted_minus_T1 = estimate_mean(cross_fitted - at_T1)
-    gap = estimate_gap_closed(cell, student, baseline, teacher)
+    minus_T1 = estimate_difference(
+        cell,
+        student,
+        np.full(len(student), np.nan) if is_T1 else at_T1,
+        sampling.of_difference(STUDENT_KIND, T1_KIND),
+    )
+    gap = estimate_gap_closed(cell, student, baseline, teacher, sampling.of_gap(STUDENT_KIND))
     at_best = {name: values[:, best_index] for name, values in cell.student_measures.items()}
     return ChoiceResult(
         student=errors.mean,
@@ -112,13 +133,10 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str, test_measure: str
         minus_T1=minus_T1.mean,
         minus_T1_low=minus_T1.low,
         minus_T1_high=minus_T1.high,
-        cross_fitted_minus_T1=cross_fitted_minus_T1.mean,
-        cross_fitted_minus_T1_low=cross_fitted_minus_T1.low,
-        cross_fitted_minus_T1_high=cross_fitted_minus_T1.high,
         gap_closed=gap.ratio,
         gap_low=gap.low,
         gap_high=gap.high,
-        cross_fitted=mean_over_replicates(cross_fitted),
+        cross_fitting=evaluate_cross_fitted_choice(cell, cross_fitted, student, at_T1, test_measure, sampling),
         chosen_on_test=_find_lowest(cell.compute_means(test_measure)),
         nll=_mean_of_measure(at_best, NLL),
         baseline_nll=_mean_of_measure(cell.baseline_measures, NLL),
@@ -127,33 +145,6 @@ def evaluate_choice(cell: Cell, best_index: int, measure: str, test_measure: str
         baseline_ece=_mean_of_measure(cell.baseline_measures, ECE),
         teacher_ece=_mean_of_measure(cell.teacher_measures, ECE),
     )
-
-
-def select_by_other_replicates(selection_errors: Array, test_errors: Array) -> Array:
-    """Return each replicate's test errors at the T that has the lowest mean over all other replicates.
-
-    Parameters
-    ----------
-    selection_errors : (R, k): The errors of R replicates at k temperatures on the split that T is chosen on. None may
-        be NaN, as in a ``Cell``.
-    test_errors : (R, k): The errors on the test split.
-
-    Returns
-    -------
-    (R,): The selected test errors. They are NaN with one replicate.
-    """
-    n_replicates = len(selection_errors)
-    if n_replicates < 2:
-        return np.full(n_replicates, np.nan)
-    means_of_others = (selection_errors.sum(axis=0) - selection_errors) / (n_replicates - 1)
-    selected_errors: Array = test_errors[np.arange(n_replicates), means_of_others.argmin(axis=1)]
-    return selected_errors
-
-
-def _select_errors_at_one(cell: Cell, test: Array) -> Array:
-    """Return the test errors (R, k) at T = 1, (R,); NaN if the cell has no such temperature."""
-    indices = np.flatnonzero(cell.temperatures == 1)
-    return test[:, indices[0]] if len(indices) else np.full(len(test), np.nan)
 
 
 def _find_lowest(means: Array) -> float:

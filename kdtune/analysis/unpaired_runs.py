@@ -69,21 +69,28 @@ def _describe_missing_runs(temperatures: Array, kept_temperatures: Array) -> lis
     T, counts = np.unique(temperatures, return_counts=True)
     is_kept = np.isin(T, kept_temperatures)
     names = [f"T {value:g}" for value in T[~is_kept]]
-    return names + _name_runs(T[is_kept], counts[is_kept])
+    return names + name_runs(T[is_kept], counts[is_kept])
 
 
 def _describe_test_gaps(T: Array, gaps: Integers, counts: Integers) -> list[str]:
     """Name the runs without test errors, of which there are ``gaps`` (k,) among the ``counts`` (k,) runs at T (k,)."""
     if (gaps == counts).all():
         return []
-    return [f"test errors of {text}" for text in _name_runs(T[gaps > 0], gaps[gaps > 0])]
+    return [f"test errors of {text}" for text in name_runs(T[gaps > 0], gaps[gaps > 0])]
 
 
-def _name_runs(T: Array, counts: Integers) -> list[str]:
-    """Write how many runs at each T (k,) are meant, as in "2 runs at T 4"."""
+def name_runs(T: Array, counts: Integers) -> list[str]:
+    """Write how many runs at each T (k,) are meant, as in "2 runs at T 4"; a T with none is not named."""
+    T, counts = T[counts > 0], counts[counts > 0]
     if len(T) > MAX_NAMED_TEMPERATURES:
         return [f"{pluralize(int(counts.sum()), 'run')} at {len(T):,} temperatures"]
     return [f"{pluralize(int(count), 'run')} at T {value:g}" for value, count in zip(T, counts, strict=True)]
+
+
+def count_runs(temperatures: Array, T: Array) -> Integers:
+    """Count the runs, of which each has one of the temperatures (runs,), at each T (k,)."""
+    counts: Integers = (temperatures[:, np.newaxis] == T).sum(axis=0)
+    return counts
 
 
 def pair_at_random(

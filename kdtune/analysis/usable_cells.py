@@ -28,7 +28,9 @@ def select_usable_cells(cells: list[Cell], measure: str) -> list[Cell]:
     measure : The measure that T is chosen by.
     """
     cells_with_curve = [cell for cell in cells if len(cell.temperatures) >= MIN_SPLINE_POINTS]
-    cells_with_curve = [cell if cell.is_paired else _make_replicates(cell, measure) for cell in cells_with_curve]
+    cells_with_curve = [
+        _fill_cell(cell, measure) if cell.is_paired else _make_replicates(cell, measure) for cell in cells_with_curve
+    ]
     counts = Counter(name for cell in cells_with_curve for name in cell.replicates)
     shared_names = [name for name, count in counts.items() if count == len(cells_with_curve)]
     if len(shared_names) < min(MIN_REPLICATES, len(counts)):
@@ -44,6 +46,11 @@ def select_usable_cells(cells: list[Cell], measure: str) -> list[Cell]:
         if set(shared_names) <= set(cell.replicates):
             usable_cells.append(_select_replicates(cell, [cell.replicates.index(name) for name in shared_names]))
     return usable_cells
+
+
+def _fill_cell(cell: Cell, measure: str) -> Cell:
+    """Return a cell whose missing runs are filled: curves must be complete."""
+    return replace(cell, student_measures={**cell.student_measures, measure: cell.fill_holes(measure)})
 
 
 def _make_replicates(cell: Cell, measure: str) -> Cell:
@@ -77,8 +84,9 @@ def _select_replicates(cell: Cell, indices: list[int]) -> Cell:
 def number_independent_sets(cells: Sequence[Cell]) -> list[int]:
     """Return for each cell the number of its set: cells of different sets have no draw of data in common.
 
-    All cells are in one set if the table does not have the seeds of all data: then equal replicates of different cells
-    may share their random draws, and only different replicates are independent. Each cell of unpaired runs is a set.
+    Cells whose data are cuts of one finite data set are in one set, whatever their seeds. All cells are in one set if
+    the table does not have the seeds of all data: then equal replicates of different cells may share their random
+    draws, and only different replicates are independent. Each cell of unpaired runs is a set.
     """
     if cells and not any(cell.is_paired for cell in cells):
         return list(range(len(cells)))
@@ -89,7 +97,10 @@ def number_independent_sets(cells: Sequence[Cell]) -> list[int]:
         for seed in cell.data_seeds:
             cell_indices.append(index)
             seeds.append(seed)
-    # Cells and seeds are the nodes of a graph; a cell is connected with the seeds of its data.
+        if cell.finite_set is not None and cell.finite_set.source is not None:
+            cell_indices.append(index)
+            seeds.append(f"data set {cell.finite_set.source}")
+    # Cells, seeds and data sets are the nodes of a graph; a cell is connected with those of its data.
     seed_nodes = len(cells) + pd.factorize(np.array(seeds, object))[0]
     n_nodes = int(seed_nodes.max()) + 1
     graph = sparse.coo_array((np.ones(len(seed_nodes)), (cell_indices, seed_nodes)), shape=(n_nodes, n_nodes))

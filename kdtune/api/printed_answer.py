@@ -8,7 +8,7 @@ from dataclasses import fields
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.headline import write_headline
+from kdtune.analysis.headline import write_opening
 from kdtune.analysis.printed_tables import format_differences, format_optima, format_test_errors, list_findings
 from kdtune.analysis.table_terms import explain_optima
 from kdtune.analysis.weight_pairs import explain_pairs, format_pairs
@@ -30,7 +30,7 @@ class PrintedAnswer(Answer):
         return "\n\n".join(self._list_parts())
 
     def _list_parts(self) -> Iterator[str]:
-        yield write_headline(self)
+        yield "\n\n".join(write_opening(self))
         if self.reading_notes or self.matching_notes:
             yield "\n".join([*self.reading_notes, *self.matching_notes])
         yield f"Best T: {self.criterion}\n{_write_table(format_optima(self))}"

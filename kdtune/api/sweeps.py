@@ -147,6 +147,7 @@ def read_table(results: str | Path, per_class: bool = False) -> pd.DataFrame:
 
     With ``per_class`` there is one row per network and class (``label``) of the test set instead, with the number
     ``n`` of its examples, ``num_error``, ``accuracy``, and whether the network was trained on that class (``seen``).
+    Where the classes of your data have names, ``class_name`` has them.
     """
     from kdtune.analysis.table_files import read_sweep_table
     from kdtune.analysis.table_queries import join_classes

@@ -74,7 +74,7 @@ def analyze(
 
     Returns
     -------
-    An ``Answer``, which prints its headline and tables. Its frames ``t_opt``, ``test``, ``curves``, ``effects`` and
+    An ``Answer``, which prints its advice and tables. Its frames ``t_opt``, ``test``, ``curves``, ``effects`` and
     ``pairs`` are those that ``kdtune analyze`` writes; ``reading_notes`` and ``matching_notes`` say how the table was
     understood.
 

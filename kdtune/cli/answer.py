@@ -96,7 +96,7 @@ def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **opt
               help="The page. [default: report.html of the sweep; TABLE-report.html beside another table]")  # fmt: skip
 def report(results: str, output: Path | None, **options: Any) -> None:
     """Write the whole answer as one page: figures, tables, settings, versions. It loads nothing from anywhere."""
-    from kdtune.analysis.headline import write_headline
+    from kdtune.analysis.headline import write_opening
     from kdtune.answers import write_page
 
     answered = _read_and_answer(results, options)
@@ -105,7 +105,7 @@ def report(results: str, output: Path | None, **options: Any) -> None:
         write_page(answered, page)
     answer = answered.answer
     assert answer is not None
-    print_opening(write_headline(answer), [*answer.reading_notes, *answer.matching_notes])
+    print_opening(write_opening(answer), [*answer.reading_notes, *answer.matching_notes])
     click.echo(f"Wrote {page}", err=True)
 
 

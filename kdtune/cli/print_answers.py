@@ -10,7 +10,8 @@ import pandas as pd
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.error_units import name_difference_unit, name_unit
-from kdtune.analysis.headline import write_headline
+from kdtune.analysis.headline import write_opening
+from kdtune.analysis.overall_frames import explain_overall, format_overall
 from kdtune.analysis.printed_tables import (
     format_calibration,
     format_differences,
@@ -44,7 +45,8 @@ def print_answer(answer: Answer, is_percent: bool = False) -> None:
     answer : The answer.
     is_percent : Whether the errors on the test split are in percent of the examples.
     """
-    print_opening(write_headline(answer), [*answer.reading_notes, *answer.matching_notes])
+    print_opening(write_opening(answer), [*answer.reading_notes, *answer.matching_notes])
+    _print_overall(answer)
     click.echo()
     print_folded(f"Best T: {answer.criterion}, {_describe_replicates(answer)}.")
     if describe_pairing(answer):
@@ -87,6 +89,18 @@ def _print_test_split(answer: Answer, measure: str, is_percent: bool) -> None:
             title = f"Differences in mean {name} with 95 % confidence intervals (Welch's, since runs are not paired)"
         print_folded(f"\n{title}:\nthe student at that T minus another network{name_difference_unit(is_percent)}:")
         _print_settings(answer, partial(format_differences, measure=measure))
+
+
+def _print_overall(answer: Answer) -> None:
+    """Print the recommendation for each student over all of its data sets, where it has several."""
+    students = answer.students[:MAX_SETTINGS]
+    table = format_overall(students, answer.measured, answer.margin_text)
+    if table.empty:
+        return
+    print_folded(f"\nOver all data sets, each counting alike: {answer.criterion}.")
+    print_table(table, len(students[0].settings))
+    for sentence in explain_overall(students, answer.margin_text):
+        print_folded(sentence, hanging_indent="  ")
 
 
 def _print_fixed_temperatures(answer: Answer) -> None:

@@ -29,12 +29,12 @@ class _Words(NamedTuple):
 
 
 _PAIRED = _Words(
-    "replicate", "Replicates", "the paired differences of", "", "Paired t-test, two-sided at 5 %; 95 % confidence "
-    "interval of the mean paired difference.",
+    "replicate", "Replicates", "the paired differences of", "", "Noise and test are those of each best T and its "
+    "neighbours; 95 % confidence interval of the mean paired difference.",
 )  # fmt: skip
 _UNPAIRED = _Words(
-    "run", "Runs of each T", "the noise in", " of each T, which are not paired", "Two-sample t-test, two-sided at 5 %; "
-    "95 % confidence interval of the difference of the means.",
+    "run", "Runs of each T", "the noise in", " of each T, which are not paired", "The test is that of each best T and "
+    "its neighbours; 95 % confidence interval of the difference of the means.",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def print_power(frame: pd.DataFrame, answer: Answer, is_percent: bool = False) -
     if count_noise_dof(cells, answer.selection_measure) < _MIN_DOF:
         headline += f" So few {words.word}s tell the noise roughly: numbers may be several times too low or too high."
         doubt = ""
-    print_opening(headline, [*answer.reading_notes, *answer.matching_notes])
+    print_opening([headline], [*answer.reading_notes, *answer.matching_notes])
     print_folded(
         f"\n{words.subject} that it takes to find a difference between two temperatures, from {words.source} "
         f"{pluralize(len(cells), 'setting')} with up to {pluralize(max_count, words.word)}{words.remark}:"
@@ -129,8 +129,8 @@ def _explain_counts(answer: Answer, word: str, n_cells: int, is_percent: bool) -
         unit = "percent of the examples" if is_percent else answer.measure_name
         sentences.append(f"{_name_errors(answer, is_percent)}: the same difference in {unit}{of_median}.")
     sentences += [
-        f"found with 80 % probability: so many {word}s that a test finds a true difference of this size in 8 of 10 "
-        "cases.",
+        f"found with 80 % probability: so many {word}s that a T next to the best, which is truly so much worse, is not "
+        "statistically tied with it in 8 of 10 cases: the rule of `kdtune analyze`, which compares all T at once.",
         f"for an interval as wide: so many {word}s that the 95 % confidence interval of a difference is, from end to "
         "end, about as wide as the difference in the first column.",
     ]

@@ -26,13 +26,14 @@ NUMBER_COLUMNS = (
 
 
 def print_summary(table: Any) -> None:
-    """Print, for each setting, the errors of teacher, baseline and the student at the T chosen on validation.
+    """Print which T to use and, for each setting, the errors of teacher, baseline and the student at its best T.
 
     ``table`` is a sweep's; its ``attrs`` say by which measure T is chosen, and how replicates redraw the data, which is
     printed, too.
     """
     from kdtune.analysis.answer import analyze_table
     from kdtune.analysis.cells import find_cell_columns, select_first_cells
+    from kdtune.analysis.headline import write_recommendations
     from kdtune.analysis.printed_tables import summarize_errors, summarize_selected
     from kdtune.analysis.selection_measure import MEASURE_NAMES, has_students
     from kdtune.columns import NUM_ERROR
@@ -48,6 +49,9 @@ def print_summary(table: Any) -> None:
     except RequestError as error:  # What was trained is there, whatever can be said of it.
         print_folded(f"The best T cannot be chosen: {error}")
         return
+    if not n_hidden:  # Of a part of the settings a recommendation may be wrong.
+        print_opening(write_recommendations(answer), [])
+        click.echo()
     summary = summarize_errors(answer)
     replicates = int(summary.pop("replicates").max())
     digits = 1 if replicates > 1 else 0
@@ -74,9 +78,10 @@ def _format_errors(errors: float, digits: int) -> str:
     return NOTHING if pd.isna(errors) else f"{errors:.{digits}f}"
 
 
-def print_opening(headline: str, notes: Sequence[str]) -> None:
-    """Print how an answer begins: its headline, and how the table was read if anything is to be said of that."""
-    print_folded(headline)
+def print_opening(paragraphs: Sequence[str], notes: Sequence[str]) -> None:
+    """Print how an answer begins: what to do, and how the table was read if anything is to be said of that."""
+    for number, paragraph in enumerate(paragraphs):
+        print_folded(f"\n{paragraph}" if number else paragraph)
     if notes:
         click.echo()
         print_notes(notes)

@@ -61,8 +61,9 @@ def show(
 ) -> None:
     """Print a table. RESULTS is a sweep's folder, its name under results/, or any file that analyze reads.
 
-    With --per-class the table has the columns label (the class), n (test examples), num_error, accuracy and seen (was
-    the network trained on that class?), as in --where "not seen".
+    With --per-class the table has the columns label (the number of the class) or, where your classes have names,
+    class_name, and n (test examples), num_error, accuracy and seen (was the network trained on that class?), as in
+    --where "not seen" or --where "class_name == 'walk'".
     """
     from kdtune.analysis.redraws import Redraws, find_redraws
     from kdtune.analysis.table_files import locate_table

@@ -16,8 +16,6 @@ from kdtune.columns import (
     N_VAL,
     NLL,
     NUM_ERROR,
-    TRAIN_LOSS,
-    TRAIN_NUM_ERROR,
     VAL_ACCURACY,
     VAL_BALANCED_ERROR,
     VAL_NLL,
@@ -62,8 +60,7 @@ def make_training_table(trained: Trained) -> pd.DataFrame:
     """Return the table of a teacher and a student that were trained, and measured, on all rows."""
     rows = [network.row for network in trained.networks]
     table = to_frame(select_networks(rows_to_arrow(rows), [row[ID] for row in rows]).drop_columns(_TEST_COLUMNS))
-    table = table.drop(columns=[VAL_ACCURACY, VAL_BALANCED_ERROR, N_VAL])
-    return table.rename(columns={VAL_NUM_ERROR: TRAIN_NUM_ERROR, VAL_NLL: TRAIN_LOSS})
+    return table.drop(columns=[VAL_NUM_ERROR, VAL_ACCURACY, VAL_NLL, VAL_BALANCED_ERROR, N_VAL])
 
 
 def choose_temperature(table: pd.DataFrame, temperatures: list[float]) -> TemperatureChoice:

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from kdtune.analysis.column_values import to_numbers, to_text_id
-from kdtune.analysis.comparisons import TemperatureCurves
+from kdtune.analysis.comparisons import DifferenceCurves, TemperatureCurves
+from kdtune.analysis.cross_fitted_choice import CrossFittedResult
 from kdtune.analysis.optimum import CellOptimum
 from kdtune.analysis.redraws import know_earlier_data
 from kdtune.analysis.table_files import locate_table
@@ -45,7 +46,9 @@ from kdtune.table import AnswerFacts, find_facts, find_select
 from kdtune.text import suggest_nearest
 
 # The column names of an answer's frames and printed tables: a setting must have another name.
-RESERVED = {field.name for result in (CellOptimum, ChoiceResult, TemperatureCurves) for field in fields(result)}
+_RESULTS = (CellOptimum, ChoiceResult, CrossFittedResult, TemperatureCurves, DifferenceCurves)
+RESERVED = {field.name for result in _RESULTS for field in fields(result)}
+RESERVED -= {"cross_fitting", "measures", "differences"}  # results in results, which stand for columns of their own
 RESERVED |= {f"{model}_{measure}" for model in ("baseline", "teacher") for measure in RESULT_COLUMNS}
 RESERVED |= {f"{measure}_{end}" for measure in RESULT_COLUMNS for end in ("low", "high")}
 RESERVED |= {"interval", "best T", "statistically tied", "gap closed", "cross-fitted", "_cell", "_failed"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,18 +13,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.class_names import ClassNames
 from kdtune.columns import ACCURACY, BALANCED_ERROR, NLL, NUM_ERROR
 from kdtune.plots import style
-from kdtune.plots.confusion import plot_confusion
-from kdtune.plots.excess import plot_excess
-from kdtune.plots.gain import plot_gain
-from kdtune.plots.learning import plot_learning_curves
-from kdtune.plots.networks import plot_networks
-from kdtune.plots.optimum import plot_optimum
-from kdtune.plots.optimum_map import plot_optimum_map
-from kdtune.plots.per_class import plot_per_class
-from kdtune.plots.regret import plot_regret
-from kdtune.plots.tutorial import plot_against_temperature, plot_softmax
+from kdtune.plots.confusion import draw_confusions, prepare_confusions
+from kdtune.plots.excess import draw_excess, prepare_excess
+from kdtune.plots.gain import draw_gain, prepare_gain
+from kdtune.plots.learning import draw_learning_curves, prepare_learning_curves
+from kdtune.plots.measure_curves import draw_measure_curves, prepare_measure_curves
+from kdtune.plots.networks import draw_network_errors, prepare_network_errors
+from kdtune.plots.optimum import draw_optima, prepare_optima
+from kdtune.plots.optimum_map import draw_map, prepare_map
+from kdtune.plots.overall import draw_overall, prepare_overall
+from kdtune.plots.per_class import draw_class_errors, prepare_class_errors
+from kdtune.plots.regret import draw_fixed_costs, prepare_fixed_costs
+from kdtune.plots.softmax import draw_softmax, prepare_softmax
 
 FILE_TYPES = ("png", "svg")
 
@@ -36,10 +39,11 @@ class ChosenNetworks:
     rows: pd.DataFrame  # one row per network, from ``choose_networks``
     details: dict[str, pd.DataFrame]  # by the figure that shows them: per_class, confusion, learning
     n_left_out: int = 0  # cells that have no network among them
+    class_names: ClassNames = field(default_factory=dict)  # what the user calls the classes, by data set
 
 
 def list_figures(answer: Answer | None, networks: ChosenNetworks | None = None) -> dict[str, Callable[[], Figure]]:
-    """List the figures that can be drawn, by name.
+    """List the figures that can be drawn, by name: each prepares its numbers and draws them when it is called.
 
     Parameters
     ----------
@@ -47,7 +51,7 @@ def list_figures(answer: Answer | None, networks: ChosenNetworks | None = None) 
         need it.
     networks : The single networks to show, or None if the table has no ids of networks.
     """
-    figures: dict[str, Callable[[], Figure]] = {"softmax": plot_softmax}
+    figures: dict[str, Callable[[], Figure]] = {"softmax": lambda: draw_softmax(prepare_softmax())}
     if networks is not None:
         figures |= _list_network_figures(networks)
     if answer is not None:
@@ -56,13 +60,16 @@ def list_figures(answer: Answer | None, networks: ChosenNetworks | None = None) 
 
 
 def _list_network_figures(networks: ChosenNetworks) -> dict[str, Callable[[], Figure]]:
-    figures: dict[str, Callable[[], Figure]] = {"networks": partial(plot_networks, networks.rows, networks.n_left_out)}
-    if "per_class" in networks.details:
-        figures["per_class"] = partial(plot_per_class, networks.rows, networks.details["per_class"])
-    if "confusion" in networks.details:
-        figures["confusion"] = partial(plot_confusion, networks.rows, networks.details["confusion"])
-    if "learning" in networks.details:
-        figures["learning"] = partial(plot_learning_curves, networks.rows, networks.details["learning"])
+    rows, details, names = networks.rows, networks.details, networks.class_names
+    figures: dict[str, Callable[[], Figure]] = {
+        "networks": lambda: draw_network_errors(prepare_network_errors(rows, networks.n_left_out))
+    }
+    if "per_class" in details:
+        figures["per_class"] = lambda: draw_class_errors(prepare_class_errors(rows, details["per_class"], names))
+    if "confusion" in details:
+        figures["confusion"] = lambda: draw_confusions(prepare_confusions(rows, details["confusion"], names))
+    if "learning" in details:
+        figures["learning"] = lambda: draw_learning_curves(prepare_learning_curves(rows, details["learning"]))
     return figures
 
 
@@ -71,17 +78,24 @@ def _list_answer_figures(answer: Answer) -> dict[str, Callable[[], Figure]]:
     # nll and balanced error are drawn if T is chosen by them.
     for measure in (ACCURACY, NUM_ERROR, NLL, BALANCED_ERROR):
         if measure in answer.curves:
-            figures[measure] = partial(plot_against_temperature, answer, measure)
+            figures[measure] = partial(_draw_measure, answer, measure)
     if (answer.t_opt["temperatures"] == 1).all():
         return figures  # With one temperature there is nothing to compare.
-    figures["excess"] = partial(plot_excess, answer)
-    figures["t_opt"] = partial(plot_optimum, answer)
-    figures["t_opt_map"] = partial(plot_optimum_map, answer)
-    if len(answer.fixed) > 0:
-        figures["regret"] = partial(plot_regret, answer)
+    figures["excess"] = lambda: draw_excess(prepare_excess(answer))
+    figures["t_opt"] = lambda: draw_optima(prepare_optima(answer))
+    if any(len(student.cells) > 1 for student in answer.students):
+        figures["overall"] = lambda: draw_overall(prepare_overall(answer))
+    if len(answer.cells) > 1:  # They compare settings.
+        figures["t_opt_map"] = lambda: draw_map(prepare_map(answer))
+        if len(answer.fixed) > 0:
+            figures["regret"] = lambda: draw_fixed_costs(prepare_fixed_costs(answer))
     if "gain" in answer.curves and answer.curves["gain"].notna().any():
-        figures["gain"] = partial(plot_gain, answer)
+        figures["gain"] = lambda: draw_gain(prepare_gain(answer))
     return figures
+
+
+def _draw_measure(answer: Answer, measure: str) -> Figure:
+    return draw_measure_curves(prepare_measure_curves(answer, measure))
 
 
 def draw_figures(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,10 +17,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from kdtune.analysis.answer import Answer
 from kdtune.columns import NUM_ERROR
 from kdtune.plots import layout, style
-from kdtune.plots.student_curves import StudentCurves, group_curves
-from kdtune.plots.style import CurveStyle, Key
+from kdtune.plots.student_curves import DATA, STUDENT, StudentCurves, collect_curves
+from kdtune.plots.style import CurveStyle
 
 MAX_STUDENTS = 12
+MAX_TITLE_LETTERS = 26  # on a line
 # The y axis shows at least the smaller and at most the larger excess: the best T is recognized near 0.
 MIN_AXIS_MAX, MAX_AXIS_MAX = 0.05, 0.5
 AXIS_MARGIN = 0.08  # of the y axis above its greatest excess, as a share of that
@@ -29,99 +30,101 @@ ARROW = r"$\uparrow$"
 MIN_TICK_RATIO = 1.9  # of neighbouring temperatures on the axis of a small panel
 
 
-class _Panel(NamedTuple):
-    """The axes of one setting, with the data set and the student that they show."""
+@dataclass(frozen=True)
+class ExcessCurves:
+    """How much worse than the best temperature each one is, on the split that T is chosen on.
 
-    axes: Axes
-    data_key: Key
-    student_key: Key
-
-
-def plot_excess(answer: Answer) -> Figure:
-    """Plot the mean errors above those at the best T as a share of the latter, on the split that T is chosen on.
-
-    Filled marks are statistically tied with the best T. Squares at the bottom mark temperatures that are within the
-    margin of the best with 95 % confidence. Arrows at the top mark temperatures whose excess is above the axis.
+    Attributes
+    ----------
+    curves : by data set and student, with the columns ``excess`` and ``band`` (half its 95 % confidence interval) and
+        whether T is ``tied`` with the best and ``good_enough``. Excess errors are shares of the lowest mean, NaN where
+        that is 0; another measure is in its own units.
+    excess_label : what the y axis shows.
+    axis_max : the greatest excess that the axis shows.
+    is_share : whether the excess is a share.
+    good_enough_label : which temperatures are good enough, in words; empty if no difference is known not to matter.
+    is_paired : whether replicates pair the temperatures.
     """
-    student_curves = group_curves(answer)
-    excess = {
-        data_key: {
-            key: compute_relative_excess(curve) if answer.measure is None else curve for key, curve in curves.items()
-        }
-        for data_key, curves in student_curves.curves.items()
-    }
-    students = list(student_curves.styles)[:MAX_STUDENTS]
-    data_sets = list(excess)[: max(1, layout.MAX_SMALL_PANELS // len(students))]
-    axis_max = _find_axis_max(excess, has_limits=answer.measure is None)
+
+    curves: StudentCurves
+    excess_label: str
+    axis_max: float
+    is_share: bool
+    good_enough_label: str
+    is_paired: bool
+
+
+def prepare_excess(answer: Answer) -> ExcessCurves:
+    """Prepare the excess of each temperature over the best one of its setting."""
+    is_share = answer.measure is None
+    values = answer.curves[["excess", "band", "tied", "good_enough"]]
+    if is_share:
+        cells = [answer.curves[name] for name in answer.cell_columns] or [pd.Series(0, answer.curves.index)]
+        lowest = answer.curves["errors"].groupby(cells, dropna=False).transform("min")
+        unit = lowest.where(lowest > 0)  # There are no shares of 0.
+        values = values.assign(excess=values["excess"] / unit, band=values["band"] / unit)
+    return ExcessCurves(
+        curves=collect_curves(answer, values),
+        excess_label=_label_excess(answer),
+        axis_max=_find_axis_max(values["excess"], is_share),
+        is_share=is_share,
+        good_enough_label=answer.margin_text,
+        is_paired=answer.is_paired,
+    )
+
+
+def _label_excess(answer: Answer) -> str:
+    if answer.measure is not None:
+        return f"{answer.measure.name}: how much worse\nthan at the best T"
+    name = "error" if answer.test_measure == NUM_ERROR else answer.measure_name
+    return f"relative excess {name}\nover the best T ({answer.selection_split} split)"
+
+
+def _find_axis_max(excess: pd.Series, is_share: bool) -> float:
+    """Return where the axis of excess ends: a little above the greatest excess, of shares within limits."""
+    max_excess = 0.0 if excess.isna().all() else float(excess.max())
+    if not is_share:
+        return (1 + AXIS_MARGIN) * max_excess or 1.0
+    return (1 + AXIS_MARGIN) * min(MAX_AXIS_MAX, max(MIN_AXIS_MAX, max_excess))
+
+
+def draw_excess(prepared: ExcessCurves) -> Figure:
+    """Draw a curve in each panel; filled marks are statistically tied with the best T.
+
+    Squares at the bottom mark temperatures that are within the margin of the best with 95 % confidence, arrows at the
+    top those whose excess is above the axis.
+    """
+    curves = prepared.curves
+    students = list(curves.styles)[:MAX_STUDENTS]
+    data_sets = curves.data_sets[: max(1, layout.MAX_SMALL_PANELS // len(students))]
+    shown_points = curves.points[curves.points[DATA].isin(data_sets) & curves.points[STUDENT].isin(students)]
     with mpl.rc_context(style.RC_PARAMS):
         figure = layout.make_figure(1.75 * len(students) + 1.2, 1.3 * len(data_sets) + 1.3)
         all_axes: Any = figure.subplots(len(data_sets), len(students), squeeze=False)
-        panels = []
-        for axes_row, data_key in zip(all_axes, data_sets, strict=True):
-            for axes, student_key in zip(axes_row, students, strict=True):
-                if student_key in excess[data_key]:
-                    panels.append(_Panel(axes, data_key, student_key))
-                else:
-                    axes.set_axis_off()
-        ticks = layout.thin_out(student_curves.temperatures, MIN_TICK_RATIO)
-        for panel in panels:
-            curve = excess[panel.data_key][panel.student_key]
-            _draw_panel(panel.axes, curve, student_curves.styles[panel.student_key], axis_max)
-            if answer.measure is None:
-                panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-            layout.set_temperature_axis(panel.axes, panel.axes.xaxis, ticks)
-        layout.share_axes(all_axes).set_ylim(-0.12 * axis_max, axis_max)
-        _label_panels(panels, student_curves)
+        for axes in all_axes.flat:
+            axes.set_axis_off()
+        ticks = layout.thin_out(curves.temperatures, MIN_TICK_RATIO)
+        n_panels = 0
+        for data_set, axes_row in zip(data_sets, all_axes, strict=True):
+            axes_by_student = dict(zip(students, axes_row, strict=True))
+            for student, curve in curves.iterate_students(data_set):
+                if student in axes_by_student:
+                    _draw_panel(axes_by_student[student], curve, curves.styles[student], prepared)
+                    layout.set_temperature_axis(axes_by_student[student], axes_by_student[student].xaxis, ticks)
+                    n_panels += 1
+        layout.share_axes(all_axes).set_ylim(-0.12 * prepared.axis_max, prepared.axis_max)
+        _label_panels(all_axes, data_sets, students)
         layout.label_lowest(all_axes, "temperature T")
-        layout.note_omitted(figure, len(panels), sum(len(curves) for curves in excess.values()), "settings")
-        if answer.measure is None:
-            name = "error" if answer.test_measure == NUM_ERROR else answer.measure_name
-            figure.supylabel(f"relative excess {name}\nover the best T ({answer.selection_split} split)", fontsize=9)
-        else:
-            figure.supylabel(f"{answer.measure.name}: how much worse\nthan at the best T", fontsize=9)
-        has_arrows = any((excess[panel.data_key][panel.student_key]["excess"] > axis_max).any() for panel in panels)
-        _add_legend(figure, answer.margin_text, has_arrows, answer.is_paired)
+        layout.note_omitted(figure, n_panels, len(curves.points[[DATA, STUDENT]].drop_duplicates()), "settings")
+        figure.supylabel(prepared.excess_label, fontsize=9)
+        has_arrows = bool((shown_points["excess"] > prepared.axis_max).any())
+        _add_legend(figure, prepared, has_arrows)
     return figure
 
 
-def compute_relative_excess(curve: pd.DataFrame) -> pd.DataFrame:
-    """Compute a cell's excess errors as shares of its lowest mean errors.
-
-    Parameters
-    ----------
-    curve : One row per T, with the columns ``T``, ``errors``, ``excess``, ``band``, ``tied`` and ``good_enough``.
-
-    Returns
-    -------
-    The same rows and columns, with ``excess`` and ``band`` as shares. They are NaN if the lowest mean is 0, of which
-    there are no shares.
-    """
-    lowest_errors = float(curve["errors"].min())
-    if lowest_errors == 0:
-        return curve.assign(excess=np.nan, band=np.nan)
-    return curve.assign(excess=curve["excess"] / lowest_errors, band=curve["band"] / lowest_errors)
-
-
-def _find_axis_max(excess: dict[Key, dict[Key, pd.DataFrame]], has_limits: bool) -> float:
-    """Return where the axis of excess ends: a little above the greatest excess, of shares within limits."""
-    max_excess = MIN_AXIS_MAX if has_limits else 0.0
-    for curves in excess.values():
-        for curve in curves.values():
-            if curve["excess"].notna().any():
-                max_excess = max(max_excess, float(curve["excess"].max()))
-    if not has_limits:
-        return (1 + AXIS_MARGIN) * max_excess or 1.0
-    return (1 + AXIS_MARGIN) * min(MAX_AXIS_MAX, max_excess)
-
-
-def _draw_panel(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle, axis_max: float) -> None:
-    """Draw the curve of one cell.
-
-    Parameters
-    ----------
-    curve : The rows of the cell, from ``compute_relative_excess``.
-    axis_max : The greatest excess that the axis shows.
-    """
+def _draw_panel(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle, prepared: ExcessCurves) -> None:
+    """Draw the curve of one setting, and switch its axes on."""
+    axes.set_axis_on()
     color, marker = curve_style
     T, excess, band = curve["T"].to_numpy(), curve["excess"].to_numpy(), curve["band"].to_numpy()
     is_tied, is_good_enough = curve["tied"].to_numpy(bool), curve["good_enough"].to_numpy(bool)
@@ -135,8 +138,10 @@ def _draw_panel(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle, axis_m
     axes.plot(T[is_tied], excess[is_tied], marker, color=color, markersize=4)
     axes.plot(T[~is_tied], excess[~is_tied], marker, color=color, markerfacecolor="white", markersize=4)
     _mark_edge(axes, T[is_good_enough], SQUARE_HEIGHT, "s", 4, color)
-    _mark_edge(axes, T[excess > axis_max], ARROW_HEIGHT, ARROW, 7, color)
+    _mark_edge(axes, T[excess > prepared.axis_max], ARROW_HEIGHT, ARROW, 7, color)
     axes.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    if prepared.is_share:
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.tick_params(axis="y", labelsize=7)
 
 
@@ -153,30 +158,28 @@ def _mark_edge(axes: Axes, T: Any, height: float, marker: str, size: float, colo
     )
 
 
-def _label_panels(panels: Sequence[_Panel], student_curves: StudentCurves) -> None:
-    """Label the first panel of each student, which is the highest, and of each data set, which is the leftmost."""
-    labelled_students: set[Key] = set()
-    labelled_data_sets: set[Key] = set()
-    for panel in panels:
-        if panel.student_key not in labelled_students:
-            panel.axes.set_title(style.shorten_label(student_curves.labels[panel.student_key]), fontsize=8)
-            labelled_students.add(panel.student_key)
-        if panel.data_key not in labelled_data_sets:
-            panel.axes.set_ylabel(student_curves.label_data_in_lines(panel.data_key), fontsize=7)
-            labelled_data_sets.add(panel.data_key)
+def _label_panels(all_axes: Any, data_sets: list[str], students: list[str]) -> None:
+    """Name the student above the highest panel of each column, and the data set beside the leftmost of each row."""
+    for column, student in zip(all_axes.T, students, strict=True):
+        for axes in [axes for axes in column if axes.axison][:1]:
+            axes.set_title(style.wrap_label(style.shorten_label(student), MAX_TITLE_LETTERS), fontsize=8)
+    for row, data_set in zip(all_axes, data_sets, strict=True):
+        for axes in [axes for axes in row if axes.axison][:1]:
+            axes.set_ylabel(data_set.replace(", ", "\n"), fontsize=7)
 
 
-def _add_legend(figure: Figure, margin_text: str, has_arrows: bool, is_paired: bool) -> None:
+def _add_legend(figure: Figure, prepared: ExcessCurves, has_arrows: bool) -> None:
     """Explain the marks and the band."""
-    band = f"95 % {'within-replicate ' if is_paired else ''}confidence band"
+    band = f"95 % {'within-replicate ' if prepared.is_paired else ''}confidence band"
     marks: Any = {"color": style.LEGEND_COLOR, "linestyle": "none", "markersize": 5}
-    good_enough = f"square at the bottom: {margin_text} (95 % confidence)"
-    handles = {
+    handles: dict[str, Any] = {
         "statistically tied with the best": Line2D([], [], marker="o", **marks),
         "significantly worse than the best": Line2D([], [], marker="o", markerfacecolor="white", **marks),
-        **({good_enough: Line2D([], [], marker="s", **marks)} if margin_text else {}),
-        band: Patch(color=style.LEGEND_COLOR, alpha=0.2),
     }
+    if prepared.good_enough_label:
+        label = f"square at the bottom: {prepared.good_enough_label} (95 % confidence)"
+        handles[label] = Line2D([], [], marker="s", **marks)
+    handles[band] = Patch(color=style.LEGEND_COLOR, alpha=0.2)
     if has_arrows:
         handles["arrow at the top: above the axis"] = Line2D([], [], marker=ARROW, **marks | {"markersize": 8})
     layout.add_legend(figure, handles, max_columns=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -9,81 +10,73 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.selection_measure import MEASURE_NAMES
-from kdtune.columns import NUM_ERROR
 from kdtune.plots import layout, style
-from kdtune.plots.student_curves import group_curves
+from kdtune.plots.student_curves import DATA, StudentCurves, collect_curves
 from kdtune.plots.style import CurveStyle
 
 MAX_MARKS = 16  # A curve with more points has marks at some of them only.
 
 
-def plot_gain(answer: Answer) -> Figure:
-    """Plot the share of the baseline's test errors, or of what T is chosen by, that distillation removes.
+@dataclass(frozen=True)
+class GainCurves:
+    """What distillation removes of the baseline's errors on the test split, or of the measure that T is chosen by.
 
-    There is one panel per data set.
-
-    Bands are 95 % confidence intervals of the paired differences, or of differences of means where runs are unpaired.
+    Attributes
+    ----------
+    curves : by data set and student, with the columns ``gain``, ``low`` and ``high``: shares of the baseline's mean,
+        with their 95 % interval; NaN where there is no baseline.
+    measure_name : what is removed, in words.
     """
-    student_curves = group_curves(answer)
-    gains = {
-        data_key: {key: compute_relative_gain(curve, answer.test_measure) for key, curve in curves.items()}
-        for data_key, curves in student_curves.curves.items()
-    }
-    panels = layout.arrange_panels(answer.curves, student_curves.data_columns)
+
+    curves: StudentCurves
+    measure_name: str
+
+
+def prepare_gain(answer: Answer) -> GainCurves:
+    """Prepare the gains over the baseline as shares of the baseline's mean."""
+    baseline = answer.curves[f"baseline_{answer.test_measure}"]
+    shares = pd.DataFrame(
+        {
+            "gain": answer.curves["gain"] / baseline,
+            "low": answer.curves["gain_low"] / baseline,
+            "high": answer.curves["gain_high"] / baseline,
+        }
+    )
+    return GainCurves(collect_curves(answer, shares), MEASURE_NAMES[answer.test_measure])
+
+
+def draw_gain(prepared: GainCurves) -> Figure:
+    """Draw a panel for each data set, a curve with a band for each student."""
+    curves = prepared.curves
     with mpl.rc_context(style.RC_PARAMS):
-        figure = layout.make_figure(2.9 * len(panels[0]) + 1.2, 2.2 * len(panels) + 0.9)
-        all_axes: Any = figure.subplots(len(panels), len(panels[0]), squeeze=False)
+        figure, all_axes, axes_by_data = layout.make_panel_figure(curves.panels, curves.temperatures)
         handles: dict[str, Any] = {}
-        for axes, data_key in layout.iterate_panels(all_axes, panels):
+        for data_set, axes in axes_by_data.items():
             axes.axhline(0, color=style.BASELINE_COLOR, linewidth=1)
-            for student_key, gain in gains[data_key].items():
-                label = student_curves.labels[student_key]
-                handles[label] = _draw_curve(axes, gain, student_curves.styles[student_key])
-            if all(gain["gain"].isna().all() for gain in gains[data_key].values()):
+            for student, curve in curves.iterate_students(data_set):
+                handles[student] = _draw_curve(axes, curve, curves.styles[student])
+            if curves.points["gain"][curves.points[DATA] == data_set].isna().all():
                 axes.text(0.5, 0.5, "no baseline", transform=axes.transAxes, ha="center", fontsize=8)
-            axes.set_title(student_curves.label_data(data_key), fontsize=8)
-            layout.set_temperature_axis(axes, axes.xaxis, student_curves.temperatures)
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        layout.note_omitted(figure, layout.count_panels(panels), len(gains))
+        layout.note_omitted(figure, len(axes_by_data), len(curves.data_sets))
         layout.share_axes(all_axes)
         layout.label_lowest(all_axes, "temperature T")
-        figure.supylabel(f"share of the baseline's test {MEASURE_NAMES[answer.test_measure]} removed", fontsize=9)
-        layout.add_legend(figure, layout.order_handles(handles, student_curves.labels.values()))
+        figure.supylabel(f"share of the baseline's test {prepared.measure_name} removed", fontsize=9)
+        layout.add_legend(
+            figure, layout.order_handles(handles, curves.styles), title="bands: 95 % confidence intervals"
+        )
     return figure
 
 
-def compute_relative_gain(curve: pd.DataFrame, test_measure: str = NUM_ERROR) -> pd.DataFrame:
-    """Compute a cell's gain over its baseline as a share of the baseline's errors, or of what T is chosen by.
-
-    Parameters
-    ----------
-    curve : One row per T, with the columns ``T``, ``gain``, ``gain_low``, ``gain_high`` and the measure of
-        the baseline, such as ``baseline_num_error``.
-    test_measure : The measure that the gain is in.
-
-    Returns
-    -------
-    One row per T: ``T``, and ``gain``, ``low``, ``high`` as shares.
-    """
-    baseline = curve[f"baseline_{test_measure}"]
-    return pd.DataFrame(
-        {
-            "T": curve["T"],
-            "gain": curve["gain"] / baseline,
-            "low": curve["gain_low"] / baseline,
-            "high": curve["gain_high"] / baseline,
-        }
-    )
-
-
-def _draw_curve(axes: Axes, gain: pd.DataFrame, curve_style: CurveStyle) -> Any:
-    """Draw one cell, from ``compute_relative_gain``, and return its line."""
+def _draw_curve(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle) -> Line2D:
+    """Draw the gain of one student, and return its line."""
     color, marker = curve_style
-    if np.isfinite(gain["low"]).all():
-        axes.fill_between(gain["T"], gain["low"], gain["high"], color=color, alpha=0.2, linewidth=0)
-    mark_every = 1 + len(gain) // MAX_MARKS
-    return axes.plot(gain["T"], gain["gain"], color=color, marker=marker, markersize=3.5, markevery=mark_every)[0]
+    if np.isfinite(curve["low"]).all():
+        axes.fill_between(curve["T"], curve["low"], curve["high"], color=color, alpha=0.2, linewidth=0)
+    mark_every = 1 + len(curve) // MAX_MARKS
+    return axes.plot(curve["T"], curve["gain"], color=color, marker=marker, markersize=3.5, markevery=mark_every)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,8 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from kdtune.analysis.cells import group_rows
-from kdtune.plots.style import Key
+from kdtune.plots.style import Key, wrap_label
 
+MAX_TITLE_LETTERS = 40  # on a line
 MAX_SMALL_PANELS = 60  # panels with one curve each
 MAX_PANELS = 16  # panels with a data set each: more could not be read, and would take long to lay out
 MAX_DENSE_TICKS = 16
@@ -26,9 +27,37 @@ MIN_WIDTH, MIN_HEIGHT = 4.4, 3.2  # inches: what legends and labels need
 LETTER_INCHES, MARK_INCHES, LINE_INCHES, COUNTED_LINES = 0.062, 0.45, 0.17, 3
 
 
-def make_figure(width: float, height: float) -> Figure:
+def make_figure(width: float, height: float, min_height: float = MIN_HEIGHT) -> Figure:
     """Make an empty figure of about this size in inches."""
-    return Figure(figsize=(max(width, MIN_WIDTH), max(height, MIN_HEIGHT)), layout="constrained")
+    return Figure(figsize=(max(width, MIN_WIDTH), max(height, min_height)), layout="constrained")
+
+
+def make_panel_figure(
+    panels: Sequence[Sequence[str | None]], temperatures: Sequence[float]
+) -> tuple[Figure, Any, dict[str, Axes]]:
+    """Make a figure with a panel for each data set, which names it, and T on its x axis.
+
+    Parameters
+    ----------
+    panels : The data sets in rows and columns of panels, from ``arrange_panels``; None where there is no panel.
+    temperatures : The temperatures in ascending order.
+
+    Returns
+    -------
+    The figure, all its axes (rows, columns), and the axes of each data set.
+    """
+    figure = make_figure(2.9 * len(panels[0]) + 1.2, 2.2 * len(panels) + 0.9)
+    all_axes: Any = figure.subplots(len(panels), len(panels[0]), squeeze=False)
+    axes_by_data: dict[str, Axes] = {}
+    for axes_row, data_sets in zip(all_axes, panels, strict=True):
+        for axes, data_set in zip(axes_row, data_sets, strict=True):
+            if data_set is None:
+                axes.set_axis_off()
+                continue
+            axes.set_title(wrap_label(data_set, MAX_TITLE_LETTERS), fontsize=8)
+            set_temperature_axis(axes, axes.xaxis, temperatures)
+            axes_by_data[data_set] = axes
+    return figure, all_axes, axes_by_data
 
 
 def arrange_panels(frame: pd.DataFrame, columns: Sequence[str], max_columns: int = 3) -> list[list[Key | None]]:
@@ -68,21 +97,6 @@ def _order_nulls_first(value: Any) -> tuple[bool, Any]:
     return True, value
 
 
-def iterate_panels(all_axes: Any, panels: Sequence[Sequence[Key | None]]) -> Iterator[tuple[Axes, Key]]:
-    """Yield the axes and the key of each panel; axes without a panel are switched off."""
-    for axes_row, keys in zip(all_axes, panels, strict=True):
-        for axes, key in zip(axes_row, keys, strict=True):
-            if key is None:
-                axes.set_axis_off()
-            else:
-                yield axes, key
-
-
-def count_panels(panels: Sequence[Sequence[Key | None]]) -> int:
-    """Count the panels in rows of them."""
-    return sum(key is not None for keys in panels for key in keys)
-
-
 def note_omitted(figure: Figure, n_shown: int, n_total: int, noun: str = "data sets") -> None:
     """Write under a figure how many items it shows, if it does not show all."""
     if n_shown < n_total:
@@ -119,12 +133,15 @@ def thin_out(temperatures: Sequence[float], min_ratio: float) -> list[float]:
     return spaced_temperatures
 
 
-def set_log_scale(axes: Axes) -> None:
-    """Make the y axis logarithmic, with plain numbers on it."""
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(format_plain_numbers())
-    axes.yaxis.set_minor_locator(NullLocator())
+def set_log_scale(axes: Axes, axis: Axis) -> None:
+    """Make one axis of ``axes``, its x or its y axis, logarithmic with plain numbers on it."""
+    if axis is axes.xaxis:
+        axes.set_xscale("log")
+    else:
+        axes.set_yscale("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(format_plain_numbers())
+    axis.set_minor_locator(NullLocator())
 
 
 def format_plain_numbers() -> Formatter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -9,48 +10,68 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kdtune.analysis.representatives import MAX_CELLS, PANEL, SERIES
-from kdtune.columns import NUM_ERROR
+from kdtune.columns import BASELINE, MODEL, NUM_ERROR, STUDENT, TEACHER
 from kdtune.plots import layout, style
+from kdtune.plots.style import CurveStyle
+
+LOG_RATIO = 8  # greatest over lowest errors, beyond which a linear axis would squeeze the better networks
+STYLES = {
+    TEACHER: CurveStyle(style.TEACHER_COLOR, "*"),
+    BASELINE: CurveStyle(style.BASELINE_COLOR, "s"),
+    STUDENT: CurveStyle(style.STUDENT_COLORS[0], "o"),
+}
 
 
-def plot_networks(networks: pd.DataFrame, n_left_out: int = 0) -> Figure:
-    """Plot the test errors of single networks: a panel for each data set, a line for each kind of network.
+@dataclass(frozen=True)
+class NetworkErrors:
+    """The test errors of single networks.
 
-    Strokes are replicates, marks their means.
-
-    Parameters
+    Attributes
     ----------
-    networks : One row per network, with ``panel``, ``series`` (the kind of network) and ``num_error``.
-    n_left_out : The number of cells of which no network is shown.
+    errors : one row per network: ``panel`` (the data set), ``series`` (the kind of network), ``model``, ``num_error``.
+    is_log : whether errors differ so much that their axis is logarithmic.
+    n_left_out : the number of settings of which no network is shown.
     """
-    errors_by_panel = group_errors(networks)
-    panels = list(errors_by_panel)[: layout.MAX_PANELS]
-    styles = style.assign_network_styles(list(dict.fromkeys(networks[SERIES])))
-    heights = [len(errors_by_panel[panel]) + 1 for panel in panels]
+
+    errors: pd.DataFrame
+    is_log: bool
+    n_left_out: int
+
+
+def prepare_network_errors(networks: pd.DataFrame, n_left_out: int = 0) -> NetworkErrors:
+    """Prepare the errors of the networks that ``choose_networks`` returns, with how many settings it left out."""
+    errors = networks[[PANEL, SERIES, MODEL, NUM_ERROR]]
+    lowest, highest = errors[NUM_ERROR].min(), errors[NUM_ERROR].max()
+    return NetworkErrors(errors, is_log=bool(lowest > 0 and highest > LOG_RATIO * lowest), n_left_out=n_left_out)
+
+
+def draw_network_errors(prepared: NetworkErrors) -> Figure:
+    """Draw a panel for each data set, a line for each kind of network; strokes are replicates, marks their means."""
+    panels = list(dict.fromkeys(prepared.errors[PANEL]))
+    shown_panels = panels[: layout.MAX_PANELS]
+    rows_by_panel = {panel: prepared.errors[prepared.errors[PANEL] == panel] for panel in shown_panels}
+    heights = [rows[SERIES].nunique() + 1 for rows in rows_by_panel.values()]
     with mpl.rc_context(style.RC_PARAMS):
-        figure = layout.make_figure(7, 0.26 * sum(heights) + 0.4 * len(panels) + 0.4)
-        all_axes: Any = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights, sharex=True)
-        for axes, panel in zip(all_axes.flat, panels, strict=True):
-            errors_by_series = errors_by_panel[panel]
-            for y, (series, errors) in enumerate(errors_by_series.items()):
-                color, marker = styles[series]
-                axes.plot(errors, [y] * len(errors), "|", color=color, markersize=8, alpha=0.7)
-                axes.plot(errors.mean(), y, marker, color=color, markersize=6)
-            axes.set_yticks(range(len(errors_by_series)), list(errors_by_series))
-            axes.set_ylim(len(errors_by_series) - 0.5, -0.5)
+        figure = layout.make_figure(7, 0.26 * sum(heights) + 0.4 * len(shown_panels) + 0.4)
+        all_axes: Any = figure.subplots(len(shown_panels), 1, squeeze=False, height_ratios=heights, sharex=True)
+        for axes, (panel, panel_rows) in zip(all_axes.flat, rows_by_panel.items(), strict=True):
+            labels = []
+            for y, (series, rows) in enumerate(panel_rows.groupby(SERIES, sort=False)):
+                color, marker = STYLES[rows[MODEL].iloc[0]]
+                axes.plot(rows[NUM_ERROR], [y] * len(rows), "|", color=color, markersize=8, alpha=0.7)
+                axes.plot(rows[NUM_ERROR].mean(), y, marker, color=color, markersize=6)
+                labels.append(style.escape_text(str(series)))
+            axes.set_yticks(range(len(labels)), labels)
+            axes.set_ylim(len(labels) - 0.5, -0.5)
             axes.grid(visible=False, axis="y")
-            axes.set_title(panel, fontsize=8)
+            axes.set_title(style.escape_text(panel), fontsize=8)
             axes.tick_params(axis="y", length=0)
-        all_axes.flat[-1].set_xlim(left=0)
-        all_axes.flat[-1].set_xlabel("errors on the test set; marks: means, strokes: replicates")
-        layout.note_omitted(figure, len(panels), len(errors_by_panel))
-        layout.note_omitted(figure, MAX_CELLS, MAX_CELLS + n_left_out, "settings")
+        lowest_axes = all_axes.flat[-1]
+        if prepared.is_log:
+            layout.set_log_scale(lowest_axes, lowest_axes.xaxis)
+        else:
+            lowest_axes.set_xlim(left=0)
+        lowest_axes.set_xlabel("errors on the test set; marks: means, strokes: replicates")
+        layout.note_omitted(figure, len(shown_panels), len(panels))
+        layout.note_omitted(figure, MAX_CELLS, MAX_CELLS + prepared.n_left_out, "settings")
     return figure
-
-
-def group_errors(networks: pd.DataFrame) -> dict[str, dict[str, pd.Series]]:
-    """Return the errors of the replicates by panel and series, both in the order of the rows."""
-    return {
-        str(panel): {str(series): rows[NUM_ERROR] for series, rows in panel_rows.groupby(SERIES, sort=False)}
-        for panel, panel_rows in networks.groupby(PANEL, sort=False)
-    }

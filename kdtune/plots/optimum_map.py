@@ -1,4 +1,4 @@
-"""Draw a map of the best temperatures on the grid: a row for each data set, a column for each student."""
+"""Draw a map of the best temperatures: a row for each data set, a column for each student."""
 
 from __future__ import annotations
 
@@ -7,108 +7,127 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
+import numpy.typing as npt
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cells import group_rows, select_data_columns
-from kdtune.analysis.optimum import EDGE, FLAT
+from kdtune.analysis.optimum import FLAT, LARGER_THAN_TEACHER
+from kdtune.analysis.temperature_texts import format_interval, format_temperature
 from kdtune.plots import layout, style
 
-FLAT_HATCH, EDGE_HATCH = "////", "...."
+MAX_STUDENTS = 24  # columns with a text each
+COLUMN_INCHES, ROW_INCHES = 1.0, 0.42
+LABEL_INCHES = 0.14  # the height of a label at the bar of colours
+MAX_COLUMN_LETTERS = 19  # of a column's label, beyond which labels are slanted
+DARK_SHARE = 0.55  # Below this share of the range of colours a field is so dark that its text is white.
 
 
 @dataclass(frozen=True)
 class OptimumMap:
-    """The best temperatures of an answer as a matrix, and the labels of its rows and columns."""
+    """The best temperatures of an answer as a matrix, and the labels of its rows and columns.
 
-    T_opt: np.ndarray[Any, Any]  # (data sets, students), NaN where there is no cell
-    hatches: dict[tuple[int, int], str]  # of each cell, by row and column
+    Attributes
+    ----------
+    T_opt : (data sets, students): the temperature that the table calls best, NaN where there is no setting.
+    texts : (data sets, students): that temperature, and its 95 % interval below it, in words; empty where there is no
+        setting.
+    data_labels, student_labels : of the rows and the columns.
+    temperatures : of all settings, ascending.
+    criterion : what the best temperature has, in words.
+    n_data_sets, n_students : of the answer, of which no more than MAX_SMALL_PANELS and MAX_STUDENTS are shown.
+    """
+
+    T_opt: npt.NDArray[np.float64]
+    texts: npt.NDArray[np.object_]
     data_labels: list[str]
     student_labels: list[str]
-    n_data_sets: int  # of the answer, of which no more than MAX_SMALL_PANELS are shown
+    temperatures: list[float]
+    criterion: str
+    n_data_sets: int
     n_students: int
 
 
-def plot_optimum_map(answer: Answer) -> Figure:
-    """Plot the best grid temperature of every cell: that with the fewest errors, or the best of another measure.
-
-    Cells are hatched where all temperatures are tied, and where the best one lies at an end of the grid.
-    """
-    optimum_map = prepare_map(answer.t_opt, answer.cell_columns)
-    temperatures = sorted(answer.curves["T"].unique())
-    n_rows, n_columns = optimum_map.T_opt.shape
-    with mpl.rc_context(style.RC_PARAMS | {"axes.grid": False}):
-        figure = layout.make_figure(0.62 * n_columns + 3.2, 0.36 * n_rows + 1.7)
-        axes: Any = figure.subplots()
-        max_T = temperatures[-1] if len(temperatures) > 1 else 2 * temperatures[0]
-        image = axes.imshow(optimum_map.T_opt, norm=LogNorm(temperatures[0], max_T), cmap="cividis", aspect="auto")
-        for (row, column), hatch in optimum_map.hatches.items():
-            _draw_cell(axes, row, column, hatch, optimum_map.T_opt[row, column])
-        axes.set_xticks(range(n_columns), optimum_map.student_labels, fontsize=7, rotation=30, ha="right")
-        axes.set_yticks(range(n_rows), optimum_map.data_labels, fontsize=7)
-        bar = figure.colorbar(image, ax=axes, label="best T on the grid")
-        bar.ax.yaxis.set_major_locator(FixedLocator(temperatures))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.yaxis.set_major_formatter(layout.format_plain_numbers())
-        layout.note_omitted(figure, n_rows, optimum_map.n_data_sets)
-        layout.note_omitted(figure, n_columns, optimum_map.n_students, "students")
-        patch: Any = {"facecolor": "#8a8a8a", "edgecolor": "white"}
-        handles = {
-            "no winner: all T are tied": Patch(hatch=FLAT_HATCH, **patch),
-            "at the edge of the grid": Patch(hatch=EDGE_HATCH, **patch),
-        }
-        layout.add_legend(figure, handles)
-    return figure
-
-
-def prepare_map(t_opt: pd.DataFrame, cell_columns: list[str]) -> OptimumMap:
-    """Arrange best temperatures by data set and student.
-
-    Parameters
-    ----------
-    t_opt : One row per cell, with ``cell_columns``, ``T_opt`` and ``flags``.
-    """
-    data_columns = select_data_columns(cell_columns)
-    student_columns = [column for column in cell_columns if column not in data_columns]
-    data_groups = list(group_rows(t_opt, data_columns))
+def prepare_map(answer: Answer) -> OptimumMap:
+    """Arrange the best temperatures by data set and student."""
+    data_columns = select_data_columns(answer.cell_columns)
+    student_columns = [column for column in answer.cell_columns if column not in data_columns]
+    t_opt = answer.t_opt.reset_index(drop=True)  # Its rows are those of ``answer.cells``.
+    data_keys = [key for key, _ in group_rows(t_opt, data_columns)]
+    data_labels = style.label_settings(data_columns, data_keys)
     student_labels = style.label_students(t_opt, student_columns)
-    students = list(student_labels)[: layout.MAX_SMALL_PANELS]
-    shown_groups = data_groups[: layout.MAX_SMALL_PANELS]
-    T_opt = np.full((len(shown_groups), len(students)), np.nan)
-    hatches: dict[tuple[int, int], str] = {}
-    for row, (_, cells) in enumerate(shown_groups):
-        for student_key, cell_rows in group_rows(cells, student_columns):
-            if student_key in students:
-                column = students.index(student_key)
-                T_opt[row, column] = cell_rows["T_opt"].iloc[0]
-                hatches[row, column] = _choose_hatch(cell_rows["flags"].iloc[0])
+    row_of_data = {key: row for row, key in enumerate(data_keys[: layout.MAX_SMALL_PANELS])}
+    column_of_student = {key: column for column, key in enumerate(list(student_labels)[:MAX_STUDENTS])}
+    T_opt = np.full((len(row_of_data), len(column_of_student)), np.nan)
+    texts = np.full(T_opt.shape, "", dtype=object)
+    for data_key, data_rows in group_rows(t_opt, data_columns):
+        if data_key not in row_of_data:
+            continue
+        for student_key, rows in group_rows(data_rows, student_columns):
+            if student_key in column_of_student:
+                place = row_of_data[data_key], column_of_student[student_key]
+                T_opt[place] = rows["T_opt"].iloc[0]
+                texts[place] = _describe(rows.iloc[0], answer.cells[rows.index[0]].temperatures.tolist())
     return OptimumMap(
         T_opt=T_opt,
-        hatches=hatches,
-        data_labels=[style.label_setting(data_columns, key, "the data") for key, _ in shown_groups],
-        student_labels=[style.shorten_label(student_labels[key]) for key in students],
-        n_data_sets=len(data_groups),
+        texts=texts,
+        data_labels=[data_labels[key] for key in row_of_data],
+        student_labels=[style.shorten_label(student_labels[key]) for key in column_of_student],
+        temperatures=[float(T) for T in sorted(answer.curves["T"].unique())],
+        criterion=answer.criterion,
+        n_data_sets=len(data_keys),
         n_students=len(student_labels),
     )
 
 
-def _choose_hatch(flags: list[str]) -> str:
-    hatch = ""
-    if FLAT in flags:
-        hatch += FLAT_HATCH
-    if EDGE in flags:
-        hatch += EDGE_HATCH
-    return hatch
+def _describe(optimum: Any, grid: list[float]) -> str:
+    """Write a setting's best temperature, and below it its interval, or that no temperature is clearly better."""
+    interval = format_interval(optimum["T_opt_low"], optimum["T_opt_high"], grid)
+    return (
+        f"{format_temperature(optimum['T_opt'], grid)}\n{'no clear winner' if FLAT in optimum['flags'] else interval}"
+    )
 
 
-def _draw_cell(axes: Axes, row: int, column: int, hatch: str, T: float) -> None:
-    """Hatch a cell of the matrix and write its temperature into it."""
-    frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch=hatch, edgecolor="white", linewidth=0.5)
-    axes.add_patch(frame)
-    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-    axes.text(column, row, f"{T:g}", ha="center", va="center", fontsize=8, bbox=box)
+def draw_map(optimum_map: OptimumMap) -> Figure:
+    """Draw a field for each setting, coloured and labelled by its best temperature."""
+    temperatures = optimum_map.temperatures
+    n_rows, n_columns = optimum_map.T_opt.shape
+    label_inches = 0.055 * max(len(label) for label in optimum_map.data_labels)
+    with mpl.rc_context(style.RC_PARAMS | {"axes.grid": False}):
+        width, height = COLUMN_INCHES * n_columns + label_inches + 1.4, ROW_INCHES * n_rows + 1.1
+        figure = layout.make_figure(width, height, min_height=0)
+        axes = figure.subplots()
+        norm = LogNorm(temperatures[0], temperatures[-1] if len(temperatures) > 1 else 2 * temperatures[0])
+        image = axes.imshow(optimum_map.T_opt, norm=norm, cmap="cividis", aspect="auto")
+        for row, column in np.argwhere(~np.isnan(optimum_map.T_opt)):
+            is_dark = float(norm(optimum_map.T_opt[row, column])) < DARK_SHARE
+            T_text, interval = optimum_map.texts[row, column].split("\n")
+            text: Any = {"ha": "center", "color": "white" if is_dark else "black"}
+            axes.text(column, row, T_text, va="bottom", fontsize=9, fontweight="bold", **text)
+            axes.text(column, row + 0.06, interval, va="top", fontsize=7, **text)
+        labels = [
+            label.replace(LARGER_THAN_TEACHER, "larger than\nits teacher") for label in optimum_map.student_labels
+        ]
+        is_crowded = max(len(line) for label in labels for line in label.split("\n")) > MAX_COLUMN_LETTERS
+        slope: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_crowded else {}
+        axes.set_xticks(range(n_columns), labels, fontsize=7, **slope)
+        axes.set_yticks(range(n_rows), optimum_map.data_labels, fontsize=7)
+        if not any(optimum_map.data_labels):
+            axes.set_yticks([])
+        axes.set_xticks(np.arange(0.5, n_columns - 1), minor=True)
+        axes.set_yticks(np.arange(0.5, n_rows - 1), minor=True)
+        axes.grid(visible=True, which="minor", color="white", linewidth=1.5)
+        axes.tick_params(which="minor", length=0)
+        bar = figure.colorbar(image, ax=axes, label="best T")
+        # Neighbouring labels have at least so much room on the bar.
+        min_ratio = (temperatures[-1] / temperatures[0]) ** (LABEL_INCHES / (ROW_INCHES * n_rows))
+        bar.ax.yaxis.set_major_locator(FixedLocator(layout.thin_out(temperatures, min_ratio)))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+        bar.ax.yaxis.set_major_formatter(layout.format_plain_numbers())
+        layout.note_omitted(figure, n_rows, optimum_map.n_data_sets)
+        layout.note_omitted(figure, n_columns, optimum_map.n_students, "students")
+        title = f"the best T, with {optimum_map.criterion};\nbelow it, its 95 % confidence interval"
+        figure.suptitle(title, fontsize=9)
+    return figure

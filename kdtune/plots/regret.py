@@ -1,8 +1,9 @@
-"""Draw the cost of one temperature for all settings: the decision that most users face."""
+"""Draw what one temperature for all settings costs: the decision that most users face."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -12,78 +13,93 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.fixed_temperature import compute_relative_regret
+from kdtune.analysis.fixed_temperature import COST
 from kdtune.columns import NUM_ERROR
 from kdtune.plots import layout, style
-from kdtune.plots.student_curves import group_curves
-from kdtune.plots.style import Key
+from kdtune.plots.student_curves import STUDENT, collect_curves
+from kdtune.plots.style import CurveStyle
+from kdtune.text import pluralize
 
-USUAL_TEMPERATURES = (1.0, 2.0, 4.0, 10.0)  # temperatures that are often used without a search
-MAX_TEMPERATURES = 6
+MAX_TEMPERATURES = 8
+STUDENTS_SHARE = 0.6  # of the distance of two temperatures, over which the students are spread
+SETTINGS_SHARE = 0.04  # the same for the settings of one student
+LINEAR_LIMIT = 0.1  # The y axis is linear up to this cost and logarithmic beyond.
 TICKS = (-1, -0.5, -0.2, -0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
-def plot_regret(answer: Answer) -> Figure:
-    """Plot the test errors at one fixed T above those at each cell's own T, chosen on the validation split.
+@dataclass(frozen=True)
+class FixedCosts:
+    """What one temperature for all settings costs.
 
-    Each point is a cell, each column of points a fixed temperature.
+    Attributes
+    ----------
+    points : one row per setting and shown temperature: ``student``, ``T`` and ``cost``, the errors on the test split
+        above those at the setting's own T, as a share of the latter. Single points scatter by chance.
+    costs : one row per shown temperature, ascending, with the columns of ``FixedTemperatureCost``, as ``mean`` and
+        ``worst``.
+    styles : how each student is drawn.
+    measure_name : what is counted, in words.
     """
-    student_curves = group_curves(answer)
-    curves = answer.curves
-    costs = answer.fixed.set_index("T")
-    temperatures = _choose_temperatures(sorted(costs.index))
-    styles = student_curves.styles
-    offsets = np.linspace(-0.3, 0.3, len(styles)) if len(styles) > 1 else np.zeros(1)
+
+    points: pd.DataFrame
+    costs: pd.DataFrame
+    styles: dict[str, CurveStyle]
+    measure_name: str
+
+
+def prepare_fixed_costs(answer: Answer) -> FixedCosts:
+    """Prepare the costs of some temperatures that all settings have, from the lowest to the highest."""
+    costs = answer.fixed.sort_values("T")
+    positions = np.linspace(0, len(costs) - 1, min(MAX_TEMPERATURES, len(costs))).round().astype(int)
+    shown_costs = costs.iloc[positions].reset_index(drop=True)
+    curves = collect_curves(answer, answer.curves[[COST]])
+    is_shown = curves.points["T"].isin(shown_costs["T"])
+    return FixedCosts(
+        points=curves.points.loc[is_shown, [STUDENT, "T", COST]],
+        costs=shown_costs,
+        styles=curves.styles,
+        measure_name="error" if answer.test_measure == NUM_ERROR else answer.measure_name,
+    )
+
+
+def draw_fixed_costs(prepared: FixedCosts) -> Figure:
+    """Draw a column of points for each temperature, a point for each setting, and the mean of each column."""
+    points, costs = prepared.points, prepared.costs
+    offsets = dict(zip(prepared.styles, _spread(len(prepared.styles), STUDENTS_SHARE), strict=True))
     with mpl.rc_context(style.RC_PARAMS):
-        figure = layout.make_figure(1.3 * len(temperatures) + 2.2, 3.9)
-        axes: Any = figure.subplots()
+        figure = layout.make_figure(1.15 * len(costs) + 2.2, 4.1)
+        axes = figure.subplots()
         handles: dict[str, Any] = {}
-        all_regrets: list[float] = []
-        for x, T in enumerate(temperatures):
-            rows = curves[curves["T"] == T]
-            regrets = compute_relative_regret(rows, answer.test_measure)
-            all_regrets += regrets.dropna().tolist()
-            for offset, (student_key, (color, marker)) in zip(offsets, styles.items(), strict=True):
-                student_regrets = regrets[_match_rows(rows, student_curves.student_columns, student_key)]
-                spread = np.linspace(-0.02, 0.02, len(student_regrets))
-                handles[student_curves.labels[student_key]] = axes.plot(
-                    x + offset + spread, student_regrets, marker, color=color, markersize=4, alpha=0.8
-                )[0]
-            median, worst = costs["median"][T], costs["worst"][T]
-            handles["median of the settings"] = axes.hlines(median, x - 0.4, x + 0.4, color="black", linewidth=1.5)
-            text = f"median {median:+.0%}\nworst {worst:+.0%}"
+        for x, T in enumerate(costs["T"]):
+            for student, rows in points[points["T"] == T].groupby(STUDENT, sort=False):
+                color, marker = prepared.styles[str(student)]
+                places = x + offsets[str(student)] + _spread(len(rows), SETTINGS_SHARE)
+                handles[str(student)] = axes.plot(places, rows[COST], marker, color=color, markersize=4, alpha=0.8)[0]
+        means = axes.hlines(costs["mean"], costs.index - 0.4, costs.index + 0.4, color="black", linewidth=1.5)
+        handles = layout.order_handles(handles, prepared.styles) | {"mean of the settings": means}
+        for x, (mean, worst) in enumerate(zip(costs["mean"], costs["worst"], strict=True)):
+            text = f"mean {mean:+.0%}" + ("" if np.isnan(worst) else f"\nworst {worst:+.0%}")
             axes.annotate(text, (x, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center", va="bottom")
         axes.axhline(0, color=style.BASELINE_COLOR, linewidth=0.8)
-        axes.set_yscale("symlog", linthresh=0.1, linscale=1.5)
+        axes.set_yscale("symlog", linthresh=LINEAR_LIMIT, linscale=1.5)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.margins(y=0.1)
-        axes.set_yticks(_choose_ticks(all_regrets))
-        axes.set_xticks(range(len(temperatures)), [f"T = {T:g}" for T in temperatures])
-        name = "error" if answer.test_measure == NUM_ERROR else answer.measure_name
-        axes.set_ylabel(f"relative excess {name}\nover the setting's best T (test split)")
-        layout.add_legend(figure, handles)
+        axes.set_yticks(_choose_ticks(points[COST].dropna().tolist()))
+        axes.set_xticks(range(len(costs)), [f"T = {T:g}" for T in costs["T"]])
+        axes.grid(visible=False, axis="x")
+        axes.set_ylabel(f"relative excess {prepared.measure_name}\nover the setting's own T (test split)")
+        title = f"one T for all {pluralize(int(costs['cells'].iloc[0]), 'setting')}; a point for each setting"
+        if costs["worst"].notna().any():
+            title += "\nworst: of the settings, without the chance in single points"
+        layout.add_legend(figure, handles, title=title)
     return figure
 
 
-def _match_rows(frame: pd.DataFrame, columns: Sequence[str], key: Key) -> pd.Series:
-    """Return which rows have these values; None stands for a null."""
-    matches = pd.Series(True, frame.index)
-    for column, value in zip(columns, key, strict=True):
-        if value is None:
-            matches &= frame[column].isna()
-        else:
-            matches &= frame[column] == value
-    return matches
+def _spread(count: int, width: float) -> Any:
+    """Return places around 0 over a width, (count,)."""
+    return np.linspace(-width / 2, width / 2, count) if count > 1 else np.zeros(count)
 
 
-def _choose_temperatures(grid: list[float]) -> list[float]:
-    """Return the usual temperatures that the grid has; some of the grid if it has none."""
-    usual_temperatures = [T for T in USUAL_TEMPERATURES if T in grid]
-    if usual_temperatures:
-        return usual_temperatures
-    return grid[:: max(1, len(grid) // MAX_TEMPERATURES)]
-
-
-def _choose_ticks(values: list[float]) -> list[float]:
+def _choose_ticks(values: Sequence[float]) -> list[float]:
     lower_limit, upper_limit = min([0, *values]), max([0.05, *values])
     return [tick for tick in TICKS if 1.2 * lower_limit - 0.02 <= tick <= 1.2 * upper_limit + 0.02]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import math
 import re
 import tempfile
 from collections.abc import Iterable
@@ -17,8 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from kdtune.analysis import printed_tables
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.error_units import are_percents, name_difference_unit, name_unit
-from kdtune.analysis.headline import write_headline
+from kdtune.analysis.headline import write_opening
 from kdtune.analysis.optimum import LARGER_THAN_TEACHER
+from kdtune.analysis.overall_frames import format_overall
 from kdtune.analysis.printed_effects import format_effects
 from kdtune.analysis.selection_measure import MEASURE_DEFINITIONS, MEASURE_NAMES, MEASURE_TITLES
 from kdtune.analysis.table_terms import (
@@ -45,13 +47,14 @@ from kdtune.columns import (
 )
 from kdtune.files.atomic import write_atomically
 from kdtune.plots.drawing import ChosenNetworks, list_figures, save_figure
-from kdtune.text import NOTHING, pluralize
+from kdtune.text import format_number, join_names, pluralize
 from kdtune.versions import list_versions
 
 MAX_ROWS = 1000  # of a table on the page
+NO_VALUE = "none"
 FIRM_REPLICATES = 3  # With fewer replicates the page has a warning.
-FIGURES = ("t_opt", "t_opt_map", "excess", "regret", "gain", NLL, BALANCED_ERROR, NUM_ERROR, ACCURACY, "networks",
-           "per_class", "confusion", "learning")  # fmt: skip
+FIGURES = ("overall", "t_opt", "t_opt_map", "excess", "regret", "gain", NLL, BALANCED_ERROR, NUM_ERROR, ACCURACY,
+           "networks", "per_class", "confusion", "learning")  # fmt: skip
 MODEL_NAMES = {TEACHER: "teacher", BASELINE: "baseline", STUDENT: "distilled student"}
 _LEADING_NUMBER = re.compile(r"(?:at (?:most|least) )?([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
@@ -104,7 +107,7 @@ def write_report(
     page = environment.get_template("report.html").render(
         name=name,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        headline=write_headline(answer),
+        opening=write_opening(answer),
         warnings=_list_warnings(table, answer),
         findings=printed_tables.list_findings(answer),
         pair_sentences=list(explain_pairs(answer.pairs)) if len(answer.pairs) else [],
@@ -141,6 +144,9 @@ def _collect_frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFra
         "settings": printed_tables.format_optima(answer),
         "failures": _count_failures(table),
     }
+    overall = format_overall(answer.students, answer.measured, answer.margin_text)
+    if len(overall):
+        frames["overall"] = overall
     softness = describe_softness(table)
     if len(softness):
         frames["softness"] = softness
@@ -180,8 +186,10 @@ def _make_page_table(frame: pd.DataFrame) -> PageTable:
 
 
 def _make_page_value(value: Any) -> PageValue:
-    if value is None or pd.isna(value):
-        return PageValue(NOTHING, None)
+    if pd.api.types.is_list_like(value):
+        return PageValue(join_names([format_number(item) for item in value]) or NO_VALUE, None)
+    if value is None or pd.isna(value) or value in (-math.inf, math.inf):
+        return PageValue(NO_VALUE, None)
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     number = _LEADING_NUMBER.match(text)
     return PageValue(text, float(number[1]) if number else None)
@@ -215,7 +223,8 @@ def _count_failures(table: pd.DataFrame) -> pd.DataFrame:
     unfinished = table[table[STATUS] != DONE]
     if unfinished.empty or ERROR not in unfinished:
         return pd.DataFrame()
-    return unfinished.groupby([STATUS, ERROR], dropna=False).agg(networks=(MODEL, "size")).reset_index()
+    counts = unfinished.groupby([STATUS, ERROR], dropna=False).agg(networks=(MODEL, "size")).reset_index()
+    return counts.rename(columns={STATUS: "outcome", ERROR: "reason"})
 
 
 def _list_warnings(table: pd.DataFrame, answer: Answer) -> list[str]:

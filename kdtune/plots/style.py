@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -31,7 +31,9 @@ RC_PARAMS: Any = {
     "savefig.facecolor": "white",
     "svg.hashsalt": "kdtune",  # without it, equal figures would be different files
 }
+ELLIPSIS = "..."
 MAX_LABEL_LENGTH = 60
+MAX_CLASS_NAME_LENGTH = 20
 
 Key = tuple[Any, ...]  # the values of some columns, which name a panel or a curve
 
@@ -43,14 +45,14 @@ class CurveStyle(NamedTuple):
     marker: str
 
 
-def assign_student_styles(keys: Sequence[Key]) -> dict[Key, CurveStyle]:
+def assign_student_styles(labels: Sequence[str]) -> dict[str, CurveStyle]:
     """Return a colour and a marker for each student."""
-    return dict(zip(keys, _cycle_styles(STUDENT_COLORS, STUDENT_MARKERS, len(keys)), strict=True))
+    return dict(zip(labels, _cycle_styles(STUDENT_COLORS, STUDENT_MARKERS, len(labels)), strict=True))
 
 
-def assign_data_styles(keys: Sequence[Key]) -> dict[Key, CurveStyle]:
+def assign_data_styles(labels: Sequence[str]) -> dict[str, CurveStyle]:
     """Return a colour and a marker for each data set."""
-    return dict(zip(keys, _cycle_styles(DATA_COLORS, DATA_MARKERS, len(keys)), strict=True))
+    return dict(zip(labels, _cycle_styles(DATA_COLORS, DATA_MARKERS, len(labels)), strict=True))
 
 
 def assign_network_styles(labels: Sequence[str]) -> dict[str, CurveStyle]:
@@ -83,13 +85,40 @@ def label_setting(columns: Sequence[str], key: Key, fallback: str = "") -> str:
     key : The value of each column.
     fallback : The label of a setting without values.
     """
-    text = format_setting(columns, key)
-    if len(text) > MAX_LABEL_LENGTH:  # Long settings often begin with the same names and differ in the last values.
-        half = MAX_LABEL_LENGTH // 2
-        text = f"{text[:half]} ... {text[5 - half :]}"
-    if not text:
-        return fallback
-    return text.replace("$", r"\$")  # Between two of them matplotlib would read mathematics.
+    # Long settings often begin with the same names and differ in the last values.
+    return escape_text(shorten_text(format_setting(columns, key), MAX_LABEL_LENGTH)) or fallback
+
+
+def escape_text(text: str) -> str:
+    """Return a user's text for a figure: between two dollar signs matplotlib would read mathematics."""
+    return text.replace("$", r"\$")
+
+
+def shorten_text(text: str, max_length: int) -> str:
+    """Cut a text in its middle, as in ``Golden-cr...sparrow``, if it is longer than ``max_length``."""
+    if len(text) <= max_length:
+        return text
+    n_kept = max_length - len(ELLIPSIS)
+    return f"{text[: n_kept - n_kept // 2]}{ELLIPSIS}{text[-(n_kept // 2) :]}"
+
+
+def label_settings(columns: Sequence[str], keys: Sequence[Key], fallback: str = "") -> dict[Key, str]:
+    """Return a label for each setting; where shortened labels would be equal, they are numbered."""
+    return dict(zip(keys, _make_unique([label_setting(columns, key, fallback) for key in keys]), strict=True))
+
+
+def label_classes(names: Sequence[str]) -> list[str]:
+    """Return a label for each class: its name, which is cut in the middle where it is long."""
+    return _make_unique([escape_text(shorten_text(name, MAX_CLASS_NAME_LENGTH)) for name in names])
+
+
+def _make_unique(labels: Iterable[str]) -> list[str]:
+    """Return labels with a number behind each that is equal to an earlier one."""
+    unique_labels: dict[str, None] = {}
+    for label in labels:
+        choices = itertools.chain([label], (f"{label} [{number}]" for number in itertools.count(2)))
+        unique_labels[next(choice for choice in choices if choice not in unique_labels)] = None
+    return list(unique_labels)
 
 
 def label_students(t_opt: pd.DataFrame, columns: Sequence[str]) -> dict[Key, str]:
@@ -100,17 +129,27 @@ def label_students(t_opt: pd.DataFrame, columns: Sequence[str]) -> dict[Key, str
     t_opt : One row per cell, with ``columns`` and ``flags``.
     columns : The columns that name a student.
     """
+    cells_by_key = dict(group_rows(t_opt, columns))
     labels: dict[Key, str] = {}
-    for key, cells in group_rows(t_opt, columns):
-        setting = label_setting(columns, key)
+    for key, setting in label_settings(columns, list(cells_by_key)).items():
         label = f"student, {setting}" if setting else "student"
-        n_same_beginning = sum(existing.startswith(label) for existing in labels.values())
-        if n_same_beginning and len(label) > MAX_LABEL_LENGTH:  # Shortened labels may be equal.
-            label = f"{label} [{n_same_beginning + 1}]"
-        if cells["flags"].map(lambda flags: LARGER_THAN_TEACHER in flags).all():
+        if cells_by_key[key]["flags"].map(lambda flags: LARGER_THAN_TEACHER in flags).all():
             label = f"{label} ({LARGER_THAN_TEACHER})"
         labels[key] = label
     return labels
+
+
+def wrap_label(label: str, max_letters: int) -> str:
+    """Break the lines of a label after commas, so that they have at most so many letters; cut longer parts."""
+    if "\n" in label:
+        return "\n".join(wrap_label(line, max_letters) for line in label.split("\n"))
+    lines: list[str] = []
+    for word in (shorten_text(part, max_letters) for part in label.split(", ")):
+        if lines and len(f"{lines[-1]}, {word}") <= max_letters:
+            lines[-1] = f"{lines[-1]}, {word}"
+        else:
+            lines.append(word)
+    return ",\n".join(lines)
 
 
 def shorten_label(label: str) -> str:

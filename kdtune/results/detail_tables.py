@@ -1,4 +1,4 @@
-"""Detail tables: errors by class, confusion matrices and learning curves, which are too long for a row of the table.
+"""Detail tables: errors by class and example, confusion matrices and learning curves, too long for a row of the table.
 
 Workers put these details into the rows of their packs; here they become tables of their own, joined to the
 sweep's table by ``id``. The functions are pure.
@@ -22,11 +22,14 @@ from kdtune.columns import (
     LABEL,
     LEARNING_CURVE,
     N_LABEL,
+    N_TEST,
     NUM_ERROR,
     PREDICTED,
     SEEN,
     SEEN_CLASSES,
+    TEST_ERRORS,
 )
+from kdtune.errors_by_example import ERRORS_FILE
 
 
 def build_per_class(rows: pa.Table) -> pa.Table:
@@ -94,11 +97,20 @@ def build_learning_curves(rows: pa.Table) -> pa.Table:
     return pa.table({ID: rows[ID].take(row_indices), **columns})
 
 
+def build_errors_by_example(rows: pa.Table) -> pa.Table:
+    """Build the table with one row per network: the size of its test split, and its errors as packed bits.
+
+    Networks that kept none, which an earlier version trained or whose test split is too large, have no row.
+    """
+    return _select_with_detail(rows, TEST_ERRORS).select([ID, N_TEST, TEST_ERRORS])
+
+
 # The function that builds each file of details; the files' columns stand in ``columns.DETAIL_FILES``.
 DETAIL_BUILDERS: dict[str, Callable[[pa.Table], pa.Table]] = {
     "per_class.parquet": build_per_class,
     "confusion.parquet": build_confusion,
     "learning_curves.parquet": build_learning_curves,
+    ERRORS_FILE: build_errors_by_example,
 }
 
 

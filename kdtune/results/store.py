@@ -4,7 +4,7 @@
     <root>/<name>/             the sweep's folder:
         sweep.yaml             the resolved sweep file
         table.parquet          one row per network
-        per_class.parquet, confusion.parquet, learning_curves.parquet
+        per_class.parquet, confusion.parquet, learning_curves.parquet, errors_by_example.parquet
                                the detail tables: see ``detail_tables.py``
         parts/                 rows as they were written
         students/              <id>.safetensors, the weights of students that are kept
@@ -224,7 +224,7 @@ class Store:
         return set_aside_path
 
     def write_details(self, rows: pa.Table) -> None:
-        """Write the detail tables (per class, confusion, learning curves); remove the file of one that would be empty.
+        """Write the detail tables, see ``detail_tables.py``; remove the file of one that would be empty.
 
         Raises
         ------

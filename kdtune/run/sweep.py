@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
-from kdtune.columns import DONE, ID, LEARNING_CURVE, MODEL, STATUS, TEACHER
+from kdtune.columns import ID
 from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
 from kdtune.inputs.storage import write_inputs
@@ -23,6 +22,7 @@ from kdtune.run.changes import list_changes, write_record
 from kdtune.run.kept_students import KeptStudents, StudentPruner, choose_kept_students, prune_at_end
 from kdtune.run.listener import Listener
 from kdtune.run.live_table import LiveTable
+from kdtune.run.missing_details import report_missing_details
 from kdtune.run.progress import Progress
 from kdtune.run.remaining_work import (
     add_skipped_rows,
@@ -49,7 +49,6 @@ from kdtune.table import (
     stamp_versions,
     write_table,
 )
-from kdtune.text import pluralize
 from kdtune.versions import list_versions
 
 
@@ -206,34 +205,9 @@ def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: st
     store.write_details(order_by_ids(outcome.rows, selected[ID]))
     store.compact_parts()
     if not outcome.interrupted:
-        _warn_of_missing_curves(plan, outcome.rows, progress)
+        report_missing_details(plan.networks, outcome.rows, progress)
         prune_at_end(kept, store, plan, selected, progress)
     return Outcome(selected, plan, store, outcome.interrupted)
-
-
-def _has_learning_curve(network: Network) -> bool:
-    """Return whether a network's settings ask for a learning curve."""
-    return network.shape.is_trained_by_steps and network.train.eval_every > 0
-
-
-def _warn_of_missing_curves(plan: Plan, rows: pa.Table, progress: Progress) -> None:
-    """Warn of networks that should have recorded a learning curve, but were trained by an earlier run without one."""
-    ids = pa.array([network.id for network in plan.networks if _has_learning_curve(network)], pa.string())
-    rows = rows.filter(pc.and_(pc.equal(rows[STATUS], DONE), pc.is_in(rows[ID], ids)))
-    if LEARNING_CURVE in rows.column_names:
-        rows = rows.filter(pc.is_null(rows[LEARNING_CURVE]))
-    if len(rows) == 0:
-        return
-    models = set(rows[MODEL].to_pylist())
-    flags = []
-    if models != {TEACHER}:
-        flags.append("--fresh")
-    if TEACHER in models:
-        flags.append("--fresh-teachers")
-    progress.say(
-        f"{pluralize(len(rows), 'network')} recorded no learning curve in an earlier run; "
-        f"to record it, train again with {' and '.join(flags)}."
-    )
 
 
 def _write_spec(spec: SweepSpec, store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -10,24 +10,28 @@ from kdtune.inputs.arrays import iterate_chunks, open_array
 from kdtune.inputs.given_data import PartName
 from kdtune.settings import (
     Dataset,
+    GivenDataset,
     GivenOutputs,
     GivenProbabilities,
     MakeClassification,
     Shape,
     SklearnTeacher,
     TeacherModule,
+    list_classes,
 )
 from kdtune.spec.output_checks import count_agreeing, describe_unlike_agreements
 from kdtune.spec.sweep_spec import Case
-from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts
+from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource
 
+# Networks of more classes record no errors by class: see ``train.evaluate.MAX_CONFUSION_CLASSES``.
+MAX_NAMED_CLASSES = 256
 # Soft targets that agree with so many labels, and give them so much probability on average, are nearly the labels.
 MIN_AGREEMENT = 0.99
 MIN_LABEL_PROBABILITY = 0.9
 
 
 def make_answer_facts(cases: Sequence[Case]) -> AnswerFacts:
-    """Return how replicates redraw each data set, and the warnings that the data and teachers of these cases need."""
+    """Return what each data set is and how replicates redraw it, warnings that these cases need, and class names."""
     pairs = {(id(case.dataset), id(case.teacher)): (case.dataset, case.teacher) for case in cases}
     redraws: dict[str, list[str]] = {}
     notes: dict[str, None] = {}
@@ -36,7 +40,40 @@ def make_answer_facts(cases: Sequence[Case]) -> AnswerFacts:
         if kind is not None and dataset.dataset_name not in redraws.setdefault(kind, []):
             redraws[kind].append(dataset.dataset_name)
         notes |= dict.fromkeys(_list_warnings(dataset, teacher))
-    return AnswerFacts(redraws, list(notes))
+    datasets = [dataset for dataset, _ in pairs.values()]
+    sources = dict.fromkeys(
+        _describe_source(dataset) for dataset in datasets if not isinstance(dataset, MakeClassification)
+    )
+    return AnswerFacts(redraws, list(notes), _name_classes(datasets), list(sources))
+
+
+def _describe_source(dataset: Dataset) -> DataSource:
+    """Return what a data set is that exists once: jitter, scales and sizes of splits make no other one of it."""
+    parts = dataset.list_part_sizes()
+    if isinstance(dataset, GivenDataset):
+        content = dataset.given.content
+        unit = "rows" if dataset.kind == "table" else "examples"
+    else:
+        content, unit = dataset.dataset_name, "images"
+    unit = "images" if dataset.image else unit
+    return DataSource(dataset.dataset_name, content, parts.get("all") or parts["train"], unit)
+
+
+def _name_classes(datasets: Iterable[Dataset]) -> dict[str, list[str]]:
+    """Return what the classes of each data set are called, where that is not their numbers."""
+    names = {dataset.dataset_name: _list_class_names(dataset) for dataset in datasets}
+    return {name: class_names for name, class_names in names.items() if class_names}
+
+
+def _list_class_names(dataset: Dataset) -> list[str]:
+    """Return what the user calls the classes of a data set; nothing if these are their numbers, or too many."""
+    classes = list_classes(dataset)
+    if len(classes) > MAX_NAMED_CLASSES:
+        return []
+    if isinstance(dataset, GivenDataset) and dataset.given.class_names:
+        return list(dataset.given.class_names)
+    names = [str(label) for label in classes]
+    return [] if names == [str(number) for number in range(len(names))] else names
 
 
 def _find_redraw(dataset: Dataset, teacher: Shape) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from kdtune.errors_by_example import MAX_TEST_EXAMPLES
 from kdtune.settings import GivenDataset, list_classes
 from kdtune.spec.sweep_spec import Case
 from kdtune.text import join_names
@@ -16,7 +17,13 @@ _MAX_CLASSES = 12  # that are named
 
 
 def describe_data(cases: Sequence[Case]) -> Iterator[str]:
-    """Yield the sizes and classes of the user's data sets, and a sentence where validation or training is short."""
+    """Yield the sizes and classes of the user's data sets, and sentences where sizes are short or too large."""
+    yield from dict.fromkeys(
+        f"Errors by example are not kept of {case.dataset.dataset_name}: it has more than {MAX_TEST_EXAMPLES:,} test "
+        f"examples."
+        for case in cases
+        if int(case.dataset.test_size or 0) > MAX_TEST_EXAMPLES
+    )
     datasets = {id(case.dataset): case.dataset for case in cases if isinstance(case.dataset, GivenDataset)}
     for dataset in datasets.values():
         name, n_train, n_val = dataset.dataset_name, dataset.n_train, int(dataset.val_size or 0)

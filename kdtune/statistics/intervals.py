@@ -27,6 +27,7 @@ class Ratio(NamedTuple):
 
 
 NO_RATIO = Ratio(math.nan, math.nan, math.nan)
+NO_COVARIANCE: Array = np.zeros((2, 2))
 
 
 def mean_over_replicates(values: Array) -> Any:
@@ -46,13 +47,21 @@ def mean_over_replicates(values: Array) -> Any:
     return complete.mean(axis=0)
 
 
-def t_interval(values: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
+def t_interval(
+    values: Array, confidence_level: float = CONFIDENCE_LEVEL, overlap: float = 0.0, sampling_variance: Any = 0.0
+) -> Interval:
     """Compute Student's t-interval for the mean over the replicates of which no value is missing.
+
+    Replicates of a finite data set are less different from each other than those of other data sets would be. What
+    they hide is added: see ``scale_variance``.
 
     Parameters
     ----------
     values : (R, ...): The values of R replicates, which are assumed to be normal.
     confidence_level : The confidence level of the interval, between 0 and 1.
+    overlap : The ratio of test to training examples where replicates are other cuts of the same examples; otherwise 0.
+    sampling_variance : (...) or a number: The variance of the mean from the sampling of test examples that all
+        replicates share. A negative or missing one counts as 0.
 
     Returns
     -------
@@ -64,10 +73,35 @@ def t_interval(values: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Int
         return Interval(_fill_mean(values, math.nan), _fill_mean(values, math.nan))
     if n_replicates == 1:
         return Interval(_fill_mean(values, -math.inf), _fill_mean(values, math.inf))
-    deviation = complete.std(axis=0, ddof=1)
-    margin = critical_t(confidence_level, n_replicates - 1) * deviation / math.sqrt(n_replicates)
+    hidden_variance = np.maximum(0.0, np.nan_to_num(sampling_variance))
+    squares = scale_variance(complete.var(axis=0, ddof=1), n_replicates, confidence_level, overlap, hidden_variance)
+    margin = np.sqrt(squares)
     mean = complete.mean(axis=0)
     return Interval(mean - margin, mean + margin)
+
+
+def scale_variance(
+    variance: Any, n_replicates: int, confidence_level: float, overlap: float = 0.0, sampling_variance: Any = 0.0
+) -> Any:
+    """Compute the squared margin of error of a mean over replicates, with what a finite data set hides from them.
+
+    Where each replicate is another cut of the same examples, the variance of the mean is (1 / R + overlap) times that
+    of a replicate (Nadeau and Bengio 2003, Machine Learning 52, the corrected resampled t-test). Where the test
+    examples stay, their sampling variance is added. It is known from many examples, so it goes with the normal
+    quantile, while the variance over replicates goes with Student's: each part has the margin that it would have alone
+    (Zou and Donner 2008, Statistics in Medicine 27).
+
+    Parameters
+    ----------
+    variance : (...): The variance of one replicate; or covariances.
+    n_replicates : The number R of replicates, two or more.
+    confidence_level : The confidence level, between 0 and 1.
+    overlap : As in ``t_interval``.
+    sampling_variance : (...): As in ``t_interval``; or covariances.
+    """
+    normal_quantile = critical_t(confidence_level, math.inf)
+    of_replicates = critical_t(confidence_level, n_replicates - 1) ** 2 * (1 / n_replicates + overlap) * variance
+    return of_replicates + normal_quantile**2 * sampling_variance
 
 
 def welch_interval(a: Array, b: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
@@ -105,7 +139,13 @@ def _describe_sample(values: Array) -> tuple[Any, Any, Any]:
     return means, np.where(counts > 1, squares / dof / divisors, np.inf), dof
 
 
-def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Ratio:
+def estimate_ratio(
+    numerator: Array,
+    denominator: Array,
+    confidence_level: float = CONFIDENCE_LEVEL,
+    overlap: float = 0.0,
+    sampling_covariance: Array = NO_COVARIANCE,
+) -> Ratio:
     """Estimate the ratio of the means of paired values, with its confidence interval (Fieller 1954, JRSS B 16).
 
     The interval holds the ratios r for which the mean of ``numerator - r * denominator`` does not differ
@@ -116,6 +156,9 @@ def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float
     numerator : (R,): The numerators of R pairs, which are assumed to be normal.
     denominator : (R,): The denominators of these pairs. A pair with a NaN is left out.
     confidence_level : The confidence level of the interval, between 0 and 1.
+    overlap : As in ``t_interval``.
+    sampling_covariance : (2, 2): The covariance of both means from the sampling of test examples that all replicates
+        share.
 
     Returns
     -------
@@ -126,7 +169,8 @@ def estimate_ratio(numerator: Array, denominator: Array, confidence_level: float
     n_pairs = len(numerator)
     if n_pairs < 2:
         return NO_RATIO
-    scaled_covariances = np.cov(numerator, denominator) * critical_t(confidence_level, n_pairs - 1) ** 2 / n_pairs
+    covariances = np.cov(numerator, denominator)
+    scaled_covariances = scale_variance(covariances, n_pairs, confidence_level, overlap, sampling_covariance)
     return _solve_for_ratio(numerator.mean(), denominator.mean(), scaled_covariances)
 
 

@@ -2,7 +2,8 @@
 
 The method is multiple comparisons with the best (Hsu 1984, Annals of Statistics 12) for the model y = treatment +
 replicate + noise. Replicates are blocks: a difference between replicates that affects all treatments equally cancels.
-Runs without replicates have the model y = treatment + noise, with any number of runs of each treatment.
+Within a replicate the noise may be unequal and correlated over the treatments (Edwards and Hsu 1983, JASA 78). Runs
+without replicates have the model y = treatment + noise, with any number of runs of each treatment, and equal noise.
 
 Rank and sign-flip tests are of little use here: at five replicates their smallest one-sided p-value is 1/32, which is
 not significant at 5 % after Bonferroni's correction for two comparisons.
@@ -18,6 +19,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
+from kdtune.statistics.additive_fit import compute_mean_covariance, compute_residual_covariance, fit_additive
+from kdtune.statistics.correlated_differences import (
+    compute_standard_errors,
+    critical_values_of_common_scale,
+    critical_values_of_estimated_covariance,
+)
+from kdtune.statistics.noise_covariance import estimate_noise_covariance
 from kdtune.statistics.one_way_layout import OneWayLayout
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, residual_variance
 
@@ -34,30 +42,28 @@ class Comparison:
 
 
 def compare_with_best(y: Array, confidence_level: float = CONFIDENCE_LEVEL) -> Comparison:
-    """Compare each treatment with the best of the others.
+    """Compare each treatment with the best of the others, from replicates that all treatments share.
 
-    With one replicate nothing is significant: all treatments are tied, and all bounds are infinite.
+    The noise may be unequal and correlated over the treatments; its covariance is estimated from the residuals
+    (``noise_covariance``). With one replicate nothing is significant: all treatments are tied, and all bounds are
+    infinite. Residuals that are rounding errors are no noise: all differences are then significant.
 
     Parameters
     ----------
-    y : (R, k): The values of R replicates of k treatments. Their noise is assumed to be normal and independent and
-        to have one variance.
+    y : (R, k): The values of R replicates of k treatments; NaN for a missing run. The replicates are connected by
+        treatments that they share (``additive_fit``).
     confidence_level : The probability, between 0 and 1, that all k bounds hold together.
     """
-    n_replicates, n_treatments = y.shape
-    mean = y.mean(axis=0)
-    if n_treatments == 1:
-        return Comparison(excess=np.zeros(1), upper_bounds=np.zeros(1), is_tied=np.ones(1, bool))
-    excess = mean - _find_lowest_of_others(mean)
-    if n_replicates == 1:
-        return Comparison(
-            excess=excess, upper_bounds=np.full(n_treatments, math.inf), is_tied=np.ones(n_treatments, bool)
-        )
-    dof = (n_replicates - 1) * (n_treatments - 1)
-    standard_error = math.sqrt(2 * residual_variance(y) / n_replicates)  # of a difference of two means
-    rounding = ROUNDING * abs(mean).max()
-    margin = dunnett_critical_value(n_treatments, dof, confidence_level) * standard_error + rounding
-    return Comparison(excess=excess, upper_bounds=np.maximum(0, excess + margin), is_tied=excess <= margin)
+    n_treatments = y.shape[1]
+    fit = fit_additive(y)
+    if n_treatments == 1 or fit.dof <= 0:
+        return compare_by_margins(fit.means, np.full((n_treatments, n_treatments), math.inf))
+    if residual_variance(fit.filled) == 0:
+        return compare_by_margins(fit.means, np.zeros((n_treatments, n_treatments)))
+    noise = estimate_noise_covariance(compute_residual_covariance(fit), fit.dof)
+    covariance = compute_mean_covariance(noise.covariance, y)
+    critical_values = critical_values_of_common_scale(covariance, noise.dof, confidence_level)
+    return compare_by_margins(fit.means, critical_values[:, np.newaxis] * compute_standard_errors(covariance))
 
 
 def compare_means_with_best(layout: OneWayLayout, confidence_level: float = CONFIDENCE_LEVEL) -> Comparison:
@@ -92,6 +98,53 @@ def compare_means_with_best(layout: OneWayLayout, confidence_level: float = CONF
     np.fill_diagonal(bounds, 0.0)
     is_tied = (differences <= margins).all(axis=1)
     return Comparison(excess=excess, upper_bounds=np.maximum(0, bounds.max(axis=1)), is_tied=is_tied)
+
+
+def compare_correlated_means(
+    means: Array, covariance: Array, dof: int, confidence_level: float = CONFIDENCE_LEVEL
+) -> Comparison:
+    """Compare each of k means, whose noise may be unequal and correlated, with the best of the others.
+
+    A treatment is tied if no other mean lies below its own by more than the margin of their difference, which is the
+    treatment's critical value times the standard error of the difference (Hsu 1984; Edwards and Hsu 1983, JASA 78).
+    The best treatment is tied with the confidence level, and its margins then bound all differences to it.
+
+    Parameters
+    ----------
+    means : (k,): The means.
+    covariance : (k, k): Their estimated covariance, as the covariance of n independent values of each treatment over
+        n. What is common to all treatments, as the level of a replicate, may be in it or not.
+    dof : The degrees of freedom of the covariance, as n - 1. With 0 nothing is significant: all treatments are tied,
+        and all bounds are infinite.
+    confidence_level : The probability, between 0 and 1, that all k bounds hold together.
+    """
+    if dof < 1 or len(means) == 1:
+        return compare_by_margins(means, np.full((len(means), len(means)), math.inf))
+    critical_values = critical_values_of_estimated_covariance(covariance, dof, confidence_level)
+    return compare_by_margins(means, critical_values[:, np.newaxis] * compute_standard_errors(covariance))
+
+
+def compare_by_margins(means: Array, margins: Array) -> Comparison:
+    """Compare each of k means with the best of the others, by the margins of all differences.
+
+    Row i of the margins bounds the differences to treatment i where it is the best one. Which one is best is unknown,
+    but it is one of those that are tied: the bound of a treatment is the greatest that any of these gives.
+
+    Parameters
+    ----------
+    means : (k,): The means.
+    margins : (k, k): The margins of the mean of the row's treatment minus the mean of the column's.
+    """
+    if len(means) == 1:
+        return Comparison(excess=np.zeros(1), upper_bounds=np.zeros(1), is_tied=np.ones(1, bool))
+    differences = means[:, np.newaxis] - means
+    margins = margins + ROUNDING * abs(means).max()
+    np.fill_diagonal(margins, 0.0)
+    is_tied: npt.NDArray[np.bool_] = np.asarray((differences <= margins).all(axis=1))
+    bounds = np.where(is_tied[:, np.newaxis], margins - differences, 0.0)  # (k, k): row i if treatment i is best
+    np.fill_diagonal(bounds, 0.0)
+    excess = means - _find_lowest_of_others(means)
+    return Comparison(excess=excess, upper_bounds=np.maximum(0, bounds.max(axis=0)), is_tied=is_tied)
 
 
 def _find_lowest_of_others(means: Array) -> Array:

@@ -5,31 +5,48 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
-from scipy import stats
+import numpy as np
+from scipy import special
 
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, critical_t
 
+_CERTAIN_NONCENTRALITY = 20.0  # above the critical value
+_LEVELS = (np.arange(15) + 0.5) / 15  # of the quantiles that stand for a distribution
+
 MAX_REPLICATES = 10_000  # More are not counted exactly.
+
+
+class CriticalValue(NamedTuple):
+    """The critical value of a t statistic."""
+
+    value: float
+    dof: float  # the degrees of freedom of its standard error
 
 
 def replicates_to_detect(
     difference: float,
     standard_deviation: float,
+    find_critical_value: Callable[[int], CriticalValue],
     power: float = 0.8,
-    significance: float = 0.05,
-    dof_per_replicate: int = 1,
+    noise_dof: float = math.inf,
 ) -> int | None:
-    """Count the replicates with which a two-sided t-test detects a true difference.
+    """Count the replicates with which a treatment is told apart from the best one, from which it truly differs.
+
+    It is told apart if the difference of the two means exceeds the critical value times its standard error, as in
+    comparisons with the best. The probability is that of a noncentral t.
 
     Parameters
     ----------
-    difference : The true difference of the two means.
+    difference : The true difference of the two means, above 0.
     standard_deviation : The standard deviation of the difference within one replicate; of unpaired runs that of the
         difference of two independent runs.
-    power : The probability that the test detects the difference.
-    significance : The significance level of the test.
-    dof_per_replicate : 1 for a paired test; 2 for a test of two independent samples, of one run per replicate each.
+    find_critical_value : A function from the number of replicates to the critical value.
+    power : The probability that the difference is found.
+    noise_dof : The degrees of freedom of the standard deviation. The probability is the mean over the values that the
+        true one may have (O'Hagan, Stevens and Campbell 2005, Pharmaceutical Statistics 4): were it taken as it is,
+        half of all sweeps would be planned with too few replicates.
 
     Returns
     -------
@@ -38,14 +55,16 @@ def replicates_to_detect(
     if standard_deviation == 0:
         return 2
 
+    deviations = np.array([standard_deviation])
+    if math.isfinite(noise_dof):
+        deviations = standard_deviation * np.sqrt(noise_dof / special.chdtri(noise_dof, _LEVELS))
+
     def is_enough(n_replicates: int) -> bool:
-        # The square of a noncentral t is a noncentral F. scipy computes it also where its noncentral t is NaN.
-        dof = dof_per_replicate * (n_replicates - 1)
-        critical_f = stats.f.isf(significance, 1, dof)
-        noncentrality = n_replicates * (difference / standard_deviation) ** 2
-        reached_power = stats.ncf.sf(critical_f, 1, dof, noncentrality)
-        # scipy returns NaN for a very large noncentrality, at which detection is certain.
-        return bool(math.isnan(reached_power) or reached_power >= power)
+        critical = find_critical_value(n_replicates)
+        noncentralities = math.sqrt(n_replicates) * difference / deviations
+        # scipy returns NaN for a very large noncentrality.
+        noncentralities = np.minimum(noncentralities, critical.value + _CERTAIN_NONCENTRALITY)
+        return float(special.nctdtr(critical.dof, noncentralities, critical.value).mean()) <= 1 - power
 
     return _find_least(is_enough)
 

@@ -128,12 +128,12 @@ class Batches:
         if len(self.label_only_members) == self.n_members:
             return
         if members.teacher_nets is not None:
-            nets = _select_teachers(members.teacher_nets, sources)
+            nets = select_teachers(members.teacher_nets, sources)
             self.teacher_nets = [None if net is None else net.to(self.device, self.dtype) for net in nets]
             return
         # The logits of all sources form one tensor, so that a source without a teacher needs an entry too. It is not
         # used, since the targets of the members of such a source are labels.
-        logits = _select_teachers(members.teacher_logits, sources)
+        logits = select_teachers(members.teacher_logits, sources)
         if isinstance(members.data[0].x_train, MappedExamples):  # The logits stay in their file, as the examples do.
             self.mapped_logits = logits
             return
@@ -286,7 +286,7 @@ def _assert_teachers(members: Members, has_jitter: bool) -> None:
             assert teachers[i] is not None, f"the teacher of network {network.id} is missing"
 
 
-def _select_teachers(teacher_of_member: Sequence[Teacher | None], sources: Sources) -> list[Teacher | None]:
+def select_teachers(teacher_of_member: Sequence[Teacher | None], sources: Sources) -> list[Teacher | None]:
     """Return the teacher's entry of each source, or None.
 
     All distilled members of a source have the same teacher; baselines in it have None.

@@ -20,6 +20,8 @@ from kdtune.columns import (
     SEEN_CLASSES,
     SOFTMAX_ENTROPY,
     TEACHER,
+    TEST_ERRORS,
+    TRAIN_ERROR,
     TRAIN_LOSS,
     TRAIN_NUM_ERROR,
     UNSHIFTED_ACCURACY,
@@ -32,6 +34,7 @@ from kdtune.columns import (
     VAL_NUM_ERROR,
 )
 from kdtune.data.splits import Data
+from kdtune.errors_by_example import pack_errors
 from kdtune.plan.network import Network
 from kdtune.stacked.stack import Stack
 from kdtune.train import metrics
@@ -45,7 +48,8 @@ MAX_CONFUSION_CLASSES = 256
 def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[str, Any]:
     """Compute the measures of a row, by column, from logits on the validation and the test split.
 
-    Those of a teacher need its logits on the training split, too: see ``measure_soft_targets``.
+    Those of a teacher need its logits on the training split, too, from which its students learn: they have errors, and
+    a spread (see ``measure_soft_targets``). With soft targets ``out_of_fold`` they are those of several estimators.
     """
     T = network.distill.T if network.distill else 1.0
     errors = metrics.count_errors(logits["test"], data.y_test)
@@ -62,8 +66,11 @@ def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[st
         VAL_NLL: metrics.nll(logits["val"], data.y_val),
         VAL_BALANCED_ERROR: metrics.balanced_error(logits["val"], data.y_val),
     }
+    measures[TEST_ERRORS] = pack_errors(logits["test"].argmax(axis=1) != data.y_test)
     if network.model == TEACHER:
         measures |= measure_soft_targets(logits["train"])
+        if data.has_training_labels:
+            measures |= measure_training_errors(metrics.count_errors(logits["train"], data.y_train), len(data.y_train))
     if data.n_classes <= MAX_CONFUSION_CLASSES:
         measures[CONFUSION] = metrics.confusion_matrix(logits["test"], data.y_test).ravel().tolist()
         # A small training split may hold no example of some class, so the classes are taken from its labels.
@@ -74,6 +81,11 @@ def evaluate(network: Network, data: Data, logits: Mapping[str, Any]) -> dict[st
 def measure_soft_targets(train_logits: Any) -> dict[str, Any]:
     """Measure what T acts on: how far apart a teacher's logits (examples, classes) lie, and how soft its softmax is."""
     return {LOGIT_STD: metrics.logit_std(train_logits), SOFTMAX_ENTROPY: metrics.softmax_entropy(train_logits)}
+
+
+def measure_training_errors(n_errors: int, n_examples: int) -> dict[str, Any]:
+    """Return the columns with the errors on the training set, as a number and as a share."""
+    return {TRAIN_NUM_ERROR: n_errors, TRAIN_ERROR: n_errors / n_examples}
 
 
 def shift_biases(network: Network, data: Data, logits: Logits, model: Stack, member: int) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from kdtune.train.logits import Logits, compute_logits
 from kdtune.train.members import Members, choose_threads, split_into_stacks
 from kdtune.train.rows import make_failed_row, make_row
 from kdtune.train.trained_network import TrainedNetwork
+from kdtune.train.training_fit import measure_training_fit
 
 
 def train_pack(
@@ -132,11 +133,12 @@ class _TrainedStack:
     model: Stack
     diverged_after: list[int | None]  # as in `fit.FittedStack`
     logits: list[Logits]
+    training_fits: list[dict[str, Any]]  # columns of the row, as in `training_fit`
     learning_curves: list[list[dict[str, Any]]]
 
 
 def _train_stack(members: Members, device: str, dtype: torch.dtype) -> _TrainedStack:
-    """Train a stack, record the learning curves that its members' settings ask for, and compute its logits."""
+    """Train a stack, record the learning curves that its members' settings ask for, and evaluate it."""
     learning_curves: list[list[dict[str, Any]]] = [[] for _ in members.networks]
 
     def record_learning_curves(epoch: int, model: Stack) -> None:
@@ -152,7 +154,10 @@ def _train_stack(members: Members, device: str, dtype: torch.dtype) -> _TrainedS
     if members.networks[0].model == TEACHER:
         splits = ("train", "val", "test")
     logits = compute_logits(fitted_stack.model, members, splits, device)
-    return _TrainedStack(members, fitted_stack.model, fitted_stack.diverged_after, logits, learning_curves)
+    training_fits = measure_training_fit(fitted_stack.model, members, device)
+    return _TrainedStack(
+        members, fitted_stack.model, fitted_stack.diverged_after, logits, training_fits, learning_curves
+    )
 
 
 def _is_recorded(network: Network, epoch: int) -> bool:
@@ -174,7 +179,7 @@ def _make_result(stack: _TrainedStack, i: int, keep_weights: bool, run_columns: 
         reason = f"{DIVERGED}: numbers are no longer finite after epoch {diverged_after} of {epochs}"
         return TrainedNetwork(network, make_failed_row(network, reason, run_columns))
 
-    measures = shift_biases(network, data, logits, stack.model, i)
+    measures = stack.training_fits[i] | shift_biases(network, data, logits, stack.model, i)
     measures |= evaluate(network, data, logits)
     if network.transfer is not None:
         measures[N_TRAIN] = len(data.y_train)

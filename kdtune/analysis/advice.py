@@ -1,0 +1,296 @@
+"""Say which temperature to use, in sentences that a reader can act on, for each group of students that share one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdtune.analysis.cells import format_setting
+from kdtune.analysis.overall import StudentAnswer
+from kdtune.analysis.temperature_texts import format_temperature, format_temperatures
+from kdtune.columns import BALANCED_ERROR, NLL, NUM_ERROR
+from kdtune.statistics.pooled_curves import MeanDifference
+from kdtune.text import format_number, join_names, pluralize
+
+USE, NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE = "use", "no clear winner", "noise unknown", "one temperature"
+MAX_NAMES = 6  # students that one sentence names
+# What more of a measure is called, and less: of errors one has fewer, of another measure it is lower.
+_MORE = {NUM_ERROR: ("more errors", "fewer errors"), NLL: ("higher nll", "lower nll")}
+_MORE[BALANCED_ERROR] = ("higher balanced error", "lower balanced error")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A recommendation for the students that share it."""
+
+    students: list[dict[str, Any]]  # the settings that name each student
+    T: float  # the temperature with the lowest mean
+    verdict: str  # ``USE``, ``NO_CLEAR_WINNER``, ``NO_NOISE`` or ``ONE_TEMPERATURE``
+    text: str  # the recommendation with its evidence, in sentences
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the sentences call a measure."""
+
+    more: str  # as in "31 % more errors"
+    fewer: str
+    is_relative: bool = True  # whether differences are shares; otherwise they are in the measure's own units
+    is_percent: bool = False  # whether errors are in percent of the examples
+
+    @classmethod
+    def by_errors(cls, measure: str, is_percent: bool = False) -> Measured:
+        """Return the words for errors on the test split, nll or balanced error."""
+        return cls(*_MORE[measure], is_percent=is_percent)
+
+    def write(self, difference: float) -> str:
+        """Write a difference without its sign."""
+        return f"{abs(difference):.0%}".replace("%", " %") if self.is_relative else f"{abs(difference):.3g}"
+
+    def write_signed(self, difference: float) -> str:
+        """Write a difference with its sign."""
+        return f"{'-' if difference < 0 else '+'}{self.write(difference)}"
+
+
+def list_advice(students: Sequence[StudentAnswer], measured: Measured) -> list[Advice]:
+    """Return the recommendations, each for the students that share it, in the order of their first students.
+
+    Students of a single temperature are left out where others have several.
+    """
+    several = [student for student in students if len(student.temperatures) > 1]
+    groups: dict[tuple[Any, ...], list[StudentAnswer]] = {}
+    for number, student in enumerate(several or students):
+        verdict = find_verdict(student)
+        # Where no temperature is clearly better, the one with the lowest mean separates nothing.
+        T = 0.0 if verdict in (NO_CLEAR_WINNER, ONE_TEMPERATURE) else student.best_temperature
+        # Students that differ in one setting, as the width, are named in a few words; others each in a sentence.
+        is_joined = len(student.settings) == 1 or verdict == ONE_TEMPERATURE
+        groups.setdefault((verdict, T, 0 if is_joined else number), []).append(student)
+    return [
+        Advice(
+            students=[student.settings for student in group],
+            T=group[0].best_temperature,
+            verdict=verdict,
+            text=" ".join(_write_sentences(verdict, group, measured)),
+        )
+        for (verdict, *_), group in groups.items()
+    ]
+
+
+def find_verdict(student: StudentAnswer) -> str:
+    """Return which kind of recommendation the answer for a student allows."""
+    if len(student.temperatures) == 1:
+        return ONE_TEMPERATURE
+    if not student.has_noise:
+        return NO_NOISE
+    return USE if student.has_worse else NO_CLEAR_WINNER
+
+
+def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
+    """Yield the recommendation, then the evidence for it, then what limits it."""
+    first = group[0]
+    T = format_temperature(first.best_temperature, first.temperatures.tolist())
+    names = name_students([student.settings for student in group])
+    of_students = f" for {names}" if names else ""
+    if verdict == ONE_TEMPERATURE:
+        tried = join_names([format_temperature(T) for T in sorted({student.best_temperature for student in group})])
+        yield f"Only one temperature was tried{of_students} (T = {tried}): no best one can be determined. Try several."
+    elif verdict == NO_NOISE:
+        yield (
+            f"T = {T} had the best result{of_students}, in one run of each temperature: whether that is more than "
+            "chance cannot be told. Train replicates."
+        )
+    elif verdict == NO_CLEAR_WINNER:
+        yield f"No temperature is clearly better{of_students}: choose any of {_name_choice(group)}."
+        yield from _describe_margin(group, measured)
+    else:
+        yield f"Use T = {T}{of_students}{_name_basis(group)}."
+        yield from _describe_ties(group)
+        yield from _describe_margin(group, measured)
+    if verdict != NO_CLEAR_WINNER:
+        yield from _describe_usual(group, measured)
+    yield from _describe_baseline(group, measured)
+    yield from _describe_test(group, measured)
+    if verdict == USE:
+        yield from _describe_end(group)
+        yield from _describe_exceptions(group)
+
+
+def name_students(settings: Sequence[dict[str, Any]]) -> str:
+    """Name students by their settings, as in "width 5, 10 and 20"; empty if nothing tells them apart."""
+    if len(settings[0]) == 1:
+        name = next(iter(settings[0]))
+        values = [format_number(each[name]) for each in settings if each[name] is not None]
+        return f"{name} {join_names(values, max_names=MAX_NAMES)}" if values else ""
+    written = [format_setting(list(each), list(each.values())) for each in settings]
+    return "; ".join(written[:MAX_NAMES]) + (
+        f"; and {len(written) - MAX_NAMES} more" if len(written) > MAX_NAMES else ""
+    )
+
+
+def _name_basis(group: Sequence[StudentAnswer]) -> str:
+    """Say over how many data sets the recommendation is, if there are several."""
+    n_sets = max(len(student.cells) for student in group)
+    return f", over {n_sets} data sets together" if n_sets > 1 else ""
+
+
+def _describe_ties(group: Sequence[StudentAnswer]) -> Iterator[str]:
+    """Say which other temperatures are statistically tied with the recommended one."""
+    others = [[T for T in student.tied if student.best_temperature != T] for student in group]
+    if not any(others):
+        yield (
+            "No other temperature is statistically tied with it."
+            if len(group) == 1
+            else ("No other temperature is statistically tied with it in any of them.")
+        )
+        return
+    texts = [_name_temperatures(T, student.temperatures.tolist()) for T, student in zip(others, group, strict=True)]
+    if len(set(texts)) == 1:
+        verb = "is" if len(others[0]) == 1 else "are"
+        yield f"{texts[0]} {verb} statistically tied with it."
+        return
+    parts = [f"{text} for {name_students([s.settings])}" for text, s in zip(texts, group, strict=True) if text]
+    yield f"Statistically tied with it: {'; '.join(parts)}."
+
+
+def _describe_margin(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
+    """Say which temperatures cost at most the margin, if that is shown of one besides the recommended T."""
+    shared = [T for T in group[0].good_enough if all(T in student.good_enough for student in group)]
+    if len(shared) < 2:
+        return
+    verb = "cost" if len(shared) > 1 else "costs"
+    average = " on average" if len(group[0].cells) > 1 else ""
+    margin = measured.write(group[0].margin or 0.0)
+    yield (
+        f"{_name_temperatures(shared, _join_grids(group))} {verb} at most {margin} {measured.more}{average} than the "
+        f"best (95 % sure)."
+    )
+
+
+def _describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
+    """Say what a temperature costs that many take without a sweep."""
+    usual = {student.usual_temperature for student in group}
+    differences = [student.minus_usual for student in group if student.minus_usual is not None]
+    if len(usual) > 1 or not differences or any(not math.isfinite(d.mean) for d in differences):
+        return
+    subject = f"T = {format_temperature(next(iter(usual)) or 1.0)}"
+    intervals = [difference.main_interval for difference in differences]
+    if all(low > 0 for low, _ in intervals):
+        yield f"{subject} costs {_write_range(differences, measured.more, measured)}."
+    elif len(differences) == 1 and math.isfinite(intervals[0][0]):
+        mean, low, high = (measured.write_signed(value) for value in (differences[0].mean, *intervals[0]))
+        yield f"{subject} differs from it by {mean} ({low} to {high}), which may be chance."
+
+
+def _describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
+    """Say whether distillation helps: what the student's errors are beside those of the baseline."""
+    differences = [student.minus_baseline for student in group]
+    known = [d for d in differences if d is not None and math.isfinite(d.main_interval[0])]
+    if len(known) < len(group):
+        return
+    helped = [each.main_interval[1] < 0 for each in known]
+    harmed = [each.main_interval[0] > 0 for each in known]
+    if all(helped):
+        yield f"Distillation makes {_write_range(known, measured.fewer, measured)} than labels alone."
+    elif all(harmed):
+        yield f"Distillation does harm here: {_write_range(known, measured.more, measured)} than labels alone."
+    elif any(helped):
+        students = name_students(
+            [student.settings for student, is_helped in zip(group, helped, strict=True) if is_helped]
+        )
+        best = [each for each, is_helped in zip(known, helped, strict=True) if is_helped]
+        yield (
+            f"Distillation helps for {students}, by {_write_range(best, measured.fewer, measured)} than labels alone, "
+            "and is not shown to help for the others."
+        )
+    else:
+        low = measured.write_signed(min(each.main_interval[0] for each in known))
+        high = measured.write_signed(max(each.main_interval[1] for each in known))
+        yield f"Distillation is not shown to help here: the difference to labels alone lies between {low} and {high}."
+
+
+def _describe_test(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
+    """Give the errors on the test split of one student, its baseline and its teacher."""
+    test = group[0].test
+    if len(group) > 1 or math.isnan(test.student):
+        return
+    unit = f" of {test.n_test:,}" if test.n_test and not measured.is_percent else ""
+    percent = " %" if measured.is_percent else ""
+    parts = [f"student {_round(test.student, measured)}{percent}{unit}"]
+    for name, value in (("baseline", test.baseline), ("teacher", test.teacher)):
+        if not math.isnan(value):
+            parts.append(f"{name} {_round(value, measured)}{percent}")
+    average = f", mean of {len(group[0].cells)} data sets" if len(group[0].cells) > 1 else ""
+    title = "errors" if measured.more == _MORE[NUM_ERROR][0] else measured.more.removeprefix("higher ")
+    yield f"Test {title}{average}: {', '.join(parts)}."
+
+
+def _describe_end(group: Sequence[StudentAnswer]) -> Iterator[str]:
+    """Say that the best T may lie beyond the end of the grid, where that is not level."""
+    for side, index, word, factor in (("lowest", 0, "lower", 0.5), ("highest", -1, "higher", 2.0)):
+        ends = [student for student in group if student.best_temperature == student.temperatures[index]]
+        near = [s for s in ends if set(s.tied) <= set(s.temperatures[[index, 1 if index == 0 else -2]])]
+        if near and len(near) == len(group):
+            example = format_temperature(group[0].best_temperature * factor)
+            T = format_temperature(group[0].best_temperature, group[0].temperatures.tolist())
+            yield f"T = {T} is the {side} that you tried, and the best: try {word} ones, such as T = {example}."
+
+
+def _describe_exceptions(group: Sequence[StudentAnswer]) -> Iterator[str]:
+    """Say in how many data sets another temperature is significantly better than the recommended one."""
+    n_cells = sum(len(student.cells) for student in group)
+    n_exceptions = sum(len(student.better_elsewhere) for student in group)
+    if n_exceptions and n_cells > 1:
+        yield (
+            f"In {n_exceptions} of {pluralize(n_cells, 'setting')} another T is significantly better: see the table of "
+            "the settings."
+        )
+
+
+def _join_grids(group: Sequence[StudentAnswer]) -> list[float]:
+    """Return the temperatures that all students of a group have."""
+    return [float(T) for T in group[0].temperatures if all(T in student.temperatures for student in group)]
+
+
+def _name_choice(group: Sequence[StudentAnswer]) -> str:
+    """Name the temperatures that are tied with the best of all students of a group, or the grid if there are none."""
+    grid = _join_grids(group)
+    shared = [T for T in grid if all(T in student.tied for student in group)]
+    return _name_temperatures(shared, grid) if shared else _name_range(grid)
+
+
+def _name_range(grid: Sequence[float]) -> str:
+    """Name a grid of temperatures by its ends, as in "T = 1 to 40"."""
+    return f"T = {format_temperature(grid[0], grid)} to {format_temperature(grid[-1], grid)}"
+
+
+def _name_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> str:
+    """Name temperatures of a grid, as in "T = 2 to 8 and 20"; empty if there are none."""
+    if not temperatures:
+        return ""
+    if len(temperatures) == len(grid):
+        return _name_range(grid)
+    ranges = []
+    for text in format_temperatures(temperatures, grid).split(", "):
+        low, _, high = text.partition("-")
+        is_pair = high and list(grid).index(float(high)) == list(grid).index(float(low)) + 1
+        ranges += [low, high] if is_pair else [f"{low} to {high}" if high else low]
+    return f"T = {join_names(ranges)}"
+
+
+def _write_range(differences: Sequence[MeanDifference], word: str, measured: Measured) -> str:
+    """Write the size of a difference with its interval, or the range of several, as in "31 % more errors"."""
+    sizes = sorted(abs(each.mean) for each in differences)
+    if len(differences) > 1:
+        return f"{measured.write(sizes[0])} to {measured.write(sizes[-1])} {word}"
+    low, high = sorted(abs(end) for end in differences[0].main_interval)
+    return f"{measured.write(sizes[0])} {word} ({measured.write(low)} to {measured.write(high)})"
+
+
+def _round(value: float, measured: Measured) -> str:
+    """Write a mean of errors with as many digits as one reads, or of another measure with three that count."""
+    if measured.more != _MORE[NUM_ERROR][0] or measured.is_percent:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 20 else f"{value:.1f}"

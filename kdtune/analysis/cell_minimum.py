@@ -1,0 +1,57 @@
+"""Find where over log2 T the mean curve of one cell is lowest, with the noise that its runs show."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_noise import CellNoise
+from kdtune.statistics.curve_minimum import CurveMinimum, NoisyMeans, find_curve_minimum
+from kdtune.statistics.moderated_variances import moderate_variances
+from kdtune.statistics.one_way_layout import OneWayLayout
+
+
+def find_cell_minimum(cell: Cell, measure: str, noise: CellNoise | None) -> CurveMinimum:
+    """Find the minimum of the mean curve over log2 T, with its interval.
+
+    The interval is open at both ends where the runs show nothing of their noise: there is one of each T.
+
+    Parameters
+    ----------
+    cell : The cell.
+    measure : The measure that T is chosen by.
+    noise : The noise of the cell, from ``estimate_cell_noises``; None if it shows none, or runs are unpaired.
+    """
+    x = np.log2(cell.temperatures)
+    if len(x) == 1:
+        return CurveMinimum(float(x[0]), -math.inf, math.inf)
+    means = cell.compute_means(measure)
+    if not cell.is_paired:
+        noisy = _describe_unpaired(cell.describe_layout(measure))
+    elif noise is not None:
+        noisy = NoisyMeans(means, noise.mean_covariance, noise.of_runs.dof)
+    elif len(cell.replicates) > 1:  # Replicates without noise are copies.
+        noisy = NoisyMeans(means, np.zeros((len(x), len(x))), np.ones(len(x)))
+    else:
+        noisy = NoisyMeans(means, np.full((len(x), len(x)), math.inf), np.zeros(len(x)))
+    return find_curve_minimum(x, noisy)
+
+
+def _describe_unpaired(layout: OneWayLayout) -> NoisyMeans:
+    """Return the means of unpaired runs, each T with a variance of its own that the other T help to estimate."""
+    dof = np.maximum(layout.counts - 1, 0)
+    if layout.dof == 0:
+        return NoisyMeans(layout.means, np.full((len(dof), len(dof)), math.inf), np.zeros(len(dof)))
+    variances, variance_dof = layout.variances.copy(), np.full(len(dof), float(layout.dof))
+    is_repeated = dof > 0  # A single run has the pooled variance.
+    moderated, moderated_dof = moderate_variances(layout.variances[is_repeated, np.newaxis], dof[is_repeated])
+    variances[is_repeated], variance_dof[is_repeated] = moderated[:, 0], moderated_dof[:, 0]
+    return NoisyMeans(
+        means=layout.means,
+        covariance=np.diag(variances / layout.counts),
+        dof=np.minimum(variance_dof, layout.dof),
+        has_independent_variances=True,
+        max_dof=float(layout.dof),
+    )

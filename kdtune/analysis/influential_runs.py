@@ -1,0 +1,116 @@
+"""Find single networks that change the answer of a cell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell_noise import CellNoise, estimate_cell_noises
+from kdtune.analysis.cell_statistics import compare_temperatures_with_best
+from kdtune.statistics.additive_fit import fit_additive, select_connected
+from kdtune.statistics.multiple_comparisons import Comparison
+from kdtune.statistics.outliers import find_outlier
+from kdtune.text import join_names
+
+SIGNIFICANCE = 0.05  # of an outlier, among all runs of its cell
+
+
+@dataclass(frozen=True)
+class InfluentialRun:
+    """A run that is far from the others of its cell, and without which the best T or the tied T are others.
+
+    The answer itself keeps the run: what is far off may be what happens at that T.
+    """
+
+    setting: str  # its cell, in words; empty if the table has one cell only
+    T: float
+    replicate: str  # its name
+    value: float  # in the measure that T is chosen by
+    typical_value: float  # what the other runs of its T and of its replicate let expect
+    best_temperature: float  # with the run
+    best_temperature_without: float
+    tied: list[float]  # the temperatures that are statistically tied with the best, with the run
+    tied_without: list[float]
+
+
+def find_influential_run(cell: Cell, measure: str, comparison: Comparison) -> InfluentialRun | None:
+    """Find the run with the largest residual, if it is an outlier and changes the answer.
+
+    First the residual must be significant for noise that is the same at all temperatures, then for the noise that the
+    other runs show at its own: errors at T = 1 may all be noisier than others.
+
+    Parameters
+    ----------
+    cell : The cell.
+    measure : The measure that T is chosen by.
+    comparison : The comparison of all temperatures with the best one.
+    """
+    y = cell.student_measures[measure]
+    if not cell.is_paired or min(y.shape) < 2:
+        return None
+    outlier = find_outlier(fit_additive(y), SIGNIFICANCE)
+    if outlier is None:
+        return None
+    replicate, index = outlier
+    rest = _leave_out(cell, measure, replicate, index)
+    if rest is None:
+        return None
+    noise = estimate_cell_noises([rest], measure)[0]
+    typical_value = float(rest.fill_holes(measure)[replicate, index])
+    if noise is None or not _is_significant(y[replicate, index] - typical_value, noise, rest, measure, index):
+        return None
+    comparison_without = compare_temperatures_with_best(rest, measure, noise)
+    T = cell.temperatures
+    best = int(cell.compute_means(measure).argmin())
+    best_without = int(rest.compute_means(measure).argmin())
+    if best == best_without and (comparison.is_tied == comparison_without.is_tied).all():
+        return None
+    return InfluentialRun(
+        setting=cell.describe(),
+        T=float(T[index]),
+        replicate=str(cell.replicates[replicate]),
+        value=float(y[replicate, index]),
+        typical_value=typical_value,
+        best_temperature=float(T[best]),
+        best_temperature_without=float(T[best_without]),
+        tied=T[comparison.is_tied].tolist(),
+        tied_without=T[comparison_without.is_tied].tolist(),
+    )
+
+
+def describe_influential_run(run: InfluentialRun) -> str:
+    """Say in one sentence what a run changes."""
+    setting = f"{run.setting}: one" if run.setting else "One"
+    start = f"{setting} run at T = {run.T:g} (replicate {run.replicate}) has {run.value:,.4g}"
+    start += f" where its others let expect {run.typical_value:,.4g}"
+    if run.best_temperature != run.best_temperature_without:
+        return f"{start}; without it the best T would be {run.best_temperature_without:g}."
+    tied = join_names([f"{T:g}" for T in run.tied_without])
+    return f"{start}; without it the temperatures that are statistically tied would be {tied}."
+
+
+def _leave_out(cell: Cell, measure: str, replicate: int, index: int) -> Cell | None:
+    """Return a cell without one of its runs; None if its replicates and temperatures are then no longer connected."""
+    y = cell.student_measures[measure].copy()
+    y[replicate, index] = np.nan
+    replicates, temperatures = select_connected(~np.isnan(y))
+    if len(replicates) < len(y) or len(temperatures) < y.shape[1]:
+        return None
+    return replace(cell, student_measures={**cell.student_measures, measure: y})
+
+
+def _is_significant(residual: float, noise: CellNoise, rest: Cell, measure: str, index: int) -> bool:
+    """Return whether a run differs from what is expected, in a two-sided t-test with Bonferroni's correction."""
+    y = rest.student_measures[measure]
+    n_replicates, n_temperatures = y.shape
+    n_others = int((~np.isnan(y[:, index])).sum())
+    variance = noise.of_runs.covariance[index, index] * n_temperatures / (n_temperatures - 1) * (1 + 1 / n_others)
+    if variance == 0:
+        return residual != 0
+    statistic = abs(residual) / math.sqrt(variance)
+    p_value = 2 * float(special.stdtr(noise.of_runs.dof[index], -statistic))
+    return bool(p_value * n_replicates * n_temperatures <= SIGNIFICANCE)

@@ -1,0 +1,135 @@
+"""Fit y = treatment + replicate + noise where some runs are missing.
+
+Where none is missing the means of the treatments are the plain ones. Where a replicate lacks some treatments, the
+others tell its level, so that a treatment is not better for being missing where errors are high.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from kdtune.statistics.standard_errors import Array
+
+
+@dataclass(frozen=True)
+class AdditiveFit:
+    """The additive fit of R replicates of k treatments, by least squares."""
+
+    means: Array  # (k,): of the treatments, at the mean level of the replicates
+    levels: Array  # (R,): of the replicates, with a mean of 0
+    residuals: Array  # (R, k): NaN where a run is missing
+    filled: Array  # (R, k): the values, and the fit where a run is missing
+    dof: float  # residual degrees of freedom over k - 1: R - 1 where no run is missing
+
+
+def fit_additive(y: Array) -> AdditiveFit:
+    """Fit means and levels to y (R, k), in which NaN stands for a missing run.
+
+    Each replicate and each treatment has one or more values, and they are connected (``select_connected``).
+    """
+    n_replicates, n_treatments = y.shape
+    is_missing = np.isnan(y)
+    if not is_missing.any():
+        means, levels = y.mean(axis=0), y.mean(axis=1) - y.mean()
+    else:
+        rows, columns = np.nonzero(~is_missing)
+        design = _make_design(~is_missing)
+        solution = np.linalg.lstsq(design, np.append(y[rows, columns], 0.0), rcond=None)[0]
+        levels, means = solution[:n_replicates], solution[n_replicates:]
+    fitted = levels[:, np.newaxis] + means
+    n_residual = int((~is_missing).sum()) - n_treatments - n_replicates + 1
+    return AdditiveFit(
+        means=means,
+        levels=levels,
+        residuals=y - fitted,
+        filled=np.where(is_missing, fitted, y),
+        dof=n_residual / max(1, n_treatments - 1),
+    )
+
+
+def _make_design(is_seen: npt.NDArray[np.bool_]) -> Array:
+    """Return the equations (runs + 1, R + k) of the levels and means; the last one says that the mean level is 0."""
+    n_replicates, n_treatments = is_seen.shape
+    rows, columns = np.nonzero(is_seen)
+    design = np.zeros((len(rows) + 1, n_replicates + n_treatments))
+    design[np.arange(len(rows)), rows] = 1.0
+    design[np.arange(len(rows)), n_replicates + columns] = 1.0
+    design[-1, :n_replicates] = 1.0
+    return design
+
+
+def compute_residual_covariance(fit: AdditiveFit) -> Array:
+    """Compute the covariance (k, k) of the residuals, without the level of replicates.
+
+    Where runs are missing it is taken from the pairs of treatments that a replicate has. Of a treatment with a single
+    run nothing is known: it is given the mean variance, and no correlation.
+    """
+    residuals, is_seen = np.nan_to_num(fit.residuals), ~np.isnan(fit.residuals)
+    n_treatments = residuals.shape[1]
+    counts = is_seen.sum(axis=0)
+    pairs = is_seen.T.astype(float) @ is_seen
+    shrinkage = np.sqrt(np.maximum(counts - 1, 0) / np.maximum(counts, 1))  # of residuals, by the fitted mean
+    divisors = pairs * np.outer(shrinkage, shrinkage)
+    covariance: Array = np.divide(residuals.T @ residuals, divisors, out=np.zeros_like(divisors), where=divisors > 0)
+    is_unknown = counts < 2
+    if is_seen.all() or is_unknown.all():
+        return covariance
+    covariance[is_unknown, is_unknown] = np.diagonal(covariance)[~is_unknown].mean()
+    centring = np.eye(n_treatments) - 1 / n_treatments
+    eigenvalues, vectors = np.linalg.eigh(centring @ covariance @ centring)
+    covariance = (vectors * np.maximum(eigenvalues, 0.0)) @ vectors.T  # Pairs of unlike replicates may be impossible.
+    return covariance
+
+
+def compute_mean_covariance(covariance: Array, y: Array) -> Array:
+    """Compute the covariance (k, k) of the fitted means from that of one value of each treatment.
+
+    Parameters
+    ----------
+    covariance : (k, k): The covariance of one value of each treatment within a replicate.
+    y : (R, k): The values, in which NaN stands for a missing run.
+    """
+    n_replicates, n_treatments = y.shape
+    is_seen = ~np.isnan(y)
+    if is_seen.all():
+        return np.asarray(covariance / n_replicates)
+    rows, columns = np.nonzero(is_seen)
+    weights = np.linalg.pinv(_make_design(is_seen))[n_replicates:, :-1]  # (k, runs): from values to means
+    total = np.zeros((n_treatments, n_treatments))
+    for replicate in range(n_replicates):
+        is_own = rows == replicate
+        own_columns = columns[is_own]
+        total += weights[:, is_own] @ covariance[np.ix_(own_columns, own_columns)] @ weights[:, is_own].T
+    return total
+
+
+def select_connected(is_seen: npt.NDArray[np.bool_]) -> tuple[list[int], list[int]]:
+    """Select replicates and treatments that can be compared, directly or by way of others.
+
+    Two treatments can be compared if a replicate has both. Of several sets without any such tie the one with the most
+    runs is selected.
+
+    Parameters
+    ----------
+    is_seen : (R, k): Whether a replicate has a treatment.
+
+    Returns
+    -------
+    The indices of the replicates and those of the treatments. Both are empty if there is no run.
+    """
+    n_replicates, n_treatments = is_seen.shape
+    if is_seen.all():
+        return list(range(n_replicates)), list(range(n_treatments))
+    if not is_seen.any():
+        return [], []
+    rows, columns = np.nonzero(is_seen)
+    n_nodes = n_replicates + n_treatments
+    graph = sparse.coo_array((np.ones(len(rows)), (rows, n_replicates + columns)), shape=(n_nodes, n_nodes))
+    _, components = sparse.csgraph.connected_components(graph, directed=False)
+    largest = np.bincount(components[rows]).argmax()
+    members = np.flatnonzero(components == largest)
+    return members[members < n_replicates].tolist(), (members[members >= n_replicates] - n_replicates).tolist()

@@ -1,0 +1,172 @@
+"""Pool the curves of several independent sets: which treatment is best over all of them, and what others cost.
+
+Each set has R replicates of k treatments, in units of its own level, so that sets count alike. Two questions differ in
+their unit. Of *these very sets* the noise is that of the replicates: a set's mean varies as its replicates do. Of *sets
+like these* the sets are a sample: how much their mean curves differ is noise, too, and more replicates of the same sets
+do not reduce it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdtune.statistics.multiple_comparisons import Comparison, compare_correlated_means
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """The mean of k treatments over sets, with what is known of its noise."""
+
+    means: Array  # (k,)
+    covariance: Array  # (k, k): of the means, except for what is common to all treatments
+    dof: float  # degrees of freedom of the covariance; 0 if nothing is known of the noise
+
+    def compare(self, confidence_level: float = CONFIDENCE_LEVEL) -> Comparison:
+        """Compare each treatment with the best of the others; all are tied if nothing is known of the noise."""
+        n_treatments = len(self.means)
+        if n_treatments > 1 and self.dof >= 1:
+            return compare_correlated_means(self.means, self.covariance, int(self.dof), confidence_level)
+        unbounded = np.zeros(1) if n_treatments == 1 else np.full(n_treatments, math.inf)
+        return Comparison(self.means - self.means.min(), unbounded, np.ones(n_treatments, bool))
+
+
+def average_over_replicates(sets: Sequence[Array], covariances: Sequence[Array], dofs: Sequence[float]) -> MeanCurve:
+    """Average the sets, with their replicates as the units: a statement about these very sets.
+
+    The covariance of the mean of S sets is the sum of the sets' covariances over S squared. Its degrees of freedom are
+    those of a sum of independent variances (Welch 1938, Biometrika 29; Satterthwaite 1946, Biometrics Bulletin 2), with
+    the trace of a covariance for its size.
+
+    Parameters
+    ----------
+    sets : The values of each set, (R, k) with its own R; NaN where a run is missing.
+    covariances : The covariance (k, k) of each set's mean, except for what is common to all treatments.
+    dofs : The degrees of freedom of each; 0 of a set without noise that could be seen.
+    """
+    means = np.array([np.nanmean(values, axis=0) for values in sets]).mean(axis=0)
+    covariance = np.sum(covariances, axis=0) / len(sets) ** 2
+    if min(dofs) <= 0:
+        return MeanCurve(means, covariance, 0.0)
+    sizes = np.array([np.trace(each) for each in covariances])
+    return MeanCurve(means, covariance, _combine_dofs(sizes, np.array(dofs)))
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """The mean over sets of a difference, absolute or as a share of what it is compared with, with 95 % intervals."""
+
+    mean: float
+    low: float  # for these very sets; infinite where a set has one replicate
+    high: float
+    low_like: float  # for sets like these, of which these are a sample; infinite with one set
+    high_like: float
+    n_below: int  # the number of sets whose own difference is below zero
+    n_sets: int
+
+    @property
+    def main_interval(self) -> tuple[float, float]:
+        """The interval for these very sets, or for sets like these where each of these has one replicate."""
+        return (self.low, self.high) if math.isfinite(self.low) else (self.low_like, self.high_like)
+
+
+def compare_with_reference(
+    sets: Sequence[tuple[Array, Array]], is_relative: bool = True, is_paired: bool = True
+) -> MeanDifference:
+    """Estimate by how much values differ from a reference, in the mean over sets.
+
+    The share of one set is r - 1 with r = mean(values) / mean(reference). Its noise is that of the mean of
+    (value - r reference) / mean(reference) (the delta method of a ratio of means; Cochran 1977, Sampling Techniques,
+    section 6.3). An absolute difference has r = 1 and no denominator. For these very sets noise is combined over them
+    as in ``average_over_replicates``.
+
+    Parameters
+    ----------
+    sets : The values and the reference values of each set; (R,) each in pairs of one replicate, of which one with a
+        NaN is left out, or of unpaired runs any number of each.
+    is_relative : Whether the difference is a share of the reference.
+    is_paired : Whether values and reference values are pairs.
+    """
+    differences, variances, dofs = [], [], []
+    for all_values, all_references in sets:
+        is_known = ~np.isnan(all_values), ~np.isnan(all_references)
+        if is_paired:
+            is_known = (is_known[0] & is_known[1],) * 2
+        values, references = all_values[is_known[0]], all_references[is_known[1]]
+        if not len(values) or not len(references) or (is_relative and references.mean() == 0):
+            continue
+        unit = references.mean() if is_relative else 1.0
+        ratio = values.mean() / unit if is_relative else 1.0
+        differences.append((values.mean() - references.mean()) / unit)
+        parts = [values - ratio * references] if is_paired else [values, ratio * references]
+        variance, dof = _add_variances([part / unit for part in parts])
+        variances.append(variance)
+        dofs.append(dof)
+    n_sets = len(differences)
+    if not n_sets:
+        return MeanDifference(math.nan, math.nan, math.nan, math.nan, math.nan, 0, 0)
+    mean, margin, margin_like = float(np.mean(differences)), math.inf, math.inf
+    if min(dofs) > 0:
+        dof = _combine_dofs(np.array(variances), np.array(dofs))
+        margin = critical_t(CONFIDENCE_LEVEL, dof) * math.sqrt(np.sum(variances)) / n_sets
+    if n_sets > 1:
+        margin_like = critical_t(CONFIDENCE_LEVEL, n_sets - 1) * float(np.std(differences, ddof=1)) / math.sqrt(n_sets)
+    return MeanDifference(
+        mean=mean,
+        low=mean - margin,
+        high=mean + margin,
+        low_like=mean - margin_like,
+        high_like=mean + margin_like,
+        n_below=int((np.array(differences) < 0).sum()),
+        n_sets=n_sets,
+    )
+
+
+def _add_variances(parts: Sequence[Array]) -> tuple[float, float]:
+    """Return the variance of a sum of independent means with its degrees of freedom; 0 if one has a single value."""
+    counts = np.array([len(part) for part in parts])
+    if counts.min() < 2:
+        return 0.0, 0.0
+    variances = np.array([part.var(ddof=1) / len(part) for part in parts])
+    return float(variances.sum()), _combine_dofs(variances, counts - 1)
+
+
+def _combine_dofs(variances: Array, dofs: Array) -> float:
+    """Return the degrees of freedom of a sum of independent variances (Welch 1938; Satterthwaite 1946)."""
+    squares = float((variances**2 / dofs).sum())
+    return float(variances.sum() ** 2 / squares) if squares else float(dofs.sum())
+
+
+def choose_without_each(sets: Sequence[Array]) -> list[Array]:
+    """Choose for each replicate the treatment that is best on average over all other replicates of all sets.
+
+    So no replicate takes part in the choice that is evaluated on it (cross-fitting).
+
+    Parameters
+    ----------
+    sets : The values of each set, (R, k) with its own R; NaN where a run is missing.
+
+    Returns
+    -------
+    The index of the chosen treatment of each replicate, (R,) for each set. A set of one replicate has no part in the
+    choice for it; where nothing else remains the index is -1.
+    """
+    set_means = np.array([np.nanmean(values, axis=0) for values in sets])
+    sum_of_means = set_means.sum(axis=0)
+    choices = []
+    for values, set_mean in zip(sets, set_means, strict=True):
+        indices = np.full(len(values), -1)
+        for replicate in range(len(values)):
+            others = np.delete(values, replicate, axis=0)
+            rest = sum_of_means - set_mean
+            if len(others) and not np.isnan(others).all(axis=0).any():
+                rest = rest + np.nanmean(others, axis=0)
+            elif len(sets) == 1:
+                continue
+            indices[replicate] = int(rest.argmin())
+        choices.append(indices)
+    return choices
