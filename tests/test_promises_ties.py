@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 
+import numpy as np
 import pytest
 
 from benchmarks.promises import power, ties
@@ -14,6 +16,15 @@ N_TABLES = 1000  # cells of each setting; the share of one T has a standard erro
 def test_flat_curves_of_a_few_tables():
     shares = ties.hold_flat("loud first", 12, 5, 9, tables=12)
     assert 0.9 <= shares.mean <= 0.99
+
+
+def test_a_clear_optimum_leaves_few_temperatures():
+    """A steep parabola with its minimum at T = 6, and noise of 3 %."""
+    generators, random = ties.generators, np.random.default_rng(0)
+    curve = generators.quadratic(math.log2(6), 0.25)(np.log2(generators.STUDY_GRID))
+    y = 150 * generators.draw(curve, generators.equal_noise(12, 0.027), 60, 5, random)
+    sizes = [ties.compare_cells(values[np.newaxis], generators.STUDY_GRID)[0].is_tied.sum() for values in y]
+    assert np.median(sizes) <= 3
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -20,47 +20,11 @@ from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_
 from kdtune.statistics.levelled_curves import CellCurves, place_on_one_axis
 from kdtune.statistics.multiple_comparisons import compare_by_margins, compare_with_best, dunnett_critical_value
 from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
-from kdtune.statistics.smooth_minimum import align_with_grid, find_minimum
-from kdtune.statistics.smoothers import choose_smoother, list_smoothers
+from kdtune.statistics.smoothers import list_smoothers
 from kdtune.statistics.standard_errors import margin_of_error, residual_variance, sum_of_means
 
 X = tuple(np.log2(planted.GRID))
 LAYOUTS = hnp.arrays(np.float64, st.tuples(st.sampled_from([2, 5]), st.just(len(X))), elements=st.integers(50, 500))
-
-
-def find_smooth_minimum(y):
-    smoother = choose_smoother(X, [y])
-    values, slopes = smoother.smooth(y)
-    return find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
-
-
-@pytest.mark.parametrize("x", [X, X[:3], X[:4], X[:2]])
-def test_smoothers_keep_straight_lines(x):
-    for smoother in list_smoothers(x):
-        line = 3 - 2 * np.array(x)
-        np.testing.assert_allclose(smoother.values @ line, 3 - 2 * smoother.points, atol=1e-6)
-        np.testing.assert_allclose(smoother.slopes @ line, -2, atol=1e-6)
-
-
-def test_the_roughest_smoother_passes_through_all_points():
-    y = np.random.default_rng(0).normal(size=len(X))
-    np.testing.assert_allclose(list_smoothers(X)[0].fitted @ y, y, atol=0.02)
-
-
-@pytest.mark.parametrize("at", [1.0, 2.0, math.log2(6), 3.3])
-def test_the_minimum_of_a_smooth_curve_without_noise_is_found(at):
-    y = np.tile(150 * (1 + 0.1 * (np.array(X) - at) ** 2), (5, 1))
-    minimum = find_smooth_minimum(y)
-    assert minimum.location == pytest.approx(at, abs=0.06)
-    assert minimum.low - 0.05 <= at <= minimum.high + 0.05
-    assert minimum.high - minimum.low < 0.2
-
-
-@pytest.mark.parametrize(("shape", "ends"), [(planted.rising, (-math.inf, None)), (planted.falling, (None, math.inf))])
-def test_a_minimum_beyond_the_grid_leaves_the_interval_open(shape, ends):
-    y = shape(np.array(X), {}) + np.random.default_rng(0).normal(0, 2, (5, len(X)))
-    minimum = find_smooth_minimum(y)
-    assert (minimum.low if ends[0] else minimum.high) == (ends[0] or ends[1])
 
 
 @settings(max_examples=40, deadline=None)
@@ -70,9 +34,6 @@ def test_levels_of_replicates_and_units_of_errors_change_nothing(y, shift, scale
     before, after = compare_with_best(y), compare_with_best(moved)
     assert before.is_tied.tolist() == after.is_tied.tolist()
     np.testing.assert_allclose(after.upper_bounds, before.upper_bounds * scale, atol=1e-6 * scale)
-    if residual_variance(y) > 0:
-        minimum, minimum_of_moved = find_smooth_minimum(y), find_smooth_minimum(moved)
-        assert dataclasses.astuple(minimum_of_moved) == pytest.approx(dataclasses.astuple(minimum), abs=0.02)
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,7 +42,6 @@ def test_the_order_of_replicates_changes_nothing(y, random):
     order = list(range(len(y)))
     random.shuffle(order)
     assert compare_with_best(y).is_tied.tolist() == compare_with_best(y[order]).is_tied.tolist()
-    assert find_smooth_minimum(y).location == pytest.approx(find_smooth_minimum(y[order]).location, abs=0.02)
 
 
 @settings(max_examples=40, deadline=None)
@@ -99,32 +59,6 @@ def test_tied_and_upper_bounds_of_equal_noise_are_hsus(y):
         above = mean[i] - np.delete(mean, i).min()
         assert comparison.upper_bounds[i] == pytest.approx(max(0, above + margin), abs=1e-6)
         assert comparison.is_tied[i] == (above <= margin + 1e-9) or above == pytest.approx(margin)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    hnp.arrays(
-        np.float64, st.tuples(st.sampled_from([2, 5]), st.sampled_from([2, 4, 6])), elements=st.integers(50, 500)
-    )
-)
-@example(np.array([[51.0, 52.0, 55.0, 50.0], [55.0, 55.0, 58.0, 52.0]]))
-def test_an_interval_holds_both_minima_and_reaches_to_neighbours(y):
-    x = np.log2(planted.GRID[: y.shape[1]])
-    smoother, lowest = choose_smoother(tuple(x), [y]), int(y.mean(axis=0).argmin())
-    values, slopes = smoother.smooth(y)
-    minimum = find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
-    is_tied = compare_with_best(y).is_tied
-    minimum = align_with_grid(minimum, x, lowest, is_tied)
-    assert minimum.low <= min(minimum.location, x[lowest])
-    assert minimum.high >= max(minimum.location, x[lowest])
-    # The interval ends two steps beyond the tied temperatures, and may then not reach the neighbours of a smooth
-    # minimum that lies farther away.
-    tied = np.flatnonzero(is_tied)
-    below, above = x[x < minimum.location - 1e-9], x[x > minimum.location + 1e-9]
-    if len(below) and minimum.location not in x and tied[0] < 2:
-        assert minimum.low <= below[-1] + 1e-9
-    if len(above) and minimum.location not in x and tied[-1] >= len(x) - 2:
-        assert minimum.high >= above[0] - 1e-9
 
 
 # Dunnett (1955), JASA 50, table 1a: one-sided 95 %, p comparisons.

@@ -39,7 +39,6 @@ from kdtune.errors import RequestError
 from kdtune.plots.report import write_report
 from kdtune.statistics.multiple_comparisons import dunnett_critical_value
 from kdtune.statistics.one_way_layout import describe_one_way_layout
-from kdtune.statistics.smoothers import NoisyMeans, choose_smoother_of_means
 
 FRAMES = ("t_opt", "test", "curves", "fixed", "effects")
 
@@ -191,21 +190,6 @@ def test_any_number_of_runs_at_each_temperature_is_used():
     assert answer.curves["errors"].tolist() == [np.mean(values) for values in runs.values()]
     bands = answer.curves["band"].to_numpy()
     assert bands / bands[-1] == pytest.approx(1 / np.sqrt([4, 3, 5, 2, 1]))
-
-
-def test_the_smooth_curve_is_that_of_the_means_by_mallows_cp():
-    x = tuple(np.log2(planted.GRID))
-    for seed in range(5):
-        random = np.random.default_rng(seed)
-        means = planted.LEAST * (1 + 0.05 * (np.array(x) - 2) ** 2)
-        runs = {
-            T: random.normal(mean, 12, 3 + i % 4) for i, (T, mean) in enumerate(zip(planted.GRID, means, strict=True))
-        }
-        layout = describe_one_way_layout(pd.DataFrame([pd.Series(values) for values in runs.values()]).T.to_numpy())
-        cells = [NoisyMeans(layout.means, layout.variance / layout.counts)]
-        smoother = choose_smoother_of_means(x, cells)
-        lowest_point = smoother.points[(smoother.values @ layout.means).argmin()]
-        assert analyze_table(make_students(runs)).t_opt["T_opt_continuous"].item() == pytest.approx(2**lowest_point)
 
 
 def test_the_runs_that_a_difference_takes_follow_from_the_noise_of_runs():

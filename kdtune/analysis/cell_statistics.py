@@ -30,8 +30,6 @@ from kdtune.statistics.multiple_comparisons import (
     compare_with_best,
 )
 from kdtune.statistics.one_way_layout import compute_margins_of_means
-from kdtune.statistics.smooth_minimum import Minimum, find_minimum, find_minimum_of_means
-from kdtune.statistics.smoothers import NoisyMeans, choose_smoother, choose_smoother_of_means
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t_values, residual_variance
 
 
@@ -75,21 +73,6 @@ def has_copies(cell: Cell, measure: str) -> bool:
         is_flat = bool((y == y[:, :1]).all() and (y[:, 0] != y[0, 0]).any())
         return has_comparison(cell, measure) and residual_variance(y) == 0 and not is_flat
     return min(y.shape) > 1 and cell.describe_layout(measure).variance == 0
-
-
-def find_smooth_minimum(cell: Cell, measure: str) -> Minimum:
-    """Find where over log2 T the smooth curve of the means is lowest, with its interval."""
-    y, x = cell.fill_holes(measure), np.log2(cell.temperatures)
-    if len(x) == 1:
-        return Minimum(x[0], -np.inf, np.inf)
-    if cell.is_paired:
-        smoother = choose_smoother(tuple(x), [y])
-        values, slopes = smoother.smooth(y)
-        return find_minimum(smoother.points, values[np.newaxis], slopes[np.newaxis])
-    layout = cell.describe_layout(measure)
-    variances = layout.variance / layout.counts if layout.dof else None
-    smoother = choose_smoother_of_means(tuple(x), [NoisyMeans(layout.means, variances)])
-    return find_minimum_of_means(smoother, layout)
 
 
 def compute_bands(cell: Cell, measure: str, noise: CellNoise | None) -> Array:

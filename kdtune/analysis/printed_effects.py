@@ -22,15 +22,33 @@ def format_effects(answer: Answer) -> pd.DataFrame:
     return table
 
 
+def format_set_effects(answer: Answer) -> pd.DataFrame:
+    """Return how the best T changes with each factor in each data set; empty where no factor has several data sets."""
+    return pd.DataFrame(
+        [
+            {
+                "factor": name_factor(effect.factor),
+                "data set": each.data_set,
+                "best T per doubling of it": _format_times(each.effect),
+                "95 % interval": _format_interval(each.low, each.high),
+                "settings": each.settings,
+            }
+            for effect in answer.factor_effects
+            if effect.data_sets > 1
+            for each in effect.by_set
+        ]
+    )
+
+
 def _format_effect(effect: FactorEffect) -> dict[str, str | int]:
     return {
         "factor": name_factor(effect.factor),
         "best T per doubling of it": _format_times(effect.effect),
         "95 % interval": _format_interval(effect.low, effect.high),
+        "for data sets like these": _format_interval(effect.sample_low, effect.sample_high),
         "p": _format_p(effect.p_value),
         "p, corrected": _format_p(effect.p_holm),
-        "second method": _format_times(effect.check),
-        "its 95 % interval": _format_interval(effect.check_low, effect.check_high),
+        "p of a difference between data sets": _format_p(effect.p_heterogeneity_holm),
         "settings that locate the best T": f"{effect.informative_cells} of {effect.cells}",
         "replicates" if effect.is_paired else "runs of each T": effect.replicates,
     }

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from kdtune.analysis.factor_effects import SIGNIFICANCE_LEVEL, STAYS, TEACHER_ERROR, UNKNOWN, FactorEffect
+from kdtune.analysis.factor_effects import (
+    DIFFERS,
+    FALLS_EVERYWHERE,
+    RISES_EVERYWHERE,
+    SIGNIFICANCE_LEVEL,
+    STAYS,
+    TEACHER_ERROR,
+    UNKNOWN,
+    FactorEffect,
+)
 from kdtune.analysis.twins import Twins
 from kdtune.text import join_names, pluralize
 
@@ -28,21 +37,20 @@ def write_effect_sentence(effect: FactorEffect, margin: float) -> str:
         return f"{finding}: {_explain_doubt(effect)}."
     basis = _describe_basis(effect)
     if effect.verdict == STAYS:
-        return f"{finding} (95 % interval {format_interval(effect.low, effect.high, format_change)}; {basis})."
-    sentence = f"{finding}: {_describe_change(effect)}, {basis}.{_describe_second_method(effect)}"
+        interval = f"95 % interval {format_interval(effect.low, effect.high, format_change)}"
+        return f"{finding} ({interval}{_describe_largest_spread(effect)}; {basis})."
+    if effect.verdict in (RISES_EVERYWHERE, FALLS_EVERYWHERE, DIFFERS):
+        sentence = f"{finding}: {_describe_sets(effect)}, {basis}."
+    else:
+        sentence = f"{finding}: {_describe_change(effect)}, {basis}."
     if effect.factor == TEACHER_ERROR:
         sentence += " This result uses the same data sets as the effects above, so it is not independent evidence."
     return sentence
 
 
 def write_verdict(effect: FactorEffect, margin: float) -> str:
-    """Write the finding about a factor without numbers, but with a remark if a second method contradicts it."""
-    finding = _state_finding(effect, margin)
-    if effect.verdict in (STAYS, UNKNOWN):
-        return f"{finding}."
-    if effect.check * effect.effect < 0:
-        return f"{finding}, but a second method disagrees."
-    return f"{finding}."
+    """Write the finding about a factor without numbers."""
+    return f"{_state_finding(effect, margin)}."
 
 
 def name_factor(factor: str) -> str:
@@ -87,6 +95,12 @@ def _state_finding(effect: FactorEffect, margin: float) -> str:
         return f"The best T changes by at most {margin:g} doublings per doubling of {name}"
     if effect.verdict == UNKNOWN:
         return f"Cannot tell whether the best T depends on {name}"
+    if effect.verdict == DIFFERS:
+        return f"How the best T depends on {name} differs between data sets"
+    if effect.verdict in (RISES_EVERYWHERE, FALLS_EVERYWHERE):
+        verb = "rises" if effect.verdict == RISES_EVERYWHERE else "falls"
+        count = "both" if effect.data_sets == 2 else f"all {effect.data_sets}"
+        return f"The best T {verb} with {name} in {count} data sets, by different amounts"
     return f"The best T {effect.verdict} with {name}"
 
 
@@ -115,25 +129,52 @@ def _explain_doubt(effect: FactorEffect) -> str:
 
 
 def _describe_change(effect: FactorEffect) -> str:
-    """Return the estimated change with its interval and its p-value."""
+    """Return the estimated change with its intervals and its p-value."""
     interval = f"95 % interval {format_interval(effect.low, effect.high, format_factor)}"
-    p_value = f"p = {effect.p_holm:.2g}" if effect.p_holm >= SMALLEST_P else f"p < {SMALLEST_P:g}"
+    if effect.data_sets > 1:
+        interval = f"95 % interval {_describe_both_intervals(effect)}"
     return (
         f"per doubling of {name_factor(effect.factor)} the best T is {format_factor(effect.effect)} times as high "
-        f"({interval}; {p_value}, corrected for the number of factors)"
+        f"({interval}; {_format_p_value(effect.p_holm)}, corrected for the number of factors)"
     )
 
 
-def _describe_second_method(effect: FactorEffect) -> str:
-    """Return what a second method gives, as a sentence that follows another; empty if it gives nothing."""
-    if math.isnan(effect.check):
+def _describe_sets(effect: FactorEffect) -> str:
+    """Return the effects of data sets that differ: their range, how many rise or fall, and their mean."""
+    effects = [each.effect for each in effect.by_set]
+    change = (
+        f"per doubling of {name_factor(effect.factor)} it is {format_factor(min(effects))} to "
+        f"{format_factor(max(effects))} times as high"
+    )
+    mean = f"mean {format_factor(effect.effect)}; 95 % interval {_describe_both_intervals(effect)}"
+    p_value = f"{_format_p_value(effect.p_heterogeneity_holm)} for a difference between data sets"
+    if effect.verdict != DIFFERS:
+        return f"{change} ({mean}; {p_value})"
+    unknown_sets = effect.data_sets - effect.rising_sets - effect.falling_sets
+    counts = [
+        f"{verb} in {count}" for verb, count in (("rises", effect.rising_sets), ("falls", effect.falling_sets)) if count
+    ]
+    if unknown_sets:
+        counts.append(f"cannot be told in {unknown_sets}")
+    return f"{change}; it {join_names(counts)} of {effect.data_sets} data sets ({mean}; {p_value})"
+
+
+def _describe_both_intervals(effect: FactorEffect) -> str:
+    """Return the intervals of the effect over these data sets, and over data sets like these."""
+    these = format_interval(effect.low, effect.high, format_factor)
+    alike = format_interval(effect.sample_low, effect.sample_high, format_factor)
+    return f"for these data sets {these}, for data sets like these {alike}"
+
+
+def _describe_largest_spread(effect: FactorEffect) -> str:
+    """Return by how much the effects of data sets may differ; empty if there is only one."""
+    if effect.data_sets < 2:
         return ""
-    method = "A second method, from each replicate's own best T," if effect.is_paired else "A second method"
-    interval = format_interval(effect.check_low, effect.check_high, format_factor)
-    sentence = f" {method} gives {format_factor(effect.check)} times ({interval})"
-    if effect.check_low <= 0 <= effect.check_high:
-        return f"{sentence}, which is inconclusive."
-    return f"{sentence}."
+    return f"; standard deviation between {effect.data_sets} data sets at most {effect.sd_high:.2g}"
+
+
+def _format_p_value(p_value: float) -> str:
+    return f"p = {p_value:.2g}" if p_value >= SMALLEST_P else f"p < {SMALLEST_P:g}"
 
 
 def _describe_basis(effect: FactorEffect) -> str:

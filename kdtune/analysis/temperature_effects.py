@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,26 +14,21 @@ from statsmodels.stats.multitest import multipletests
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import is_distillation_setting, select_data_columns
-from kdtune.analysis.factor_effects import TEACHER_ERROR, FactorEffect, decide_verdict
+from kdtune.analysis.effect_curves import estimate_noise, make_noisy_curves
+from kdtune.analysis.effect_parts import name_parts, number_parts, select_cells
+from kdtune.analysis.factor_effects import TEACHER_ERROR, FactorEffect, SetEffect, decide_verdict
 from kdtune.analysis.result_columns import to_columns
 from kdtune.analysis.sentences import list_twins, write_effect_sentence
 from kdtune.analysis.twins import SideSettings, find_twins
 from kdtune.analysis.usable_cells import number_independent_sets, select_usable_cells
 from kdtune.columns import NUM_ERROR
-from kdtune.statistics.effects import Effect, estimate_effect
-from kdtune.statistics.levelled_curves import CellCurves, LevelledCurves, place_on_one_axis
-from kdtune.statistics.smooth_minimum import Minimum
-from kdtune.statistics.smoothers import MIN_SPLINE_POINTS, Smoother, choose_smoother
-from kdtune.statistics.standard_errors import Array, residual_variance
+from kdtune.statistics.effects import estimate_effect
+from kdtune.statistics.smoothers import MIN_SPLINE_POINTS
+from kdtune.statistics.standard_errors import Array
 
-# Steps in ``list_smoothers``, more than for one cell: many cells have less noise together, but the same bias. With 3
-# steps, simulations found an effect too often where only the shape of curves changes with the width; with more than 4
-# they found true effects more rarely.
-STEPS_ROUGHER = 4
-MIN_RELATIVE_NOISE = 0.1  # of the median noise: a cell that happens to show less noise would outweigh all others
 MIN_TEACHER_DOUBLINGS = 0.5  # of the teacher's errors: over a smaller range, noise in them looks like a steep effect
 COMPARE_SETTINGS = "compare its settings in the table of the best T"
-_NO_EFFECT = Effect(Minimum(math.nan, -math.inf, math.inf), math.nan, math.nan, math.nan, math.nan)
+_HETEROGENEITY = ("p_heterogeneity", "p_heterogeneity_holm")
 
 
 def estimate_effects(
@@ -55,41 +51,30 @@ def estimate_effects(
     side_settings : The settings that do not name the cells: among them may be twins of a factor.
     """
     usable_cells = select_usable_cells(cells, measure)
-    noise = np.array([math.sqrt(residual_variance(cell.student_measures[measure])) for cell in usable_cells])
+    noise = estimate_noise(usable_cells, measure)
     sets = number_independent_sets(usable_cells)
-    axis: Array = np.zeros(0)
-    curves: list[LevelledCurves] = []
-    if usable_cells:
-        axis, curves = place_on_one_axis(_smooth_cells(usable_cells, noise, measure))
     effects = []
     for factor in _find_factors(cells, columns):
         values = [_read_factor(cell, factor) for cell in usable_cells]
-        obstacle = _find_obstacle(factor, values, usable_cells, noise)
-        estimate = None
-        if not obstacle:
-            log2_values = [math.log2(value) for value in values]
-            estimate = estimate_effect(axis, curves, log2_values, _name_blocks(usable_cells, columns, factor), sets)
-        estimate = estimate or _NO_EFFECT
         effect = FactorEffect(
             factor=factor,
-            effect=estimate.estimate.location,
-            low=estimate.estimate.low,
-            high=estimate.estimate.high,
-            p_value=estimate.p_value,
-            check=estimate.check,
-            check_low=estimate.check_low,
-            check_high=estimate.check_high,
+            effect=math.nan,
+            low=-math.inf,
+            high=math.inf,
+            p_value=math.nan,
             informative_cells=informative_cells,
             cells=len(cells),
             used_cells=len(usable_cells),
             replicates=len(usable_cells[0].replicates) if usable_cells else 0,
             independent_sets=max(sets, default=0) + 1,
-            obstacle=obstacle,
+            obstacle=_find_obstacle(factor, values, usable_cells, noise),
             is_paired=all(cell.is_paired for cell in cells),
             twins=find_twins(usable_cells or cells, side_settings, factor),
         )
+        if not effect.obstacle and effect.replicates > 1:
+            effect = _estimate_effect(effect, usable_cells, values, columns, measure, sets)
         effects.append(effect)
-    corrected_effects = _correct_p_values(effects)
+    corrected_effects = _correct_p_values(_correct_p_values(effects, "p_value", "p_holm"), *_HETEROGENEITY)
     return [replace(effect, verdict=decide_verdict(effect, margin)) for effect in corrected_effects]
 
 
@@ -102,23 +87,78 @@ def make_effects_frame(effects: Sequence[FactorEffect], margin: float) -> pd.Dat
     has_twins = any(list_twins(effect) for effect in effects)
     for effect in effects:
         row = to_columns(effect)
-        del row["obstacle"], row["is_paired"], row["twins"]
+        del row["obstacle"], row["is_paired"], row["twins"], row["by_set"]
         if has_twins:
             row["together_with"] = list_twins(effect)
         rows.append({**row, "sentence": write_effect_sentence(effect, margin)})
     return pd.DataFrame(rows)
 
 
-def _correct_p_values(effects: list[FactorEffect]) -> list[FactorEffect]:
-    """Return the effects with p-values after Holm's correction for their number."""
-    p_values = [effect.p_value for effect in effects if not math.isnan(effect.p_value)]
+def make_set_effects_frame(effects: Sequence[FactorEffect]) -> pd.DataFrame:
+    """Return a frame with one row per factor and data set: the effect in this data set, with its interval."""
+    rows = [{"factor": effect.factor, **to_columns(each)} for effect in effects for each in effect.by_set]
+    return pd.DataFrame(rows, columns=["factor", *(field.name for field in fields(SetEffect))])
+
+
+def _estimate_effect(
+    effect: FactorEffect,
+    cells: Sequence[Cell],
+    values: Sequence[float],
+    columns: Sequence[str],
+    measure: str,
+    sets: Sequence[int],
+) -> FactorEffect:
+    """Return an effect with its estimates over all data sets and in each; unchanged if no two cells can be compared."""
+    blocks = _name_blocks(cells, columns, effect.factor)
+    indices = select_cells(values, blocks)
+    cells, blocks = [cells[i] for i in indices], [blocks[i] for i in indices]
+    sets, log2_values = [sets[i] for i in indices], [math.log2(values[i]) for i in indices]
+    parts = number_parts(cells, columns, effect.factor, blocks, sets)
+    estimate = estimate_effect(make_noisy_curves(cells, measure, columns), log2_values, blocks, parts, sets)
+    if estimate is None:
+        return effect
+    names, sizes = name_parts(cells, columns, effect.factor, parts), Counter(parts)
+    by_set = tuple(
+        SetEffect(names[part], own.estimate, own.low, own.high, sizes[part], effect.replicates)
+        for part, own in estimate.parts.items()
+    )
+    return replace(
+        effect,
+        effect=estimate.over_parts.estimate,
+        low=estimate.over_parts.low,
+        high=estimate.over_parts.high,
+        p_value=estimate.p_value,
+        used_cells=len(cells),
+        sample_low=estimate.in_sample.low,
+        sample_high=estimate.in_sample.high,
+        p_heterogeneity=estimate.p_heterogeneity,
+        sd_between_sets=estimate.spread.deviation,
+        sd_low=estimate.spread.low,
+        sd_high=estimate.spread.high,
+        data_sets=len(by_set),
+        rising_sets=sum(each.rises for each in by_set),
+        falling_sets=sum(each.falls for each in by_set),
+        by_set=by_set,
+    )
+
+
+def _correct_p_values(effects: list[FactorEffect], name: str, corrected_name: str) -> list[FactorEffect]:
+    """Return the effects with p-values after Holm's correction for their number.
+
+    Parameters
+    ----------
+    effects : The effects.
+    name, corrected_name : The fields of the p-value and of the corrected one.
+    """
+    p_values = [p_value for effect in effects if not math.isnan(p_value := getattr(effect, name))]
     if not p_values:
         return effects
     corrected_p_values = iter(multipletests(p_values, method="holm")[1])
     corrected_effects = []
     for effect in effects:
-        if not math.isnan(effect.p_value):
-            effect = replace(effect, p_holm=float(next(corrected_p_values)))
+        if not math.isnan(getattr(effect, name)):
+            changes: dict[str, Any] = {corrected_name: float(next(corrected_p_values))}
+            effect = replace(effect, **changes)
         corrected_effects.append(effect)
     return corrected_effects
 
@@ -169,25 +209,3 @@ def _read_factor(cell: Cell, factor: str) -> Any:
         return value.item() if isinstance(value, np.generic) else value
     errors = cell.teacher_measures.get(NUM_ERROR, np.full(1, np.nan))
     return None if np.isnan(errors).all() else float(np.nanmean(errors))
-
-
-def _smooth_cells(cells: list[Cell], noise: Array, measure: str) -> list[CellCurves]:
-    """Return the smooth curves of each cell in units of its noise; cells of one grid share a smoother."""
-    smoothers = _choose_smoothers(cells, measure)
-    min_noise = MIN_RELATIVE_NOISE * np.median(noise)
-    curves = []
-    for cell, cell_noise in zip(cells, noise, strict=True):
-        x = np.log2(cell.temperatures)
-        smoother = smoothers[tuple(x)]
-        unit = max(cell_noise, min_noise) or 1.0
-        values, slopes = smoother.smooth(cell.student_measures[measure] / unit)
-        curves.append(CellCurves(smoother.points, values, slopes, x))
-    return curves
-
-
-def _choose_smoothers(cells: list[Cell], measure: str) -> dict[tuple[float, ...], Smoother]:
-    """Return a smoother for each grid of log2 T."""
-    errors_by_grid: dict[tuple[float, ...], list[Array]] = {}
-    for cell in cells:
-        errors_by_grid.setdefault(tuple(np.log2(cell.temperatures)), []).append(cell.student_measures[measure])
-    return {x: choose_smoother(x, errors, STEPS_ROUGHER) for x, errors in errors_by_grid.items()}

@@ -24,6 +24,7 @@ from kdtune.columns import (
     STUDENT,
     TEACHER_ID,
     TEMP,
+    TRAINING_FIT_COLUMNS,
 )
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.early_stops import describe_early_stops
@@ -190,7 +191,9 @@ def _classify(rows: RowNumbers, cell_columns: list[str]) -> OtherColumns:
     """Tell bookkeeping and other measures of students from settings; what the user names a setting is one."""
     names = rows.table.columns
     has_ids = ID in names and TEACHER_ID in names
-    kept = {*KNOWN_COLUMNS, *cell_columns, *([ID] if has_ids else [])}
+    kept = {*KNOWN_COLUMNS, *cell_columns}
+    # Only in the table of a sweep it is clear what they are: in others, the notes say that they are no settings.
+    kept = kept | {ID} if has_ids else kept.difference(TRAINING_FIT_COLUMNS)
     others = classify_columns(rows, [name for name in names if name not in kept])
     if REPLICATE in names:
         others.changing.extend(find_changing_columns(rows, [n for n in names if n not in {*kept, *others.all_names}]))

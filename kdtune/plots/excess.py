@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from kdtune.analysis.answer import Answer
 from kdtune.columns import NUM_ERROR
@@ -141,7 +141,7 @@ def _draw_panel(axes: Axes, curve: pd.DataFrame, curve_style: CurveStyle, prepar
     _mark_edge(axes, T[excess > prepared.axis_max], ARROW_HEIGHT, ARROW, 7, color)
     axes.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
     if prepared.is_share:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.yaxis.set_major_formatter(layout.format_percents())
     axes.tick_params(axis="y", labelsize=7)
 
 

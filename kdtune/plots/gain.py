@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.selection_measure import MEASURE_NAMES
@@ -62,7 +61,7 @@ def draw_gain(prepared: GainCurves) -> Figure:
                 handles[student] = _draw_curve(axes, curve, curves.styles[student])
             if curves.points["gain"][curves.points[DATA] == data_set].isna().all():
                 axes.text(0.5, 0.5, "no baseline", transform=axes.transAxes, ha="center", fontsize=8)
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.yaxis.set_major_formatter(layout.format_percents())
         layout.note_omitted(figure, len(axes_by_data), len(curves.data_sets))
         layout.share_axes(all_axes)
         layout.label_lowest(all_axes, "temperature T")

@@ -149,6 +149,11 @@ def format_plain_numbers() -> Formatter:
     return FuncFormatter(lambda value, _: f"{value:g}")
 
 
+def format_percents() -> Formatter:
+    """Return a formatter of ticks that writes shares as percents, with as many digits as they need."""
+    return FuncFormatter(lambda share, _: f"{round(100 * share, 4):g}%")
+
+
 def share_axes(all_axes: Any) -> Any:
     """Give all drawn panels the same limits, and return one of them.
 

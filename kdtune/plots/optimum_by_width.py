@@ -26,6 +26,7 @@ from kdtune.plots.published_optimum import (
 
 MAX_COLUMNS = 4
 MAX_TITLE_LETTERS = 34  # on a line
+MAX_RATIO = 2.0  # of two widths whose distance the curves share
 CURVES_SHARE = 0.6  # of the distance of neighbouring widths, over which the curves of a panel are spread
 MIN_TICK_RATIO = 1.15  # of neighbouring widths on the axis
 EDGE_RATIO = 1.6  # The axis of widths goes beyond the outermost widths by this factor.
@@ -87,7 +88,8 @@ def draw_by_width(settings: pd.DataFrame, temperatures: list[float], criterion: 
 
 def _spread(n_curves: int, widths: Sequence[float]) -> list[float]:
     """Return the factor by which each curve stands beside its width, so that their intervals do not overlap."""
-    smallest_ratio = min((wide / narrow for narrow, wide in itertools.pairwise(widths)), default=2.0)
+    smallest_ratio = min((wide / narrow for narrow, wide in itertools.pairwise(widths)), default=MAX_RATIO)
+    smallest_ratio = min(smallest_ratio, MAX_RATIO)
     exponents = np.linspace(-0.5, 0.5, n_curves) if n_curves > 1 else np.zeros(1)
     return [float(smallest_ratio ** (CURVES_SHARE * exponent)) for exponent in exponents]
 

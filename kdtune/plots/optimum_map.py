@@ -18,10 +18,11 @@ from kdtune.analysis.optimum import FLAT, LARGER_THAN_TEACHER
 from kdtune.analysis.temperature_texts import format_interval, format_temperature
 from kdtune.plots import layout, style
 
-MAX_STUDENTS = 24  # columns with a text each
+MAX_STUDENTS = 24
+MAX_COLUMNS = 12  # With more students these are the rows, where there are fewer data sets.
 COLUMN_INCHES, ROW_INCHES = 1.0, 0.42
-LABEL_INCHES = 0.14  # the height of a label at the bar of colours
-MAX_COLUMN_LETTERS = 19  # of a column's label, beyond which labels are slanted
+LABEL_INCHES, LETTER_INCHES = 0.14, 0.063  # the height of a line of a label, and the width of a letter
+MAX_COLUMN_LETTERS = 18  # on a line of a column's label
 DARK_SHARE = 0.55  # Below this share of the range of colours a field is so dark that its text is white.
 
 
@@ -93,28 +94,30 @@ def _describe(optimum: Any, grid: list[float]) -> str:
 def draw_map(optimum_map: OptimumMap) -> Figure:
     """Draw a field for each setting, coloured and labelled by its best temperature."""
     temperatures = optimum_map.temperatures
-    n_rows, n_columns = optimum_map.T_opt.shape
-    label_inches = 0.055 * max(len(label) for label in optimum_map.data_labels)
+    T_opt, texts = optimum_map.T_opt, optimum_map.texts
+    row_labels, column_labels = optimum_map.data_labels, optimum_map.student_labels
+    if len(row_labels) < len(column_labels) > MAX_COLUMNS:  # Many students stand below each other.
+        T_opt, texts, row_labels, column_labels = T_opt.T, texts.T, column_labels, row_labels
+        row_labels = [label.replace("\n", " ") for label in row_labels]
+    column_labels = [_wrap_column_label(label) for label in column_labels]
+    n_rows, n_columns = T_opt.shape
+    label_inches = LETTER_INCHES * max(len(label) for label in row_labels)
+    n_lines = max(label.count("\n") + 1 for label in column_labels)
     with mpl.rc_context(style.RC_PARAMS | {"axes.grid": False}):
-        width, height = COLUMN_INCHES * n_columns + label_inches + 1.4, ROW_INCHES * n_rows + 1.1
+        width, height = COLUMN_INCHES * n_columns + label_inches + 1.4, ROW_INCHES * n_rows + LABEL_INCHES * n_lines + 1
         figure = layout.make_figure(width, height, min_height=0)
         axes = figure.subplots()
         norm = LogNorm(temperatures[0], temperatures[-1] if len(temperatures) > 1 else 2 * temperatures[0])
-        image = axes.imshow(optimum_map.T_opt, norm=norm, cmap="cividis", aspect="auto")
-        for row, column in np.argwhere(~np.isnan(optimum_map.T_opt)):
-            is_dark = float(norm(optimum_map.T_opt[row, column])) < DARK_SHARE
-            T_text, interval = optimum_map.texts[row, column].split("\n")
+        image = axes.imshow(T_opt, norm=norm, cmap="cividis", aspect="auto")
+        for row, column in np.argwhere(~np.isnan(T_opt)):
+            is_dark = float(norm(T_opt[row, column])) < DARK_SHARE
+            T_text, interval = texts[row, column].split("\n")
             text: Any = {"ha": "center", "color": "white" if is_dark else "black"}
             axes.text(column, row, T_text, va="bottom", fontsize=9, fontweight="bold", **text)
             axes.text(column, row + 0.06, interval, va="top", fontsize=7, **text)
-        labels = [
-            label.replace(LARGER_THAN_TEACHER, "larger than\nits teacher") for label in optimum_map.student_labels
-        ]
-        is_crowded = max(len(line) for label in labels for line in label.split("\n")) > MAX_COLUMN_LETTERS
-        slope: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_crowded else {}
-        axes.set_xticks(range(n_columns), labels, fontsize=7, **slope)
-        axes.set_yticks(range(n_rows), optimum_map.data_labels, fontsize=7)
-        if not any(optimum_map.data_labels):
+        axes.set_xticks(range(n_columns), column_labels, fontsize=7)
+        axes.set_yticks(range(n_rows), row_labels, fontsize=7)
+        if not any(row_labels):
             axes.set_yticks([])
         axes.set_xticks(np.arange(0.5, n_columns - 1), minor=True)
         axes.set_yticks(np.arange(0.5, n_rows - 1), minor=True)
@@ -126,8 +129,13 @@ def draw_map(optimum_map: OptimumMap) -> Figure:
         bar.ax.yaxis.set_major_locator(FixedLocator(layout.thin_out(temperatures, min_ratio)))
         bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.ax.yaxis.set_major_formatter(layout.format_plain_numbers())
-        layout.note_omitted(figure, n_rows, optimum_map.n_data_sets)
-        layout.note_omitted(figure, n_columns, optimum_map.n_students, "students")
+        layout.note_omitted(figure, len(optimum_map.data_labels), optimum_map.n_data_sets)
+        layout.note_omitted(figure, len(optimum_map.student_labels), optimum_map.n_students, "students")
         title = f"the best T, with {optimum_map.criterion};\nbelow it, its 95 % confidence interval"
         figure.suptitle(title, fontsize=9)
     return figure
+
+
+def _wrap_column_label(label: str) -> str:
+    """Break a student's label into lines as narrow as a column."""
+    return style.wrap_label(label.replace(LARGER_THAN_TEACHER, "larger than\nits teacher"), MAX_COLUMN_LETTERS)

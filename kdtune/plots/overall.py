@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from kdtune.analysis.answer import Answer
 from kdtune.columns import TEMP
@@ -64,7 +64,7 @@ def prepare_overall(answer: Answer) -> OverallCosts:
         for label, student in zip(labels, students, strict=True)
     }
     is_share = answer.measure is None
-    name = "cost: relative excess over the best T" if is_share else f"{answer.measure_name}: worse than at the best T"
+    name = "cost: relative excess\nover the best T" if is_share else f"{answer.measure_name}:\nworse than at the best T"
     split = f" ({answer.selection_split} split)" if is_share else ""
     return OverallCosts(points, titles, name + split, answer.margins.error, is_share)
 
@@ -123,7 +123,7 @@ def _draw_panel(axes: Axes, curve: pd.DataFrame, prepared: OverallCosts, axis_ma
         )
     axes.yaxis.set_major_locator(MaxNLocator(5, min_n_ticks=2))
     if prepared.is_share:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.yaxis.set_major_formatter(layout.format_percents())
 
 
 def _explain(prepared: OverallCosts) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.fixed_temperature import COST
@@ -82,7 +81,7 @@ def draw_fixed_costs(prepared: FixedCosts) -> Figure:
             axes.annotate(text, (x, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center", va="bottom")
         axes.axhline(0, color=style.BASELINE_COLOR, linewidth=0.8)
         axes.set_yscale("symlog", linthresh=LINEAR_LIMIT, linscale=1.5)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(layout.format_percents())
         axes.margins(y=0.1)
         axes.set_yticks(_choose_ticks(points[COST].dropna().tolist()))
         axes.set_xticks(range(len(costs)), [f"T = {T:g}" for T in costs["T"]])

@@ -26,7 +26,7 @@ MAX_WISHART_DOF = 100  # With more, standard errors vary so little that they may
 _RANK_TOLERANCE = 1e-10  # Smaller eigenvalues, as shares of the largest one, are rounding errors.
 _LOG_RATIO_RANGE, _LOG_RATIO_STEP = (-5.0, 7.0), 0.04  # of critical values over largest differences
 _SLACK = 0.05  # How far, as a share, critical values may lie outside their bounds for want of directions.
-_N_BISECTIONS = 11
+_N_BISECTIONS = 4
 
 
 def compute_standard_errors(covariance: Array) -> Array:
@@ -180,13 +180,21 @@ def _invert(
     levels = np.array([confidence_level, 1 - (1 - confidence_level) / (n_treatments - 1)])
     limits = special.stdtrit(dof[:, np.newaxis], levels)
     low, high = np.log(limits[:, 0] * (1 - _SLACK)), np.log(limits[:, 1] * (1 + _SLACK))
-    for _ in range(_N_BISECTIONS):
-        middle = (low + high) / 2
-        positions = np.clip(offsets + middle / _LOG_RATIO_STEP, 0, table.shape[1] - 1.001)
+
+    def compute_mean_probability(log_c: Array) -> Array:
+        positions = np.clip(offsets + log_c / _LOG_RATIO_STEP, 0, table.shape[1] - 1.001)
         steps = positions.astype(np.intp)
         places = first_entries + steps
         probability = entries[places] + (positions - steps) * (entries[places + 1] - entries[places])
-        is_too_small = probability.mean(axis=0) < confidence_level
+        return np.asarray(probability.mean(axis=0))
+
+    for _ in range(_N_BISECTIONS):
+        middle = (low + high) / 2
+        is_too_small = compute_mean_probability(middle) < confidence_level
         low, high = np.where(is_too_small, middle, low), np.where(is_too_small, high, middle)
-    critical_values: Array = np.where((largest > 0).any(axis=0), np.exp((low + high) / 2), 0.0)
+    # In so short an interval the probability is a straight line.
+    at_low, at_high = compute_mean_probability(low), compute_mean_probability(high)
+    rise = np.where(at_high > at_low, at_high - at_low, 1.0)
+    log_c = low + (high - low) * np.clip((confidence_level - at_low) / rise, 0, 1)
+    critical_values: Array = np.where((largest > 0).any(axis=0), np.exp(log_c), 0.0)
     return critical_values

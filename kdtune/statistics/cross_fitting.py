@@ -54,11 +54,17 @@ def compute_pseudo_values(cross_fitted: Array, selection_errors: Array, test_err
         return cross_fitted
     replicates = np.arange(n_replicates)
     sums_of_others = selection_errors.sum(axis=0) - selection_errors
+    chosen_indices = sums_of_others.argmin(axis=1)
     means_of_rest = np.empty(n_replicates)
+    has_other_choices = False
     for left_out in replicates:
         indices = (sums_of_others - selection_errors[left_out]).argmin(axis=1)
+        indices[left_out] = chosen_indices[left_out]
+        has_other_choices |= bool((indices != chosen_indices).any())
         errors = test_errors[replicates, indices]
         means_of_rest[left_out] = (errors.sum() - errors[left_out]) / (n_replicates - 1)
+    if not has_other_choices:
+        return cross_fitted  # exactly: a difference to errors at the same treatment is then 0, not a rounding error
     deviations = -(n_replicates - 1) * means_of_rest
     center = cross_fitted[is_known].mean() - deviations[is_known].mean()
     return np.where(is_known, center + deviations, np.nan)

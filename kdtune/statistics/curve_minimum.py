@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, critical_t
-from kdtune.statistics.turning_curves import Profile, fit_turning_curves, prepare_turning_fits
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array
+from kdtune.statistics.turning_curves import Profile, fit_turning_curves
 
-# The test's statistic over the square of a t variable: where a side is nearly flat, or an end of the grid is near, the
-# best place wanders farther than in regular problems (chosen by simulation: benchmarks/promises/optimum.py).
-INFLATION = 1.2
+# No mean counts more than as if its variance were this share of the median: few runs show small variances badly.
+MIN_RELATIVE_VARIANCE = 0.25
 MISFIT_LEVEL = 0.1  # Curves that fit the means worse than this are fitted to fewer temperatures.
 MIN_POINTS = 5  # The fewest that a misfit leaves.
 
@@ -50,7 +49,7 @@ class NoisyMeans:
         squares = (terms**2 / self.dof).sum(axis=1)
         total = terms.sum(axis=1) ** 2
         dof = np.divide(total, squares, out=np.full(len(total), self.dof.min()), where=squares > 0)
-        return np.minimum(dof, self.max_dof)
+        return np.asarray(np.minimum(dof, self.max_dof))
 
     def select(self, indices: slice) -> NoisyMeans:
         """Return the means of some of the treatments."""
@@ -107,7 +106,7 @@ def _open_ends(indices: slice, n_points: int) -> tuple[bool, bool]:
 
 
 def _find_hill(noisy: NoisyMeans, confidence_level: float) -> int | None:
-    """Return the index of a mean that is significantly above one on its left and one on its right; None if there is none.
+    """Return the index of a mean that is significantly above one on its left and one on its right, if there is one.
 
     The margins are Tukey's for all pairs, so that a curve without a hill has one with a probability of at most half of
     1 - confidence level.
@@ -173,11 +172,22 @@ def _bound_minimum(
         low = _extend(x[:first][::-1], is_higher[:first][::-1], low, -math.inf if has_open_ends[0] else low)
     if inside[-1] == len(places) - 1:
         high = _extend(x[last + 1 :], is_higher[last + 1 :], high, math.inf if has_open_ends[1] else high)
-    lowest_x = float(x[int(noisy.means.argmin())])
+    lowest = int(noisy.means.argmin())
+    lowest_x = float(x[lowest])
+    return CurveMinimum(_locate(profile, x, lowest), min(low, lowest_x), max(high, lowest_x))
+
+
+def _locate(profile: Profile, x: Array, lowest_index: int) -> float:
+    """Return the place where the fit is best, between the neighbours of the x (k,) with the lowest mean.
+
+    Of places that fit equally well it is the one nearest that x: with few x there are many.
+    """
+    neighbours = x[max(0, lowest_index - 1)], x[min(len(x) - 1, lowest_index + 1)]
+    is_near = (profile.places >= neighbours[0]) & (profile.places <= neighbours[1])
+    places, misfits = profile.places[is_near], profile.misfits[is_near]
     tolerance = ROUNDING * (profile.fits**2).sum(axis=1).max()
-    best_places = places[profile.misfits <= profile.misfits.min() + tolerance]
-    location = float(best_places[abs(best_places - lowest_x).argmin()])
-    return CurveMinimum(location, min(low, lowest_x), max(high, lowest_x))
+    best_places = places[misfits <= misfits.min() + tolerance]
+    return float(best_places[abs(best_places - x[lowest_index]).argmin()])
 
 
 def _extend(x: Array, is_higher: npt.NDArray[np.bool_], end: float, beyond: float) -> float:
@@ -190,16 +200,13 @@ def _extend(x: Array, is_higher: npt.NDArray[np.bool_], end: float, beyond: floa
 
 
 def _profile(x: Array, noisy: NoisyMeans) -> tuple[Profile, Array]:
-    """Fit turning curves to means; the weights (k,) are powers of 2 near the inverse standard errors, for few grids."""
+    """Fit turning curves to means; return the profile, and the weights (k,) of the means."""
     variances = np.diagonal(noisy.covariance)
     typical = float(np.median(variances))
     weights = np.ones(len(x))
     if typical > 0:
-        ratios = np.sqrt(np.maximum(variances, 1e-3 * typical) / typical)
-        weights = 2.0 ** -np.clip(np.round(np.log2(ratios)), -1, 2)
-    fits = prepare_turning_fits(tuple(x - x[0]), tuple(weights))
-    profile = fit_turning_curves(fits, noisy.means - noisy.means.min())
-    return Profile(profile.places + x[0], profile.misfits, profile.fits, profile.n_terms), weights
+        weights = 1 / np.sqrt(np.clip(variances / typical, MIN_RELATIVE_VARIANCE, None))
+    return fit_turning_curves(x, noisy.means, weights), weights
 
 
 def _has_misfit(profile: Profile, weights: Array, noisy: NoisyMeans) -> bool:
@@ -226,7 +233,7 @@ def _is_plausible(
     variances = ((directions @ noisy.covariance) * directions).sum(axis=1)
     statistic = (profile.misfits - profile.misfits[best]) * lengths
     dof = noisy.estimate_dof(directions)
-    is_plausible = statistic <= INFLATION * special.stdtrit(dof, (1 + confidence_level) / 2) ** 2 * variances
+    is_plausible = statistic <= special.stdtrit(dof, (1 + confidence_level) / 2) ** 2 * variances
     is_plausible |= profile.misfits - profile.misfits[best] <= ROUNDING * (profile.fits**2).sum(axis=1).max()
     return np.asarray(is_plausible)
 

@@ -108,8 +108,9 @@ def bound_mean_of_parts(
     flat_costs = drawn_costs.reshape(len(candidates), -1)
     limit = LIMITS[-1]
     for limit in LIMITS:
-        low, high = (ends.reshape(n_draws, n_parts).mean(axis=1) for ends in bound_effects(candidates, flat_costs, limit))
-        is_held = (low <= true_effects.mean()) & (true_effects.mean() <= high)
+        ends = bound_effects(candidates, flat_costs, limit)
+        lows, highs = (each.reshape(n_draws, n_parts).mean(axis=1) for each in ends)
+        is_held = (lows <= true_effects.mean()) & (true_effects.mean() <= highs)
         if is_held.mean() >= confidence_level:
             break
     low, high = bound_effects(candidates, costs, limit)

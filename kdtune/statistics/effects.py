@@ -1,241 +1,248 @@
-"""Estimate the effect of a factor on the best temperature from all cells together.
+"""Estimate the effect of a factor on the best temperature, in each data set and over all of them.
 
-The model is log2 T_opt = d + e log2(factor). All cells share the effect e. Cells that differ only in the factor form
-a block; each block has its own intercept d.
+The model is log2 T_opt = d + e log2(factor). Cells that differ only in the factor form a block, which has its own
+intercept d. Blocks on the same data form a part: all of them have one effect e, other parts may have others.
 
-The cost of an effect e is the mean smooth curve of each cell at the T that the model predicts, summed over the cells,
-with the intercepts that minimize the sum. The estimate of e minimizes the cost. Beyond the ends of its grid a curve is
-level, so a minimum at an end counts as "there or beyond" (a censored value).
-
-Replicates are the units of interval and test: the cost of one replicate, along the best intercepts, is one curve over
-e, and ``smooth_minimum.find_minimum`` finds the minimum of their mean.
+What an effect costs in a part is the squared distance of the part's means from curves whose minima lie on lines with
+that effect (``minimum_profiles``, ``temperature_lines``). What it costs by chance is simulated: a parametric bootstrap
+from the fitted curves, with the noise as it was estimated (``simulated_curves``). There are three worlds: without any
+effect, for the p-value; with one effect for all parts, for its interval and for the test whether parts differ; with
+the effect of each part, for the parts' own intervals.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
 
-from kdtune.statistics.levelled_curves import LEVELLING_WIDTH, LevelledCurves
-from kdtune.statistics.smooth_minimum import Minimum, find_minimum
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, margin_of_error, sum_of_means
+from kdtune.statistics.effect_costs import (
+    bound_effects,
+    bound_mean_of_parts,
+    bound_mean_of_sample,
+    compute_p_value,
+    compute_quantile,
+    locate_effects,
+)
+from kdtune.statistics.minimum_profiles import Floats
+from kdtune.statistics.simulated_curves import CurveSimulator, NoisyCurve
+from kdtune.statistics.spread_between_sets import Spread, estimate_spread
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array
+from kdtune.statistics.temperature_lines import LineSearch, list_lines
 
-N_CANDIDATES = 241  # the number of effects e that are tried
-INTERCEPT_STEP = 8  # the points of the axis from one intercept d that is tried to the next
+N_CANDIDATES = 81  # the number of effects e that are tried
 STEEPNESS = 2.0  # The steepest candidate crosses the grid of temperatures in 1 / STEEPNESS of the factor's range.
+GATHERING = 3.0  # how much closer together candidates are near 0: their spacing follows the hyperbolic sine
+MIN_DRAWS, MAX_DRAWS = 60, 150  # of each world
+MAX_CURVES = 12_000  # that are drawn in each world, with ``MIN_DRAWS`` or more of each cell
+SIGNIFICANCE_LEVEL = 0.05  # of the test whether parts differ, which decides what the effect over all of them is
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An effect, as the change of log2 T_opt per doubling of the factor, with its interval, which may be open."""
+
+    estimate: float = math.nan
+    low: float = -math.inf
+    high: float = math.inf
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The change of log2 T_opt per doubling of a factor."""
+    """The change of log2 T_opt per doubling of a factor over all parts."""
 
-    estimate: Minimum  # the estimated change with its interval
-    p_value: float  # the p-value of the hypothesis that there is no effect
-    check: float  # the estimate by a second method
-    check_low: float  # the ends of its interval
-    check_high: float
+    over_parts: Interval  # of these very data: its interval covers the noise of their replicates
+    in_sample: Interval  # for data sets like these: its interval covers how they differ, too; unknown with one part
+    p_value: float  # of the hypothesis that no part has an effect
+    p_heterogeneity: float  # of the hypothesis that all parts have the same effect; NaN with one part
+    spread: Spread  # the standard deviation of the effect between parts; NaN with one part
+    parts: dict[int, Interval]  # the number of each part that was estimated -> its own effect
+    is_mean: bool  # whether the estimate is the mean of different effects, of which each counts the same
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The C cells that differ only in the factor, with their curves at n evenly spaced points of one axis."""
+    """The cells that differ only in the factor."""
 
-    factors: Array  # (C,): log2 of the factor, minus its mean over the block
-    sets: list[int]  # (C,): the number of the independent set that each cell belongs to
-    values: Array  # (R, C, n)
-    slopes: Array  # (R, C, n); 0 at both ends
-    curvatures: Array  # (C, n): curvature of the mean curve; 0 where it is negative, and at both ends
-    optima: Array  # (R, C): the log2 T at which each replicate's own curve is lowest
-    uncertainty: float  # the greatest uncertainty of its cells
+    cells: list[int]
+    part: int  # among the parts that are estimated
+    lines: LineSearch
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What effects cost in N cases, above the best effect."""
+
+    of_parts: Floats  # (E, N, P): if each part has its own effect
+    of_all: Floats  # (E, N): if all have the same one
+    excess: Floats  # (N,): the least cost of one effect for all, above that of an effect for each part
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The blocks of a factor, with the effects that are tried."""
+
+    simulator: CurveSimulator
+    blocks: list[_Block]
+    part_numbers: list[int] = field(default_factory=list)  # of the parts that are estimated, as the caller has them
+    candidates: Array = field(default_factory=lambda: np.zeros(0))  # (E,), ascending; the middle one is 0
+
+    @property
+    def n_draws(self) -> int:
+        """The number of draws in each world."""
+        n_cells = sum(len(block.cells) for block in self.blocks)
+        return int(np.clip(MAX_CURVES // n_cells, MIN_DRAWS, MAX_DRAWS))
+
+    def compute_costs(self, profiles: Sequence[Floats]) -> _Costs:
+        """Return what effects cost, by the profiles (places, N) of the cells."""
+        n_cases = profiles[0].shape[1]
+        costs = np.zeros((len(self.candidates), n_cases, len(self.part_numbers)), np.float32)
+        for block in self.blocks:
+            costs[..., block.part] += block.lines.compute_costs([profiles[cell] for cell in block.cells])
+        costs -= costs.min(axis=0)
+        total = costs.sum(axis=2)
+        least = total.min(axis=0)
+        return _Costs(costs, total - least, least)
+
+    def simulate(self, effects: Sequence[int], random: np.random.Generator) -> _Costs:
+        """Return what effects cost in a world in which each part has the candidate effect with this number."""
+        means = self.simulator.profile_means()
+        places = [0] * len(means)
+        for block in self.blocks:
+            found = block.lines.find_places([means[cell] for cell in block.cells], effects[block.part])
+            for cell, place in zip(block.cells, found.tolist(), strict=True):
+                places[cell] = place
+        return self.compute_costs(self.simulator.profile_draws(places, self.n_draws, random))
+
+    def find_nearest(self, effect: float) -> int:
+        """Return the number of the candidate that is nearest to an effect."""
+        return int(abs(self.candidates - effect).argmin())
 
 
 def estimate_effect(
-    axis: Array,
-    curves: Sequence[LevelledCurves],
+    curves: Sequence[NoisyCurve],
     factors: Sequence[float],
     blocks: Sequence[Hashable],
+    parts: Sequence[int],
     sets: Sequence[int],
     confidence_level: float = CONFIDENCE_LEVEL,
+    seed: int = 0,
 ) -> Effect | None:
     """Estimate the effect of a factor on log2 T_opt.
 
     Parameters
     ----------
-    axis : (n,): The axis of log2 T that all curves share, from ``place_on_one_axis``.
-    curves : The curves of each cell, from ``place_on_one_axis``.
+    curves : The curves of the cells, each of five temperatures or more.
     factors : The log2 of each cell's factor.
-    blocks : The name of each cell's block. Cells in one block differ only in the factor.
-    sets : The number of each cell's set, from 0 on. Replicates of cells in one set are paired, those of cells in
-        different sets are independent.
+    blocks : The name of each cell's block. Cells in one block differ only in the factor, and are in one part.
+    parts : The number of each cell's part. Parts without a block in which the factor differs are left out.
+    sets : The number of each cell's independent set: replicates of cells in one set may share random draws.
     confidence_level : The confidence level of the intervals, between 0 and 1.
+    seed : The seed of the simulations.
 
     Returns
     -------
     The effect, or None if no two cells differ only in the factor, or there are fewer than two replicates.
     """
-    step = axis[1] - axis[0]
-    compared_blocks = _build_blocks(curves, factors, blocks, sets, step)
-    n_replicates = len(curves[0].values) if curves else 0
-    if not compared_blocks or n_replicates < 2:
+    model = _build_model(curves, factors, blocks, parts, sets)
+    if model is None:
         return None
+    random = np.random.default_rng(seed)
+    costs = model.compute_costs(model.simulator.profile_means())
+    common = float(locate_effects(model.candidates, costs.of_all)[0])
+    own = locate_effects(model.candidates, costs.of_parts[:, 0])
+    no_effect, common_number = len(model.candidates) // 2, model.find_nearest(common)
+    own_numbers = [model.find_nearest(effect) for effect in own]
+    n_parts = len(model.part_numbers)
+    still = model.simulate([no_effect] * n_parts, random)
+    alike = model.simulate([common_number] * n_parts, random)
 
-    low, high = axis[0] + LEVELLING_WIDTH, axis[-1] - LEVELLING_WIDTH
-    factor_range = max(block.factors.max() - block.factors.min() for block in compared_blocks)
-    max_effect = STEEPNESS * (high - low) / factor_range
-    candidates = np.linspace(-max_effect, max_effect, N_CANDIDATES)
-    costs = np.zeros((max(sets) + 1, n_replicates, N_CANDIDATES))
-    scores = np.zeros_like(costs)
-    for block in compared_blocks:
-        cell_costs, cell_scores = _profile_costs(block, candidates, step)
-        np.add.at(costs, block.sets, cell_costs)
-        np.add.at(scores, block.sets, cell_scores)
+    # An interval with the larger of both limits holds 0 wherever the p-value does.
+    limit = max(
+        compute_quantile(still.of_all[no_effect], confidence_level),
+        compute_quantile(alike.of_all[common_number], confidence_level),
+    )
+    bounds = bound_effects(model.candidates, costs.of_all, limit)
+    over_parts = Interval(common, float(bounds.low[0]), float(bounds.high[0]))
+    p_value = compute_p_value(still.of_all[no_effect], float(costs.of_all[no_effect, 0]))
+    if n_parts == 1:
+        spread = Spread(math.nan, math.nan, math.nan)
+        own_effects = {model.part_numbers[0]: over_parts}
+        return Effect(over_parts, Interval(), p_value, math.nan, spread, own_effects, is_mean=False)
 
-    mean_costs = costs.mean(axis=1).sum(axis=0)
-    # Where all optima lie beyond their grids, many candidates cost the same: the smallest of these effects is reported.
-    cheapest_effects = candidates[mean_costs <= mean_costs.min() + ROUNDING * abs(mean_costs).max()]
-    smallest_effect = float(cheapest_effects[abs(cheapest_effects).argmin()])
-    minimum = find_minimum(candidates, costs, scores, confidence_level)
-    uncertainty = max(block.uncertainty for block in compared_blocks) / factor_range
-    estimate = Minimum(smallest_effect, minimum.low - uncertainty, minimum.high + uncertainty)
-
-    # The hypothesis of no effect is tested in two ways, as in the interval: whether no effect costs as little as the
-    # best candidate, and whether the slope of the cost is 0 at no effect. Near a minimum the second test is the more
-    # powerful. Where no effect puts all optima beyond the ends of their grids, the cost is level and only the first
-    # test has any power.
-    no_effect, cheapest = N_CANDIDATES // 2, int(mean_costs.argmin())
-    excess_costs = costs[..., [no_effect]] - costs[..., [cheapest]]
-    p_value = min(_test_zero_mean(excess_costs), _test_zero_mean(scores[..., [no_effect]]))
-    check, check_low, check_high = _regress_optima_on_factor(compared_blocks, confidence_level)
-    return Effect(estimate, p_value, check, check_low, check_high)
-
-
-def _test_zero_mean(scores: Array) -> float:
-    """Compute the p-value of the t-test that the means of scores (sets, R, 1) sum to zero."""
-    result = sum_of_means(scores)
-    total, standard_error, dof = result.total[0], result.standard_error[0], result.dof[0]
-    rounding = ROUNDING * abs(scores).max()
-    if standard_error <= rounding:  # replicates without noise
-        return float(abs(total) <= rounding)
-    return float(2 * stats.t.sf(abs(total) / standard_error, dof))
-
-
-def _build_blocks(
-    curves: Sequence[LevelledCurves],
-    factors: Sequence[float],
-    blocks: Sequence[Hashable],
-    sets: Sequence[int],
-    step: float,
-) -> list[_Block]:
-    """Build the blocks in which the factor differs."""
-    indices_by_block: dict[Hashable, list[int]] = {}
-    for index, block in enumerate(blocks):
-        indices_by_block.setdefault(block, []).append(index)
-    built_blocks = []
-    for indices in indices_by_block.values():
-        block_factors = [factors[i] for i in indices]
-        if len(set(block_factors)) > 1:
-            block_curves, block_sets = [curves[i] for i in indices], [sets[i] for i in indices]
-            built_blocks.append(_build_block(block_curves, np.array(block_factors), block_sets, step))
-    return built_blocks
-
-
-def _build_block(curves: Sequence[LevelledCurves], factors: Array, sets: list[int], step: float) -> _Block:
-    slopes = np.stack([curve.slopes for curve in curves], axis=1)
-    curvatures = np.gradient(slopes.mean(axis=0), step, axis=1).clip(0)
-    curvatures[:, [0, -1]] = 0
-    return _Block(
-        factors=factors - factors.mean(),
-        sets=sets,
-        values=np.stack([curve.values for curve in curves], axis=1),
-        slopes=slopes,
-        curvatures=curvatures,
-        optima=np.stack([curve.optima for curve in curves], axis=1),
-        uncertainty=max(curve.uncertainty for curve in curves),
+    p_heterogeneity = compute_p_value(alike.excess, float(costs.excess[0]))
+    different = model.simulate(own_numbers, random)
+    limits = np.array(
+        [
+            max(
+                compute_quantile(world.of_parts[number, :, i], confidence_level)
+                for world, number in ((still, no_effect), (alike, common_number), (different, own_number))
+            )
+            for i, own_number in enumerate(own_numbers)
+        ]
+    )
+    low, high = bound_effects(model.candidates, costs.of_parts[:, 0], limits)
+    drawn = locate_effects(model.candidates, different.of_parts.reshape(len(model.candidates), -1))
+    resolution = float(np.diff(model.candidates).min()) / 2
+    errors = np.maximum(drawn.reshape(-1, n_parts).std(axis=0, ddof=1), resolution)
+    is_mean = p_heterogeneity < SIGNIFICANCE_LEVEL
+    if is_mean:
+        true_effects = model.candidates[own_numbers]
+        ends = bound_mean_of_parts(
+            model.candidates, costs.of_parts[:, 0], different.of_parts, true_effects, confidence_level
+        )
+        over_parts = Interval(float(own.mean()), *ends)
+    in_sample = bound_mean_of_sample(model.candidates, costs.of_parts[:, 0], own, confidence_level)
+    own_effects = {
+        number: Interval(*map(float, ends)) for number, *ends in zip(model.part_numbers, own, low, high, strict=True)
+    }
+    return Effect(
+        over_parts=over_parts,
+        in_sample=Interval(float(own.mean()), *in_sample),
+        p_value=p_value,
+        p_heterogeneity=p_heterogeneity,
+        spread=estimate_spread(own, errors, confidence_level),
+        parts=own_effects,
+        is_mean=is_mean,
     )
 
 
-def _profile_costs(block: _Block, candidates: Array, step: float) -> tuple[Array, Array]:
-    """Compute the cost of each candidate effect, at the intercept that is best for the mean, and its derivative.
+def _build_model(
+    curves: Sequence[NoisyCurve],
+    factors: Sequence[float],
+    blocks: Sequence[Hashable],
+    parts: Sequence[int],
+    sets: Sequence[int],
+) -> _Model | None:
+    """Return the blocks in which the factor differs; None if there are none, or fewer than two replicates."""
+    cells_by_block: dict[Hashable, list[int]] = {}
+    for cell, block in enumerate(blocks):
+        cells_by_block.setdefault(block, []).append(cell)
+    compared = [cells for cells in cells_by_block.values() if len({factors[cell] for cell in cells}) > 1]
+    if not compared or any(len(curve.y) < 2 for curve in curves):
+        return None
+    used = sorted(cell for cells in compared for cell in cells)
+    positions = {cell: position for position, cell in enumerate(used)}
+    simulator = CurveSimulator([curves[cell] for cell in used], [sets[cell] for cell in used])
+    part_numbers = sorted({parts[cells[0]] for cells in compared})
 
-    Positions on the axis are counted in points, which are ``step`` apart.
+    grid_range = max(curves[cell].x[-1] for cell in used) - min(curves[cell].x[0] for cell in used)
+    factor_range = max(float(np.ptp([factors[cell] for cell in cells])) for cells in compared)
+    steps = np.linspace(-1, 1, N_CANDIDATES)
+    candidates = STEEPNESS * grid_range / factor_range * np.sinh(GATHERING * steps) / math.sinh(GATHERING)
+    candidates[N_CANDIDATES // 2] = 0.0
 
-    Returns
-    -------
-    The costs and the scores (derivatives of the costs by the effect), each (C, R, candidates).
-    """
-    shifts = block.factors[:, None] * candidates / step  # (C, candidates)
-    intercepts = _find_best_intercepts(block.values.mean(axis=0), shifts)  # (candidates,)
-    slope = _interpolate_each(block.slopes.mean(axis=0), intercepts + shifts).sum(axis=0)
-    curvature = _interpolate_each(block.curvatures, intercepts + shifts).sum(axis=0)
-    # One step of Newton's method finds the best intercept between those tried.
-    newton_steps = np.divide(slope, curvature, out=np.zeros(len(candidates)), where=curvature > 0) / step
-    positions = intercepts - newton_steps.clip(-INTERCEPT_STEP, INTERCEPT_STEP) + shifts
-    slopes = _interpolate_each(block.slopes, positions)
-    curvatures = _interpolate_each(block.curvatures, positions)
-    # With the effect, the intercept moves by minus the mean factor, weighted by curvature. The score that remains
-    # does not depend on how well the intercept is known.
-    weight = curvatures.sum(axis=0)
-    weighted_factor = block.factors @ curvatures
-    mean_factor = np.divide(weighted_factor, weight, out=np.zeros(len(candidates)), where=weight > 0)
-    scores = slopes * (block.factors[:, None] - mean_factor)
-    costs = _interpolate_each(block.values, positions)
-    return costs.swapaxes(0, 1), scores.swapaxes(0, 1)
-
-
-def _find_best_intercepts(means: Array, shifts: Array) -> Array:
-    """Find for each candidate the intercept, among those tried, that minimizes the sum of the cells' mean curves.
-
-    The intercepts that are tried are ``INTERCEPT_STEP`` points apart. The values of a shifted curve at all of them are
-    therefore every ``INTERCEPT_STEP``-th point in a window of the padded curve.
-
-    Parameters
-    ----------
-    means : (C, n): The mean curve of each cell.
-    shifts : (C, candidates): The shift of each cell's curve by each candidate, in points.
-
-    Returns
-    -------
-    (candidates,): The intercepts, in points from the first point of the axis.
-    """
-    n_points = means.shape[1]
-    half = (n_points - 1) // 2  # The intercepts reach half the length of the axis beyond either end.
-    shifts = shifts.round().astype(int)
-    padding = half + abs(shifts).max()
-    padded_means = np.pad(means, ((0, 0), (padding, padding)), mode="edge")
-    sums = np.zeros((shifts.shape[1], 4 * half // INTERCEPT_STEP + 1))
-    for curve, first_windows in zip(padded_means, shifts + padding - half, strict=True):
-        windows = np.lib.stride_tricks.sliding_window_view(curve, 4 * half + 1)
-        sums += windows[:, ::INTERCEPT_STEP][first_windows]
-    intercepts: Array = sums.argmin(axis=1) * float(INTERCEPT_STEP) - half
-    return intercepts
-
-
-def _interpolate_each(curves: Array, positions: Array) -> Array:
-    """Interpolate curves (..., C, n) linearly, each at its own positions (C, m); curves are level beyond their ends."""
-    last_point = curves.shape[-1] - 1
-    positions = positions.clip(0, last_point)
-    lower_points = np.minimum(positions.astype(int), last_point - 1)
-    index = np.broadcast_to(lower_points, (*curves.shape[:-1], positions.shape[-1]))
-    below = np.take_along_axis(curves, index, axis=-1)
-    above = np.take_along_axis(curves, index + 1, axis=-1)
-    interpolated: Array = below + (positions - lower_points) * (above - below)
-    return interpolated
-
-
-def _regress_optima_on_factor(blocks: Sequence[_Block], confidence_level: float) -> tuple[float, float, float]:
-    """Estimate the effect by a second method: regress each replicate's own optima on the factor, within blocks.
-
-    Returns
-    -------
-    The mean of the replicates' slopes and the two ends of its t-interval.
-    """
-    n_sets = max(max(block.sets) for block in blocks) + 1
-    products = np.zeros((n_sets, len(blocks[0].optima), 1))
-    for block in blocks:
-        np.add.at(products, block.sets, (block.optima * block.factors).T[..., None])
-    slope = sum_of_means(products / sum(block.factors @ block.factors for block in blocks))
-    margin = margin_of_error(slope.standard_error, slope.dof, confidence_level)
-    return float(slope.total[0]), float((slope.total - margin)[0]), float((slope.total + margin)[0])
+    built = []
+    searches: dict[tuple[Hashable, ...], LineSearch] = {}  # Blocks with the same factors and grids share their lines.
+    for cells in compared:
+        block_factors = np.array([factors[cell] for cell in cells])
+        block_factors -= (block_factors.max() + block_factors.min()) / 2
+        grids = [simulator.profilers[positions[cell]].places for cell in cells]
+        key = (*block_factors.round(9).tolist(), *(grid.tobytes() for grid in grids))
+        if key not in searches:
+            searches[key] = list_lines(grids, block_factors, candidates)
+        part = part_numbers.index(parts[cells[0]])
+        built.append(_Block([positions[cell] for cell in cells], part, searches[key]))
+    return _Model(simulator, built, part_numbers, candidates)

@@ -27,7 +27,7 @@ CAP = 8.0  # standard errors above the lowest mean, over which heights lose thei
 MIN_NEAR = 4  # the means that stay near the minimum, however small the noise: three do not show a shape
 STEP = 0.25  # doublings of T from one place that is tried to the next
 # The sides of the curves: 1 - exp(-(distance / width)^power), with the power and the width in doublings of T.
-SIDES = ((1, 0.5), (1, 1.2), (1, 4.0), (2, 0.5), (2, 1.2), (2, 4.0))
+SIDES = ((1, 0.4), (1, 1.5), (1, 5.0), (1.5, 0.8), (1.5, 3.0), (2, 0.7), (2, 2.0))
 _SMALLEST = 1e-6  # A column that differs by less from a combination of others adds nothing.
 _LARGEST_SHARE = 0.97  # of ``CAP`` that a fit may reach: at ``CAP`` itself the height is infinite
 _N_TOGETHER = 400  # curves whose fits are computed at once: more do not fit into the cache

@@ -101,7 +101,7 @@ def _estimate_shared_noise(curves: Sequence[NoisyCurve], sets: Sequence[Hashable
     products, pairs = 0.0, 0
     for residuals_of_set in residuals_by_set.values():
         count = len(residuals_of_set)
-        products += float((sum(residuals_of_set) ** 2).sum()) - count
+        products += float((np.sum(residuals_of_set, axis=0) ** 2).sum()) - count
         pairs += count * (count - 1)
     correlation = products / pairs if pairs else 0.0
     return float(min(correlation, 0.99)) if correlation >= _MIN_SHARED else 0.0

@@ -39,7 +39,8 @@ class LineSearch:
         costs = self._add(profiles)[numbers, 0]
         # Of lines that fit equally well the middle one: the first would lie at an end of what fits.
         best = np.flatnonzero(costs <= costs.min() + 1e-6)
-        return self.passes[numbers[best[len(best) // 2]]]
+        places: Integers = self.passes[numbers[best[len(best) // 2]]]
+        return places
 
     def _add(self, profiles: Sequence[Floats]) -> Floats:
         total = profiles[0][self.passes[:, 0]].copy()
