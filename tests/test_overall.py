@@ -16,7 +16,12 @@ from kdtune.analysis.headline import write_opening
 from kdtune.analysis.overall_frames import format_overall
 from kdtune.analysis.selection_measure import Measure
 from kdtune.columns import BASELINE, MODEL, NUM_ERROR, SCORE, STUDENT, TEMP, VAL_NUM_ERROR
-from kdtune.statistics.pooled_curves import average_over_replicates, choose_without_each, compare_with_reference
+from kdtune.statistics.pooled_curves import (
+    MeanCurve,
+    average_over_replicates,
+    choose_without_each,
+    compare_with_reference,
+)
 
 DEEP = planted.quadratic(lambda cell: 2.0, 0.3)  # T = 4 is best everywhere
 FLAT = planted.quadratic(lambda cell: 2.0, 0.0)
@@ -32,10 +37,13 @@ def answer_planted(shape, **options) -> Answer:
 
 def test_sets_count_alike_and_their_noise_is_added():
     random = np.random.default_rng(0)
-    sets = [random.normal(size=(4, 3)), random.normal(size=(6, 3))]
-    covariances = [np.diag([1.0, 2.0, 3.0]), np.diag([4.0, 5.0, 6.0])]
-    curve = average_over_replicates(sets, covariances, [3, 5])
-    np.testing.assert_allclose(curve.means, (sets[0].mean(axis=0) + sets[1].mean(axis=0)) / 2)
+    means = random.normal(size=(2, 3))
+    sets = [
+        MeanCurve(means[0], np.diag([1.0, 2.0, 3.0]), 3),
+        MeanCurve(means[1], np.diag([4.0, 5.0, 6.0]), 5),
+    ]
+    curve = average_over_replicates(sets)
+    np.testing.assert_allclose(curve.means, means.mean(axis=0))
     np.testing.assert_allclose(np.diag(curve.covariance), np.array([5, 7, 9]) / 4)
     assert curve.dof == pytest.approx(21**2 / (6**2 / 3 + 15**2 / 5))  # Satterthwaite's, of the traces 6 and 15
 

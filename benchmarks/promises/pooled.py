@@ -14,6 +14,7 @@ import argparse
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.promises import generators
 from benchmarks.promises.generators import Array
@@ -57,10 +58,9 @@ def make_cells(curves: Array, covariance: Array, n_replicates: int, random: np.r
 
 def answer(cells: list[Cell]) -> StudentAnswer:
     """Return the answer over all data sets of one student."""
-    k = len(cells[0].temperatures)
-    nothing = [list(range(k))] * len(cells)
-    columns = list(cells[0].settings)
-    (student,) = answer_over_data(cells, columns, VAL_NUM_ERROR, "num_error", MARGIN, nothing, [1.0] * len(cells))
+    # What the cells say by themselves is not asked here.
+    optima = pd.DataFrame({"T_opt": 1.0, "tied": [[1.0]] * len(cells), "good_enough": [[]] * len(cells)})
+    (student,) = answer_over_data(cells, list(cells[0].settings), VAL_NUM_ERROR, "num_error", MARGIN, optima)
     return student
 
 

@@ -156,8 +156,7 @@ class Answer:
                 self.selection_measure,
                 self.test_measure,
                 self.margins.error,
-                self.t_opt["tied"].tolist(),
-                self.t_opt["T_opt"].tolist(),
+                self.t_opt,
             )
 
     @property

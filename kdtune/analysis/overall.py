@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import select_data_columns
@@ -26,6 +27,7 @@ from kdtune.statistics.pooled_curves import (
     average_over_replicates,
     choose_without_each,
     compare_with_reference,
+    describe_set,
 )
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array
 
@@ -88,14 +90,14 @@ class StudentAnswer:
     @property
     def main_comparison(self) -> Comparison:
         """The comparison that advice rests on: for these data sets or, if each has one run, for data sets like them."""
-        if self.comparison_like is None or self.curve.dof >= 1:
+        if self.comparison_like is None or self.curve.dof > 0:
             return self.comparison
         return self.comparison_like
 
     @property
     def has_noise(self) -> bool:
         """Whether anything is known of the noise: otherwise no temperature can be told from another."""
-        return self.curve.dof >= 1 or self.comparison_like is not None
+        return self.curve.dof > 0 or self.comparison_like is not None
 
 
 def answer_over_data(
@@ -104,8 +106,7 @@ def answer_over_data(
     measure: str,
     test_measure: str,
     margin: float | None,
-    tied_of_cells: Sequence[Sequence[float]],
-    optima: Sequence[float],
+    optima: pd.DataFrame,
 ) -> list[StudentAnswer]:
     """Answer for each student over its data sets; a student whose cells have no temperature in common is left out.
 
@@ -114,7 +115,7 @@ def answer_over_data(
     cells, columns : The cells of a table, and the columns that name them.
     measure, test_measure : The measure that T is chosen by, and the one that is reported on the test split.
     margin : The excess over the best that does not matter, as a share; of ``SCORE`` in its own units.
-    tied_of_cells, optima : The temperatures that are tied with the best of each cell, and the best.
+    optima : The frame ``t_opt`` of the cells: their best temperatures, with those that are tied or good enough.
     """
     data_columns = set(select_data_columns(columns))
     student_columns = [name for name in columns if name not in data_columns]
@@ -127,9 +128,27 @@ def answer_over_data(
         if not student.temperatures:
             continue
         best_temperature = student.temperatures[student.best_index]
-        elsewhere = {i: optima[i] for i in numbers if best_temperature not in tied_of_cells[i]}
-        answers.append(_answer(student, dict(zip(student_columns, key, strict=True)), numbers, margin, elsewhere))
+        rows = optima.iloc[numbers]
+        own_bests = zip(numbers, rows["T_opt"], rows["tied"], strict=True)
+        elsewhere = {number: float(T) for number, T, tied in own_bests if best_temperature not in tied}
+        answer = _answer(student, dict(zip(student_columns, key, strict=True)), numbers, margin, elsewhere)
+        answers.append(_adopt_cell(answer, rows.iloc[0]) if len(numbers) == 1 else answer)
     return answers
+
+
+def _adopt_cell(answer: StudentAnswer, optimum: pd.Series) -> StudentAnswer:
+    """Return the answer of a student with one cell as the table of the cells has it, whose noise is known better.
+
+    There the noise is shared with other cells, and of equal means the lower validation nll decides.
+    """
+    temperatures = answer.temperatures.tolist()
+    return replace(
+        answer,
+        best_index=temperatures.index(optimum["T_opt"]),
+        comparison=replace(answer.comparison, is_tied=np.isin(answer.temperatures, optimum["tied"])),
+        good_enough=list(optimum["good_enough"]),
+        better_elsewhere={},
+    )
 
 
 class _DataSet:
@@ -153,6 +172,7 @@ class _Student:
 
     def __init__(self, cells: Sequence[Cell], measure: str, test_measure: str) -> None:
         self.cells = cells
+        self.measure = measure
         self.test_measure = test_measure
         self.is_relative = measure != SCORE
         self.is_paired = all(cell.is_paired for cell in cells)
@@ -163,8 +183,11 @@ class _Student:
             return
         self.data_sets = _group_data_sets(cells)
         self.values = [each.average(lambda cell: self.read(cell, measure)) for each in self.data_sets]
-        noises = [_estimate_noise(values, self.is_paired) for values in self.values]
-        self.curve = average_over_replicates(self.values, [each[0] for each in noises], [each[1] for each in noises])
+        self.set_curves = [
+            describe_set(self._restore_holes(values, each), self.is_paired)
+            for values, each in zip(self.values, self.data_sets, strict=True)
+        ]
+        self.curve = average_over_replicates(self.set_curves)
         self.best_index = int(self.curve.means.argmin())
         # A measure of the user's own may not be there on the test split; cross-fitted, the other split is honest, too.
         has_test = all(test_measure in cell.student_measures for cell in cells)
@@ -179,6 +202,13 @@ class _Student:
         """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""
         columns = np.searchsorted(cell.temperatures, self.temperatures)
         return np.asarray(cell.fill_holes(measure)[:, columns] / self.find_unit(cell, measure))
+
+    def _restore_holes(self, values: Array, data_set: _DataSet) -> Array:
+        """Return values (R, k) of a data set with NaN where its only cell has no run: a filled hole is no evidence."""
+        if len(data_set.cells) > 1:
+            return values
+        columns = np.searchsorted(data_set.cells[0].temperatures, self.temperatures)
+        return np.where(np.isnan(data_set.cells[0].student_measures[self.measure][:, columns]), np.nan, values)
 
     def find_unit(self, cell: Cell, measure: str) -> float:
         """Return the lowest mean of a measure of a cell, but at least 1 of errors, which may be none; 1 of a score."""
@@ -234,17 +264,6 @@ def _select(values: Array, indices: Any) -> Array:
     return np.asarray(values[np.arange(len(values)), indices])
 
 
-def _estimate_noise(values: Array, is_paired: bool) -> tuple[Array, float]:
-    """Return the covariance (k, k) of the means of values (R, k), except for what all have in common, and its dof."""
-    n_replicates, k = values.shape
-    if n_replicates < 2 or k < 2:
-        return np.zeros((k, k)), 0.0
-    residuals = values - values.mean(axis=1, keepdims=True)
-    residuals = residuals - residuals.mean(axis=0)
-    dof = n_replicates - 1
-    return residuals.T @ residuals / dof / n_replicates, float(dof)
-
-
 def _answer(
     student: _Student,
     settings: dict[str, Any],
@@ -263,10 +282,9 @@ def _answer(
 
     comparison, comparison_like, curve_like = student.curve.compare(), None, None
     if len(student.data_sets) > 1:
-        set_means = np.array([np.nanmean(values, axis=0) for values in student.values])
-        curve_like = MeanCurve(student.curve.means, *_estimate_noise(set_means, True))
+        curve_like = describe_set(np.array([curve.means for curve in student.set_curves]))
         comparison_like = curve_like.compare()
-    main = student.curve if student.curve.dof >= 1 or curve_like is None else curve_like
+    main = student.curve if student.curve.dof > 0 or curve_like is None else curve_like
     usual = next((value for value in USUAL_TEMPERATURES if value in T and value != T[best]), None)
     return StudentAnswer(
         settings=settings,
@@ -278,7 +296,7 @@ def _answer(
         comparison=comparison,
         comparison_like=comparison_like,
         has_worse=_has_worse(main),
-        good_enough=select_good_enough(comparison if student.curve.dof >= 1 else comparison_like),
+        good_enough=select_good_enough(comparison if student.curve.dof > 0 else comparison_like),
         good_enough_like=select_good_enough(comparison_like),
         margin=margin,
         data_sets=len(student.data_sets),

@@ -14,46 +14,68 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdtune.statistics.multiple_comparisons import Comparison, compare_correlated_means
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array, critical_t
+from kdtune.statistics.additive_fit import compute_mean_covariance, compute_residual_covariance, fit_additive
+from kdtune.statistics.correlated_differences import compute_standard_errors, critical_values_of_common_scale
+from kdtune.statistics.multiple_comparisons import Comparison, compare_by_margins
+from kdtune.statistics.noise_covariance import estimate_noise_covariance
+from kdtune.statistics.one_way_layout import describe_one_way_layout
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, critical_t
 
 
 @dataclass(frozen=True)
 class MeanCurve:
-    """The mean of k treatments over sets, with what is known of its noise."""
+    """The means of k treatments over replicates or sets, with what is known of their noise."""
 
     means: Array  # (k,)
-    covariance: Array  # (k, k): of the means, except for what is common to all treatments
+    covariance: Array  # (k, k): of the means as it is seen, except for what is common to all treatments
     dof: float  # degrees of freedom of the covariance; 0 if nothing is known of the noise
 
     def compare(self, confidence_level: float = CONFIDENCE_LEVEL) -> Comparison:
         """Compare each treatment with the best of the others; all are tied if nothing is known of the noise."""
         n_treatments = len(self.means)
-        if n_treatments > 1 and self.dof >= 1:
-            return compare_correlated_means(self.means, self.covariance, int(self.dof), confidence_level)
-        unbounded = np.zeros(1) if n_treatments == 1 else np.full(n_treatments, math.inf)
-        return Comparison(self.means - self.means.min(), unbounded, np.ones(n_treatments, bool))
+        if n_treatments == 1 or self.dof <= 0:
+            return compare_by_margins(self.means, np.full((n_treatments, n_treatments), math.inf))
+        if np.trace(self.covariance) <= (ROUNDING * abs(self.means).max()) ** 2:  # There is no noise.
+            return compare_by_margins(self.means, np.zeros((n_treatments, n_treatments)))
+        noise = estimate_noise_covariance(self.covariance, self.dof)
+        critical_values = critical_values_of_common_scale(noise.covariance, noise.dof, confidence_level)
+        margins = critical_values[:, np.newaxis] * compute_standard_errors(noise.covariance)
+        return compare_by_margins(self.means, margins)
 
 
-def average_over_replicates(sets: Sequence[Array], covariances: Sequence[Array], dofs: Sequence[float]) -> MeanCurve:
+def describe_set(y: Array, is_paired: bool = True) -> MeanCurve:
+    """Describe the mean curve of one set.
+
+    Parameters
+    ----------
+    y : (R, k): The values of R replicates, or of unpaired runs of each treatment in its column; NaN where a run is
+        missing.
+    is_paired : Whether rows are replicates, whose levels are no noise.
+    """
+    k = y.shape[1]
+    if not is_paired:
+        layout = describe_one_way_layout(y)
+        return MeanCurve(layout.means, np.diag(layout.variance / layout.counts), float(layout.dof))
+    fit = fit_additive(y)
+    if k < 2 or fit.dof <= 0:
+        return MeanCurve(fit.means, np.zeros((k, k)), 0.0)
+    return MeanCurve(fit.means, compute_mean_covariance(compute_residual_covariance(fit), y), fit.dof)
+
+
+def average_over_replicates(curves: Sequence[MeanCurve]) -> MeanCurve:
     """Average the sets, with their replicates as the units: a statement about these very sets.
 
     The covariance of the mean of S sets is the sum of the sets' covariances over S squared. Its degrees of freedom are
     those of a sum of independent variances (Welch 1938, Biometrika 29; Satterthwaite 1946, Biometrics Bulletin 2), with
-    the trace of a covariance for its size.
-
-    Parameters
-    ----------
-    sets : The values of each set, (R, k) with its own R; NaN where a run is missing.
-    covariances : The covariance (k, k) of each set's mean, except for what is common to all treatments.
-    dofs : The degrees of freedom of each; 0 of a set without noise that could be seen.
+    the trace of a covariance for its size. If one set shows no noise, because it has a single replicate, nothing is
+    known of the noise of the mean.
     """
-    means = np.array([np.nanmean(values, axis=0) for values in sets]).mean(axis=0)
-    covariance = np.sum(covariances, axis=0) / len(sets) ** 2
-    if min(dofs) <= 0:
+    means = np.mean([curve.means for curve in curves], axis=0)
+    covariance = np.sum([curve.covariance for curve in curves], axis=0) / len(curves) ** 2
+    dofs = np.array([curve.dof for curve in curves])
+    if dofs.min() <= 0:
         return MeanCurve(means, covariance, 0.0)
-    sizes = np.array([np.trace(each) for each in covariances])
-    return MeanCurve(means, covariance, _combine_dofs(sizes, np.array(dofs)))
+    return MeanCurve(means, covariance, _combine_dofs(np.array([np.trace(each.covariance) for each in curves]), dofs))
 
 
 @dataclass(frozen=True)
