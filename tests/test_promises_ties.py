@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.promises import power, ties
 
-N_TABLES = 1000  # cells of each setting; the share of one T has a standard error of 0.7 %
+N_TABLES = 400  # cells of each setting; the share of one T has a standard error of 1.1 %
 
 
 def test_flat_curves_of_a_few_tables():
@@ -34,10 +34,10 @@ def test_each_temperature_of_flat_curves_is_held(layout):
     _, n_replicates, n_cells = layout
     is_few = n_cells * (n_replicates - 1) < 20
     for noise in ties.list_noises(layout[0]):
-        tables = max(1, N_TABLES // n_cells) if layout[0] < 40 else 200 // n_cells
+        tables = max(1, N_TABLES // n_cells) if layout[0] < 40 else 150 // n_cells
         shares = ties.hold_flat(noise, *layout, tables=max(4, tables))
-        assert 0.93 <= shares.mean <= (1.0 if is_few else 0.975), noise
-        assert shares.least >= 0.9, noise
+        assert 0.93 <= shares.mean <= (1.0 if is_few else 0.98), noise
+        assert shares.least >= 0.88, noise
 
 
 @pytest.mark.slow

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdtune.analysis.cells import format_setting
-from kdtune.analysis.overall import StudentAnswer
+from kdtune.analysis.overall import TOLD_SHARE, StudentAnswer
 from kdtune.analysis.temperature_texts import format_temperature, format_temperatures
 from kdtune.columns import BALANCED_ERROR, NLL, NUM_ERROR
 from kdtune.statistics.pooled_curves import MeanDifference
 from kdtune.text import format_number, join_names, pluralize
 
 USE, NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE = "use", "no clear winner", "noise unknown", "one temperature"
+MAX_FAILURES = 3  # temperatures whose failed runs a sentence counts
 MAX_NAMES = 6  # students that one sentence names
 # What more of a measure is called, and less: of errors one has fewer, of another measure it is lower.
 _MORE = {NUM_ERROR: ("more errors", "fewer errors"), NLL: ("higher nll", "lower nll")}
@@ -105,6 +106,7 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
     elif verdict == NO_CLEAR_WINNER:
         yield f"No temperature is clearly better{of_students}: choose any of {_name_choice(group)}."
         yield from _describe_margin(group, measured)
+        yield from _describe_power(group, measured)
     else:
         yield f"Use T = {T}{of_students}{_name_basis(group)}."
         yield from _describe_ties(group)
@@ -113,6 +115,7 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         yield from _describe_usual(group, measured)
     yield from _describe_baseline(group, measured)
     yield from _describe_test(group, measured)
+    yield from _describe_failures(group)
     if verdict == USE:
         yield from _describe_end(group)
         yield from _describe_exceptions(group)
@@ -167,6 +170,36 @@ def _describe_margin(group: Sequence[StudentAnswer], measured: Measured) -> Iter
         f"{_name_temperatures(shared, _join_grids(group))} {verb} at most {margin} {measured.more}{average} than the "
         f"best (95 % sure)."
     )
+
+
+def _describe_power(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
+    """Say how many replicates would tell."""
+    counts = [student.replicates_to_tell for student in group]
+    if any(count is None for count in counts):
+        return
+    most = max(count for count in counts if count is not None)
+    n_replicates = min(student.replicates for student in group)
+    if most > n_replicates:
+        difference = f"{measured.write(TOLD_SHARE)} {measured.more}"
+        yield f"{most:,} replicates would tell a T with {difference} apart (80 % power); you have {n_replicates}."
+
+
+def _describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
+    """Say of which temperatures runs failed, and how many."""
+    counts: dict[float, list[int]] = {}
+    for student in group:
+        for T, (failed, planned) in student.failures.items():
+            total = counts.setdefault(T, [0, 0])
+            total[0] += failed
+            total[1] += planned
+    worst = sorted(counts, key=lambda T: -counts[T][0] / counts[T][1])
+    texts = [
+        f"T = {format_temperature(T)} failed in {counts[T][0]} of {pluralize(counts[T][1], 'run')}"
+        for T in worst[:MAX_FAILURES]
+    ]
+    if texts:
+        more = f", and {len(worst) - MAX_FAILURES} other T in fewer" if len(worst) > MAX_FAILURES else ""
+        yield f"{join_names(texts)}{more}."
 
 
 def _describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.factor_effects import UNKNOWN
+from kdtune.analysis.influential_runs import describe_influential_run
 from kdtune.analysis.sentences import name_with_twins, write_verdict
 from kdtune.text import join_names, pluralize
 
+MAX_RUNS = 2  # single networks that change an answer, of which sentences speak
 MAX_ADVICE = 8  # recommendations that are written out; the table of the settings has all
 
 
@@ -31,6 +33,10 @@ def _write_paragraphs(answer: Answer) -> Iterator[str]:
         yield "No setting has results: the best temperature cannot be determined."
         return
     yield from write_recommendations(answer)
+    if answer.influential_runs:
+        runs = [describe_influential_run(run) for run in answer.influential_runs[:MAX_RUNS]]
+        n_more = len(answer.influential_runs) - len(runs)
+        yield " ".join([*runs, f"So does a single run in {pluralize(n_more, 'setting')} more."] if n_more else runs)
     yield from _describe_missing_temperatures(answer.cells)
     if len(answer.t_opt) > 1 and (answer.t_opt["temperatures"] > 1).any():
         factors = " ".join(_describe_factors(answer))

@@ -85,8 +85,8 @@ def find_influential_run(cell: Cell, measure: str, comparison: Comparison) -> In
 def describe_influential_run(run: InfluentialRun) -> str:
     """Say in one sentence what a run changes."""
     setting = f"{run.setting}: one" if run.setting else "One"
-    start = f"{setting} run at T = {run.T:g} (replicate {run.replicate}) has {run.value:,.4g}"
-    start += f" where its others let expect {run.typical_value:,.4g}"
+    start = f"{setting} run at T = {run.T:g} (replicate {run.replicate}) has {run.value:,.4g},"
+    start += f" where the other runs suggest about {run.typical_value:,.3g}"
     if run.best_temperature != run.best_temperature_without:
         return f"{start}; without it the best T would be {run.best_temperature_without:g}."
     tied = join_names([f"{T:g}" for T in run.tied_without])

@@ -17,8 +17,10 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import select_data_columns
+from kdtune.analysis.power import count_replicates
 from kdtune.analysis.usable_cells import number_independent_sets
 from kdtune.columns import ACCURACY, NUM_ERROR, SCORE
+from kdtune.errors import RequestError
 from kdtune.statistics.intervals import mean_over_replicates
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.pooled_curves import (
@@ -31,6 +33,7 @@ from kdtune.statistics.pooled_curves import (
 )
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array
 
+TOLD_SHARE = 0.1  # of the errors: the difference for which replicates are counted
 USUAL_TEMPERATURES = (1.0, 4.0)  # what others take without a sweep: the first that was tried, and is not the best one
 
 
@@ -68,6 +71,8 @@ class StudentAnswer:
     minus_usual: MeanDifference | None  # errors at the usual T above those at the chosen T, as a share of the latter
     minus_baseline: MeanDifference | None  # errors at the chosen T above the baseline's, as a share of the latter
     test: TestErrors
+    failures: dict[float, tuple[int, int]]  # the temperatures of which runs failed -> the failed runs, and all
+    replicates_to_tell: int | None  # with which a T of a tenth more errors is told apart, where none is yet
     better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
 
     @property
@@ -285,6 +290,7 @@ def _answer(
         curve_like = describe_set(np.array([curve.means for curve in student.set_curves]))
         comparison_like = curve_like.compare()
     main = student.curve if student.curve.dof > 0 or curve_like is None else curve_like
+    has_worse = _has_worse(main)
     usual = next((value for value in USUAL_TEMPERATURES if value in T and value != T[best]), None)
     return StudentAnswer(
         settings=settings,
@@ -295,7 +301,7 @@ def _answer(
         curve=student.curve,
         comparison=comparison,
         comparison_like=comparison_like,
-        has_worse=_has_worse(main),
+        has_worse=has_worse,
         good_enough=select_good_enough(comparison if student.curve.dof > 0 else comparison_like),
         good_enough_like=select_good_enough(comparison_like),
         margin=margin,
@@ -305,6 +311,8 @@ def _answer(
         minus_usual=None if usual is None else student.compare_with_usual(usual),
         minus_baseline=student.compare_with_baseline(),
         test=_average_test(student),
+        failures=_count_failures(student),
+        replicates_to_tell=None if has_worse else _count_replicates_to_tell(student),
         better_elsewhere=elsewhere,
     )
 
@@ -318,6 +326,28 @@ def _has_worse(curve: MeanCurve) -> bool:
     if curve.compare().is_tied.all():
         return False
     return not curve.compare(1 - (1 - CONFIDENCE_LEVEL) / len(curve.means)).is_tied.all()
+
+
+def _count_failures(student: _Student) -> dict[float, tuple[int, int]]:
+    """Return the temperatures of which runs failed, with the numbers of failed runs and of all, over all cells."""
+    counts: dict[float, tuple[int, int]] = {}
+    for cell in student.cells:
+        for T, failed, planned in zip(cell.temperatures, cell.failed_runs, cell.planned_runs, strict=False):
+            before = counts.get(float(T), (0, 0))
+            counts[float(T)] = (before[0] + int(failed), before[1] + int(planned))
+    return {T: count for T, count in counts.items() if count[0]}
+
+
+def _count_replicates_to_tell(student: _Student) -> int | None:
+    """Return how many replicates tell a difference of ``TOLD_SHARE`` apart in a student's only cell."""
+    cells = student.cells
+    if len(cells) > 1 or not student.is_relative or student.curve.dof <= 0:
+        return None
+    try:
+        count = count_replicates(cells, student.measure, [TOLD_SHARE])["to_tell"].iloc[0]
+    except RequestError:  # Its noise cannot be estimated.
+        return None
+    return None if pd.isna(count) else int(count)
 
 
 def _average_test(student: _Student) -> TestErrors:

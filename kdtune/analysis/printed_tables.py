@@ -15,20 +15,27 @@ from kdtune.text import NOTHING, pluralize
 
 _TEST_ERRORS = {
     "student": "student", "at_T1": "at T=1", "baseline": "baseline", "teacher": "teacher",
-    "cross_fitted": "cross-fitted", "chosen_on_test": "chosen on test",
+    "chosen_on_test": "chosen on test",
 }  # fmt: skip
-_DIFFERENCES = {
-    "minus_T1": "minus T=1", "cross_fitted_minus_T1": "cross-fitted minus T=1", "minus_baseline": "minus baseline",
-    "minus_teacher": "minus teacher",
-}  # fmt: skip
-
+_DIFFERENCES = {"minus_T1": "minus T=1", "minus_baseline": "minus baseline", "minus_teacher": "minus teacher"}
+# The columns that other replicates choose T for, which are shown in place of those that are a little too good.
+_CROSS_FITTED = {
+    "student": "cross_fitted",
+    **{
+        f"{name}{end}": f"cross_fitted_{name}{end}"
+        for name in ("minus_T1", "minus_baseline", "minus_teacher", "gap")
+        for end in ("", "_low", "_high")
+    },
+    "gap_closed": "cross_fitted_gap_closed",
+}
 
 _RESIDUE = 1e-12
 
 
 def summarize_errors(answer: Answer) -> pd.DataFrame:
     """Return one row per cell, as numbers: mean test errors of teacher, baseline and the student at the chosen T."""
-    errors = answer.test.reindex(columns=[*answer.cell_columns, "teacher", "baseline", "T", "student"])
+    test = prefer_cross_fitted(answer.test)
+    errors = test.reindex(columns=[*answer.cell_columns, "teacher", "baseline", "T", "student"])
     return errors.assign(replicates=answer.t_opt["replicates"])
 
 
@@ -39,11 +46,20 @@ def summarize_selected(answer: Answer) -> pd.DataFrame:
     """
     if answer.selected_test.empty:
         return pd.DataFrame(index=answer.test.index)
-    columns = {}
+    columns, selected = {}, prefer_cross_fitted(answer.selected_test)
     for name in ("teacher", "baseline", "student"):
-        values = answer.selected_test[name]
+        values = selected[name]
         columns[f"{name} {answer.measure_name}"] = _format_numbers(values, _count_digits(values))
     return pd.DataFrame(columns, index=answer.test.index)
+
+
+def prefer_cross_fitted(test: pd.DataFrame) -> pd.DataFrame:
+    """Return ``test`` with the student's figures cross-fitted in the rows that have such, where others can choose T."""
+    if "cross_fitted" not in test:
+        return test
+    has_others = test["cross_fitted"].notna()
+    columns = {name: cross for name, cross in _CROSS_FITTED.items() if cross in test and name in test}
+    return test.assign(**{name: test[cross].where(has_others, test[name]) for name, cross in columns.items()})
 
 
 def format_optima(answer: Answer) -> pd.DataFrame:
@@ -79,7 +95,7 @@ def format_test_errors(answer: Answer, measure: str = NUM_ERROR) -> pd.DataFrame
 
     ``measure`` is that, or the measure that T is chosen by.
     """
-    test = answer.get_test(measure)
+    test = prefer_cross_fitted(answer.get_test(measure))
     # The best value on the test split says what choosing there would have claimed, unless T was chosen there.
     is_choice_honest = measure == answer.test_measure and answer.selection_split == "validation"
     table = test[[*answer.cell_columns, "T"]].copy()
@@ -97,7 +113,7 @@ def format_differences(answer: Answer, measure: str = NUM_ERROR) -> pd.DataFrame
 
     They are paired, or differences of means where runs are not. ``measure`` is errors, or what T is chosen by.
     """
-    test = answer.get_test(measure)
+    test = prefer_cross_fitted(answer.get_test(measure))
     digits = _count_digits(test["student"])
     table = test[[*answer.cell_columns, "T"]].copy()
     for name, title in _DIFFERENCES.items():
@@ -113,13 +129,23 @@ def format_fixed_temperatures(answer: Answer) -> pd.DataFrame:
     if len(answer.cells) < 2 or len(fixed) < 2:
         return pd.DataFrame()
     table = pd.DataFrame({"T": fixed["T"]})
-    for name, title in (("median", "median"), ("worst", "worst setting")):
-        table[title] = [NOTHING if pd.isna(share) else f"{share:+.1%}" for share in fixed[name]]
+    for name, title in (("mean", "mean"), ("worst", "worst setting")):
+        rows = zip(fixed[name], fixed[f"{name}_low"], fixed[f"{name}_high"], strict=True)
+        table[title] = [_format_cost(*row) for row in rows]
+    table.insert(2, "median", [_format_cost(share, math.nan, math.nan) for share in fixed["median"]])
     counts = zip(fixed["tied"], fixed["cells"], strict=True)
     table["statistically tied with the best in"] = [
         f"{tied} of {pluralize(cells, 'setting')}" for tied, cells in counts
     ]
     return table
+
+
+def _format_cost(share: float, low: float, high: float) -> str:
+    """Write a share with its interval, as in "+2.4 % (+0.5 % to +4.4 %)"."""
+    if pd.isna(share):
+        return NOTHING
+    text, *ends = (f"{value:+.1%}" for value in (share, low, high))
+    return text if pd.isna(low) or pd.isna(high) else f"{text} ({ends[0]} to {ends[1]})"
 
 
 def format_calibration(answer: Answer) -> pd.DataFrame:

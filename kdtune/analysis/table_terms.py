@@ -12,7 +12,6 @@ from kdtune.text import NOTHING
 
 _TEST_TERMS = {
     "baseline": "baseline: trained on labels alone.",
-    "cross-fitted": "cross-fitted: T chosen on the other replicates.",
     "chosen on test": "chosen on test: what choosing T on the test split would have claimed.",
 }
 
@@ -72,6 +71,8 @@ def explain_test_errors(answer: Answer, measure: str = NUM_ERROR) -> list[str]:
     """
     errors, differences = format_test_errors(answer, measure), format_differences(answer, measure)
     terms = [text for title, text in _TEST_TERMS.items() if title in errors]
+    if is_cross_fitted(answer, measure):
+        terms.insert(0, "student: each replicate at the T that is best on all others, which need not be the T here.")
     if "gap closed" in errors:
         name = MEASURE_NAMES[measure]
         terms.append(f"gap closed: the share of the way from the baseline's {name} to the teacher's.")
@@ -91,9 +92,16 @@ def judge_test_errors(answer: Answer, measure: str = NUM_ERROR) -> str:
     if measure != answer.test_measure:
         return f"T was chosen by {answer.measure_name}, so another T may have fewer errors."
     if answer.selection_split == "validation":
-        return "The test split had no part in choosing T (though the networks are the same)."
+        if is_cross_fitted(answer, measure):
+            return "T is chosen on the validation split of the other replicates: no network is judged by its own luck."
+        return "The test split had no part in choosing T, but the networks are the same: they look a little too good."
+    if is_cross_fitted(answer, measure):
+        return "T is chosen on the same split, but on the other replicates: no network is judged by its own luck."
     these = "these errors tend" if measure == NUM_ERROR else f"this {answer.measure_name} tends"
-    sentence = f"T was chosen on the same split, so {these} to be a little too low."
-    if answer.get_test(measure)["cross_fitted"].notna().any():
-        sentence += " The column cross-fitted is free of this."
-    return sentence
+    return f"T was chosen on the same split, so {these} to be a little too low."
+
+
+def is_cross_fitted(answer: Answer, measure: str = NUM_ERROR) -> bool:
+    """Return whether the table of errors on the test split has T chosen on the other replicates, in any setting."""
+    test = answer.get_test(measure)
+    return "cross_fitted" in test and bool(test["cross_fitted"].notna().any())
