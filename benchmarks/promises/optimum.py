@@ -11,6 +11,7 @@ import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -80,9 +81,8 @@ def list_study_curves() -> list[PlantedCurve]:
     curves = []
     for width in generators.STUDY_WIDTHS:
         for number, means in enumerate(generators.study_curves(width)):
-            at, optimum = means, float(x[means.argmin()])
             name = f"the study's, width {width}, data set {number}"
-            curves.append(PlantedCurve(name, lambda points, at=at: np.interp(points, x, at), optimum))  # type: ignore[misc]
+            curves.append(PlantedCurve(name, partial(np.interp, xp=x, fp=means), float(x[means.argmin()])))
     return curves
 
 
@@ -113,7 +113,7 @@ def make_table(errors: Array, n_temperatures: int, is_pooled: bool = False, is_p
         }
     )
     names = [f"network {i}" for i in range(len(frame))]
-    return frame.assign(**{MODEL: STUDENT, STATUS: DONE, HARD_WEIGHT: 0.0, ID: names})
+    return frame.assign(**{MODEL: STUDENT, STATUS: DONE, ID: names}).assign(**{HARD_WEIGHT: 0.0})
 
 
 def measure_interval(

@@ -30,7 +30,7 @@ class InfluentialRun:
     T: float
     replicate: str  # its name
     value: float  # in the measure that T is chosen by
-    typical_value: float  # what the other runs of its T and of its replicate let expect
+    typical_value: float  # what the other runs of its T and of its replicate suggest
     best_temperature: float  # with the run
     best_temperature_without: float
     tied: list[float]  # the temperatures that are statistically tied with the best, with the run

@@ -23,7 +23,9 @@ from kdtune.statistics.turning_curves import Profile, fit_turning_curves
 # No mean counts more than as if its variance were this share of the median: few runs show small variances badly.
 MIN_RELATIVE_VARIANCE = 0.25
 MISFIT_LEVEL = 0.1  # Curves that fit the means worse than this are fitted to fewer temperatures.
-MIN_POINTS = 5  # The fewest that a misfit leaves.
+MIN_POINTS = 3  # The fewest that a misfit leaves.
+# Nothing is assumed of the curve within a step of the grid as wide as this, in the units of x (doublings of T).
+COARSE_STEP = 0.75
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,24 @@ def _bound_minimum(
     if inside[-1] == len(places) - 1:
         high = _extend(x[last + 1 :], is_higher[last + 1 :], high, math.inf if has_open_ends[1] else high)
     lowest = int(noisy.means.argmin())
-    lowest_x = float(x[lowest])
-    return CurveMinimum(_locate(profile, x, lowest), min(low, lowest_x), max(high, lowest_x))
+    low, high = min(low, float(x[lowest])), max(high, float(x[lowest]))
+    mirrored_high = _reach_over_coarse_step(-x[::-1], len(x) - 1 - lowest, -high)
+    return CurveMinimum(_locate(profile, x, lowest), _reach_over_coarse_step(x, lowest, low), -mirrored_high)
+
+
+def _reach_over_coarse_step(x: Array, lowest_index: int, low: float) -> float:
+    """Return the lower end of an interval, moved out to the next x (k,) where the step to it is coarse.
+
+    A curve with one valley, of which nothing else is known, may be lowest anywhere between the neighbours of the x with
+    the lowest mean: the interval reaches to its lower neighbour if that step is coarse.
+    """
+    if math.isinf(low):
+        return low
+    next_below = max(0, int(np.searchsorted(x, low, side="right")) - 1)
+    if low == x[lowest_index]:
+        next_below = max(0, lowest_index - 1)
+    is_coarse = x[next_below + 1] - x[next_below] >= COARSE_STEP if next_below + 1 < len(x) else False
+    return min(low, float(x[next_below])) if is_coarse else low
 
 
 def _locate(profile: Profile, x: Array, lowest_index: int) -> float:
