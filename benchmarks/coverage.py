@@ -2,8 +2,8 @@
 
     python -m benchmarks.coverage [--tables 500]
 
-For curves of errors over T of several shapes: how often the interval of T_opt holds the true minimum,
-and its median width; how often an effect is found where there is none, and where T_opt doubles over the widths.
+For curves of errors over T of several shapes: how often an effect is found where there is none, and where T_opt doubles
+over the widths.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 from benchmarks import planted
 from kdtune.analysis.answer import analyze_table
 
-NARROW = {"seps": (1.0,), "informative": (1.0,), "widths": (50,)}
 SHAPES = {
     "quadratic, T = 4 on the grid": (planted.quadratic(lambda _: 2.0, 0.05), 2.0),
     "quadratic, T = 6 off the grid": (planted.quadratic(lambda _: math.log2(6), 0.05), math.log2(6)),
@@ -38,18 +37,6 @@ MOVING = {  # curves whose optimum at the middle width is T = 4; of the last two
     "quadratic, at the grid's end": lambda optimum: planted.quadratic(lambda cell: 0.3 + optimum(cell)),
     "quadratic, mostly beyond the grid": lambda optimum: planted.quadratic(lambda cell: -0.3 + optimum(cell)),
 }
-
-
-def cells(name: str, tables: int, replicates: int, noise: float, unequal: bool) -> dict[str, float]:
-    """Over ``tables`` cells of one shape: the share in which the tied hold the best T, and their median number."""
-    shape, _ = SHAPES[name]
-    table = planted.table(shape, draws=tables, replicates=replicates, noise=noise, unequal=unequal, **NARROW)
-    found = analyze_table(table, ["dataset"]).t_opt
-    best = planted.GRID[int(shape(np.log2(planted.GRID), {}).argmin())]
-    return {
-        "holds the best": float(found["tied"].map(lambda tied: best in tied).mean()),
-        "tied": float(found["tied"].map(len).median()),
-    }
 
 
 def effects(
@@ -74,15 +61,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=500)
     arguments = parser.parse_args()
-    columns = ["curve", "replicates", "noise", "interval covers", "median width, doublings"]
-    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
-    for name in SHAPES:
-        for replicates in (5, 10):
-            for noise, unequal in ((4, False), (10, False), (10, True)):
-                found = cells(name, arguments.tables, replicates, noise, unequal)
-                said = f"{noise / planted.LEAST:.0%}{', unequal' if unequal else ''}"
-                figures = (f"{found['coverage']:.1%}", f"{found['width']:.2f}")
-                print("| " + " | ".join([name, str(replicates), said, *figures]) + " |", flush=True)
     columns = [
         "curve",
         "T_opt over the widths",
@@ -90,7 +68,7 @@ def main() -> None:
         "interval holds",
         "with another factor, wrongly",
     ]
-    print("\n| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
+    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for curve in MOVING:
         for doublings, said in ((0.0, "the same"), (1.0, "doubles"), (2.0, "doubles twice")):
             shares = [f"{share:.1%}" for share in effects(doublings, arguments.tables, curve).values()]

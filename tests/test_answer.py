@@ -249,7 +249,7 @@ def test_the_frames_have_the_columns_that_files_have(rising):
     assert list(answer.t_opt) == [
         "class_sep", "p_informative", "width", "T_opt", "T_opt_continuous", "T_opt_low", "T_opt_high", "tied",
         "good_enough", "flags", "left_out", "replicates", "temperatures",
-        "failed_runs", "planned_runs",
+        "failed_runs", "planned_runs", "T_second",
     ]  # fmt: skip
     assert list(answer.test) == [
         "class_sep", "p_informative", "width", "T", "student", "student_low", "student_high", "baseline", "teacher",

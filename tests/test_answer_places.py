@@ -137,8 +137,8 @@ def test_the_table_of_effects_speaks_as_its_sentence_does(rising):
     table = format_effects(answer).set_index("factor")
     row, sentence = table.loc["the student's width"], answer.effects.set_index("factor").loc["width", "sentence"]
     assert f"the best T is {row['best T per doubling of it']} as high" in sentence
-    assert f"95 % interval {row['95 % interval'].removesuffix(' times')};" in sentence
-    assert f"gives {row['second method']} ({row['its 95 % interval'].removesuffix(' times')})" in sentence
+    assert f"95 % interval for these data sets {row['95 % interval'].removesuffix(' times')}," in sentence
+    assert f"for data sets like these {row['for data sets like these'].removesuffix(' times')};" in sentence
     assert row["settings that locate the best T"] == "12 of 12"
     assert row["replicates"] == 5
     assert not any("_" in title for title in [table.index.name, *table.columns])

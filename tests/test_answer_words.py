@@ -22,7 +22,7 @@ from kdtune.cli import main
 from kdtune.cli.folding import fold_lines
 from kdtune.cli.print_answers import print_answer
 from kdtune.cli.print_power import print_power
-from kdtune.columns import MODEL, NUM_ERROR, REPLICATE, SCORE, STUDENT, TEACHER, TEMP, VAL_NUM_ERROR
+from kdtune.columns import FAILED, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STUDENT, TEACHER, TEMP, VAL_NUM_ERROR
 from kdtune.plots.report import write_report
 from tests.openings import join_opening
 from tests.test_unpaired import make_unpaired
@@ -35,8 +35,8 @@ def test_temperatures_that_were_not_compared_are_named_in_the_headline(rising):
     students = rising[rising[MODEL] == STUDENT]
     first = students.groupby(["class_sep", "p_informative", "width"]).ngroup() == 0
     highest = students[TEMP].max()
-    is_missing = first & (students[TEMP] == highest) & (students[REPLICATE] > students[REPLICATE].min())
-    answer = analyze_table(students[~is_missing])
+    has_failed = first & (students[TEMP] == highest)
+    answer = analyze_table(students.assign(**{STATUS: students[STATUS].mask(has_failed, FAILED)}))
     assert f"In 1 of {len(answer.cells)} settings temperatures were not compared, because runs are missing (" in (
         join_opening(answer)
     )
@@ -97,19 +97,19 @@ def test_what_is_left_out_stands_behind_its_flag(rising):
 
 def test_the_columns_of_test_errors_are_explained(rising):
     assert [term.split(":")[0] for term in explain_test_errors(analyze_table(rising))] == [
-        "baseline", "cross-fitted", "chosen on test", "gap closed",
+        "student", "baseline", "chosen on test", "gap closed",
     ]  # fmt: skip
     students = rising[rising[MODEL] == STUDENT]
     chosen_on_test = analyze_table(students.drop(columns=VAL_NUM_ERROR))
     # The errors at a T that was chosen on the test split are no other figure than the student's.
     assert "chosen on test" not in format_test_errors(chosen_on_test)
-    assert [term.split(":")[0] for term in explain_test_errors(chosen_on_test)] == ["cross-fitted"]
+    assert [term.split(":")[0] for term in explain_test_errors(chosen_on_test)] == ["student"]
 
 
-def test_only_a_column_that_is_there_is_named_as_fair(rising):
+def test_it_is_said_whether_other_replicates_choose(rising):
     chosen_on_test = rising.drop(columns=VAL_NUM_ERROR)
-    assert "no part in choosing T" in judge_test_errors(analyze_table(rising))
-    assert judge_test_errors(analyze_table(chosen_on_test)).endswith("The column cross-fitted is free of this.")
+    assert "on the validation split of the other replicates" in judge_test_errors(analyze_table(rising))
+    assert "on the same split, but on the other replicates" in judge_test_errors(analyze_table(chosen_on_test))
     for table in (make_unpaired(chosen_on_test), chosen_on_test[chosen_on_test[REPLICATE] == 0]):
         assert judge_test_errors(analyze_table(table)).endswith("tend to be a little too low.")
 

@@ -6,25 +6,10 @@ import pytest
 
 from benchmarks import coverage
 
-NOISE = [(4, False), (10, False), (10, True)]
-
-
-@pytest.mark.parametrize("name", coverage.SHAPES)
-def test_intervals_hold_the_best(name):
-    found = coverage.cells(name, tables=60, replicates=5, noise=10, unequal=False)
-
 
 def test_an_effect_that_is_there_is_found_and_one_that_is_not_is_not():
     assert coverage.effects(1.0, tables=5)["width"] >= 0.8
     assert coverage.effects(0.0, tables=5)["width"] <= 0.2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("replicates", [5, 10])
-@pytest.mark.parametrize(("noise", "unequal"), NOISE)
-@pytest.mark.parametrize("name", coverage.SHAPES)
-def test_tied_sets_over_500_tables(name, replicates, noise, unequal):
-    found = coverage.cells(name, 500, replicates, noise, unequal)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The interval of the best temperature holds the minimum of lopsided, kinked and smooth curves, on coarse and dense grids."""
+"""The interval of the best temperature holds the minimum of smooth, lopsided and kinked curves on any grid."""
 
 from __future__ import annotations
 

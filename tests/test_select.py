@@ -195,7 +195,7 @@ def test_wrong_choices_are_refused(arguments, message):
 
 
 WORDS = {
-    NUM_ERROR: ["Best T: the fewest errors on the validation split", "Errors at that T on the test split. The test"],
+    NUM_ERROR: ["Best T: the fewest errors on the validation split", "Errors at that T on the test split. T is"],
     NLL: [
         "Best T: the lowest nll on the validation split", "Cross-entropy (nll) at that T on the test split. It is the",
         "Paired differences in nll with", "Errors at that T on the test split. T was chosen by nll, so another T may",

@@ -393,6 +393,6 @@ def test_the_page_says_that_runs_are_not_paired(rising, tmp_path):
     for words in ("Runs are not paired", "Differences in errors</h3>", "differences of means."):
         assert words in texts[1]
     assert "Runs are not paired" not in texts[0]
-    for words in ("Paired differences", "cross-fitted:", "paired differences."):
+    for words in ("Paired differences", "student: each replicate at the T", "paired differences."):
         assert words in texts[0]
         assert words not in texts[1]

@@ -79,7 +79,7 @@ def rising_noise(n_temperatures: int, deviation: float = 0.04) -> Array:
 def lagged_noise(n_temperatures: int, deviation: float = 0.04, correlation: float = 0.6) -> Array:
     """Return the covariance (k, k) of noise whose correlation falls with the distance on the grid."""
     distance = abs(np.subtract.outer(np.arange(n_temperatures), np.arange(n_temperatures)))
-    return deviation**2 * correlation**distance
+    return np.asarray(deviation**2 * correlation**distance)
 
 
 def loud_first_noise(n_temperatures: int, deviation: float = 0.04, correlation: float = 0.5) -> Array:

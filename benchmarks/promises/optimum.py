@@ -82,8 +82,12 @@ def list_study_curves() -> list[PlantedCurve]:
     for width in generators.STUDY_WIDTHS:
         for number, means in enumerate(generators.study_curves(width)):
             name = f"the study's, width {width}, data set {number}"
-            curves.append(PlantedCurve(name, partial(np.interp, xp=x, fp=means), float(x[means.argmin()])))
+            curves.append(PlantedCurve(name, partial(_interpolate, x, means), float(x[means.argmin()])))
     return curves
+
+
+def _interpolate(x: Array, means: Array, points: Array) -> Array:
+    return np.asarray(np.interp(points, x, means))
 
 
 def list_noises(n_temperatures: int, deviation: float) -> dict[str, Array]:

@@ -31,7 +31,6 @@ class CellOptimum:
     T_opt_continuous: float  # the minimum of the mean curve, which may lie between temperatures
     T_opt_low: float  # the lower end of the 95 % interval of that minimum; 0 if it has no lower bound
     T_opt_high: float  # the upper end; infinite if it has no upper bound
-    T_second: float  # a temperature at which the curve has a second minimum; NaN if there is no significant one
     tied: list[float]  # the temperatures that are statistically tied with the best
     good_enough: list[float]  # those that are, with 95 % confidence, within the margin of the best
     flags: list[str]  # what limits the result: ``EDGE``, ``FLAT``, ...
@@ -40,6 +39,7 @@ class CellOptimum:
     temperatures: int
     failed_runs: list[int]  # of each temperature, in ascending order: its runs without a result
     planned_runs: list[int]  # of each temperature: all of its runs in the table
+    T_second: float  # a temperature at which the curve has a second minimum; NaN if there is no significant one
 
 
 def find_lowest_mean(cell: Cell, measure: str) -> int:
@@ -92,7 +92,6 @@ def describe_optimum(
         T_opt_continuous=_to_temperature(minimum.location, x, T),
         T_opt_low=_to_temperature(minimum.low, x, T),
         T_opt_high=_to_temperature(minimum.high, x, T),
-        T_second=math.nan if minimum.second is None else _to_temperature(minimum.second, x, T),
         tied=T[comparison.is_tied].tolist(),
         good_enough=good_enough,
         flags=_list_flags(cell, measure, best_index, comparison, minimum.location in (x[0], x[-1])),
@@ -101,6 +100,7 @@ def describe_optimum(
         temperatures=len(T),
         failed_runs=cell.failed_runs.tolist(),
         planned_runs=cell.planned_runs.tolist(),
+        T_second=math.nan if minimum.second is None else _to_temperature(minimum.second, x, T),
     )
 
 

@@ -99,7 +99,7 @@ def format_overall(students: Sequence[StudentAnswer], measured: Measured, margin
     return pd.DataFrame(rows)
 
 
-def explain_overall(students: Sequence[StudentAnswer], margin_text: str) -> list[str]:
+def explain_overall(students: Sequence[StudentAnswer], margin_text: str, is_paired: bool) -> list[str]:
     """Explain the columns of that table."""
     sentences = [
         "statistically tied: over these very data sets, the T that are not told apart from the best, all at once.",
@@ -108,9 +108,10 @@ def explain_overall(students: Sequence[StudentAnswer], margin_text: str) -> list
     if margin_text:
         sentences.append(f"{margin_text}: in the mean over these data sets, shown with 95 % confidence.")
     if any(student.minus_usual or student.minus_baseline for student in students):
+        choice = "the T that the other replicates choose" if is_paired else "that T"
         sentences.append(
-            "cost of a usual T, minus labels alone: on the test split, at the T that the other replicates choose, with "
-            "95 % confidence intervals for these very data sets."
+            f"cost of a usual T, minus labels alone: on the test split, at {choice}, with 95 % confidence intervals for "
+            "these very data sets."
         )
     return sentences
 

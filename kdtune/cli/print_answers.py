@@ -99,7 +99,7 @@ def _print_overall(answer: Answer) -> None:
         return
     print_folded(f"\nOver all data sets, each counting alike: {answer.criterion}.")
     print_table(table, len(students[0].settings))
-    for sentence in explain_overall(students, answer.margin_text):
+    for sentence in explain_overall(students, answer.margin_text, answer.is_paired):
         print_folded(sentence, hanging_indent="  ")
 
 

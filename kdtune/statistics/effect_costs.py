@@ -8,6 +8,7 @@ share of draws beyond.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +83,30 @@ def compute_quantile(draws: npt.NDArray[np.floating], confidence_level: float) -
     """Return the quantile of the gamma distribution that is fitted to draws (N,)."""
     mean, variance = max(float(draws.mean()), TIED), max(float(draws.var()), TIED**2)
     return float(stats.gamma.ppf(confidence_level, mean**2 / variance, scale=variance / mean))
+
+
+def find_least_shifted(candidates: Array, costs: npt.NDArray[np.floating], numbers: Sequence[int]) -> Array:
+    """Return the least cost (N,) of effects that are all shifted by the same amount from the true ones.
+
+    It is what one effect for all parts would cost if they had the same: the shift stands for the effect that is not
+    known.
+
+    Parameters
+    ----------
+    candidates : (E,): The effects, ascending.
+    costs : (E, N, P): What they cost in N draws.
+    numbers : The number of each part's true effect.
+    """
+    last = len(candidates) - 1
+    shifts = candidates - candidates[last // 2]
+    total = np.zeros((len(shifts), costs.shape[1]))
+    for part, number in enumerate(numbers):
+        positions = np.interp(candidates[number] + shifts, candidates, np.arange(last + 1))
+        below = np.minimum(positions.astype(int), last - 1)
+        shares = (positions - below)[:, None]
+        total += (1 - shares) * costs[below, :, part] + shares * costs[below + 1, :, part]
+    least: Array = total.min(axis=0)
+    return least
 
 
 def bound_mean_of_parts(

@@ -6,8 +6,8 @@ intercept d. Blocks on the same data form a part: all of them have one effect e,
 What an effect costs in a part is the squared distance of the part's means from curves whose minima lie on lines with
 that effect (``minimum_profiles``, ``temperature_lines``). What it costs by chance is simulated: a parametric bootstrap
 from the fitted curves, with the noise as it was estimated (``simulated_curves``). There are three worlds: without any
-effect, for the p-value; with one effect for all parts, for its interval and for the test whether parts differ; with
-the effect of each part, for the parts' own intervals.
+effect, for the p-value; with one effect for all parts, for its interval; with the effect of each part, for
+the parts' own intervals, and for the test whether they differ.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from kdtune.statistics.effect_costs import (
     bound_mean_of_sample,
     compute_p_value,
     compute_quantile,
+    find_least_shifted,
     locate_effects,
 )
 from kdtune.statistics.minimum_profiles import Floats
@@ -37,6 +38,10 @@ STEEPNESS = 2.0  # The steepest candidate crosses the grid of temperatures in 1 
 GATHERING = 3.0  # how much closer together candidates are near 0: their spacing follows the hyperbolic sine
 MIN_DRAWS, MAX_DRAWS = 60, 150  # of each world
 MAX_CURVES = 12_000  # that are drawn in each world, with ``MIN_DRAWS`` or more of each cell
+# What draws cost is multiplied by these, since true curves have other shapes than those that are fitted. In simulations
+# of kinked, turning and real curves tests then reject rarely enough (benchmarks/promises/effects.py).
+SHAPE_ALLOWANCE = 1.3
+SHAPE_ALLOWANCE_BETWEEN_PARTS = 1.5
 SIGNIFICANCE_LEVEL = 0.05  # of the test whether parts differ, which decides what the effect over all of them is
 
 
@@ -160,20 +165,20 @@ def estimate_effect(
     alike = model.simulate([common_number] * n_parts, random)
 
     # An interval with the larger of both limits holds 0 wherever the p-value does.
-    limit = max(
-        compute_quantile(still.of_all[no_effect], confidence_level),
-        compute_quantile(alike.of_all[common_number], confidence_level),
-    )
+    still_draws = SHAPE_ALLOWANCE * still.of_all[no_effect]
+    alike_draws = SHAPE_ALLOWANCE * alike.of_all[common_number]
+    limit = max(compute_quantile(draws, confidence_level) for draws in (still_draws, alike_draws))
     bounds = bound_effects(model.candidates, costs.of_all, limit)
     over_parts = Interval(common, float(bounds.low[0]), float(bounds.high[0]))
-    p_value = compute_p_value(still.of_all[no_effect], float(costs.of_all[no_effect, 0]))
+    p_value = compute_p_value(still_draws, float(costs.of_all[no_effect, 0]))
     if n_parts == 1:
         spread = Spread(math.nan, math.nan, math.nan)
         own_effects = {model.part_numbers[0]: over_parts}
         return Effect(over_parts, Interval(), p_value, math.nan, spread, own_effects, is_mean=False)
 
-    p_heterogeneity = compute_p_value(alike.excess, float(costs.excess[0]))
     different = model.simulate(own_numbers, random)
+    shifted = SHAPE_ALLOWANCE_BETWEEN_PARTS * find_least_shifted(model.candidates, different.of_parts, own_numbers)
+    p_heterogeneity = compute_p_value(shifted, float(costs.excess[0]))
     limits = np.array(
         [
             max(
@@ -194,13 +199,13 @@ def estimate_effect(
             model.candidates, costs.of_parts[:, 0], different.of_parts, true_effects, confidence_level
         )
         over_parts = Interval(float(own.mean()), *ends)
-    in_sample = bound_mean_of_sample(model.candidates, costs.of_parts[:, 0], own, confidence_level)
+    sample_low, sample_high = bound_mean_of_sample(model.candidates, costs.of_parts[:, 0], own, confidence_level)
     own_effects = {
         number: Interval(*map(float, ends)) for number, *ends in zip(model.part_numbers, own, low, high, strict=True)
     }
     return Effect(
         over_parts=over_parts,
-        in_sample=Interval(float(own.mean()), *in_sample),
+        in_sample=Interval(float(own.mean()), min(sample_low, over_parts.low), max(sample_high, over_parts.high)),
         p_value=p_value,
         p_heterogeneity=p_heterogeneity,
         spread=estimate_spread(own, errors, confidence_level),
