@@ -24,7 +24,7 @@ from kdtune.plots.report import write_report
 from tests.openings import join_opening
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published"
-TEMPERATURES = (1, 2, 4, 8, 16)
+TEMPERATURES = (1, 1.4, 2, 2.8, 4, 5.6, 8, 11, 16)
 # Settings that change together.
 CONFOUNDED = [
     {"width": 10, "dataset": "cifar10", "teacher_width": 100, "lr": 0.1, "n_train": 50_000},

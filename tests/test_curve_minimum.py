@@ -128,12 +128,13 @@ def test_of_one_run_of_each_nothing_is_excluded():
     assert (minimum.low, minimum.high) == (-math.inf, math.inf)
 
 
-def test_a_level_far_from_the_minimum_is_no_reason_to_exclude_it():
-    """Errors that level off bend downward there: those points are left out, and the interval is that of the others."""
+def test_where_no_turning_curve_fits_nothing_is_excluded_but_what_is_not_tied():
+    """Errors that level off on both sides are bent downward there."""
     means = 150 * (1 + 0.3 * (X - 2) ** 2 / (1 + (X - 2) ** 2))
     minimum = find_curve_minimum(X, make_means(means, 0.5))
-    assert minimum.low <= 2 <= minimum.high
-    assert minimum.high - minimum.low < 1.5
+    assert (minimum.low, minimum.high) == (-math.inf, math.inf)
+    aligned = align_with_tied(minimum, X, int(means.argmin()), means < means.min() + 3)
+    assert (aligned.low, aligned.high) == (np.log2(3), np.log2(5))
 
 
 def test_of_two_minima_both_are_reported_and_the_lower_one_is_bounded():

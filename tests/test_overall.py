@@ -17,6 +17,7 @@ from kdtune.analysis.overall_frames import format_overall
 from kdtune.analysis.selection_measure import Measure
 from kdtune.columns import BASELINE, MODEL, NUM_ERROR, SCORE, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.statistics.pooled_curves import (
+    ComparedValues,
     MeanCurve,
     average_over_replicates,
     choose_without_each,
@@ -50,7 +51,7 @@ def test_sets_count_alike_and_their_noise_is_added():
 
 def test_a_share_has_the_interval_of_a_ratio_of_means():
     values, references = np.array([11.0, 13.0, 12.0, 16.0]), np.array([10.0, 12.0, 9.0, 11.0])
-    found = compare_with_reference([(values, references)])
+    found = compare_with_reference([ComparedValues(values, references)])
     ratio = values.mean() / references.mean()
     assert found.mean == pytest.approx(ratio - 1)
     residuals = (values - ratio * references) / references.mean()
@@ -61,10 +62,21 @@ def test_a_share_has_the_interval_of_a_ratio_of_means():
 
 def test_an_absolute_difference_of_pairs_is_a_t_test():
     values, references = np.array([1.0, 3.0, 2.0]), np.array([0.5, 2.0, 2.5])
-    found = compare_with_reference([(values, references)], is_relative=False)
+    found = compare_with_reference([ComparedValues(values, references)], is_relative=False)
     difference = values - references
     assert found.mean == pytest.approx(difference.mean())
     assert found.high - found.mean == pytest.approx(4.302653 * difference.std(ddof=1) / np.sqrt(3), rel=1e-5)
+
+
+def test_what_finite_data_hide_widens_the_interval():
+    values, references = np.array([1.0, 3.0, 2.0]), np.array([0.5, 2.0, 2.5])
+    deviation = (values - references).std(ddof=1)
+    (cuts,) = [compare_with_reference([ComparedValues(values, references, overlap=0.25)], is_relative=False)]
+    assert cuts.high - cuts.mean == pytest.approx(4.302653 * deviation * np.sqrt(1 / 3 + 0.25), rel=1e-5)
+    covariance = np.array([[0.5, 0.2], [0.2, 0.3]])  # of the difference: 0.5 + 0.3 - 2 * 0.2 = 0.4
+    fixed = compare_with_reference([ComparedValues(values, references, 0.0, covariance)], is_relative=False)
+    expected = np.sqrt((4.302653 * deviation) ** 2 / 3 + 1.959964**2 * 0.4)
+    assert fixed.high - fixed.mean == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_replicate_has_no_part_in_its_own_choice():

@@ -7,19 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdtune.analysis.cells import format_setting
-from kdtune.analysis.overall import TOLD_SHARE, StudentAnswer
-from kdtune.analysis.temperature_texts import format_temperature, format_temperatures
-from kdtune.columns import BALANCED_ERROR, NLL, NUM_ERROR
+from kdtune.analysis.measured import Measured
+from kdtune.analysis.overall import TOLD_SHARE
+from kdtune.analysis.student_answer import StudentAnswer
+from kdtune.analysis.student_names import join_grids, name_choice, name_students, name_temperatures
+from kdtune.analysis.temperature_texts import format_temperature
 from kdtune.statistics.pooled_curves import MeanDifference
-from kdtune.text import format_number, join_names, pluralize
+from kdtune.text import join_names, pluralize
 
 USE, NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE = "use", "no clear winner", "noise unknown", "one temperature"
 MAX_FAILURES = 3  # temperatures whose failed runs a sentence counts
-MAX_NAMES = 6  # students that one sentence names
-# What more of a measure is called, and less: of errors one has fewer, of another measure it is lower.
-_MORE = {NUM_ERROR: ("more errors", "fewer errors"), NLL: ("higher nll", "lower nll")}
-_MORE[BALANCED_ERROR] = ("higher balanced error", "lower balanced error")
 
 
 @dataclass(frozen=True)
@@ -30,29 +27,6 @@ class Advice:
     T: float  # the temperature with the lowest mean
     verdict: str  # ``USE``, ``NO_CLEAR_WINNER``, ``NO_NOISE`` or ``ONE_TEMPERATURE``
     text: str  # the recommendation with its evidence, in sentences
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the sentences call a measure."""
-
-    more: str  # as in "31 % more errors"
-    fewer: str
-    is_relative: bool = True  # whether differences are shares; otherwise they are in the measure's own units
-    is_percent: bool = False  # whether errors are in percent of the examples
-
-    @classmethod
-    def by_errors(cls, measure: str, is_percent: bool = False) -> Measured:
-        """Return the words for errors on the test split, nll or balanced error."""
-        return cls(*_MORE[measure], is_percent=is_percent)
-
-    def write(self, difference: float) -> str:
-        """Write a difference without its sign."""
-        return f"{abs(difference):.0%}".replace("%", " %") if self.is_relative else f"{abs(difference):.3g}"
-
-    def write_signed(self, difference: float) -> str:
-        """Write a difference with its sign."""
-        return f"{'-' if difference < 0 else '+'}{self.write(difference)}"
 
 
 def list_advice(students: Sequence[StudentAnswer], measured: Measured) -> list[Advice]:
@@ -104,7 +78,7 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
             "chance cannot be told. Train replicates."
         )
     elif verdict == NO_CLEAR_WINNER:
-        yield f"No temperature is clearly better{of_students}: choose any of {_name_choice(group)}."
+        yield f"No temperature is clearly better{of_students}: choose any of {name_choice(group)}."
         yield from _describe_margin(group, measured)
         yield from _describe_power(group, measured)
     else:
@@ -119,18 +93,6 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
     if verdict == USE:
         yield from _describe_end(group)
         yield from _describe_exceptions(group)
-
-
-def name_students(settings: Sequence[dict[str, Any]]) -> str:
-    """Name students by their settings, as in "width 5, 10 and 20"; empty if nothing tells them apart."""
-    if len(settings[0]) == 1:
-        name = next(iter(settings[0]))
-        values = [format_number(each[name]) for each in settings if each[name] is not None]
-        return f"{name} {join_names(values, max_names=MAX_NAMES)}" if values else ""
-    written = [format_setting(list(each), list(each.values())) for each in settings]
-    return "; ".join(written[:MAX_NAMES]) + (
-        f"; and {len(written) - MAX_NAMES} more" if len(written) > MAX_NAMES else ""
-    )
 
 
 def _name_basis(group: Sequence[StudentAnswer]) -> str:
@@ -149,7 +111,7 @@ def _describe_ties(group: Sequence[StudentAnswer]) -> Iterator[str]:
             else ("No other temperature is statistically tied with it in any of them.")
         )
         return
-    texts = [_name_temperatures(T, student.temperatures.tolist()) for T, student in zip(others, group, strict=True)]
+    texts = [name_temperatures(T, student.temperatures.tolist()) for T, student in zip(others, group, strict=True)]
     if len(set(texts)) == 1:
         verb = "is" if len(others[0]) == 1 else "are"
         yield f"{texts[0]} {verb} statistically tied with it."
@@ -167,7 +129,7 @@ def _describe_margin(group: Sequence[StudentAnswer], measured: Measured) -> Iter
     average = " on average" if len(group[0].cells) > 1 else ""
     margin = measured.write(group[0].margin or 0.0)
     yield (
-        f"{_name_temperatures(shared, _join_grids(group))} {verb} at most {margin} {measured.more}{average} than the "
+        f"{name_temperatures(shared, join_grids(group))} {verb} at most {margin} {measured.more}{average} than the "
         f"best (95 % sure)."
     )
 
@@ -251,12 +213,12 @@ def _describe_test(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
         return
     unit = f" of {test.n_test:,}" if test.n_test and not measured.is_percent else ""
     percent = " %" if measured.is_percent else ""
-    parts = [f"student {_round(test.student, measured)}{percent}{unit}"]
+    parts = [f"student {measured.write_mean(test.student)}{percent}{unit}"]
     for name, value in (("baseline", test.baseline), ("teacher", test.teacher)):
         if not math.isnan(value):
-            parts.append(f"{name} {_round(value, measured)}{percent}")
+            parts.append(f"{name} {measured.write_mean(value)}{percent}")
     average = f", mean of {len(group[0].cells)} data sets" if len(group[0].cells) > 1 else ""
-    title = "errors" if measured.more == _MORE[NUM_ERROR][0] else measured.more.removeprefix("higher ")
+    title = "errors" if measured.are_errors else measured.more.removeprefix("higher ")
     yield f"Test {title}{average}: {', '.join(parts)}."
 
 
@@ -282,37 +244,6 @@ def _describe_exceptions(group: Sequence[StudentAnswer]) -> Iterator[str]:
         )
 
 
-def _join_grids(group: Sequence[StudentAnswer]) -> list[float]:
-    """Return the temperatures that all students of a group have."""
-    return [float(T) for T in group[0].temperatures if all(T in student.temperatures for student in group)]
-
-
-def _name_choice(group: Sequence[StudentAnswer]) -> str:
-    """Name the temperatures that are tied with the best of all students of a group, or the grid if there are none."""
-    grid = _join_grids(group)
-    shared = [T for T in grid if all(T in student.tied for student in group)]
-    return _name_temperatures(shared, grid) if shared else _name_range(grid)
-
-
-def _name_range(grid: Sequence[float]) -> str:
-    """Name a grid of temperatures by its ends, as in "T = 1 to 40"."""
-    return f"T = {format_temperature(grid[0], grid)} to {format_temperature(grid[-1], grid)}"
-
-
-def _name_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> str:
-    """Name temperatures of a grid, as in "T = 2 to 8 and 20"; empty if there are none."""
-    if not temperatures:
-        return ""
-    if len(temperatures) == len(grid):
-        return _name_range(grid)
-    ranges = []
-    for text in format_temperatures(temperatures, grid).split(", "):
-        low, _, high = text.partition("-")
-        is_pair = high and list(grid).index(float(high)) == list(grid).index(float(low)) + 1
-        ranges += [low, high] if is_pair else [f"{low} to {high}" if high else low]
-    return f"T = {join_names(ranges)}"
-
-
 def _write_range(differences: Sequence[MeanDifference], word: str, measured: Measured) -> str:
     """Write the size of a difference with its interval, or the range of several, as in "31 % more errors"."""
     sizes = sorted(abs(each.mean) for each in differences)
@@ -320,10 +251,3 @@ def _write_range(differences: Sequence[MeanDifference], word: str, measured: Mea
         return f"{measured.write(sizes[0])} to {measured.write(sizes[-1])} {word}"
     low, high = sorted(abs(end) for end in differences[0].main_interval)
     return f"{measured.write(sizes[0])} {word} ({measured.write(low)} to {measured.write(high)})"
-
-
-def _round(value: float, measured: Measured) -> str:
-    """Write a mean of errors with as many digits as one reads, or of another measure with three that count."""
-    if measured.more != _MORE[NUM_ERROR][0] or measured.is_percent:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if value >= 20 else f"{value:.1f}"

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from kdtune.analysis.advice import Advice, Measured, list_advice
+from kdtune.analysis.advice import Advice, list_advice
 from kdtune.analysis.cell_arrays import Cell, split_into_cells
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_results import (
@@ -30,8 +30,9 @@ from kdtune.analysis.finite_sets import find_finite_data
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
 from kdtune.analysis.incomplete_cells import describe_incomplete_cells
 from kdtune.analysis.influential_runs import InfluentialRun
+from kdtune.analysis.measured import Measured
 from kdtune.analysis.optimum import FLAT
-from kdtune.analysis.overall import StudentAnswer, answer_over_data
+from kdtune.analysis.overall import answer_over_data
 from kdtune.analysis.overall_frames import make_overall_curves, make_overall_frame
 from kdtune.analysis.redraws import Redraws, find_redraws
 from kdtune.analysis.selection_measure import (
@@ -41,6 +42,7 @@ from kdtune.analysis.selection_measure import (
     find_test_measure,
 )
 from kdtune.analysis.single_replicates import describe_single_replicates
+from kdtune.analysis.student_answer import StudentAnswer
 from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame
 from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.analysis.weight_pairs import compare_pairs

@@ -8,8 +8,8 @@ all independent sets of cells together (``pooled_curves``).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,92 +17,21 @@ import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import select_data_columns
+from kdtune.analysis.pooled_student import PooledStudent, select_each
 from kdtune.analysis.power import count_replicates
-from kdtune.analysis.usable_cells import number_independent_sets
-from kdtune.columns import ACCURACY, NUM_ERROR, SCORE
+from kdtune.analysis.student_answer import StudentAnswer, TestErrors
+from kdtune.columns import ACCURACY, NUM_ERROR
 from kdtune.errors import RequestError
 from kdtune.statistics.intervals import mean_over_replicates
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.pooled_curves import (
     MeanCurve,
-    MeanDifference,
-    average_over_replicates,
-    choose_without_each,
-    compare_with_reference,
     describe_set,
 )
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL
 
 TOLD_SHARE = 0.1  # of the errors: the difference for which replicates are counted
 USUAL_TEMPERATURES = (1.0, 4.0)  # what others take without a sweep: the first that was tried, and is not the best one
-
-
-@dataclass(frozen=True)
-class TestErrors:
-    """Mean errors on the test split, or another measure there, over the cells of a student; NaN where unknown."""
-
-    student: float  # at the T that is chosen on the other replicates; where there is none, at the recommended T
-    baseline: float
-    teacher: float
-    n_test: int | None  # the number of examples; None if it is unknown, or differs between the cells
-
-
-@dataclass(frozen=True)
-class StudentAnswer:
-    """The answer for one student over its data sets."""
-
-    settings: dict[str, Any]  # the columns that name the student, with their values
-    cells: list[int]  # the numbers of its cells
-    temperatures: Array  # (k,): those that all of its cells have, ascending
-    left_out: list[float]  # the temperatures that only some of its cells have
-    best_index: int  # the index of the temperature with the lowest mean
-    curve: MeanCurve  # relative to the fewest errors of each cell, over these very data sets
-    comparison: Comparison  # for these very data sets, with the lowest mean as 1
-    comparison_like: Comparison | None  # for data sets like these; None with one independent data set
-    has_worse: bool  # whether some T is shown to be worse than the best: if all were equal, in 5 % of tables at most
-    good_enough: list[float]  # within the margin of the best in the mean over these data sets, with 95 % confidence
-    good_enough_like: list[float]  # the same for data sets like these
-    margin: float | None  # the excess over the best that does not matter
-    data_sets: int  # the number of independent sets of cells
-    replicates: int  # of the set with the fewest
-    usual_temperature: (
-        float | None
-    )  # one that many take without a sweep, and that is not the best; None if none was tried
-    minus_usual: MeanDifference | None  # errors at the usual T above those at the chosen T, as a share of the latter
-    minus_baseline: MeanDifference | None  # errors at the chosen T above the baseline's, as a share of the latter
-    test: TestErrors
-    failures: dict[float, tuple[int, int]]  # the temperatures of which runs failed -> the failed runs, and all
-    replicates_to_tell: int | None  # with which a T of a tenth more errors is told apart, where none is yet
-    better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
-
-    @property
-    def best_temperature(self) -> float:
-        """The recommended temperature."""
-        return float(self.temperatures[self.best_index])
-
-    @property
-    def tied(self) -> list[float]:
-        """The temperatures that are statistically tied with the best in the main comparison."""
-        return [float(T) for T in self.temperatures[self.main_comparison.is_tied]]
-
-    @property
-    def tied_like(self) -> list[float]:
-        """The same for data sets like these; empty with one independent data set."""
-        if self.comparison_like is None:
-            return []
-        return [float(T) for T in self.temperatures[self.comparison_like.is_tied]]
-
-    @property
-    def main_comparison(self) -> Comparison:
-        """The comparison that advice rests on: for these data sets or, if each has one run, for data sets like them."""
-        if self.comparison_like is None or self.curve.dof > 0:
-            return self.comparison
-        return self.comparison_like
-
-    @property
-    def has_noise(self) -> bool:
-        """Whether anything is known of the noise: otherwise no temperature can be told from another."""
-        return self.curve.dof > 0 or self.comparison_like is not None
 
 
 def answer_over_data(
@@ -129,7 +58,7 @@ def answer_over_data(
         groups.setdefault(tuple(cell.settings[name] for name in student_columns), []).append(number)
     answers = []
     for key, numbers in groups.items():
-        student = _Student([cells[i] for i in numbers], measure, test_measure)
+        student = PooledStudent([cells[i] for i in numbers], measure, test_measure)
         if not student.temperatures:
             continue
         best_temperature = student.temperatures[student.best_index]
@@ -156,121 +85,8 @@ def _adopt_cell(answer: StudentAnswer, optimum: pd.Series) -> StudentAnswer:
     )
 
 
-class _DataSet:
-    """The cells of one student in one independent set: they share data, so their replicates are averaged first."""
-
-    def __init__(self, cells: Sequence[Cell]) -> None:
-        self.cells = cells
-        self.replicates = [name for name in cells[0].replicates if all(name in cell.replicates for cell in cells)]
-
-    def average(self, read: Callable[[Cell], Array]) -> Array:
-        """Return the mean over the cells of what is read of each, (R, ...), by replicate."""
-        if len(self.cells) == 1:
-            return read(self.cells[0])
-        rows = [[cell.replicates.index(name) for name in self.replicates] for cell in self.cells]
-        mean: Array = np.mean([read(cell)[index] for cell, index in zip(self.cells, rows, strict=True)], axis=0)
-        return mean
-
-
-class _Student:
-    """The cells of one student with their errors relative to the fewest of each cell, by independent set."""
-
-    def __init__(self, cells: Sequence[Cell], measure: str, test_measure: str) -> None:
-        self.cells = cells
-        self.measure = measure
-        self.test_measure = test_measure
-        self.is_relative = measure != SCORE
-        self.is_paired = all(cell.is_paired for cell in cells)
-        tried = sorted({float(T) for cell in cells for T in cell.temperatures})
-        self.temperatures = [T for T in tried if all(T in cell.temperatures for cell in cells)]
-        self.left_out = [T for T in tried if T not in self.temperatures]
-        if not self.temperatures:
-            return
-        self.data_sets = _group_data_sets(cells)
-        self.values = [each.average(lambda cell: self.read(cell, measure)) for each in self.data_sets]
-        self.set_curves = [
-            describe_set(self._restore_holes(values, each), self.is_paired)
-            for values, each in zip(self.values, self.data_sets, strict=True)
-        ]
-        self.curve = average_over_replicates(self.set_curves)
-        self.best_index = int(self.curve.means.argmin())
-        # A measure of the user's own may not be there on the test split; cross-fitted, the other split is honest, too.
-        has_test = all(test_measure in cell.student_measures for cell in cells)
-        self.reported = test_measure if has_test and self.is_relative else measure
-        self.choices = self._choose()
-        self.chosen_values = [
-            _select(each.average(lambda cell: self.read(cell, self.reported)), indices)
-            for each, indices in zip(self.data_sets, self.choices, strict=True)
-        ]
-
-    def read(self, cell: Cell, measure: str) -> Array:
-        """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""
-        columns = np.searchsorted(cell.temperatures, self.temperatures)
-        return np.asarray(cell.fill_holes(measure)[:, columns] / self.find_unit(cell, measure))
-
-    def _restore_holes(self, values: Array, data_set: _DataSet) -> Array:
-        """Return values (R, k) of a data set with NaN where its only cell has no run: a filled hole is no evidence."""
-        if len(data_set.cells) > 1:
-            return values
-        columns = np.searchsorted(data_set.cells[0].temperatures, self.temperatures)
-        return np.where(np.isnan(data_set.cells[0].student_measures[self.measure][:, columns]), np.nan, values)
-
-    def find_unit(self, cell: Cell, measure: str) -> float:
-        """Return the lowest mean of a measure of a cell, but at least 1 of errors, which may be none; 1 of a score."""
-        if not self.is_relative:
-            return 1.0
-        columns = np.searchsorted(cell.temperatures, self.temperatures)
-        lowest = float(np.nanmin(cell.compute_means(measure)[columns]))
-        return max(lowest, 1.0) if measure.endswith(NUM_ERROR) else lowest or 1.0
-
-    def compare_with_usual(self, usual: float) -> MeanDifference:
-        """Compare the chosen temperature with a usual one, as what the usual one costs."""
-        index = self.temperatures.index(usual)
-        values = [each.average(lambda cell: self.read(cell, self.reported))[:, index] for each in self.data_sets]
-        return compare_with_reference(
-            list(zip(values, self.chosen_values, strict=True)), self.is_relative, self.is_paired
-        )
-
-    def compare_with_baseline(self) -> MeanDifference | None:
-        """Compare the chosen temperature with the baselines, as what distillation adds; None without baselines."""
-
-        def read_baseline(cell: Cell) -> Array:
-            return np.asarray(cell.baseline_measures[self.reported] / self.find_unit(cell, self.reported))
-
-        if any(self.reported not in cell.baseline_measures for cell in self.cells):
-            return None
-        baselines = [each.average(read_baseline) for each in self.data_sets]
-        if all(np.isnan(values).all() for values in baselines):
-            return None
-        return compare_with_reference(
-            list(zip(self.chosen_values, baselines, strict=True)), self.is_relative, self.is_paired
-        )
-
-    def _choose(self) -> list[Any]:
-        """Return for each replicate the index of the T that all others choose; of unpaired runs the best of all."""
-        choices = choose_without_each(self.values) if self.is_paired else [np.full(len(v), -1) for v in self.values]
-        return [np.where(indices < 0, self.best_index, indices) for indices in choices]
-
-
-def _group_data_sets(cells: Sequence[Cell]) -> list[_DataSet]:
-    """Return the independent sets of cells; cells without a replicate in common are taken as sets of their own."""
-    members: dict[int, list[Cell]] = {}
-    for number, cell in zip(number_independent_sets(cells), cells, strict=True):
-        members.setdefault(number, []).append(cell)
-    data_sets = []
-    for group in members.values():
-        joined = _DataSet(group)
-        data_sets += [joined] if joined.replicates else [_DataSet([cell]) for cell in group]
-    return data_sets
-
-
-def _select(values: Array, indices: Any) -> Array:
-    """Return of each replicate (R, k) the value at its index (R,)."""
-    return np.asarray(values[np.arange(len(values)), indices])
-
-
 def _answer(
-    student: _Student,
+    student: PooledStudent,
     settings: dict[str, Any],
     numbers: list[int],
     margin: float | None,
@@ -328,7 +144,7 @@ def _has_worse(curve: MeanCurve) -> bool:
     return not curve.compare(1 - (1 - CONFIDENCE_LEVEL) / len(curve.means)).is_tied.all()
 
 
-def _count_failures(student: _Student) -> dict[float, tuple[int, int]]:
+def _count_failures(student: PooledStudent) -> dict[float, tuple[int, int]]:
     """Return the temperatures of which runs failed, with the numbers of failed runs and of all, over all cells."""
     counts: dict[float, tuple[int, int]] = {}
     for cell in student.cells:
@@ -338,7 +154,7 @@ def _count_failures(student: _Student) -> dict[float, tuple[int, int]]:
     return {T: count for T, count in counts.items() if count[0]}
 
 
-def _count_replicates_to_tell(student: _Student) -> int | None:
+def _count_replicates_to_tell(student: PooledStudent) -> int | None:
     """Return how many replicates tell a difference of ``TOLD_SHARE`` apart in a student's only cell."""
     cells = student.cells
     if len(cells) > 1 or not student.is_relative or student.curve.dof <= 0:
@@ -350,7 +166,7 @@ def _count_replicates_to_tell(student: _Student) -> int | None:
     return None if pd.isna(count) else int(count)
 
 
-def _average_test(student: _Student) -> TestErrors:
+def _average_test(student: PooledStudent) -> TestErrors:
     """Average the results on the test split over the cells of a student."""
     measure = student.test_measure
     if any(measure not in cell.student_measures for cell in student.cells):
@@ -362,7 +178,7 @@ def _average_test(student: _Student) -> TestErrors:
             values = cell.fill_holes(measure)[:, columns]
             if len(data_set.cells) > 1:
                 values = values[[cell.replicates.index(name) for name in data_set.replicates]]
-            means.append(mean_over_replicates(_select(values, indices)))
+            means.append(mean_over_replicates(select_each(values, indices)))
     others = [
         np.mean([mean_over_replicates(measures[measure]) for measures in group])
         for group in ([c.baseline_measures for c in student.cells], [c.teacher_measures for c in student.cells])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from kdtune.analysis.advice import Measured
-from kdtune.analysis.overall import StudentAnswer
+from kdtune.analysis.measured import Measured
+from kdtune.analysis.student_answer import StudentAnswer
 from kdtune.analysis.temperature_texts import format_temperature, format_temperatures
 from kdtune.columns import TEMP
 from kdtune.statistics.pooled_curves import MeanDifference
@@ -110,8 +110,8 @@ def explain_overall(students: Sequence[StudentAnswer], margin_text: str, is_pair
     if any(student.minus_usual or student.minus_baseline for student in students):
         choice = "the T that the other replicates choose" if is_paired else "that T"
         sentences.append(
-            f"cost of a usual T, minus labels alone: on the test split, at {choice}, with 95 % confidence intervals for "
-            "these very data sets."
+            f"cost of a usual T, minus labels alone: on the test split, at {choice}, with 95 % confidence intervals "
+            "for these very data sets."
         )
     return sentences
 

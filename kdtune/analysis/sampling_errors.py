@@ -46,6 +46,12 @@ class SamplingErrors:
         variances = self._get(minuend, minuend) + self._get(subtrahend, subtrahend)
         return max(0.0, variances - 2 * self._get(minuend, subtrahend))
 
+    def of_pair(self, first: str, second: str) -> Array:
+        """Return the covariance (2, 2) of two means; 0 if it is not known."""
+        if not {(first, first), (second, second)} <= self.covariances.keys():
+            return NO_COVARIANCE
+        return np.array([[self._get(a, b) for b in (first, second)] for a in (first, second)])
+
     def of_gap(self, student: str) -> Array:
         """Return the covariance (2, 2) of baseline minus student and baseline minus teacher; 0 if it is not known."""
         kinds = (student, BASELINE_KIND, TEACHER_KIND)

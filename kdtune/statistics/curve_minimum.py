@@ -22,8 +22,7 @@ from kdtune.statistics.turning_curves import Profile, fit_turning_curves
 
 # No mean counts more than as if its variance were this share of the median: few runs show small variances badly.
 MIN_RELATIVE_VARIANCE = 0.25
-MISFIT_LEVEL = 0.1  # Curves that fit the means worse than this are fitted to fewer temperatures.
-MIN_POINTS = 3  # The fewest that a misfit leaves.
+MISFIT_LEVEL = 0.1  # the p-value below which turning curves do not fit
 # Nothing is assumed of the curve within a step of the grid as wide as this, in the units of x (doublings of T).
 COARSE_STEP = 0.75
 
@@ -147,35 +146,23 @@ def _is_higher(noisy: NoisyMeans, index: int, confidence_level: float) -> npt.ND
 def _bound_minimum(
     x: Array, noisy: NoisyMeans, confidence_level: float, has_open_ends: tuple[bool, bool] = (True, True)
 ) -> CurveMinimum:
-    """Bound the minimum of a curve of one valley.
+    """Bound the minimum of a curve of one valley; an end of x (k,) is a bound if the curve is known beyond it.
 
-    Where no turning curve fits all means, as where errors level off far from the minimum, the highest means at the ends
-    are left out, one after the other, until one fits. The minimum may lie there only if the interval reaches the last
-    mean that was used, and those beyond are not significantly above the lowest.
+    Where no turning curve fits the means nothing is excluded: the curve is bent downward, or has several valleys.
     """
-    first, last = 0, len(x) - 1
+    lowest = int(noisy.means.argmin())
     profile, weights = _profile(x, noisy)
-    while last - first + 1 > MIN_POINTS and _has_misfit(profile, weights, noisy.select(slice(first, last + 1))):
-        lowest = int(noisy.means.argmin())
-        if lowest in (first, last):
-            first, last = (first, last - 1) if lowest == first else (first + 1, last)
-        elif noisy.means[first] > noisy.means[last]:
-            first += 1
-        else:
-            last -= 1
-        used = slice(first, last + 1)
-        profile, weights = _profile(x[used], noisy.select(used))
-    is_plausible = _is_plausible(profile, weights, noisy.select(slice(first, last + 1)), confidence_level)
+    is_plausible = np.ones(len(profile.places), bool)
+    if not _has_misfit(profile, weights, noisy):
+        is_plausible = _is_plausible(profile, weights, noisy, confidence_level)
     inside = np.flatnonzero(is_plausible)
     places = profile.places
-    low, high = float(places[max(0, inside[0] - 1)]), float(places[min(len(places) - 1, inside[-1] + 1)])
-    is_higher = _is_higher(noisy, int(noisy.means.argmin()), confidence_level)
-    if inside[0] == 0:
-        low = _extend(x[:first][::-1], is_higher[:first][::-1], low, -math.inf if has_open_ends[0] else low)
-    if inside[-1] == len(places) - 1:
-        high = _extend(x[last + 1 :], is_higher[last + 1 :], high, math.inf if has_open_ends[1] else high)
-    lowest = int(noisy.means.argmin())
-    low, high = min(low, float(x[lowest])), max(high, float(x[lowest]))
+    low, high = places[max(0, inside[0] - 1)], places[min(len(places) - 1, inside[-1] + 1)]
+    if inside[0] == 0 and has_open_ends[0]:
+        low = -math.inf
+    if inside[-1] == len(places) - 1 and has_open_ends[1]:
+        high = math.inf
+    low, high = min(float(low), float(x[lowest])), max(float(high), float(x[lowest]))
     mirrored_high = _reach_over_coarse_step(-x[::-1], len(x) - 1 - lowest, -high)
     return CurveMinimum(_locate(profile, x, lowest), _reach_over_coarse_step(x, lowest, low), -mirrored_high)
 
@@ -206,15 +193,6 @@ def _locate(profile: Profile, x: Array, lowest_index: int) -> float:
     tolerance = ROUNDING * (profile.fits**2).sum(axis=1).max()
     best_places = places[misfits <= misfits.min() + tolerance]
     return float(best_places[abs(best_places - x[lowest_index]).argmin()])
-
-
-def _extend(x: Array, is_higher: npt.NDArray[np.bool_], end: float, beyond: float) -> float:
-    """Return the end of an interval that may reach over points (n,) beyond it, the nearest first, or over all."""
-    for point, higher in zip(x, is_higher, strict=True):
-        end = float(point)
-        if higher:
-            return end
-    return beyond
 
 
 def _profile(x: Array, noisy: NoisyMeans) -> tuple[Profile, Array]:

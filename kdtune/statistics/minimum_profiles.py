@@ -28,6 +28,7 @@ MIN_NEAR = 4  # the means that stay near the minimum, however small the noise: t
 STEP = 0.25  # doublings of T from one place that is tried to the next
 # The sides of the curves: 1 - exp(-(distance / width)^power), with the power and the width in doublings of T.
 SIDES = ((1, 0.4), (1, 1.5), (1, 5.0), (1.5, 0.8), (1.5, 3.0), (2, 0.7), (2, 2.0))
+ROUNDED_OFF = 0.25  # of a place that half a step of the grid may reach further than whole places do
 _SMALLEST = 1e-6  # A column that differs by less from a combination of others adds nothing.
 _LARGEST_SHARE = 0.97  # of ``CAP`` that a fit may reach: at ``CAP`` itself the height is infinite
 _N_TOGETHER = 400  # curves whose fits are computed at once: more do not fit into the cache
@@ -93,23 +94,27 @@ class MinimumProfiler:
         return weighted, explained
 
 
-def cap_means(means: Array, standard_errors: Array) -> tuple[Array, Array]:
-    """Cap means, so that what is far above the lowest says little.
+def choose_cap(means: Array, standard_error: float) -> float:
+    """Return the height c above the lowest of the means (k,) that caps them, in their units.
 
     Parameters
     ----------
-    means : (..., k): The means.
-    standard_errors : (...): The typical standard error of a mean.
+    means : (k,): The means.
+    standard_error : The typical standard error of a mean.
+    """
+    above_lowest = np.sort(means) - means.min()
+    # Where there is no noise and all means are equal, any height will do.
+    return max(CAP * standard_error, float(above_lowest[MIN_NEAR - 1])) or 1.0
+
+
+def cap_means(means: Array, heights: Array | float) -> Array:
+    """Cap means (..., k) at heights (..., 1), so that what is far above the lowest says little.
 
     Returns
     -------
-    The capped means (..., k), in standard errors, and the height c (...) that caps them, in units of the means.
+    The capped means (..., k), in standard errors: from 0 to ``CAP``.
     """
-    above_lowest = means - means.min(axis=-1, keepdims=True)
-    near = np.partition(above_lowest, MIN_NEAR - 1, axis=-1)[..., MIN_NEAR - 1]
-    heights = np.maximum(CAP * standard_errors, near)
-    heights = np.where(heights > 0, heights, 1.0)  # all means are equal, and there is no noise
-    return CAP * (1 - np.exp(-above_lowest / heights[..., None])), heights
+    return np.asarray(CAP * (1 - np.exp(-(means - means.min(axis=-1, keepdims=True)) / heights)))
 
 
 def uncap_fit(fitted: Array, means: Array, height: float) -> Array:
@@ -137,7 +142,7 @@ def _make_profiler(x_values: tuple[float, ...], weighting_values: tuple[float, .
     n_places = round((x[-1] - x[0]) / STEP) + 1
     places = np.linspace(x[0], x[-1], n_places)
     steps = np.diff(x)[np.clip(np.searchsorted(x, places, side="right") - 1, 0, len(x) - 2)]
-    reach = np.maximum(1, np.round(steps / 2 / (places[1] - places[0]))).astype(int)
+    reach = np.ceil(steps / 2 / (places[1] - places[0]) - ROUNDED_OFF).clip(1).astype(int)
 
     left = _list_sides(places[:, None] - x)  # (m, s, k); the last side is flat
     right = _list_sides(x - places[:, None])

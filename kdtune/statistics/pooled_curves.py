@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from kdtune.statistics.additive_fit import compute_mean_covariance, compute_residual_covariance, fit_additive
 from kdtune.statistics.correlated_differences import compute_standard_errors, critical_values_of_common_scale
+from kdtune.statistics.intervals import NO_COVARIANCE
 from kdtune.statistics.multiple_comparisons import Comparison, compare_by_margins
 from kdtune.statistics.noise_covariance import estimate_noise_covariance
 from kdtune.statistics.one_way_layout import describe_one_way_layout
@@ -96,29 +97,39 @@ class MeanDifference:
         return (self.low, self.high) if math.isfinite(self.low) else (self.low_like, self.high_like)
 
 
+@dataclass(frozen=True)
+class ComparedValues:
+    """The values of one set, and those that they are compared with."""
+
+    values: Array  # (R,)
+    references: Array  # (R,), in pairs with the values; of unpaired runs any number
+    overlap: float = 0.0  # of replicates that are cuts of the same examples: test over training examples, else 0
+    # The covariance (2, 2) of both means that comes from test examples which all replicates share.
+    sampling_covariance: Array = field(default_factory=lambda: NO_COVARIANCE)
+
+
 def compare_with_reference(
-    sets: Sequence[tuple[Array, Array]], is_relative: bool = True, is_paired: bool = True
+    sets: Sequence[ComparedValues], is_relative: bool = True, is_paired: bool = True
 ) -> MeanDifference:
     """Estimate by how much values differ from a reference, in the mean over sets.
 
     The share of one set is r - 1 with r = mean(values) / mean(reference). Its noise is that of the mean of
     (value - r reference) / mean(reference) (the delta method of a ratio of means; Cochran 1977, Sampling Techniques,
     section 6.3). An absolute difference has r = 1 and no denominator. For these very sets noise is combined over them
-    as in ``average_over_replicates``.
+    as in ``average_over_replicates``; what finite data hide from replicates is added as in ``scale_variance``.
 
     Parameters
     ----------
-    sets : The values and the reference values of each set; (R,) each in pairs of one replicate, of which one with a
-        NaN is left out, or of unpaired runs any number of each.
+    sets : The values of each set. A pair with a NaN is left out, or of unpaired runs a NaN.
     is_relative : Whether the difference is a share of the reference.
-    is_paired : Whether values and reference values are pairs.
+    is_paired : Whether values and references are pairs.
     """
-    differences, variances, dofs = [], [], []
-    for all_values, all_references in sets:
-        is_known = ~np.isnan(all_values), ~np.isnan(all_references)
+    differences, variances, dofs, sampling_variances = [], [], [], []
+    for each in sets:
+        is_known = ~np.isnan(each.values), ~np.isnan(each.references)
         if is_paired:
             is_known = (is_known[0] & is_known[1],) * 2
-        values, references = all_values[is_known[0]], all_references[is_known[1]]
+        values, references = each.values[is_known[0]], each.references[is_known[1]]
         if not len(values) or not len(references) or (is_relative and references.mean() == 0):
             continue
         unit = references.mean() if is_relative else 1.0
@@ -126,15 +137,19 @@ def compare_with_reference(
         differences.append((values.mean() - references.mean()) / unit)
         parts = [values - ratio * references] if is_paired else [values, ratio * references]
         variance, dof = _add_variances([part / unit for part in parts])
-        variances.append(variance)
+        variances.append(variance * (1 + each.overlap * len(values)))
         dofs.append(dof)
+        contrast = np.array([1.0, -ratio]) / unit
+        sampling_variances.append(max(0.0, float(contrast @ each.sampling_covariance @ contrast)))
     n_sets = len(differences)
     if not n_sets:
         return MeanDifference(math.nan, math.nan, math.nan, math.nan, math.nan, 0, 0)
     mean, margin, margin_like = float(np.mean(differences)), math.inf, math.inf
     if min(dofs) > 0:
         dof = _combine_dofs(np.array(variances), np.array(dofs))
-        margin = critical_t(CONFIDENCE_LEVEL, dof) * math.sqrt(np.sum(variances)) / n_sets
+        square = critical_t(CONFIDENCE_LEVEL, dof) ** 2 * np.sum(variances)
+        square += critical_t(CONFIDENCE_LEVEL, math.inf) ** 2 * np.sum(sampling_variances)
+        margin = math.sqrt(square) / n_sets
     if n_sets > 1:
         margin_like = critical_t(CONFIDENCE_LEVEL, n_sets - 1) * float(np.std(differences, ddof=1)) / math.sqrt(n_sets)
     return MeanDifference(

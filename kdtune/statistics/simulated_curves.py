@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdtune.statistics.minimum_profiles import Floats, MinimumProfiler, cap_means, make_profiler, uncap_fit
+from kdtune.statistics.minimum_profiles import (
+    Floats,
+    MinimumProfiler,
+    cap_means,
+    choose_cap,
+    make_profiler,
+    uncap_fit,
+)
 from kdtune.statistics.standard_errors import Array
 
 _MIN_SHARED = 0.05  # Residuals that correlate less over the cells of a set share nothing that would matter.
@@ -30,7 +37,10 @@ class CurveSimulator:
         """Prepare the profilers and the noise of C cells, each of which belongs to an independent set."""
         self.means = [curve.y.mean(axis=0) for curve in curves]
         variances = [np.diagonal(curve.covariance) for curve in curves]
-        self.standard_errors = [float(np.sqrt(values.mean())) for values in variances]
+        # Draws are capped as the means are: with caps of their own they would have other units.
+        self._caps = [
+            choose_cap(mean, float(np.sqrt(values.mean()))) for mean, values in zip(self.means, variances, strict=True)
+        ]
         self.profilers: list[MinimumProfiler] = [
             make_profiler(curve.x, values) for curve, values in zip(curves, variances, strict=True)
         ]
@@ -52,8 +62,8 @@ class CurveSimulator:
         shared: dict[Hashable, Array] = {}
         draws = []
         for cell, (mean, profiler, place) in enumerate(zip(self.means, self.profilers, places, strict=True)):
-            capped, height = cap_means(mean, np.array(self.standard_errors[cell]))
-            fitted = uncap_fit(profiler.fit(capped, place), mean, float(height))
+            capped = cap_means(mean, self._caps[cell])
+            fitted = uncap_fit(profiler.fit(capped, place), mean, self._caps[cell])
             noise = random.standard_normal((n_draws, len(mean)))
             if self._shared:
                 key = self._sets[cell]
@@ -72,8 +82,7 @@ class CurveSimulator:
         profiles: list[Floats] = [np.zeros((0, 0), np.float32)] * len(means)
         for cells in cells_by_profiler.values():
             stacked = np.stack([means[cell] for cell in cells])  # (cells, N, k)
-            errors = np.array([self.standard_errors[cell] for cell in cells])[:, None]
-            capped, _ = cap_means(stacked, np.broadcast_to(errors, stacked.shape[:2]))
+            capped = cap_means(stacked, np.array([self._caps[cell] for cell in cells])[:, None, None])
             profiled = self.profilers[cells[0]].profile(capped.reshape(-1, stacked.shape[2]))
             for cell, values in zip(cells, profiled.reshape(*stacked.shape[:2], -1), strict=True):
                 profiles[cell] = np.ascontiguousarray(values.T)

@@ -1,0 +1,45 @@
+"""What the sentences of an answer call differences of a measure on the test split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdtune.columns import BALANCED_ERROR, NLL, NUM_ERROR
+
+# What more of a measure is called, and less: of errors one has fewer, of another measure it is lower.
+_MORE = {NUM_ERROR: ("more errors", "fewer errors"), NLL: ("higher nll", "lower nll")}
+_MORE[BALANCED_ERROR] = ("higher balanced error", "lower balanced error")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the sentences call a measure."""
+
+    more: str  # as in "31 % more errors"
+    fewer: str
+    is_relative: bool = True  # whether differences are shares; otherwise they are in the measure's own units
+    is_percent: bool = False  # whether errors are in percent of the examples
+
+    @classmethod
+    def by_errors(cls, measure: str, is_percent: bool = False) -> Measured:
+        """Return the words for errors on the test split, nll or balanced error."""
+        return cls(*_MORE[measure], is_percent=is_percent)
+
+    def write(self, difference: float) -> str:
+        """Write a difference without its sign."""
+        return f"{abs(difference):.0%}".replace("%", " %") if self.is_relative else f"{abs(difference):.3g}"
+
+    def write_signed(self, difference: float) -> str:
+        """Write a difference with its sign."""
+        return f"{'-' if difference < 0 else '+'}{self.write(difference)}"
+
+    @property
+    def are_errors(self) -> bool:
+        """Whether the measure is errors."""
+        return self.more == _MORE[NUM_ERROR][0]
+
+    def write_mean(self, value: float) -> str:
+        """Write a mean of errors with as many digits as one reads, or of another measure with three that count."""
+        if not self.are_errors or self.is_percent:
+            return f"{value:.3g}"
+        return f"{value:,.0f}" if value >= 20 else f"{value:.1f}"

@@ -1,0 +1,164 @@
+"""The cells of one student, pooled over its data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.sampling_errors import BASELINE_KIND, estimate_sampling_errors
+from kdtune.analysis.usable_cells import number_independent_sets
+from kdtune.columns import NUM_ERROR, SCORE
+from kdtune.statistics.intervals import NO_COVARIANCE
+from kdtune.statistics.pooled_curves import (
+    ComparedValues,
+    MeanDifference,
+    average_over_replicates,
+    choose_without_each,
+    compare_with_reference,
+    describe_set,
+)
+from kdtune.statistics.standard_errors import Array
+
+USUAL_KIND, CHOSEN_KIND = "at a usual T", "chosen"  # what the sampling errors call a student at these temperatures
+
+
+class _DataSet:
+    """The cells of one student in one independent set: they share data, so their replicates are averaged first."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells = cells
+        self.replicates = [name for name in cells[0].replicates if all(name in cell.replicates for cell in cells)]
+
+    def average(self, read: Callable[[Cell], Array]) -> Array:
+        """Return the mean over the cells of what is read of each, (R, ...), by replicate."""
+        if len(self.cells) == 1:
+            return read(self.cells[0])
+        rows = [[cell.replicates.index(name) for name in self.replicates] for cell in self.cells]
+        mean: Array = np.mean([read(cell)[index] for cell, index in zip(self.cells, rows, strict=True)], axis=0)
+        return mean
+
+
+class PooledStudent:
+    """The cells of one student with their errors relative to the fewest of each cell, by independent set."""
+
+    def __init__(self, cells: Sequence[Cell], measure: str, test_measure: str) -> None:
+        self.cells = cells
+        self.measure = measure
+        self.test_measure = test_measure
+        self.is_relative = measure != SCORE
+        self.is_paired = all(cell.is_paired for cell in cells)
+        tried = sorted({float(T) for cell in cells for T in cell.temperatures})
+        self.temperatures = [T for T in tried if all(T in cell.temperatures for cell in cells)]
+        self.left_out = [T for T in tried if T not in self.temperatures]
+        if not self.temperatures:
+            return
+        self.data_sets = _group_data_sets(cells)
+        self.values = [each.average(lambda cell: self.read(cell, measure)) for each in self.data_sets]
+        self.set_curves = [
+            describe_set(self._restore_holes(values, each), self.is_paired)
+            for values, each in zip(self.values, self.data_sets, strict=True)
+        ]
+        self.curve = average_over_replicates(self.set_curves)
+        self.best_index = int(self.curve.means.argmin())
+        # A measure of the user's own may not be there on the test split; cross-fitted, the other split is honest, too.
+        has_test = all(test_measure in cell.student_measures for cell in cells)
+        self.reported = test_measure if has_test and self.is_relative else measure
+        self.choices = self._choose()
+        self.chosen_values = [
+            select_each(each.average(lambda cell: self.read(cell, self.reported)), indices)
+            for each, indices in zip(self.data_sets, self.choices, strict=True)
+        ]
+
+    def read(self, cell: Cell, measure: str) -> Array:
+        """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""
+        columns = np.searchsorted(cell.temperatures, self.temperatures)
+        return np.asarray(cell.fill_holes(measure)[:, columns] / self.find_unit(cell, measure))
+
+    def _restore_holes(self, values: Array, data_set: _DataSet) -> Array:
+        """Return values (R, k) of a data set with NaN where its only cell has no run: a filled hole is no evidence."""
+        if len(data_set.cells) > 1:
+            return values
+        columns = np.searchsorted(data_set.cells[0].temperatures, self.temperatures)
+        return np.where(np.isnan(data_set.cells[0].student_measures[self.measure][:, columns]), np.nan, values)
+
+    def find_unit(self, cell: Cell, measure: str) -> float:
+        """Return the lowest mean of a measure of a cell, but at least 1 of errors, which may be none; 1 of a score."""
+        if not self.is_relative:
+            return 1.0
+        columns = np.searchsorted(cell.temperatures, self.temperatures)
+        lowest = float(np.nanmin(cell.compute_means(measure)[columns]))
+        return max(lowest, 1.0) if measure.endswith(NUM_ERROR) else lowest or 1.0
+
+    def compare_with_usual(self, usual: float) -> MeanDifference:
+        """Compare the chosen temperature with a usual one, as what the usual one costs."""
+        index = self.temperatures.index(usual)
+        values = [each.average(lambda cell: self.read(cell, self.reported))[:, index] for each in self.data_sets]
+        sets = [
+            ComparedValues(at_usual, chosen, *self._describe_finite_data(number, (USUAL_KIND, CHOSEN_KIND), index))
+            for number, (at_usual, chosen) in enumerate(zip(values, self.chosen_values, strict=True))
+        ]
+        return compare_with_reference(sets, self.is_relative, self.is_paired)
+
+    def compare_with_baseline(self) -> MeanDifference | None:
+        """Compare the chosen temperature with the baselines, as what distillation adds; None without baselines."""
+
+        def read_baseline(cell: Cell) -> Array:
+            return np.asarray(cell.baseline_measures[self.reported] / self.find_unit(cell, self.reported))
+
+        if any(self.reported not in cell.baseline_measures for cell in self.cells):
+            return None
+        baselines = [each.average(read_baseline) for each in self.data_sets]
+        if all(np.isnan(values).all() for values in baselines):
+            return None
+        sets = [
+            ComparedValues(chosen, baseline, *self._describe_finite_data(number, (CHOSEN_KIND, BASELINE_KIND)))
+            for number, (chosen, baseline) in enumerate(zip(self.chosen_values, baselines, strict=True))
+        ]
+        return compare_with_reference(sets, self.is_relative, self.is_paired)
+
+    def _describe_finite_data(
+        self, number: int, kinds: tuple[str, str], usual_index: int | None = None
+    ) -> tuple[float, Array]:
+        """Return what replicates of a data set share: the overlap of its cuts, and the covariance of two means.
+
+        The covariance (2, 2) comes from test examples that all replicates share. That of several cells is their mean,
+        as if all of them were tested on the same examples.
+        """
+        overlaps, covariances = [], []
+        for cell in self.data_sets[number].cells:
+            if cell.finite_set is None:
+                continue
+            columns = np.searchsorted(cell.temperatures, self.temperatures)
+            indices: dict[str, Any] = {CHOSEN_KIND: columns[self.choices[number]]}
+            if usual_index is not None:
+                indices[USUAL_KIND] = int(columns[usual_index])
+            overlaps.append(cell.finite_set.overlap)
+            if len(self.choices[number]) == len(cell.replicates) and self.is_paired:
+                sampling = estimate_sampling_errors(cell, self.reported, indices)
+                covariances.append(sampling.of_pair(*kinds) / self.find_unit(cell, self.reported) ** 2)
+        return max(overlaps, default=0.0), np.mean(covariances, axis=0) if covariances else NO_COVARIANCE
+
+    def _choose(self) -> list[Any]:
+        """Return for each replicate the index of the T that all others choose; of unpaired runs the best of all."""
+        choices = choose_without_each(self.values) if self.is_paired else [np.full(len(v), -1) for v in self.values]
+        return [np.where(indices < 0, self.best_index, indices) for indices in choices]
+
+
+def _group_data_sets(cells: Sequence[Cell]) -> list[_DataSet]:
+    """Return the independent sets of cells; cells without a replicate in common are taken as sets of their own."""
+    members: dict[int, list[Cell]] = {}
+    for number, cell in zip(number_independent_sets(cells), cells, strict=True):
+        members.setdefault(number, []).append(cell)
+    data_sets = []
+    for group in members.values():
+        joined = _DataSet(group)
+        data_sets += [joined] if joined.replicates else [_DataSet([cell]) for cell in group]
+    return data_sets
+
+
+def select_each(values: Array, indices: Any) -> Array:
+    """Return of each replicate (R, k) the value at its index (R,)."""
+    return np.asarray(values[np.arange(len(values)), indices])

@@ -1,0 +1,56 @@
+"""Name students and their temperatures in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kdtune.analysis.cells import format_setting
+from kdtune.analysis.student_answer import StudentAnswer
+from kdtune.analysis.temperature_texts import format_temperature, format_temperatures
+from kdtune.text import format_number, join_names
+
+MAX_NAMES = 6  # students that one sentence names
+
+
+def name_students(settings: Sequence[dict[str, Any]]) -> str:
+    """Name students by their settings, as in "width 5, 10 and 20"; empty if nothing tells them apart."""
+    if len(settings[0]) == 1:
+        name = next(iter(settings[0]))
+        values = [format_number(each[name]) for each in settings if each[name] is not None]
+        return f"{name} {join_names(values, max_names=MAX_NAMES)}" if values else ""
+    written = [format_setting(list(each), list(each.values())) for each in settings]
+    return "; ".join(written[:MAX_NAMES]) + (
+        f"; and {len(written) - MAX_NAMES} more" if len(written) > MAX_NAMES else ""
+    )
+
+
+def join_grids(group: Sequence[StudentAnswer]) -> list[float]:
+    """Return the temperatures that all students of a group have."""
+    return [float(T) for T in group[0].temperatures if all(T in student.temperatures for student in group)]
+
+
+def name_choice(group: Sequence[StudentAnswer]) -> str:
+    """Name the temperatures that are tied with the best of all students of a group, or the grid if there are none."""
+    grid = join_grids(group)
+    shared = [T for T in grid if all(T in student.tied for student in group)]
+    return name_temperatures(shared, grid) if shared else name_range(grid)
+
+
+def name_range(grid: Sequence[float]) -> str:
+    """Name a grid of temperatures by its ends, as in "T = 1 to 40"."""
+    return f"T = {format_temperature(grid[0], grid)} to {format_temperature(grid[-1], grid)}"
+
+
+def name_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> str:
+    """Name temperatures of a grid, as in "T = 2 to 8 and 20"; empty if there are none."""
+    if not temperatures:
+        return ""
+    if len(temperatures) == len(grid):
+        return name_range(grid)
+    ranges = []
+    for text in format_temperatures(temperatures, grid).split(", "):
+        low, _, high = text.partition("-")
+        is_pair = high and list(grid).index(float(high)) == list(grid).index(float(low)) + 1
+        ranges += [low, high] if is_pair else [f"{low} to {high}" if high else low]
+    return f"T = {join_names(ranges)}"
