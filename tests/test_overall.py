@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,23 @@ from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.headline import write_opening
 from kdtune.analysis.overall_frames import format_overall
 from kdtune.analysis.selection_measure import Measure
-from kdtune.columns import BASELINE, MODEL, NUM_ERROR, SCORE, STUDENT, TEMP, VAL_NUM_ERROR
+from kdtune.columns import (
+    ACCURACY,
+    BASELINE,
+    ECE,
+    FAILED,
+    LOSS,
+    MODEL,
+    NLL,
+    NUM_ERROR,
+    REPLICATE,
+    SCORE,
+    STATUS,
+    STUDENT,
+    TEMP,
+    VAL_NLL,
+    VAL_NUM_ERROR,
+)
 from kdtune.statistics.pooled_curves import (
     ComparedValues,
     MeanCurve,
@@ -237,6 +255,35 @@ def test_unpaired_runs_have_a_recommendation_too():
     answer = analyze_table(unpaired)
     assert not answer.is_paired
     assert answer.advice[0].text.startswith("Use T = 4 for width 50")
+
+
+def test_failed_runs_are_counted_in_the_recommendation():
+    table = planted.table(
+        planted.quadratic(lambda cell: 0.0, 0.3), widths=(50,), seps=(1.0,), informative=(1.0,), replicates=10
+    )
+    fails = (table[MODEL] == STUDENT) & (table[TEMP] == 1) & (table[REPLICATE] < 3)
+    results = [VAL_NUM_ERROR, NUM_ERROR, ACCURACY, VAL_NLL, NLL, ECE, LOSS]
+    table.loc[fails, results] = np.nan
+    table.loc[fails, STATUS] = FAILED
+    (advice,) = analyze_table(table).advice
+    assert advice.T == 1.0  # three of ten are missing, and it is still compared
+    assert "T = 1 failed in 3 of 10 runs." in advice.text
+
+
+def test_a_broken_run_is_named_in_the_opening():
+    table = planted.table(DEEP, widths=(50,), seps=(1.0,), informative=(1.0,))
+    is_broken = (table[MODEL] == STUDENT) & (table[TEMP] == 5) & (table[REPLICATE] == 2)
+    table.loc[is_broken, VAL_NUM_ERROR] = 9000
+    opening = " ".join(write_opening(analyze_table(table)))
+    assert "one run at T = 5 (replicate 2) has 9,000, where the other runs suggest about 1" in opening
+    assert "suggest about" not in " ".join(write_opening(answer_planted(DEEP)))
+
+
+def test_where_nothing_is_told_apart_the_replicates_that_would_are_counted():
+    (advice,) = answer_planted(FLAT, seps=(1.0,), replicates=3).advice
+    assert re.search(
+        r"\d+ replicates would tell a T with 10 % more errors apart \(80 % power\); you have 3\.", advice.text
+    )
 
 
 @pytest.mark.slow

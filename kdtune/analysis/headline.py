@@ -33,10 +33,11 @@ def _write_paragraphs(answer: Answer) -> Iterator[str]:
         yield "No setting has results: the best temperature cannot be determined."
         return
     yield from write_recommendations(answer)
-    if answer.influential_runs:
-        runs = [describe_influential_run(run) for run in answer.influential_runs[:MAX_RUNS]]
-        n_more = len(answer.influential_runs) - len(runs)
-        yield " ".join([*runs, f"So does a single run in {pluralize(n_more, 'setting')} more."] if n_more else runs)
+    broken_runs = [run for run in answer.influential_runs if run.is_far_off]
+    if broken_runs:
+        texts = [describe_influential_run(run) for run in broken_runs[:MAX_RUNS]]
+        n_more = len(broken_runs) - len(texts)
+        yield " ".join([*texts, f"So it is in {pluralize(n_more, 'setting')} more."] if n_more else texts)
     yield from _describe_missing_temperatures(answer.cells)
     if len(answer.t_opt) > 1 and (answer.t_opt["temperatures"] > 1).any():
         factors = " ".join(_describe_factors(answer))

@@ -16,6 +16,7 @@ from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.outliers import find_outlier
 from kdtune.text import join_names
 
+FAR_FACTOR = 1.5  # A run that is further off than this may be a broken one.
 SIGNIFICANCE = 0.05  # of an outlier, among all runs of its cell
 
 
@@ -35,6 +36,11 @@ class InfluentialRun:
     best_temperature_without: float
     tied: list[float]  # the temperatures that are statistically tied with the best, with the run
     tied_without: list[float]
+
+    @property
+    def is_far_off(self) -> bool:
+        """Whether the run is so far off that something may have gone wrong in it."""
+        return self.typical_value > 0 and not 1 / FAR_FACTOR < self.value / self.typical_value < FAR_FACTOR
 
 
 def find_influential_run(cell: Cell, measure: str, comparison: Comparison) -> InfluentialRun | None:

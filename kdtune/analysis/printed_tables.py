@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
+from kdtune.analysis.influential_runs import describe_influential_run
 from kdtune.analysis.optimum import INCOMPLETE
 from kdtune.analysis.temperature_texts import format_interval, format_temperatures
 from kdtune.columns import ECE, NLL, NUM_ERROR
@@ -29,6 +30,7 @@ _CROSS_FITTED = {
     "gap_closed": "cross_fitted_gap_closed",
 }
 
+MAX_RUNS = 3  # single networks that sentences speak of
 _RESIDUE = 1e-12
 
 
@@ -165,7 +167,15 @@ def format_calibration(answer: Answer) -> pd.DataFrame:
 
 def list_findings(answer: Answer) -> list[str]:
     """Return a sentence on weak teachers, and one for each factor, or one that says why there is none."""
-    return [*_judge_teachers(answer), *_list_effects(answer)]
+    return [*_judge_teachers(answer), *_list_influential_runs(answer), *_list_effects(answer)]
+
+
+def _list_influential_runs(answer: Answer) -> list[str]:
+    """Return a sentence for each single network that changes an answer; those that are far off stand in the opening."""
+    runs = [run for run in answer.influential_runs if not run.is_far_off]
+    texts = [describe_influential_run(run) for run in runs[:MAX_RUNS]]
+    n_more = len(runs) - len(texts)
+    return [*texts, f"A single run changes the answer in {pluralize(n_more, 'setting')} more."] if n_more else texts
 
 
 def _judge_teachers(answer: Answer) -> Iterator[str]:
