@@ -31,7 +31,8 @@ class Measured:
 
     def write_signed(self, difference: float) -> str:
         """Write a difference with its sign."""
-        return f"{'-' if difference < 0 else '+'}{self.write(difference)}"
+        text = self.write(difference)
+        return text if text in ("0 %", "0") else f"{'-' if difference < 0 else '+'}{text}"
 
     @property
     def are_errors(self) -> bool:
