@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from functools import partial
 
@@ -15,12 +14,9 @@ from scipy import stats
 
 from benchmarks import planted
 from kdtune.statistics.correlated_differences import critical_values_of_common_scale
-from kdtune.statistics.effects import estimate_effect
 from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_interval
-from kdtune.statistics.levelled_curves import CellCurves, place_on_one_axis
 from kdtune.statistics.multiple_comparisons import compare_by_margins, compare_with_best, dunnett_critical_value
 from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
-from kdtune.statistics.smoothers import list_smoothers
 from kdtune.statistics.standard_errors import margin_of_error, residual_variance, sum_of_means
 
 X = tuple(np.log2(planted.GRID))
@@ -110,29 +106,6 @@ def test_there_is_no_share_of_a_gap_to_a_worse_teacher():
     assert all(math.isnan(x) for x in estimate_ratio(numerator, denominator))
 
 
-def effect_over(cells, apart=False):
-    """The effect over cells, each a curve with its width and its block; those of other blocks on data ``apart``."""
-    curves, widths, blocks = zip(*cells, strict=True)
-    sets = blocks if apart else [0] * len(blocks)
-    return estimate_effect(*place_on_one_axis(curves), [math.log2(width) for width in widths], blocks, sets)
-
-
-def smooth_cell(smoother, y, x=X):
-    return CellCurves(smoother.points, *smoother.smooth(y), np.array(x))
-
-
-def rule_curves(slope, noise=0.02, widths=(8, 16, 32, 64), replicates=5):
-    random = np.random.default_rng(0)
-    smoother = list_smoothers(X)[5]
-    cells = []
-    for block in range(3):
-        for width in widths:
-            y = (np.array(X) - 2 - slope * (math.log2(width) - 4.5)) ** 2 * 0.1 + 1
-            y = y + random.normal(0, noise, (replicates, len(X)))
-            cells.append((smooth_cell(smoother, y), width, block))
-    return cells
-
-
 def test_standard_errors_over_independent_sets_are_welchs():
     """The sum of one mean and the negative of another is their difference."""
     random = np.random.default_rng(0)
@@ -146,79 +119,6 @@ def test_standard_errors_over_independent_sets_are_welchs():
     margins = margin_of_error(np.array([error, error]), np.array([dof, 4]), 0.95)
     assert (mean - margins[0], mean + margins[0]) == pytest.approx((low, high))
     assert margins[1] == pytest.approx(error * stats.t.ppf(0.975, 4))
-
-
-def test_replicates_of_independent_sets_are_no_pairs():
-    """In another order within one set they say the same; where they may be paired they do not."""
-    cells = rule_curves(0.3, noise=0.2)
-    reordered = [
-        (dataclasses.replace(curve, values=curve.values[::-1], slopes=curve.slopes[::-1]), width, block)
-        if block == 1
-        else (curve, width, block)
-        for curve, width, block in cells
-    ]
-    independent, independent_reordered = effect_over(cells, apart=True), effect_over(reordered, apart=True)
-    assert independent.p_value == pytest.approx(independent_reordered.p_value)
-    assert independent.estimate == independent_reordered.estimate
-    assert independent.check_low == pytest.approx(independent_reordered.check_low)
-    assert effect_over(cells).p_value != pytest.approx(effect_over(reordered).p_value)
-
-
-@pytest.mark.parametrize("apart", [False, True])
-@pytest.mark.parametrize("slope", [0.0, 0.5, -0.5, 1.0])
-def test_an_effect_is_found_with_its_size(slope, apart):
-    effect = effect_over(rule_curves(slope), apart)
-    assert effect.estimate.low <= slope <= effect.estimate.high
-    assert effect.estimate.location == pytest.approx(slope, abs=0.15)
-    assert effect.check == pytest.approx(slope, abs=0.25)
-    assert (effect.p_value < 0.05) == bool(slope)
-
-
-@pytest.mark.parametrize("at", [0.2, 2.5, 5.2, 7.0])
-@pytest.mark.parametrize("slope", [0.0, 0.6])
-def test_an_effect_in_a_mirror_is_its_negative(at, slope):
-    """Temperatures from the other end, T to 1 / T: also where optima lie at the ends of the grid or beyond."""
-    random, x = np.random.default_rng(3), np.linspace(0, X[-1], 12)
-    smoother = list_smoothers(tuple(x))[6]
-    seen, mirrored = [], []
-    for width in (8, 16, 32, 64):
-        depth = 0.05 * math.log2(width)
-        y = depth * (x - at - slope * (math.log2(width) - 4.5)) ** 2 + random.normal(0, 0.05, (5, len(x)))
-        for cells, values in ((seen, y), (mirrored, y[:, ::-1])):
-            cells.append((smooth_cell(smoother, values, x), width, 0))
-    effect, mirror_effect = effect_over(seen), effect_over(mirrored)
-    assert effect.p_value == pytest.approx(mirror_effect.p_value, abs=0.02)
-    assert effect.check == pytest.approx(-mirror_effect.check, abs=0.05)
-    if not math.isinf(effect.estimate.low - effect.estimate.high):
-        assert effect.estimate.location == pytest.approx(-mirror_effect.estimate.location, abs=0.1)
-        assert effect.estimate.low == pytest.approx(-mirror_effect.estimate.high, abs=0.1)
-
-
-def test_a_move_away_from_the_grids_end_is_no_chance():
-    """With no effect all optima lie best below the grid, where costs are level, but dear."""
-    random, smoother, cells = np.random.default_rng(1), list_smoothers(X)[5], []
-    for width, at, steep in ((20, -1.0, 5), (50, 2.0, 1)):
-        y = steep * (np.array(X) - at) ** 2 + random.normal(0, 0.1, (5, len(X)))
-        cells.append((smooth_cell(smoother, y), width, 0))
-    effect = effect_over(cells)
-    assert effect.p_value < 0.01
-    assert effect.estimate.low > 0
-    assert math.isinf(effect.estimate.high)
-
-
-def test_the_second_method_looks_within_each_cells_own_grid():
-    cells = []
-    for width, first in ((8, 0), (16, 4), (32, 0), (64, 4)):
-        x = tuple(X[first:])
-        smoother = list_smoothers(x)[4]
-        y = np.tile((np.array(x) - 1) ** 2, (3, 1)) + np.random.default_rng(width).normal(0, 0.01, (3, len(x)))
-        cells.append((smooth_cell(smoother, y, x), width, first))
-    assert effect_over(cells).check == pytest.approx(0, abs=0.02)
-
-
-def test_no_effect_without_two_values_or_two_replicates():
-    assert effect_over(rule_curves(0.0, widths=(8,))) is None
-    assert effect_over(rule_curves(0.0, replicates=1)) is None
 
 
 def test_replicates_for_an_interval_are_the_fewest_that_are_narrow_enough():
@@ -260,22 +160,3 @@ def test_more_noise_takes_no_fewer_replicates(deviation, more):
     for counted in (partial(replicates_to_detect, find_critical_value=find_paired_critical_value), replicates_to_bound):
         few, many = counted(1.0, deviation), counted(1.0, deviation + more)
         assert many is None or (few is not None and few <= many)
-
-
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_an_effect_is_less_sure_where_an_optimum_lies_in_the_last_step_of_its_grid(mirrored):
-    """The smooth curves of the narrowest are least in the first step, 0.585 wide, or in a mirror in the last."""
-    cells, x = [], np.array(X if not mirrored else [X[-1] - at for at in reversed(X)])
-    smoother = list_smoothers(tuple(x))[5]
-    for width, least in ((8, 0.1), (16, 1.6), (32, 3.1)):
-        y = (
-            1
-            + (x - (X[-1] - least if mirrored else least)) ** 2
-            + np.random.default_rng(width).normal(0, 0.01, (5, len(x)))
-        )
-        cells.append((smooth_cell(smoother, y, x), width, 0))
-    sure = [(dataclasses.replace(curve, grid=np.array([-9.0, *x, 9.0])), *rest) for curve, *rest in cells]
-    doubted, plain = effect_over(cells).estimate, effect_over(sure).estimate
-    assert doubted.location == plain.location
-    assert plain.low - doubted.low == pytest.approx(0.585 / 2, abs=0.001)
-    assert doubted.high - plain.high == pytest.approx(0.585 / 2, abs=0.001)
