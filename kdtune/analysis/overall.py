@@ -58,7 +58,8 @@ def answer_over_data(
         groups.setdefault(tuple(cell.settings[name] for name in student_columns), []).append(number)
     answers = []
     for key, numbers in groups.items():
-        student = PooledStudent([cells[i] for i in numbers], measure, test_measure)
+        first_optimum = float(optima["T_opt"].iloc[numbers[0]])
+        student = PooledStudent([cells[i] for i in numbers], measure, test_measure, first_optimum)
         if not student.temperatures:
             continue
         best_temperature = student.temperatures[student.best_index]
@@ -75,10 +76,8 @@ def _adopt_cell(answer: StudentAnswer, optimum: pd.Series) -> StudentAnswer:
 
     There the noise is shared with other cells, and of equal means the lower validation nll decides.
     """
-    temperatures = answer.temperatures.tolist()
     return replace(
         answer,
-        best_index=temperatures.index(optimum["T_opt"]),
         comparison=replace(answer.comparison, is_tied=np.isin(answer.temperatures, optimum["tied"])),
         good_enough=list(optimum["good_enough"]),
         better_elsewhere={},

@@ -96,7 +96,9 @@ def format_overall(students: Sequence[StudentAnswer], measured: Measured, margin
             row["cost of a usual T"] += f" at T = {format_temperature(usual, grid)}"
         row["minus labels alone"] = _format_difference(student.minus_baseline, measured)
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    unknown = [name for name in ("cost of a usual T", "minus labels alone") if (table[name] == NOTHING).all()]
+    return table.drop(columns=unknown)
 
 
 def explain_overall(students: Sequence[StudentAnswer], margin_text: str, is_paired: bool) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cross_fitted_choice import cross_fit
 from kdtune.analysis.sampling_errors import BASELINE_KIND, estimate_sampling_errors
 from kdtune.analysis.usable_cells import number_independent_sets
 from kdtune.columns import NUM_ERROR, SCORE
@@ -44,7 +45,7 @@ class _DataSet:
 class PooledStudent:
     """The cells of one student with their errors relative to the fewest of each cell, by independent set."""
 
-    def __init__(self, cells: Sequence[Cell], measure: str, test_measure: str) -> None:
+    def __init__(self, cells: Sequence[Cell], measure: str, test_measure: str, optimum: float) -> None:
         self.cells = cells
         self.measure = measure
         self.test_measure = test_measure
@@ -63,6 +64,8 @@ class PooledStudent:
         ]
         self.curve = average_over_replicates(self.set_curves)
         self.best_index = int(self.curve.means.argmin())
+        if len(cells) == 1 and optimum in self.temperatures:  # Of equal means the validation nll decides.
+            self.best_index = self.temperatures.index(optimum)
         # A measure of the user's own may not be there on the test split; cross-fitted, the other split is honest, too.
         has_test = all(test_measure in cell.student_measures for cell in cells)
         self.reported = test_measure if has_test and self.is_relative else measure
@@ -71,6 +74,10 @@ class PooledStudent:
             select_each(each.average(lambda cell: self.read(cell, self.reported)), indices)
             for each, indices in zip(self.data_sets, self.choices, strict=True)
         ]
+        if len(cells) == 1 and self.is_paired and len(self.values[0]) > 1:
+            # Replicates of one cell share their choosers, which intervals have to allow for.
+            pseudo_values = cross_fit(cells[0], measure, self.reported).errors_for_intervals
+            self.chosen_values = [pseudo_values / self.find_unit(cells[0], self.reported)]
 
     def read(self, cell: Cell, measure: str) -> Array:
         """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""

@@ -36,7 +36,8 @@ def explain_optima(answer: Answer) -> list[str]:
         sentences += [
             f"interval: where the {answer.extremum} of the smoothed mean curve lies, with 95 % confidence.",
             "statistically tied: the tested T that are not told apart from the best, which does not mean equal.",
-            "These are two different tests, which may disagree: to choose a T, take one that is statistically tied.",
+            "To choose a T, take one that is statistically tied. The interval assumes a curve with one minimum, and the "
+            "tied T assume nothing about its shape, so that either may hold what the other does not.",
         ]
     if answer.margin_text:
         sentences.append(f"{answer.margin_text}: shown to be so with 95 % confidence.")

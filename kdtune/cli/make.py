@@ -90,7 +90,7 @@ def sweep(file: str | None, yes: bool, list_bundled: bool, **options: Any) -> No
     console = Console(stderr=True)
     outcome = run_sweep(request, Progress(console))
     table = to_frame(outcome.rows)
-    print_summary(table)
+    print_summary(table, outcome.store.folder)
     print_failures(table, console)
     _print_next_step(outcome, table)
     if outcome.interrupted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,10 +26,10 @@ NUMBER_COLUMNS = (
 )
 
 
-def print_summary(table: Any) -> None:
+def print_summary(table: Any, folder: Path | None = None) -> None:
     """Print which T to use and, for each setting, the errors of teacher, baseline and the student at its best T.
 
-    ``table`` is a sweep's; its ``attrs`` say by which measure T is chosen, and how replicates redraw the data, which is
+    ``table`` is a sweep's, which lies in ``folder``; its ``attrs`` say by which measure T is chosen, and how replicates redraw the data, which is
     printed, too.
     """
     from kdtune.analysis.answer import analyze_table
@@ -37,6 +38,7 @@ def print_summary(table: Any) -> None:
     from kdtune.analysis.printed_tables import summarize_errors, summarize_selected
     from kdtune.analysis.selection_measure import MEASURE_NAMES, has_students
     from kdtune.columns import NUM_ERROR
+    from kdtune.errors_by_example import read_errors_by_example
     from kdtune.table import find_facts, find_select
 
     if not has_students(table):
@@ -45,7 +47,8 @@ def print_summary(table: Any) -> None:
     select, facts = find_select(table) or NUM_ERROR, find_facts(table)
     table, n_hidden = select_first_cells(table, cell_columns, MAX_SETTINGS)
     try:
-        answer = analyze_table(table, cell_columns, select=select, facts=facts)
+        errors = None if folder is None else read_errors_by_example(folder)
+        answer = analyze_table(table, cell_columns, select=select, facts=facts, errors_by_example=errors)
     except RequestError as error:  # What was trained is there, whatever can be said of it.
         print_folded(f"The best T cannot be chosen: {error}")
         return

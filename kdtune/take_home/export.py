@@ -16,7 +16,7 @@ from kdtune.analysis.table_files import locate_table, read_sweep_table
 from kdtune.columns import ID, MODEL, NUM_ERROR, STUDENT
 from kdtune.errors import RequestError
 from kdtune.settings import GivenDataset, ModuleShape
-from kdtune.table import find_select, read_versions
+from kdtune.table import find_facts, find_select, read_versions
 from kdtune.take_home.calibration import Calibration, calibrate
 from kdtune.take_home.card import write_card
 from kdtune.take_home.card_facts import CardFacts
@@ -204,7 +204,7 @@ def _choose(
 ) -> tuple[Answer | None, Choice]:
     """Analyze a table and choose a network; one that is named by its id needs no answer."""
     try:
-        answer = analyze_table(table, select=select)
+        answer = analyze_table(table, select=select, facts=find_facts(table))
     except RequestError:
         if options.id is None:
             raise
