@@ -160,7 +160,8 @@ def test_one_run_far_off_is_reported_and_kept(value):
     assert 100 < run.typical_value < 250
     assert len(run.tied_without) < len(run.tied)
     assert run.tied == answer.t_opt["tied"].iloc[0]
-    assert f"run at T = 4 (replicate 1) has {value:,.4g}, where the other runs suggest about " in describe_influential_run(run)
+    words = f"run at T = 4 (replicate 1) has {value:,.4g}, where the other runs suggest about "
+    assert words in describe_influential_run(run)
 
 
 def test_a_run_far_off_spoils_no_other_cell():

@@ -34,10 +34,10 @@ def explain_optima(answer: Answer) -> list[str]:
     sentences = []
     if (optima["temperatures"] > 1).any():
         sentences += [
-            f"interval: where the {answer.extremum} of the smoothed mean curve lies, with 95 % confidence.",
+            f"interval: where the {answer.extremum} of the mean curve lies, with 95 % confidence.",
             "statistically tied: the tested T that are not told apart from the best, which does not mean equal.",
-            "To choose a T, take one that is statistically tied. The interval assumes a curve with one minimum, and the "
-            "tied T assume nothing about its shape, so that either may hold what the other does not.",
+            "To choose a T, take one that is statistically tied. The interval assumes a curve with one "
+            f"{answer.extremum}, the tied T nothing about its shape, so either may hold what the other does not.",
         ]
     if answer.margin_text:
         sentences.append(f"{answer.margin_text}: shown to be so with 95 % confidence.")

@@ -29,8 +29,8 @@ NUMBER_COLUMNS = (
 def print_summary(table: Any, folder: Path | None = None) -> None:
     """Print which T to use and, for each setting, the errors of teacher, baseline and the student at its best T.
 
-    ``table`` is a sweep's, which lies in ``folder``; its ``attrs`` say by which measure T is chosen, and how replicates redraw the data, which is
-    printed, too.
+    ``table`` is a sweep's, which lies in ``folder``. Its ``attrs`` say by which measure T is chosen, and how replicates
+    redraw the data, which is printed, too.
     """
     from kdtune.analysis.answer import analyze_table
     from kdtune.analysis.cells import find_cell_columns, select_first_cells
