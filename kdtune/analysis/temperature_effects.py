@@ -20,10 +20,9 @@ from kdtune.analysis.factor_effects import TEACHER_ERROR, FactorEffect, SetEffec
 from kdtune.analysis.result_columns import to_columns
 from kdtune.analysis.sentences import list_twins, write_effect_sentence
 from kdtune.analysis.twins import SideSettings, find_twins
-from kdtune.analysis.usable_cells import number_independent_sets, select_usable_cells
+from kdtune.analysis.usable_cells import MIN_TEMPERATURES, number_independent_sets, select_usable_cells
 from kdtune.columns import NUM_ERROR
 from kdtune.statistics.effects import estimate_effect
-from kdtune.statistics.smoothers import MIN_SPLINE_POINTS
 from kdtune.statistics.standard_errors import Array
 
 MIN_TEACHER_DOUBLINGS = 0.5  # of the teacher's errors: over a smaller range, noise in them looks like a steep effect
@@ -175,7 +174,7 @@ def _name_blocks(cells: Sequence[Cell], columns: Sequence[str], factor: str) -> 
 def _find_obstacle(factor: str, values: Sequence[Any], usable_cells: Sequence[Cell], noise: Array) -> str:
     """Return why the effect of a factor cannot be estimated; empty if it can."""
     if not usable_cells:
-        return f"no setting has the {MIN_SPLINE_POINTS} temperatures that a smooth curve needs"
+        return f"no setting has the {MIN_TEMPERATURES} temperatures that a smooth curve needs"
     if len(usable_cells[0].replicates) > 1 and np.median(noise) == 0:
         return "the replicates of most settings are copies of each other, so the noise cannot be estimated"
     if any(isinstance(value, str) for value in values):

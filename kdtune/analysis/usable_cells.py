@@ -13,7 +13,8 @@ from scipy import sparse
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.paired_runs import MIN_REPLICATES
 from kdtune.analysis.unpaired_runs import pair_at_random
-from kdtune.statistics.smoothers import MIN_SPLINE_POINTS
+
+MIN_TEMPERATURES = 5  # fewer show too little of the shape of a curve
 
 
 def select_usable_cells(cells: list[Cell], measure: str) -> list[Cell]:
@@ -27,7 +28,7 @@ def select_usable_cells(cells: list[Cell], measure: str) -> list[Cell]:
     cells : The cells.
     measure : The measure that T is chosen by.
     """
-    cells_with_curve = [cell for cell in cells if len(cell.temperatures) >= MIN_SPLINE_POINTS]
+    cells_with_curve = [cell for cell in cells if len(cell.temperatures) >= MIN_TEMPERATURES]
     cells_with_curve = [
         _fill_cell(cell, measure) if cell.is_paired else _make_replicates(cell, measure) for cell in cells_with_curve
     ]
@@ -55,7 +56,7 @@ def _fill_cell(cell: Cell, measure: str) -> Cell:
 
 def _make_replicates(cell: Cell, measure: str) -> Cell:
     """Return a cell of unpaired runs with replicates, which are numbered, from ``pair_at_random``."""
-    runs = pair_at_random(cell.temperatures, cell.student_measures, measure, MIN_SPLINE_POINTS)
+    runs = pair_at_random(cell.temperatures, cell.student_measures, measure, MIN_TEMPERATURES)
     return replace(
         cell,
         temperatures=runs.temperatures,
