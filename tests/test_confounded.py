@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtune.analysis.answer import Answer, analyze_table
+from kdtune.analysis.answer import Answer, Margins, analyze_table
 from kdtune.analysis.answer_files import write_answer
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.printed_effects import format_effects
@@ -90,7 +90,7 @@ def test_twins_that_name_cells_are_named_where_no_two_cells_differ_in_the_factor
 
 def test_a_finding_of_no_effect_says_that_effects_may_hide_each_other():
     table = make_table([{"width": width, "lr": width / 100} for width in (10, 20, 40)], 20, slope=0)
-    answer = analyze_table(table)
+    answer = analyze_table(table, margins=Margins(effect=0.7))
     assert (
         "the student's width (which changes together with lr, so opposite effects may hide each other)."
         in join_opening(answer)

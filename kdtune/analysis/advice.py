@@ -248,6 +248,7 @@ def _write_range(differences: Sequence[MeanDifference], word: str, measured: Mea
     """Write the size of a difference with its interval, or the range of several, as in "31 % more errors"."""
     sizes = sorted(abs(each.mean) for each in differences)
     if len(differences) > 1:
-        return f"{measured.write(sizes[0])} to {measured.write(sizes[-1])} {word}"
+        least, most = measured.write(sizes[0]), measured.write(sizes[-1])
+        return f"{least} {word}" if least == most else f"{least} to {most} {word}"
     low, high = sorted(abs(end) for end in differences[0].main_interval)
     return f"{measured.write(sizes[0])} {word} ({measured.write(low)} to {measured.write(high)})"
