@@ -47,10 +47,10 @@ def test_temperatures_that_were_not_compared_are_named_in_the_headline(rising):
 def test_terms_are_explained_where_they_occur_and_only_there(rising):
     answer = analyze_table(planted.table(STILL, noise=0.1, **ONE_CELL))
     assert explain_optima(answer) == [
-        "interval: where the minimum of the mean curve lies, with 95 % confidence.",
+        "interval: where the minimum of the mean curve lies, with 95 % confidence; it may lie between tested T, so an "
+        "end may be a T that is not tied.",
         "statistically tied: the tested T that are not told apart from the best, which does not mean equal.",
-        "To choose a T, take one that is statistically tied. The interval assumes a curve with one minimum, the tied T "
-        "nothing about its shape, so either may hold what the other does not.",
+        "To choose a T, take one that is statistically tied.",
         "within 5% of the best: shown to be so with 95 % confidence.",
     ]
     answer = analyze_table(rising)

@@ -194,7 +194,18 @@ def test_plot_draws_png_and_svg(call, folder):
     run = call("plot", folder)
     assert run.exit_code == 0, run.output
     drawn = sorted(path.name for path in (folder / "figures").iterdir())
-    names = ("accuracy", "networks", "num_error", "softmax", "excess", "t_opt", "t_opt_map", "regret", "gain")
+    names = (
+        "accuracy",
+        "networks",
+        "num_error",
+        "softmax",
+        "excess",
+        "t_opt",
+        "t_opt_map",
+        "overall",
+        "regret",
+        "gain",
+    )
     assert drawn == sorted(f"{n}.{k}" for n in names for k in ("png", "svg"))
     assert (folder / "figures/num_error.png").read_bytes()[:4] == b"\x89PNG"
     first = (folder / "figures/num_error.svg").read_bytes()

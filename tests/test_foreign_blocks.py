@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kdtune
@@ -30,6 +30,7 @@ def test_a_part_that_was_appended_to_the_whole_counts_once(n_rows: int, is_above
     assert "hardly by chance" in " ".join(answer.reading_notes)
 
 
+@settings(deadline=None)  # the first example warms up caches
 @given(st.integers(0, 10_000), st.booleans())
 def test_replicates_that_are_equal_by_chance_stay(seed: int, is_sorted: bool) -> None:
     random = np.random.default_rng(seed)

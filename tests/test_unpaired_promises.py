@@ -8,9 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import coverage, planted
+from benchmarks import planted
 from kdtune.analysis.answer import analyze_table
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR, WIDTH
+
+SHAPES = {  # curves with log2 of their optimum
+    "quadratic, T = 4 on the grid": (planted.quadratic(lambda _: 2.0, 0.05), 2.0),
+    "quadratic, T = 6 off the grid": (planted.quadratic(lambda _: math.log2(6), 0.05), math.log2(6)),
+    "sharp quadratic, T = 6": (planted.quadratic(lambda _: math.log2(6), 0.25), math.log2(6)),
+    "asymmetric, T = 3": (planted.asymmetric(lambda _: math.log2(3)), math.log2(3)),
+    "plateau from T = 5": (planted.plateau(lambda _: math.log2(5)), math.log2(5)),
+    "falling throughout": (planted.falling, math.inf),
+    "rising throughout": (planted.rising, -math.inf),
+}
+WIDTHS = (10, 20, 40)
 
 
 def make_flat(n_tables, n_temperatures, n_runs, share):
@@ -27,7 +38,7 @@ def make_flat(n_tables, n_temperatures, n_runs, share):
 
 def make_noisy(name, n_tables, n_runs, noise, unequal, share):
     """Return tables, each a data set, of unpaired runs around a curve of errors."""
-    shape, _ = coverage.SHAPES[name]
+    shape, _ = SHAPES[name]
     random, x = np.random.default_rng(len(name)), np.log2(planted.GRID)
     scale = noise * (np.linspace(0.5, 1.5, len(x)) if unequal else np.ones(len(x)))
     rows = []
@@ -48,7 +59,7 @@ def measure_flat(n_tables, n_temperatures, n_runs, share):
 
 def measure_coverage(name, n_tables, n_runs, noise, unequal, share):
     """Return in which share of tables the interval holds the optimum, and in which the tied hold the best T."""
-    shape, optimum = coverage.SHAPES[name]
+    shape, optimum = SHAPES[name]
     optima = analyze_table(make_noisy(name, n_tables, n_runs, noise, unequal, share), ["dataset"]).t_opt
     best = planted.GRID[int(shape(np.log2(planted.GRID), {}).argmin())]
     with np.errstate(divide="ignore"):  # An interval without a lower bound begins at T = 0.
@@ -64,7 +75,7 @@ def test_a_flat_truth_is_seldom_told_apart(share):
     assert excluded <= 0.1
 
 
-@pytest.mark.parametrize("name", coverage.SHAPES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_intervals_of_unpaired_runs_hold_the_best(name):
     holds, holds_best = measure_coverage(name, 60, 5, 10, False, 0.6)
     assert holds >= 0.9
@@ -93,7 +104,7 @@ def test_a_flat_truth_is_told_apart_as_rarely_as_promised(n_temperatures, n_runs
         (10, 10, True, 1.0),
     ],
 )
-@pytest.mark.parametrize("name", coverage.SHAPES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_coverage_of_unpaired_runs_over_500_tables(name, n_runs, noise, unequal, share):
     holds, holds_best = measure_coverage(name, 500, n_runs, noise, unequal, share)
     assert holds >= 0.94
@@ -102,11 +113,11 @@ def test_coverage_of_unpaired_runs_over_500_tables(name, n_runs, noise, unequal,
 
 def find_effects(doublings, n_tables, n_runs):
     """Return in which share of tables a move with the width is found, and in which its interval holds the truth."""
-    slope = doublings / math.log2(coverage.WIDTHS[-1] / coverage.WIDTHS[0])
-    shape = planted.quadratic(lambda cell: 2 + slope * math.log2(cell["width"] / coverage.WIDTHS[1]))
+    slope = doublings / math.log2(WIDTHS[-1] / WIDTHS[0])
+    shape = planted.quadratic(lambda cell: 2 + slope * math.log2(cell["width"] / WIDTHS[1]))
     found, held = [], []
     for seed in range(n_tables):
-        table = planted.table(shape, widths=coverage.WIDTHS, replicates=n_runs, seed=seed)
+        table = planted.table(shape, widths=WIDTHS, replicates=n_runs, seed=seed)
         students = table[table[MODEL] == STUDENT]
         random = np.random.default_rng(seed)
         means = [

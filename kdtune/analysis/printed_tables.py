@@ -72,6 +72,11 @@ def format_optima(answer: Answer) -> pd.DataFrame:
     table["best T"] = optima["T_opt"]
     bounds = zip(optima["T_opt_low"], optima["T_opt_high"], grids, strict=True)
     table["interval"] = [format_interval(low, high, grid) for low, high, grid in bounds]
+    if optima["T_second"].notna().any():
+        second = zip(optima["T_second"], grids, strict=True)
+        table[f"second {answer.extremum}"] = [
+            NOTHING if pd.isna(T) else format_temperatures([T], grid) for T, grid in second
+        ]
     titles = {
         "tied": "statistically tied",
         "good_enough": answer.margin_text,

@@ -34,11 +34,15 @@ def explain_optima(answer: Answer) -> list[str]:
     sentences = []
     if (optima["temperatures"] > 1).any():
         sentences += [
-            f"interval: where the {answer.extremum} of the mean curve lies, with 95 % confidence.",
+            f"interval: where the {answer.extremum} of the mean curve lies, with 95 % confidence; it may lie between "
+            "tested T, so an end may be a T that is not tied.",
             "statistically tied: the tested T that are not told apart from the best, which does not mean equal.",
-            "To choose a T, take one that is statistically tied. The interval assumes a curve with one "
-            f"{answer.extremum}, the tied T nothing about its shape, so either may hold what the other does not.",
+            "To choose a T, take one that is statistically tied.",
         ]
+    if optima["T_second"].notna().any():
+        sentences.append(
+            f"second {answer.extremum}: the errors rise and fall again; this T is the best of the other valley."
+        )
     if answer.margin_text:
         sentences.append(f"{answer.margin_text}: shown to be so with 95 % confidence.")
         if (optima["good_enough"].map(len) == 0).any():
@@ -54,7 +58,7 @@ def _explain_flags(answer: Answer) -> dict[str, str]:
     else:
         few, copies = "fewer than three runs of some T", "the runs of each T are equal: are they independent runs?"
     meanings = {
-        EDGE: f"the best T, or the {answer.extremum} of the smoothed curve, is at an end of the temperatures that "
+        EDGE: f"the best T, or the {answer.extremum} of the fitted curve, is at an end of the temperatures that "
         "were compared: T beyond it may be better.",
         FLAT: "no T is told apart from the best.",
         FEW_REPLICATES: f"{few}.",

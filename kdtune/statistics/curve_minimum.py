@@ -238,9 +238,8 @@ def align_with_tied(minimum: CurveMinimum, x: Array, lowest_index: int, is_tied:
     """Align the interval of a minimum with the x that may have the lowest mean.
 
     The minimum of a curve with one valley lies between the neighbours of the x with the lowest mean, and that x is
-    among the tied ones (multiple comparisons with the best). So the interval ends at the neighbours of the tied x, and
-    what lies within it has no x that is significantly above the best beyond the next one. It reaches the minimum and
-    the x with the lowest mean in any case.
+    among the tied ones (multiple comparisons with the best). So the interval ends at the neighbours of the tied x: an x
+    before the first tied one or after the last is an end of the interval at most. The x with the lowest mean is inside.
 
     Parameters
     ----------
