@@ -75,13 +75,13 @@ def test_a_flag_means_what_it_does_for_the_measure_and_the_runs(rising):
         return " ".join(explain_optima(replace(answer, t_opt=answer.t_opt.assign(flags=flags))))
 
     paired, unpaired = read(rising), read(make_unpaired(rising))
-    assert "the minimum of the smoothed curve" in paired
+    assert "the minimum of the fitted curve" in paired
     assert "few replicates: fewer than three. " in paired
     assert "their curves differ by a constant" in paired
     assert "few replicates: fewer than three runs of some T. " in unpaired
     assert "the runs of each T are equal" in unpaired
     own = read(rising.assign(**{SCORE: rising[VAL_NUM_ERROR]}), measure=Measure("f1", True))
-    assert "the maximum of the smoothed curve" in own
+    assert "the maximum of the fitted curve" in own
 
 
 def test_what_is_left_out_stands_behind_its_flag(rising):
