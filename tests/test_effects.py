@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks import planted
 from kdtune.analysis.answer import analyze_table
+from kdtune.analysis.answer_files import write_answer
+from kdtune.analysis.effect_parts import MAX_CELLS, select_cells
 from kdtune.analysis.factor_effects import (
     DIFFERS,
     FALLS,
@@ -22,6 +24,7 @@ from kdtune.analysis.factor_effects import (
     SetEffect,
     decide_verdict,
 )
+from kdtune.analysis.printed_effects import format_set_effects
 from kdtune.analysis.sentences import write_effect_sentence, write_verdict
 from kdtune.statistics.effects import estimate_effect
 from kdtune.statistics.simulated_curves import NoisyCurve
@@ -201,3 +204,29 @@ def make_sets(*intervals):
 ])  # fmt: skip
 def test_a_verdict_needs_a_bound_on_how_data_sets_differ(numbers, verdict):
     assert decide_verdict(replace(RISING, **numbers), 0.1) == verdict
+
+
+def test_effects_by_data_set_are_a_frame_a_file_and_a_table_of_the_page(tmp_path):
+    answer = analyze_table(planted.table(planted.RISES))
+    frame = answer.effects_by_set
+    of_width = frame[frame["factor"] == "width"]
+    assert list(of_width["data_set"]) == [
+        f"class_sep {sep}, p_informative {share}" for sep in ("0.2", "1") for share in ("0.5", "1")
+    ]
+    assert (of_width["low"] <= 1).all()
+    assert (of_width["high"] >= 1).all()
+    assert (of_width["settings"] == 3).all()
+    files = {file.name for file in write_answer(answer, tmp_path)}
+    assert "effects_by_set.parquet" in files
+    printed = format_set_effects(answer)
+    assert (printed["data set"] == frame["data_set"]).all()
+    assert not any("_" in title for title in printed.columns)
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(200, 100), (3000, 1000), (3000, 3)])
+def test_of_very_many_cells_some_are_selected_from_all_over(count, blocks):
+    factors = [float(cell // blocks) for cell in range(count)]
+    indices = select_cells(factors, [cell % blocks for cell in range(count)])
+    assert len(indices) == (count if count <= MAX_CELLS else MAX_CELLS)
+    assert {factors[0], factors[-1]} <= {factors[cell] for cell in indices}
+    assert {0, blocks - 1} <= {cell % blocks for cell in indices}

@@ -25,7 +25,18 @@ from kdtune.analysis.sampling_errors import (
     estimate_selection_factor,
 )
 from kdtune.analysis.usable_cells import number_independent_sets
-from kdtune.columns import DATA_SEED, DATASET, ID, MODEL, N_TEST, N_TRAIN, NUM_ERROR, STUDENT, TEST_ERRORS
+from kdtune.columns import (
+    DATA_SEED,
+    DATASET,
+    ID,
+    MODEL,
+    N_TEST,
+    N_TRAIN,
+    NUM_ERROR,
+    STUDENT,
+    TEST_ERRORS,
+    VAL_NUM_ERROR,
+)
 from kdtune.errors_by_example import read_errors_by_example
 from kdtune.statistics.example_errors import estimate_sampling_covariance, pack_into_words
 from kdtune.statistics.intervals import estimate_ratio, t_interval
@@ -227,9 +238,9 @@ def test_a_fixed_validation_set_makes_temperatures_less_sure(tmp_path, monkeypat
     sweep("cuts", dataset)
     sweep("one", dataset, replicates={"data": 1, "teacher": 4, "student": 4})
     (cuts,), (one,) = kdtune.analyze("cuts").cells, kdtune.analyze("one").cells
-    assert estimate_selection_factor(cuts) == 1
+    assert estimate_selection_factor(cuts, VAL_NUM_ERROR) == 1
     assert one.finite_set.has_fixed_validation
     sampling = estimate_sampling_errors(one, NUM_ERROR, {"first": 0, "second": 1})
     difference = np.diff(one.student_measures[NUM_ERROR], axis=1)
     expected = 1 + sampling.of_difference("first", "second") / (difference.var(ddof=1) / 4)
-    assert estimate_selection_factor(one) == pytest.approx(expected)
+    assert estimate_selection_factor(one, VAL_NUM_ERROR) == pytest.approx(expected)

@@ -131,11 +131,11 @@ def find_effects(doublings, n_tables, n_runs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_runs", "power"), [(2, 0.5), (5, 0.9)])
-def test_an_effect_over_unpaired_runs_is_found_if_it_is_there(n_runs, power):
-    found, held = find_effects(0.0, 200, n_runs)
+@pytest.mark.parametrize("n_runs", [2, 5])
+def test_an_effect_over_unpaired_runs_is_found_if_it_is_there(n_runs):
+    found, held = find_effects(0.0, 100, n_runs)
     assert found <= 0.07
     assert held >= 0.93
-    found, held = find_effects(1.0, 100, n_runs)
-    assert found >= power
+    found, held = find_effects(2.0, 50, n_runs)
+    assert found >= 0.9
     assert held >= 0.93

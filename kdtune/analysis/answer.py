@@ -43,7 +43,7 @@ from kdtune.analysis.selection_measure import (
 )
 from kdtune.analysis.single_replicates import describe_single_replicates
 from kdtune.analysis.student_answer import StudentAnswer
-from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame
+from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame, make_set_effects_frame
 from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.analysis.weight_pairs import compare_pairs
 from kdtune.columns import (
@@ -125,6 +125,11 @@ class Answer:
     def effects(self) -> pd.DataFrame:
         """The frame of effects, one row per factor: how T_opt changes with it, and the verdict in words."""
         return make_effects_frame(self.factor_effects, self.margins.effect)
+
+    @property
+    def effects_by_set(self) -> pd.DataFrame:
+        """The frame of effects by data set, one row per factor and data set: how T_opt changes with it there."""
+        return make_set_effects_frame(self.factor_effects)
 
     @cached_property
     def factor_effects(self) -> list[FactorEffect]:

@@ -33,6 +33,7 @@ def write_answer(answer: Answer, folder: Path) -> list[Path]:
         "curves": answer.curves,
         "fixed": answer.fixed,
         "effects": answer.effects,
+        "effects_by_set": answer.effects_by_set,
         "overall": answer.overall,
         "overall_curves": answer.overall_curves,
     }

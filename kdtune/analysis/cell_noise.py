@@ -8,13 +8,14 @@ What a sweep shows of the noise of one student is thus known from all of its dat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cells import select_data_columns
+from kdtune.analysis.sampling_errors import estimate_selection_factor
 from kdtune.columns import SCORE
 from kdtune.statistics.additive_fit import (
     AdditiveFit,
@@ -36,7 +37,8 @@ class CellNoise:
     """The noise of a measure in one cell, in its units."""
 
     of_runs: NoiseCovariance  # of single runs, one of each T, within a replicate
-    mean_covariance: Array  # (k, k): of the means over the replicates, but for what is common to them
+    mean_covariance: Array  # (k, k): of the means over the replicates, but for what is common to them; with the
+    # sampling of the examples that T is chosen on, where all replicates share them
     critical_values: Array  # (k,): of the differences of each T to the others, in standard errors
 
     @property
@@ -79,7 +81,8 @@ def estimate_cell_noises(
         unlike = [(i, cell) for i, cell in members if has_extreme_run(cell.fit)]
         for group in [alike, *([member] for member in unlike)]:
             for (i, _), noise in zip(group, _estimate_group([cell for _, cell in group]), strict=True):
-                noises[i] = noise
+                factor = estimate_selection_factor(cells[i], measure)
+                noises[i] = replace(noise, mean_covariance=noise.mean_covariance * factor)
     return noises
 
 

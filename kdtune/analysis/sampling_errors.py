@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtune.analysis.cell_arrays import Cell
-from kdtune.columns import ACCURACY, ERRORS_ROW, NUM_ERROR
+from kdtune.columns import ACCURACY, ERRORS_ROW, NUM_ERROR, SCORE, VALIDATION_MEASURES
 from kdtune.statistics.example_errors import estimate_sampling_covariance
 from kdtune.statistics.intervals import NO_COVARIANCE
 from kdtune.statistics.standard_errors import Array
@@ -104,25 +104,34 @@ def estimate_sampling_errors(
     return SamplingErrors({(a, b): float(covariance[i, j]) for i, a in enumerate(kinds) for j, b in enumerate(kinds)})
 
 
-def estimate_selection_factor(cell: Cell) -> float:
-    """Estimate by which factor a fixed validation set makes the variances of differences between temperatures larger.
+def estimate_selection_factor(cell: Cell, measure: str) -> float:
+    """Estimate by which factor other examples would make the variances of differences between temperatures larger.
 
-    Replicates that share their validation examples do not show what other examples would change. Nothing is kept of
-    validation examples, so the factor is that of the test examples, on which the same networks differ in the same way:
-    the variance over replicates and over test examples, over the former alone, for the mean of all pairs of
-    temperatures. Multiply the covariance of the temperatures' means with it.
+    Replicates that share the examples on which T is chosen do not show what other examples would change. Errors are
+    kept by test example only. Where T is chosen on validation examples the factor is that of the test examples, on
+    which the same networks differ in the same way: the variance over replicates and over examples, over the former
+    alone, for the mean of all pairs of temperatures.
+
+    Parameters
+    ----------
+    cell : The cell.
+    measure : The measure that T is chosen by.
 
     Returns
     -------
-    1 or more; 1 where replicates have validation examples of their own, or errors by example were not kept.
+    1 or more, by which to multiply the covariance of the temperatures' means; 1 where replicates have examples of their
+    own, or errors by example were not kept.
     """
-    if cell.finite_set is None or not cell.finite_set.has_fixed_validation or len(cell.temperatures) < 2:
+    finite_set = cell.finite_set
+    if finite_set is None or len(cell.temperatures) < 2 or measure == SCORE:
+        return 1.0
+    if measure in VALIDATION_MEASURES.values() and not finite_set.has_fixed_validation:
         return 1.0
     names = [str(index) for index in range(len(cell.temperatures))]
     sampling = estimate_sampling_errors(cell, NUM_ERROR, {name: index for index, name in enumerate(names)})
-    errors = cell.student_measures.get(NUM_ERROR)
-    if errors is None or not set(zip(names, names, strict=True)) <= sampling.covariances.keys():
+    if not set(zip(names, names, strict=True)) <= sampling.covariances.keys():
         return 1.0
+    errors = cell.student_measures[NUM_ERROR]
     covariance = np.array([[sampling.covariances[a, b] for b in names] for a in names])
     of_replicates = np.cov(errors[~np.isnan(errors).any(axis=1)], rowvar=False) / len(errors)
     over_replicates = _mean_variance_of_differences(of_replicates)

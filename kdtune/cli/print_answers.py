@@ -12,6 +12,7 @@ from kdtune.analysis.answer import Answer
 from kdtune.analysis.error_units import name_difference_unit, name_unit
 from kdtune.analysis.headline import write_opening
 from kdtune.analysis.overall_frames import explain_overall, format_overall
+from kdtune.analysis.printed_effects import format_set_effects
 from kdtune.analysis.printed_tables import (
     format_calibration,
     format_differences,
@@ -65,6 +66,7 @@ def print_answer(answer: Answer, is_percent: bool = False) -> None:
     for cell in answer.cells_without_results:
         reason = "no T has results in any replicate" if answer.is_paired else "no run has results"
         print_folded(f"\nLeft out, because {reason}: {cell}")
+    _print_set_effects(answer)
     click.echo("")
     for sentence in list_findings(answer):
         print_folded(sentence, hanging_indent="  ")
@@ -138,6 +140,17 @@ def _print_calibration(answer: Answer) -> None:
         measures = [name for prefix, name in _CALIBRATION.items() if any(title.startswith(prefix) for title in titles)]
         print_folded(f"\nCalibration at T = 1 on the test split, {' and '.join(measures)}:")
         _print_settings(answer, format_calibration)
+
+
+def _print_set_effects(answer: Answer) -> None:
+    """Print how the best T changes with each factor in each data set, where there are several."""
+    effects = format_set_effects(answer)
+    if not len(effects):
+        return
+    print_folded("\nHow the best T changes with each factor, in each data set with 95 % confidence:")
+    print_table(effects.head(MAX_SETTINGS), 2)
+    if len(effects) > MAX_SETTINGS:
+        click.echo(f"... and {len(effects) - MAX_SETTINGS:,} more, in the files below.")
 
 
 def _print_settings(answer: Answer, format_table: Callable[[Answer], pd.DataFrame]) -> None:

@@ -21,7 +21,7 @@ from kdtune.analysis.error_units import are_percents, name_difference_unit, name
 from kdtune.analysis.headline import write_opening
 from kdtune.analysis.optimum import LARGER_THAN_TEACHER
 from kdtune.analysis.overall_frames import format_overall
-from kdtune.analysis.printed_effects import format_effects
+from kdtune.analysis.printed_effects import format_effects, format_set_effects
 from kdtune.analysis.selection_measure import MEASURE_DEFINITIONS, MEASURE_NAMES, MEASURE_TITLES
 from kdtune.analysis.table_terms import (
     describe_pairing,
@@ -147,6 +147,9 @@ def _collect_frames(table: pd.DataFrame, answer: Answer) -> dict[str, pd.DataFra
     overall = format_overall(answer.students, answer.measured, answer.margin_text)
     if len(overall):
         frames["overall"] = overall
+    effects_by_set = format_set_effects(answer)
+    if len(effects_by_set):
+        frames["effects_by_set"] = effects_by_set
     softness = describe_softness(table)
     if len(softness):
         frames["softness"] = softness

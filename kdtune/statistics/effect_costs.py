@@ -76,7 +76,7 @@ def compute_p_value(draws: npt.NDArray[np.floating], cost: float) -> float:
     mean, variance = float(draws.mean()), float(draws.var())
     if mean <= TIED or variance == 0:
         mean, variance = max(mean, TIED), max(variance, TIED**2)
-    return float(stats.gamma.sf(cost, mean**2 / variance, scale=variance / mean))
+    return float(stats.gamma.sf(max(cost, 0.0), mean**2 / variance, scale=variance / mean))
 
 
 def compute_quantile(draws: npt.NDArray[np.floating], confidence_level: float) -> float:
