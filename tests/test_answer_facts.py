@@ -81,7 +81,7 @@ def test_the_answer_says_what_replicates_redraw(tmp_path, monkeypatch, blocks, k
     for source in ("given", copy, frame, tmp_path / "frame.parquet", pq.read_table(copy)):
         redraws = kdtune.analyze(source).redraws
         assert (redraws.text, redraws.staying_text) == (text, staying)
-    assert kdtune.analyze(copy).redrawn_parts == redraws.parts
+    assert kdtune.analyze(copy).redraws.parts == redraws.parts
 
 
 def test_data_of_which_all_splits_are_given_are_not_redrawn(tmp_path):

@@ -15,7 +15,7 @@ from scipy import stats
 import kdtune
 from benchmarks.promises.selection import Truth, draw_cell
 from kdtune.analysis.answer import analyze_table
-from kdtune.analysis.cross_fitted_choice import choose_headline_figures, cross_fit, summarize_optimism
+from kdtune.analysis.cross_fitted_choice import cross_fit
 from kdtune.analysis.fixed_temperature import COST, compute_relative_regret, estimate_fixed_temperature_costs
 from kdtune.analysis.test_split import evaluate_choice
 from kdtune.columns import BASELINE, MODEL, NUM_ERROR, REPLICATE, TEACHER, VAL_NUM_ERROR
@@ -114,23 +114,6 @@ def test_a_choice_that_is_clear_flatters_nothing():
     assert result.cross_fitting.cross_fitted == pytest.approx(result.student)
     assert result.cross_fitting.optimism == pytest.approx(0)
     assert result.cross_fitting.cross_fitted_minus_baseline_low == pytest.approx(result.minus_baseline_low)
-
-
-def test_headlines_use_what_is_cross_fitted_and_say_what_is_not(rising):
-    paired = analyze_table(rising).test
-    figures = choose_headline_figures(paired.iloc[0].to_dict())
-    assert figures.is_cross_fitted
-    assert figures.minus_baseline == paired["cross_fitted_minus_baseline"].iloc[0]
-    assert figures.gap_high == paired["cross_fitted_gap_high"].iloc[0]
-    single = analyze_table(rising[rising[REPLICATE] == 0]).test
-    figures = choose_headline_figures(single.iloc[0].to_dict())
-    assert not figures.is_cross_fitted
-    assert figures.student == single["student"].iloc[0]
-    assert figures.minus_teacher == single["minus_teacher"].iloc[0]
-    assert summarize_optimism(single) is None
-    optimism = summarize_optimism(paired)
-    assert optimism.lowest <= optimism.mean <= optimism.highest
-    assert optimism.cells == len(paired)
 
 
 def test_the_price_of_one_temperature_is_compared_with_a_choice_by_others():

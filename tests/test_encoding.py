@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtune.data.encoding import FrameEncoder, encode_frame, encode_splits, fit_encoder, make_transformer, prepare_frame
+from kdtune.data.encoding import FrameEncoder, encode_splits, fit_encoder, make_transformer, prepare_frame
 from kdtune.data.splits import SplitRows
 from kdtune.inputs.frames import FrameInput, open_frame, store_frame
 from kdtune.inputs.storage import write_inputs
@@ -23,6 +23,10 @@ def store(frame: pd.DataFrame, impute: str | None = None, folder: Path = Path("/
     texts = [name for name in frame.columns if frame[name].dtype == object]
     categories = {name: tuple(sorted(set(frame[name].dropna()))) for name in texts}
     return store_frame(frame, categories, impute, folder)
+
+
+def encode_frame(x: Any, frame: pd.DataFrame, train_rows: Any, rows: Any) -> Any:
+    return fit_encoder(x, frame.iloc[train_rows]).encode(frame.iloc[rows])
 
 
 def make_text(*values: str | None) -> pd.Series[Any]:

@@ -15,7 +15,7 @@ from statsmodels.stats.power import TTestIndPower
 from benchmarks import planted
 from kdtune.statistics.intervals import estimate_share_of_gap, welch_interval
 from kdtune.statistics.multiple_comparisons import compare_means_with_best, dunnett_critical_value
-from kdtune.statistics.one_way_layout import combine_means, describe_one_way_layout
+from kdtune.statistics.one_way_layout import describe_one_way_layout
 from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
 
 X = tuple(np.log2(planted.GRID))
@@ -47,21 +47,11 @@ def test_a_difference_of_two_means_is_welchs():
     expected = stats.ttest_ind(a, b, equal_var=False)
     low, high = expected.confidence_interval()
     assert welch_interval(np.append(a, np.nan), b) == pytest.approx((low, high))
-    difference = combine_means(describe_one_way_layout(pad([a, b])), np.array([[1.0, -1.0]]))
-    assert difference.total[0] / difference.standard_error[0] == pytest.approx(expected.statistic)
-    assert difference.dof[0] == pytest.approx(expected.df)
 
 
 def test_a_difference_to_a_single_value_has_no_bounds_and_one_to_none_no_value():
     assert welch_interval(np.array([1.0, 2]), np.array([3.0])) == (-math.inf, math.inf)
     assert all(math.isnan(end) for end in welch_interval(np.array([1.0, 2]), np.array([np.nan])))
-
-
-def test_single_runs_share_the_noise_of_the_others():
-    layout = describe_one_way_layout(pad([[100, 104, 96], [90], [91]]))
-    difference = combine_means(layout, np.array([[0.0, 1.0, -1.0]]))
-    assert difference.standard_error[0] == pytest.approx(math.sqrt(2 * layout.variance))
-    assert difference.dof[0] == pytest.approx(layout.dof)
 
 
 @pytest.mark.parametrize(("n_treatments", "n_runs"), [(2, 5), (3, 4), (6, 3), (12, 5)])

@@ -17,7 +17,7 @@ from kdtune.statistics.correlated_differences import critical_values_of_common_s
 from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_interval
 from kdtune.statistics.multiple_comparisons import compare_by_margins, compare_with_best, dunnett_critical_value
 from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
-from kdtune.statistics.standard_errors import margin_of_error, residual_variance, sum_of_means
+from kdtune.statistics.standard_errors import residual_variance
 
 X = tuple(np.log2(planted.GRID))
 LAYOUTS = hnp.arrays(np.float64, st.tuples(st.sampled_from([2, 5]), st.just(len(X))), elements=st.integers(50, 500))
@@ -104,21 +104,6 @@ def test_a_gap_not_significantly_above_zero_has_no_share_closed():
 def test_there_is_no_share_of_a_gap_to_a_worse_teacher():
     numerator, denominator = np.array([-50.0, -51, -49]), np.array([-115.0, -116, -114])
     assert all(math.isnan(x) for x in estimate_ratio(numerator, denominator))
-
-
-def test_standard_errors_over_independent_sets_are_welchs():
-    """The sum of one mean and the negative of another is their difference."""
-    random = np.random.default_rng(0)
-    a, b = random.normal(1, 1, 5), random.normal(0, 3, 5)
-    difference = sum_of_means(np.stack([a, -b])[..., None])
-    mean, error, dof = difference.total[0], difference.standard_error[0], difference.dof[0]
-    expected = stats.ttest_ind(a, b, equal_var=False)
-    assert mean / error == pytest.approx(expected.statistic)
-    assert dof == pytest.approx(expected.df)
-    low, high = expected.confidence_interval()
-    margins = margin_of_error(np.array([error, error]), np.array([dof, 4]), 0.95)
-    assert (mean - margins[0], mean + margins[0]) == pytest.approx((low, high))
-    assert margins[1] == pytest.approx(error * stats.t.ppf(0.975, 4))
 
 
 def test_replicates_for_an_interval_are_the_fewest_that_are_narrow_enough():

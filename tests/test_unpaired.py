@@ -81,7 +81,7 @@ def test_the_planted_answer_comes_out_of_unpaired_runs(rising):
     assert "rises with the student's width" in effects.loc["width", "sentence"]
     assert "based on 12 settings with 5 runs of each T" in effects.loc["width", "sentence"]
     assert (effects["independent_sets"] == 12).all()
-    assert answer.redrawn_parts == []
+    assert answer.redraws.parts == []
 
 
 def test_differences_on_the_test_split_are_welchs(rising):

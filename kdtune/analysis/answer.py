@@ -196,11 +196,6 @@ class Answer:
         return all(cell.is_paired for cell in self.cells)
 
     @property
-    def redrawn_parts(self) -> list[str]:
-        """The parts that are random in each replicate, in words, which intervals account for."""
-        return self.redraws.parts
-
-    @property
     def criterion(self) -> str:
         """What the best temperature has, in words: the fewest errors on a split, or the best of another measure."""
         if self.measure is not None:

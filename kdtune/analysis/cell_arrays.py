@@ -89,13 +89,6 @@ class Cell:
         """The temperatures that are not compared, because too many of their runs are missing, in words."""
         return [text.removeprefix("T ") for text in self.left_out if text.startswith("T ")]
 
-    def describe_failed_runs(self, temperature: float) -> str:
-        """Say how many runs of a temperature failed, as in "T = 1 failed in 3 of 10 runs"; empty if none did."""
-        index = int(np.searchsorted(self.temperatures, temperature))
-        if not len(self.failed_runs) or not self.failed_runs[index]:
-            return ""
-        return f"T = {temperature:g} failed in {self.failed_runs[index]} of {self.planned_runs[index]} runs"
-
     def describe(self) -> str:
         """Write the settings of the cell, as in "class_sep 0.2, width 50"."""
         return format_setting(list(self.settings), list(self.settings.values()))

@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from kdtune.analysis.cell_arrays import Cell
 from kdtune.analysis.cell_statistics import (
@@ -66,38 +63,6 @@ class CrossFittedResult:
     cross_fitted_gap_low: float
     cross_fitted_gap_high: float
     optimism: float  # how much lower the student's errors at the chosen T are, as a share of the cross-fitted ones
-
-
-@dataclass(frozen=True)
-class HeadlineFigures:
-    """The figures of a cell's student that a headline may use."""
-
-    student: float  # mean errors on the test split
-    student_low: float  # the ends of its 95 % interval, as ``_low`` and ``_high`` are of what follows
-    student_high: float
-    minus_baseline: float
-    minus_baseline_low: float
-    minus_baseline_high: float
-    minus_teacher: float
-    minus_teacher_low: float
-    minus_teacher_high: float
-    minus_T1: float
-    minus_T1_low: float
-    minus_T1_high: float
-    gap_closed: float
-    gap_low: float
-    gap_high: float
-    is_cross_fitted: bool  # otherwise they are those of the networks that T was chosen by, which are a little too good
-
-
-@dataclass(frozen=True)
-class Optimism:
-    """By how much choosing T flatters its own networks, over the cells, as shares of their cross-fitted errors."""
-
-    mean: float
-    lowest: float  # of the cells; each cell's is a noisy number, so the range is wider than that of the true ones
-    highest: float
-    cells: int  # the number of cells that it is known of
 
 
 def cross_fit(cell: Cell, measure: str, test_measure: str) -> CrossFittedErrors:
@@ -158,42 +123,6 @@ def evaluate_cross_fitted_choice(
         cross_fitted_gap_high=gap.high,
         optimism=_estimate_optimism(cross_fitted.errors, student),
     )
-
-
-def choose_headline_figures(row: Mapping[Any, Any]) -> HeadlineFigures:
-    """Return the cross-fitted figures of a row of ``test`` or ``selected_test``, or those of the chosen T without them.
-
-    Which these are says ``is_cross_fitted``.
-    """
-    is_cross_fitted = not math.isnan(row["cross_fitted"])
-    prefix = "cross_fitted_" if is_cross_fitted else ""
-    student = "cross_fitted" if is_cross_fitted else "student"
-    return HeadlineFigures(
-        student=row[student],
-        student_low=row[f"{student}_low"],
-        student_high=row[f"{student}_high"],
-        minus_baseline=row[f"{prefix}minus_baseline"],
-        minus_baseline_low=row[f"{prefix}minus_baseline_low"],
-        minus_baseline_high=row[f"{prefix}minus_baseline_high"],
-        minus_teacher=row[f"{prefix}minus_teacher"],
-        minus_teacher_low=row[f"{prefix}minus_teacher_low"],
-        minus_teacher_high=row[f"{prefix}minus_teacher_high"],
-        minus_T1=row[f"{prefix}minus_T1"],
-        minus_T1_low=row[f"{prefix}minus_T1_low"],
-        minus_T1_high=row[f"{prefix}minus_T1_high"],
-        gap_closed=row[f"{prefix}gap_closed"],
-        gap_low=row[f"{prefix}gap_low"],
-        gap_high=row[f"{prefix}gap_high"],
-        is_cross_fitted=is_cross_fitted,
-    )
-
-
-def summarize_optimism(test: pd.DataFrame) -> Optimism | None:
-    """Summarize over the rows of ``test`` how much choosing T flatters its own networks; None if no cell tells."""
-    shares: Sequence[float] = test["optimism"].dropna().tolist() if "optimism" in test.columns else []
-    if not shares:
-        return None
-    return Optimism(mean=float(np.mean(shares)), lowest=min(shares), highest=max(shares), cells=len(shares))
 
 
 def _estimate_optimism(cross_fitted: Array, student: Array) -> float:

@@ -57,26 +57,6 @@ def format_interval(low: float, high: float, grid: Collection[float] = ()) -> st
     return f"{format_temperature(low, grid, ROUND_FLOOR)} to {format_temperature(high, grid, ROUND_CEILING)}"
 
 
-def format_estimate(T: float, low: float, high: float, grid: Collection[float]) -> str:
-    """Write an estimated temperature with the digits that it needs to lie in its interval as that is written.
-
-    Parameters
-    ----------
-    T : The estimate, which lies in the interval.
-    low, high : The ends of the interval. ``low`` is 0 and ``high`` infinite where it has no bound.
-    grid : The temperatures that were tried.
-    """
-    text = format_temperature(T, grid)
-    written_low, written_high = low, high
-    if low > 0:
-        written_low = float(format_temperature(low, grid, ROUND_FLOOR))
-    if math.isfinite(high):
-        written_high = float(format_temperature(high, grid, ROUND_CEILING))
-    if written_low <= float(text) <= written_high:
-        return text
-    return _format_rounded(T, GRID_DIGITS, ROUND_HALF_EVEN)
-
-
 def format_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> str:
     """Write temperatures of a grid, neighbours as ranges, as in "2-5, 10", "all" or "none"."""
     indices = sorted(list(grid).index(T) for T in temperatures)

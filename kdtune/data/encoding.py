@@ -188,14 +188,6 @@ def _list_fills(pipeline: Pipeline, n_columns: int) -> list[Any]:
     return pipeline[_FILL].statistics_.tolist() if _FILL in pipeline.named_steps else [None] * n_columns
 
 
-def encode_frame(
-    frame_input: FrameInput, frame: pd.DataFrame, train_rows: npt.NDArray[np.intp], rows: npt.NDArray[np.intp]
-) -> Matrix:
-    """Return the features of some rows of a table, (rows, features), encoded by its training rows."""
-    encoder = fit_encoder(frame_input, frame.iloc[train_rows])
-    return encoder.encode(frame.iloc[rows])
-
-
 def fit_part_encoder(parts: Mapping[PartName, Part], train_rows: SplitRows) -> FrameEncoder:
     """Fit an encoder on the training rows of a data set that the user gave as tables."""
     frame_input = _get_frame_input(parts[train_rows.part])

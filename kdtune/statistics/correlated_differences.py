@@ -17,12 +17,12 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import special
+from scipy.linalg import helmert
 from scipy.stats import qmc
 
 from kdtune.statistics.standard_errors import Array
 
 N_DIRECTIONS = 1024  # and as many opposite ones; a power of 2, as Sobol points need it
-MAX_WISHART_DOF = 100  # With more, standard errors vary so little that they may as well vary together.
 _RANK_TOLERANCE = 1e-10  # Smaller eigenvalues, as shares of the largest one, are rounding errors.
 _LOG_RATIO_RANGE, _LOG_RATIO_STEP = (-5.0, 7.0), 0.04  # of critical values over largest differences
 _SLACK = 0.05  # How far, as a share, critical values may lie outside their bounds for want of directions.
@@ -73,54 +73,16 @@ def critical_values_of_common_scale(
     )
 
 
-def critical_values_of_estimated_covariance(
-    covariance: Array, dof: int, confidence_level: float, n_directions: int = N_DIRECTIONS
-) -> Array:
-    """Compute critical values where all of the covariance is estimated, so that each standard error has its own error.
-
-    The estimate has a Wishart distribution, from which standard errors are drawn as if the covariance were the true
-    one (a parametric bootstrap). With few degrees of freedom the multivariate t distribution, in which all standard
-    errors are too large or too small together, would give critical values that are too small: of 12 equal means, as
-    few as 92 % would be held with 8 degrees of freedom.
-
-    Parameters
-    ----------
-    covariance : (k, k): The covariance of the means. k is two or more.
-    dof : Its degrees of freedom; from ``MAX_WISHART_DOF`` on the multivariate t distribution is used.
-    confidence_level : The probability that no difference exceeds its critical value.
-    n_directions : The number of directions, a power of 2.
-
-    Returns
-    -------
-    (k,): The critical value of each treatment; 0 where it does not differ from any other.
-    """
-    if dof > MAX_WISHART_DOF:
-        return critical_values_of_common_scale(
-            covariance, np.full(len(covariance), float(dof)), confidence_level, n_directions
-        )
-    factors = _factorize(covariance)
-    n_dimensions = factors.shape[1]
-    normal = _spread_directions(n_directions, n_dimensions) @ factors.T
-    samples = np.random.default_rng(0).standard_normal((n_directions, dof, n_dimensions)) @ factors.T
-    standard_errors = compute_standard_errors(np.swapaxes(samples, 1, 2) @ samples / dof)
-    standard_errors[:, compute_standard_errors(covariance) == 0] = 0.0
-    largest = _find_largest_differences(normal, standard_errors)
-    return _invert(
-        largest,
-        lambda squares: np.asarray(special.chdtr(n_dimensions, squares)),
-        np.full(len(covariance), float(dof)),
-        confidence_level,
-    )
-
-
 def _factorize(covariance: Array) -> Array:
-    """Return factors (k, r) whose product with their transpose is the covariance of the means about their own mean."""
-    n_treatments = len(covariance)
-    centring = np.eye(n_treatments) - 1 / n_treatments
-    eigenvalues, vectors = np.linalg.eigh(centring @ covariance @ centring)
-    is_used = eigenvalues > _RANK_TOLERANCE * max(eigenvalues[-1], 0.0)
-    is_used[-1] = True
-    factors: Array = vectors[:, is_used] * np.sqrt(np.maximum(eigenvalues[is_used], 0.0))
+    """Return factors (k, k - 1) whose product with their transpose is the covariance of the means about their own mean.
+
+    They are the symmetric root in a fixed basis of contrasts. Factors from eigenvectors would turn at random where
+    eigenvalues are equal, and the drawn directions with them: units of errors would change critical values.
+    """
+    contrasts = helmert(len(covariance)).T  # (k, k - 1): orthonormal, each with the sum 0
+    eigenvalues, vectors = np.linalg.eigh(contrasts.T @ covariance @ contrasts)
+    roots = np.sqrt(np.where(eigenvalues > _RANK_TOLERANCE * eigenvalues[-1], eigenvalues.clip(0), 0.0))
+    factors: Array = contrasts @ (vectors * roots) @ vectors.T
     return factors
 
 

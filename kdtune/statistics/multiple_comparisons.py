@@ -23,7 +23,6 @@ from kdtune.statistics.additive_fit import compute_mean_covariance, compute_resi
 from kdtune.statistics.correlated_differences import (
     compute_standard_errors,
     critical_values_of_common_scale,
-    critical_values_of_estimated_covariance,
 )
 from kdtune.statistics.noise_covariance import estimate_noise_covariance
 from kdtune.statistics.one_way_layout import OneWayLayout
@@ -98,30 +97,6 @@ def compare_means_with_best(layout: OneWayLayout, confidence_level: float = CONF
     np.fill_diagonal(bounds, 0.0)
     is_tied = (differences <= margins).all(axis=1)
     return Comparison(excess=excess, upper_bounds=np.maximum(0, bounds.max(axis=1)), is_tied=is_tied)
-
-
-def compare_correlated_means(
-    means: Array, covariance: Array, dof: int, confidence_level: float = CONFIDENCE_LEVEL
-) -> Comparison:
-    """Compare each of k means, whose noise may be unequal and correlated, with the best of the others.
-
-    A treatment is tied if no other mean lies below its own by more than the margin of their difference, which is the
-    treatment's critical value times the standard error of the difference (Hsu 1984; Edwards and Hsu 1983, JASA 78).
-    The best treatment is tied with the confidence level, and its margins then bound all differences to it.
-
-    Parameters
-    ----------
-    means : (k,): The means.
-    covariance : (k, k): Their estimated covariance, as the covariance of n independent values of each treatment over
-        n. What is common to all treatments, as the level of a replicate, may be in it or not.
-    dof : The degrees of freedom of the covariance, as n - 1. With 0 nothing is significant: all treatments are tied,
-        and all bounds are infinite.
-    confidence_level : The probability, between 0 and 1, that all k bounds hold together.
-    """
-    if dof < 1 or len(means) == 1:
-        return compare_by_margins(means, np.full((len(means), len(means)), math.inf))
-    critical_values = critical_values_of_estimated_covariance(covariance, dof, confidence_level)
-    return compare_by_margins(means, critical_values[:, np.newaxis] * compute_standard_errors(covariance))
 
 
 def compare_by_margins(means: Array, margins: Array) -> Comparison:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, SumOfMeans, critical_t
+from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, critical_t
 
 Integers = npt.NDArray[np.integer]
 
@@ -58,30 +58,6 @@ def compute_column_means(y: Array) -> Array:
     sums = np.where(np.isnan(y), 0.0, y).sum(axis=0)
     means: Array = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     return means
-
-
-def combine_means(layout: OneWayLayout, weights: Array) -> SumOfMeans:
-    """Compute weighted sums of the means of a layout, with their standard errors.
-
-    Each mean has the variance of its own runs, so that a sum is right also where the noise differs. (With the pooled
-    variance, intervals of a minimum missed it in a tenth of tables whose noise grows threefold over the treatments.)
-    The degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2); all single runs share the pooled ones.
-
-    Parameters
-    ----------
-    layout : The layout of k treatments, with one or more degrees of freedom.
-    weights : (n, k): The weights of each of n sums.
-    """
-    terms = weights**2 * (layout.variances / layout.counts)  # (n, k): their sums are the variances of the sums
-    is_single = layout.counts == 1
-    own_dof = layout.counts[~is_single] - 1
-    squares = (terms[:, ~is_single] ** 2 / own_dof).sum(axis=1) + terms[:, is_single].sum(axis=1) ** 2 / layout.dof
-    variance = terms.sum(axis=1)
-    return SumOfMeans(
-        total=weights @ layout.means,
-        standard_error=np.sqrt(variance),
-        dof=np.divide(variance**2, squares, out=np.full(len(weights), float(layout.dof)), where=squares > 0),
-    )
 
 
 def compute_margins_of_means(layout: OneWayLayout, confidence_level: float = CONFIDENCE_LEVEL) -> Array:
