@@ -30,7 +30,7 @@ from kdtune.errors_by_example import read_errors_by_example
 from kdtune.foreign.door import read_table
 from kdtune.foreign.options import ReadingOptions
 from kdtune.plots.figure_names import FIGURES
-from kdtune.table import find_facts, read_versions
+from kdtune.table_facts import find_facts, read_versions
 
 if TYPE_CHECKING:
     from kdtune.plots.drawing import ChosenNetworks

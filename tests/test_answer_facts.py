@@ -17,7 +17,7 @@ from kdtune.analysis.redraws import Redraws, find_redraws
 from kdtune.analysis.teacher_softness import ENTROPY, LARGEST, SPREAD, describe_softness
 from kdtune.columns import DATA_SEED, DATASET, LOGIT_STD, MODEL, SOFTMAX_ENTROPY, STUDENT, STUDENT_SEED, TEACHER
 from kdtune.spec.answer_facts import make_answer_facts
-from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts, find_facts, stamp_facts
+from kdtune.table_facts import GENERATED, SPLIT, VALIDATION, AnswerFacts, find_facts, stamp_facts
 from tests.given_files import N_CLASSES, make_arrays, write_arrays, write_given
 from tests.test_given_teachers import FOREST, load
 

@@ -40,7 +40,7 @@ from kdtune.columns import (
 from kdtune.errors_by_example import read_errors_by_example
 from kdtune.statistics.example_errors import estimate_sampling_covariance, pack_into_words
 from kdtune.statistics.intervals import estimate_ratio, t_interval
-from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource, find_facts, stamp_facts
+from kdtune.table_facts import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource, find_facts, stamp_facts
 
 # Statistics.
 

@@ -27,7 +27,7 @@ from kdtune.columns import (
 from kdtune.errors import RequestError, SweepFileError
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.settings import SweepHeader
-from kdtune.table import find_select
+from kdtune.table_facts import find_select
 from tests.planted_measures import BEST_BY, find_lowest, plant, sweep_three, write_file
 
 

@@ -33,7 +33,8 @@ from kdtune.run.live_table import MIN_SECONDS_BETWEEN_WRITES, LiveTable
 from kdtune.run.progress import Progress
 from kdtune.run.sweep import SweepListener
 from kdtune.spec.load import load_spec
-from kdtune.table import AnswerFacts, rows_to_arrow
+from kdtune.table import rows_to_arrow
+from kdtune.table_facts import AnswerFacts
 from kdtune.train.rows import make_row
 from tests.conftest import write_small
 from tests.folders import assert_same_rows, parts, table, train_alone

@@ -56,7 +56,7 @@ from kdtune.columns import (
     VALIDATION_MEASURES,
 )
 from kdtune.errors import RequestError
-from kdtune.table import AnswerFacts
+from kdtune.table_facts import AnswerFacts
 from kdtune.text import describe_value
 
 

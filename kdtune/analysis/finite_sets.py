@@ -18,7 +18,7 @@ from scipy import sparse
 from kdtune.columns import DATASET, ERRORS_ROW, ID, N_TEST, N_TRAIN, N_VAL, TEST_ERRORS
 from kdtune.statistics.example_errors import Words, pack_into_words
 from kdtune.statistics.standard_errors import Array
-from kdtune.table import GENERATED, SPLIT, AnswerFacts, DataSource
+from kdtune.table_facts import GENERATED, SPLIT, AnswerFacts, DataSource
 
 # The columns of a student that tell on which examples it was trained and tested.
 DATA_COLUMNS = (DATASET, N_TRAIN, N_VAL, N_TEST)

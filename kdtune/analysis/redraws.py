@@ -9,7 +9,7 @@ from itertools import chain
 import pandas as pd
 
 from kdtune.columns import DATA_SEED, DATASET, MODEL, REPLICATE, STUDENT, STUDENT_SEED, TEACHER_SEED
-from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource
+from kdtune.table_facts import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource
 from kdtune.text import join_names
 
 # How replicates redraw the data -> what each of them then has another one of.

@@ -36,7 +36,7 @@ from kdtune.columns import (
     WIDTH,
 )
 from kdtune.errors import RequestError
-from kdtune.table import find_facts
+from kdtune.table_facts import find_facts
 from kdtune.text import suggest_nearest
 
 _LISTED_COLUMNS = 12  # in a message

@@ -215,7 +215,7 @@ def show(
     from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import is_sweep_table, read_plain_table
-    from kdtune.table import find_select, list_attributes
+    from kdtune.table_facts import find_select, list_attributes
 
     condition = _make_reading_options(where=where).where
     source = _to_table_source(results)

@@ -39,7 +39,7 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
     from kdtune.analysis.selection_measure import MEASURE_NAMES, has_students
     from kdtune.columns import NUM_ERROR
     from kdtune.errors_by_example import read_errors_by_example
-    from kdtune.table import find_facts, find_select
+    from kdtune.table_facts import find_facts, find_select
 
     if not has_students(table):
         return

@@ -69,7 +69,7 @@ def show(
     from kdtune.analysis.table_files import locate_table
     from kdtune.analysis.table_queries import query_table
     from kdtune.foreign.door import find_table_facts, is_sweep_table, read_plain_table
-    from kdtune.table import find_select, list_attributes
+    from kdtune.table_facts import find_select, list_attributes
 
     file_format = chosen_format or (choose_format(output) if output else "table")
     warn_of_stale_table(results)

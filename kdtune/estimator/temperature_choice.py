@@ -23,7 +23,8 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.estimator.training import Trained
-from kdtune.table import rows_to_arrow, select_networks, stamp_select, to_frame
+from kdtune.table import rows_to_arrow, select_networks, to_frame
+from kdtune.table_facts import stamp_select
 
 if TYPE_CHECKING:
     import pandas as pd

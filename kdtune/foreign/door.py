@@ -42,7 +42,7 @@ from kdtune.foreign.roles import SETTING_SUFFIX
 from kdtune.foreign.selection_notes import describe_selection
 from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
 from kdtune.foreign.unclear_columns import refuse_doubtful_numbers
-from kdtune.table import AnswerFacts, find_facts, find_select
+from kdtune.table_facts import AnswerFacts, find_facts, find_select
 from kdtune.text import suggest_nearest
 
 # The column names of an answer's frames and printed tables: a setting must have another name.

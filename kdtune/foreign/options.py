@@ -11,7 +11,7 @@ import pandas as pd
 from kdtune.analysis.selection_measure import Measure, check_select
 from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR
 from kdtune.errors import RequestError
-from kdtune.table import AnswerFacts
+from kdtune.table_facts import AnswerFacts
 from kdtune.text import describe_value
 
 REPEATS = ("once", "keep")

@@ -20,7 +20,8 @@ from kdtune.results.store import Store
 from kdtune.results.teacher_files import WEIGHTS_FILE
 from kdtune.results.weights import check_weights, load_weights, warn_of_changed_code
 from kdtune.settings import DatasetSetting
-from kdtune.table import find_select, read_table, to_frame
+from kdtune.table import read_table, to_frame
+from kdtune.table_facts import find_select
 
 if TYPE_CHECKING:
     import pandas as pd

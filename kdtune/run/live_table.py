@@ -8,15 +8,8 @@ import pyarrow as pa
 
 from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
-from kdtune.table import (
-    AnswerFacts,
-    merge_tables,
-    select_networks,
-    stamp_facts,
-    stamp_select,
-    stamp_versions,
-    write_table,
-)
+from kdtune.table import merge_tables, select_networks, write_table
+from kdtune.table_facts import AnswerFacts, stamp_facts, stamp_select, stamp_versions
 from kdtune.versions import list_versions
 
 MIN_SECONDS_BETWEEN_WRITES = 5.0

@@ -37,18 +37,8 @@ from kdtune.run.resources import merge_resources, open_workers
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.spec.answer_facts import make_answer_facts
 from kdtune.spec.sweep_spec import SweepSpec
-from kdtune.table import (
-    AnswerFacts,
-    get_final_ids,
-    merge_tables,
-    order_by_ids,
-    read_versions,
-    select_networks,
-    stamp_facts,
-    stamp_select,
-    stamp_versions,
-    write_table,
-)
+from kdtune.table import get_final_ids, merge_tables, order_by_ids, select_networks, write_table
+from kdtune.table_facts import AnswerFacts, read_versions, stamp_facts, stamp_select, stamp_versions
 from kdtune.versions import list_versions
 
 

@@ -21,7 +21,7 @@ from kdtune.settings import (
 )
 from kdtune.spec.output_checks import count_agreeing, describe_unlike_agreements
 from kdtune.spec.sweep_spec import Case
-from kdtune.table import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource
+from kdtune.table_facts import GENERATED, SPLIT, VALIDATION, AnswerFacts, DataSource
 
 # Networks of more classes record no errors by class: see ``train.evaluate.MAX_CONFUSION_CLASSES``.
 MAX_NAMED_CLASSES = 256

@@ -16,7 +16,7 @@ from kdtune.analysis.table_files import locate_table, read_sweep_table
 from kdtune.columns import ID, MODEL, NUM_ERROR, STUDENT
 from kdtune.errors import RequestError
 from kdtune.settings import GivenDataset, ModuleShape
-from kdtune.table import find_facts, find_select, read_versions
+from kdtune.table_facts import find_facts, find_select, read_versions
 from kdtune.take_home.calibration import Calibration, calibrate
 from kdtune.take_home.card import write_card
 from kdtune.take_home.card_facts import CardFacts
