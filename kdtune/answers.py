@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kdtune.analysis.answer import Answer, Margins, analyze_table
+from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.error_units import are_percents
 from kdtune.analysis.file_problems import SWEEP_FILE, TABLE_FILE
+from kdtune.analysis.margins import Margins
 from kdtune.analysis.power import count_replicates
 from kdtune.analysis.representatives import choose_networks
 from kdtune.analysis.selection_measure import has_students

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from benchmarks import planted
-from kdtune.analysis.answer import Margins, analyze_table
+from kdtune.analysis.answer import analyze_table
 from kdtune.analysis.factor_effects import STAYS
+from kdtune.analysis.margins import Margins
 from kdtune.analysis.optimum import COPIED_REPLICATES, EDGE, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.printed_tables import format_test_errors
 from kdtune.analysis.temperature_texts import format_temperature

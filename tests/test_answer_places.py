@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 import kdtune
-from kdtune.analysis.answer import Margins, analyze_table
+from kdtune.analysis.answer import analyze_table
 from kdtune.analysis.error_units import are_percents
+from kdtune.analysis.margins import Margins
 from kdtune.analysis.printed_effects import format_effects
 from kdtune.analysis.table_terms import describe_pairing, explain_test_errors
 from kdtune.cli.print_answers import print_answer

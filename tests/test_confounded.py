@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdtune.analysis.answer import Answer, Margins, analyze_table
+from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.answer_files import write_answer
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
+from kdtune.analysis.margins import Margins
 from kdtune.analysis.printed_effects import format_effects
 from kdtune.analysis.printed_tables import list_findings
 from kdtune.analysis.twins import Twins, find_side_settings, find_twins

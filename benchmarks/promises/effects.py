@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.promises import generators
 from benchmarks.promises.generators import Array, Curve
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.factor_effects import DIFFERS, RISES, RISES_EVERYWHERE, STAYS, UNKNOWN, FactorEffect
 from kdtune.analysis.temperature_effects import estimate_effects
 from kdtune.columns import VAL_NUM_ERROR

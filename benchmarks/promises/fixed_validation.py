@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.promises.generators import Array, print_table
 from benchmarks.promises.paired_differences import CASES, REPLICATES, Luck, draw_errors
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.analysis.finite_sets import FiniteSet

@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.promises import generators
 from benchmarks.promises.generators import Array
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.overall import answer_over_data
 from kdtune.analysis.student_answer import StudentAnswer
 from kdtune.columns import VAL_NUM_ERROR

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.promises import generators
 from benchmarks.promises.generators import Array
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.fixed_temperature import COST, compute_relative_regret, estimate_fixed_temperature_costs
 from kdtune.analysis.test_split import ChoiceResult, evaluate_choice
 from kdtune.columns import NUM_ERROR, VAL_NUM_ERROR

@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.promises import generators
-from kdtune.analysis.cell_arrays import Cell, split_into_cells
+from kdtune.analysis.cell import Cell
+from kdtune.analysis.cell_arrays import split_into_cells
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.columns import DONE, FAILED, MODEL, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from kdtune.analysis.advice import Advice, list_advice
-from kdtune.analysis.cell_arrays import Cell, split_into_cells
+from kdtune.analysis.cell import Cell
+from kdtune.analysis.cell_arrays import split_into_cells
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_results import (
     analyze_cell,
@@ -30,6 +28,7 @@ from kdtune.analysis.finite_sets import find_finite_data
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
 from kdtune.analysis.incomplete_cells import describe_incomplete_cells
 from kdtune.analysis.influential_runs import InfluentialRun
+from kdtune.analysis.margins import DEFAULT_MARGINS, Margins
 from kdtune.analysis.measured import Measured
 from kdtune.analysis.optimum import FLAT
 from kdtune.analysis.overall import answer_over_data
@@ -57,33 +56,6 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.table_facts import AnswerFacts
-from kdtune.text import describe_value
-
-
-@dataclass(frozen=True)
-class Margins:
-    """The largest differences that do not matter, chosen before the table is read.
-
-    Raises
-    ------
-    RequestError
-        If a margin is not a finite number, or is negative.
-    """
-
-    error: float | None = 0.05  # excess errors, as a share of the best temperature's; of another measure, in its
-    # own units, or None for unknown
-    effect: float = 0.1  # change of log2 T_opt per doubling of a factor
-
-    def __post_init__(self) -> None:
-        for argument, margin in (("margin", self.error), ("effect_margin", self.effect)):
-            is_unknown = argument == "margin" and margin is None
-            if not is_unknown and not _is_margin(margin):
-                raise RequestError(f"{argument}: must be a finite number, 0 or more, not {describe_value(margin)}")
-
-
-def _is_margin(value: Any) -> bool:
-    """Return whether a value is a finite number, 0 or more."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and float(value) >= 0
 
 
 @dataclass(frozen=True)
@@ -240,7 +212,7 @@ class Answer:
 def analyze_table(
     table: pd.DataFrame,
     columns: Sequence[str] | None = None,
-    margins: Margins = Margins(),
+    margins: Margins = DEFAULT_MARGINS,
     measure: Measure | None = None,
     reading_notes: Sequence[str] = (),
     select: str = NUM_ERROR,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise
 from kdtune.statistics.curve_minimum import CurveMinimum, NoisyMeans, find_curve_minimum
 from kdtune.statistics.moderated_variances import moderate_variances

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import select_data_columns
 from kdtune.analysis.sampling_errors import estimate_selection_factor
 from kdtune.columns import SCORE

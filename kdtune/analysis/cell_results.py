@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.analysis.comparisons import TemperatureCurves, compare_temperatures

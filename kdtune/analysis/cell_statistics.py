@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise
 from kdtune.statistics.additive_fit import fit_additive
 from kdtune.statistics.intervals import (

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise
 from kdtune.analysis.cell_statistics import compute_bands
 from kdtune.analysis.fixed_temperature import compute_relative_regret

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.sampling_errors import has_errors_by_example
 from kdtune.columns import ACCURACY, NUM_ERROR
 

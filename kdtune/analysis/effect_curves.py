@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.statistics.simulated_curves import NoisyCurve
 from kdtune.statistics.standard_errors import Array, residual_variance

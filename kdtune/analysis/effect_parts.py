@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import format_setting, select_data_columns
 from kdtune.analysis.factor_effects import TEACHER_ERROR
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cross_fitted_choice import cross_fit
 from kdtune.analysis.result_columns import to_columns
 from kdtune.analysis.usable_cells import number_independent_sets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.factor_effects import UNKNOWN
 from kdtune.analysis.influential_runs import describe_influential_run
 from kdtune.analysis.sentences import name_with_twins, write_verdict

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import group_rows, is_known_setting, is_main_column
 from kdtune.analysis.option_texts import suggest_cell
 from kdtune.analysis.paired_runs import MIN_REPLICATES

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise, estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.statistics.additive_fit import fit_additive, select_connected

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise, estimate_cell_noises
 from kdtune.statistics.correlated_differences import compute_standard_errors, critical_values_of_common_scale
 from kdtune.statistics.multiple_comparisons import dunnett_critical_value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_minimum import find_cell_minimum
 from kdtune.analysis.cell_noise import CellNoise
 from kdtune.analysis.cell_statistics import has_comparison, has_copies

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import select_data_columns
 from kdtune.analysis.pooled_student import PooledStudent, select_each
 from kdtune.analysis.power import count_replicates

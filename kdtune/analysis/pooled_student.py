@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cross_fitted_choice import cross_fit
 from kdtune.analysis.sampling_errors import BASELINE_KIND, estimate_sampling_errors
 from kdtune.analysis.usable_cells import number_independent_sets

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_statistics import has_comparison, has_copies
 from kdtune.analysis.neighbours import NeighbourPair, list_neighbours
 from kdtune.analysis.paired_runs import MIN_REPLICATES

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.columns import ACCURACY, ERRORS_ROW, NUM_ERROR, SCORE, VALIDATION_MEASURES
 from kdtune.statistics.example_errors import estimate_sampling_covariance
 from kdtune.statistics.intervals import NO_COVARIANCE

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import is_known_setting, is_main_column
 from kdtune.analysis.option_texts import suggest_cell, suggest_map
 from kdtune.analysis.row_numbers import RowNumbers

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import is_distillation_setting, select_data_columns
 from kdtune.analysis.effect_curves import estimate_noise, make_noisy_curves
 from kdtune.analysis.effect_parts import name_parts, number_parts, select_cells

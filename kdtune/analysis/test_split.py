@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_statistics import (
     estimate_difference,
     estimate_difference_to_teacher,

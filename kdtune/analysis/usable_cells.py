@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.paired_runs import MIN_REPLICATES
 from kdtune.analysis.unpaired_runs import pair_at_random
 

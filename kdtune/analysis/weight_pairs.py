@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.temperature_texts import format_temperatures
 from kdtune.columns import HARD_WEIGHT
 from kdtune.statistics.multiple_comparisons import compare_with_best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from kdtune.analysis.answer import Margins
+from kdtune.analysis.margins import Margins
 from kdtune.foreign.options import ReadingOptions
 
 

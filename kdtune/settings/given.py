@@ -28,7 +28,8 @@ from kdtune.settings.base import (
     count_split_examples,
     make_rule_error,
 )
-from kdtune.settings.data import DatasetSettings, check_jitter
+from kdtune.settings.data import check_jitter
+from kdtune.settings.dataset_base import DatasetSettings
 
 # Arrays of more bytes as float32 stay in their file: training then reads each batch from there.
 MAX_LOADED_BYTES = 1 << 30

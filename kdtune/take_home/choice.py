@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from kdtune.analysis.answer import Answer
-from kdtune.analysis.cell_arrays import Cell
+from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import format_setting
 from kdtune.columns import (
     BASELINE,
