@@ -1,4 +1,4 @@
-"""A sweep of a million networks that is done: what it takes to go on with it, show it and plot it.
+"""A sweep of a million networks that is done: what it takes to go on with it, show it, plot it and analyze it.
 
     python -m benchmarks.scale [networks]
 
@@ -56,6 +56,7 @@ def main(wanted: int) -> None:
         some = ["-w", "width == 50 and temp == 2", "-s", "num_error"]
         timed(f"show {' '.join(some)}", [*kdtune, "show", f"{folder}/large", *some])
         timed("plot", [*kdtune, "plot", f"{folder}/large"])
+        timed("analyze", [*kdtune, "analyze", f"{folder}/large"])
 
 
 def write_rows(path: Path, root: Path) -> int:
