@@ -17,6 +17,7 @@ from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.headline import write_opening
 from kdtune.analysis.overall_frames import format_overall
 from kdtune.analysis.selection_measure import Measure
+from kdtune.analysis.student_names import name_temperatures
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -293,3 +294,11 @@ def test_the_pooled_answer_holds_its_promises():
         found = pooled.measure(curves, covariance, 200, n_replicates, seed=1, deviation_between_sets=deviation)
         assert found.holds_best > 0.92, name  # three standard errors of 200 tables of 12 correlated T below 95 %
         assert found.wrong < 0.085, name
+
+
+def test_of_many_ranges_the_first_are_named_and_the_others_counted():
+    grid = [float(T) for T in range(1, 31)]
+    assert name_temperatures([1.0, 2.0, 4.0, 5.0, 6.0, 9.0], grid) == "T = 1, 2, 4 to 6 and 9"
+    text = name_temperatures([T for T in grid if T % 5], grid)
+    assert text == "T = 1 to 4, 6 to 9, 11 to 14, 16 to 19, 21 to 24 and 26 to 29"
+    assert name_temperatures([T for T in grid if T % 3], grid) == "T = 1, 2, 4, 5, 7, 8 and 14 others"

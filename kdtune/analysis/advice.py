@@ -10,7 +10,7 @@ from typing import Any
 from kdtune.analysis.measured import Measured
 from kdtune.analysis.overall import TOLD_SHARE
 from kdtune.analysis.student_answer import StudentAnswer
-from kdtune.analysis.student_names import join_grids, name_choice, name_students, name_temperatures
+from kdtune.analysis.student_names import join_grids, list_choice, name_students, name_temperatures
 from kdtune.analysis.temperature_texts import format_temperature
 from kdtune.statistics.pooled_curves import MeanDifference
 from kdtune.text import join_names, pluralize
@@ -78,8 +78,7 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
             "chance cannot be told. Train replicates."
         )
     elif verdict == NO_CLEAR_WINNER:
-        yield f"No temperature is clearly better{of_students}: choose any of {name_choice(group)}."
-        yield from _describe_margin(group, measured)
+        yield from _describe_choice(group, of_students, measured)
         yield from _describe_power(group, measured)
     else:
         yield f"Use T = {T}{of_students}{_name_basis(group)}."
@@ -120,18 +119,33 @@ def _describe_ties(group: Sequence[StudentAnswer]) -> Iterator[str]:
     yield f"Statistically tied with it: {'; '.join(parts)}."
 
 
+def _describe_choice(group: Sequence[StudentAnswer], of_students: str, measured: Measured) -> Iterator[str]:
+    """Say which temperatures to choose from where none is clearly better."""
+    grid, tied, cheap = join_grids(group), list_choice(group), _list_good_enough(group)
+    start = f"No temperature is clearly better{of_students}: choose any of"
+    if set(tied) <= set(cheap):
+        yield f"{start} {name_temperatures(cheap, grid)}. They {_write_margin(group, measured)}."
+        return
+    yield f"{start} {name_temperatures(tied, grid)}."
+    yield from _describe_margin(group, measured)
+
+
 def _describe_margin(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
     """Say which temperatures cost at most the margin, if that is shown of one besides the recommended T."""
-    shared = [T for T in group[0].good_enough if all(T in student.good_enough for student in group)]
-    if len(shared) < 2:
-        return
-    verb = "cost" if len(shared) > 1 else "costs"
+    cheap = _list_good_enough(group)
+    if len(cheap) > 1:
+        yield f"{name_temperatures(cheap, join_grids(group))} {_write_margin(group, measured)}."
+
+
+def _list_good_enough(group: Sequence[StudentAnswer]) -> list[float]:
+    """List the temperatures that are shown to cost at most the margin, for all students of a group."""
+    return [T for T in group[0].good_enough if all(T in student.good_enough for student in group)]
+
+
+def _write_margin(group: Sequence[StudentAnswer], measured: Measured) -> str:
+    """Say what several temperatures cost at most, as in "cost at most 5 % more errors than the best (95 % sure)"."""
     average = " on average" if len(group[0].cells) > 1 else ""
-    margin = measured.write(group[0].margin or 0.0)
-    yield (
-        f"{name_temperatures(shared, join_grids(group))} {verb} at most {margin} {measured.more}{average} than the "
-        f"best (95 % sure)."
-    )
+    return f"cost at most {measured.write(group[0].margin or 0.0)} {measured.more}{average} than the best (95 % sure)"
 
 
 def _describe_power(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
@@ -191,15 +205,17 @@ def _describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> It
         yield f"Distillation makes {_write_range(known, measured.fewer, measured)} than labels alone."
     elif all(harmed):
         yield f"Distillation does harm here: {_write_range(known, measured.more, measured)} than labels alone."
-    elif any(helped):
-        students = name_students(
-            [student.settings for student, is_helped in zip(group, helped, strict=True) if is_helped]
-        )
-        best = [each for each, is_helped in zip(known, helped, strict=True) if is_helped]
-        yield (
-            f"Distillation helps for {students}, by {_write_range(best, measured.fewer, measured)} than labels alone, "
-            "and is not shown to help for the others."
-        )
+    elif any(helped) or any(harmed):
+        parts = []
+        for verb, are, word in (("helps", helped, measured.fewer), ("does harm", harmed, measured.more)):
+            if any(are):
+                students = name_students([s.settings for s, is_one in zip(group, are, strict=True) if is_one])
+                sizes = _write_range([d for d, is_one in zip(known, are, strict=True) if is_one], word, measured)
+                parts.append(f"{verb} for {students}, by {sizes} than labels alone")
+        if len(group) > sum(helped) + sum(harmed):
+            others = "the other" if len(group) == sum(helped) + sum(harmed) + 1 else "the others"
+            parts.append(f"is not shown to help for {others}")
+        yield f"Distillation {', and '.join(parts)}."
     else:
         low = measured.write_signed(min(each.main_interval[0] for each in known))
         high = measured.write_signed(max(each.main_interval[1] for each in known))

@@ -17,6 +17,7 @@ from kdtune.statistics.outliers import find_outlier
 from kdtune.text import join_names
 
 FAR_FACTOR = 1.5  # A run that is further off than this may be a broken one.
+MAX_TEMPERATURES = 6  # that a sentence names
 SIGNIFICANCE = 0.05  # of an outlier, among all runs of its cell
 
 
@@ -95,8 +96,17 @@ def describe_influential_run(run: InfluentialRun) -> str:
     start += f" where the other runs suggest about {run.typical_value:,.3g}"
     if run.best_temperature != run.best_temperature_without:
         return f"{start}; without it the best T would be {run.best_temperature_without:g}."
-    tied = join_names([f"{T:g}" for T in run.tied_without])
-    return f"{start}; without it the temperatures that are statistically tied would be {tied}."
+    joined = [T for T in run.tied_without if T not in run.tied]
+    parted = [T for T in run.tied if T not in run.tied_without]
+    changes = [f"{_name(joined)} would be statistically tied with the best, too"] if joined else []
+    if parted:
+        tied = "" if joined else " statistically tied with the best"
+        changes.append(f"{_name(parted)} would not be{tied}")
+    return f"{start}; without it {', and '.join(changes)}."
+
+
+def _name(temperatures: list[float]) -> str:
+    return f"T = {join_names([f'{T:g}' for T in temperatures], max_names=MAX_TEMPERATURES)}"
 
 
 def _leave_out(cell: Cell, measure: str, replicate: int, index: int) -> Cell | None:

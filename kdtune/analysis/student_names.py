@@ -10,7 +10,7 @@ from kdtune.analysis.student_answer import StudentAnswer
 from kdtune.analysis.temperature_texts import format_temperature, format_temperatures
 from kdtune.text import format_number, join_names
 
-MAX_NAMES = 6  # students that one sentence names
+MAX_NAMES = 6  # students that one sentence names, or ranges of temperatures
 
 
 def name_students(settings: Sequence[dict[str, Any]]) -> str:
@@ -30,11 +30,10 @@ def join_grids(group: Sequence[StudentAnswer]) -> list[float]:
     return [float(T) for T in group[0].temperatures if all(T in student.temperatures for student in group)]
 
 
-def name_choice(group: Sequence[StudentAnswer]) -> str:
-    """Name the temperatures that are tied with the best of all students of a group, or the grid if there are none."""
+def list_choice(group: Sequence[StudentAnswer]) -> list[float]:
+    """List the temperatures that are tied with the best of all students of a group, or the grid if there are none."""
     grid = join_grids(group)
-    shared = [T for T in grid if all(T in student.tied for student in group)]
-    return name_temperatures(shared, grid) if shared else name_range(grid)
+    return [T for T in grid if all(T in student.tied for student in group)] or grid
 
 
 def name_range(grid: Sequence[float]) -> str:
@@ -43,14 +42,20 @@ def name_range(grid: Sequence[float]) -> str:
 
 
 def name_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> str:
-    """Name temperatures of a grid, as in "T = 2 to 8 and 20"; empty if there are none."""
+    """Name temperatures of a grid, as in "T = 2 to 8 and 20"; empty if there are none.
+
+    Of very many ranges the first are named and the rest counted.
+    """
     if not temperatures:
         return ""
     if len(temperatures) == len(grid):
         return name_range(grid)
-    ranges = []
+    names, counts = [], []
     for text in format_temperatures(temperatures, grid).split(", "):
         low, _, high = text.partition("-")
-        is_pair = high and list(grid).index(float(high)) == list(grid).index(float(low)) + 1
-        ranges += [low, high] if is_pair else [f"{low} to {high}" if high else low]
-    return f"T = {join_names(ranges)}"
+        count = list(grid).index(float(high)) - list(grid).index(float(low)) + 1 if high else 1
+        names += [low, high] if count == 2 else [f"{low} to {high}" if high else low]
+        counts += [1, 1] if count == 2 else [count]
+    if len(names) <= MAX_NAMES:
+        return f"T = {join_names(names)}"
+    return f"T = {join_names([*names[:MAX_NAMES], f'{sum(counts[MAX_NAMES:])} others'])}"
