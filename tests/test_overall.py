@@ -241,6 +241,20 @@ def test_a_baseline_that_is_as_good_is_said():
     assert "Distillation does harm here" in analyze_table(table).advice[0].text
 
 
+def test_help_and_harm_are_both_said_of_students_that_share_a_temperature():
+    table = planted.table(DEEP, seps=(0.2, 0.6, 1.0), informative=(1.0,), widths=(20, 50, 100))
+    is_baseline = table[MODEL] == BASELINE
+    students = table[table[MODEL] == STUDENT]
+    scale = table["width"].map({20: 0.5, 50: 3.0, 100: 0.92})
+    best = students[students[TEMP] == 4][NUM_ERROR].mean()
+    table.loc[is_baseline, NUM_ERROR] = (best * scale + np.arange(len(table)) * 7 % 23)[is_baseline].round()
+    (advice,) = analyze_table(table).advice
+    words = advice.text[advice.text.index("Distillation") :]
+    assert words.startswith("Distillation helps for width 50, by ")
+    assert " than labels alone, and does harm for width 20, by " in words
+    assert "is not shown to help for the other." in words
+
+
 @pytest.mark.parametrize(("is_higher_better", "word"), [(True, "lower f1"), (False, "higher f1")])
 def test_a_measure_of_the_users_own_costs_in_its_own_units(is_higher_better, word):
     table = planted.table(DEEP, **SEVERAL_SETS)
