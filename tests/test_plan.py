@@ -35,13 +35,19 @@ def test_what_extends_the_study_shares_its_networks():
     from kdtune.spec.bundled_sweeps import BUNDLED_SWEEPS_FOLDER
     from kdtune.spec.load import load_spec
 
-    study, low, replicates = (
+    study, low, replicates, teachers = (
         {network.id: network for network in enumerate_networks(load_spec(BUNDLED_SWEEPS_FOLDER / f"{name}.yaml"))}
-        for name in ("fakeset-study", "fakeset-study-low", "fakeset-study-replicates")
+        for name in (
+            "fakeset-study",
+            "fakeset-study-low",
+            "fakeset-study-replicates",
+            "fakeset-study-teachers",
+        )
     )
     for sweep, n_networks, n_shared in (
         (low, (45, 135, 405), (45, 135, 0)),
         (replicates, (30, 60, 720), (15, 30, 360)),
+        (teachers, (60, 15, 720), (15, 15, 180)),
     ):
         shared = [network for network in sweep.values() if network.id in study]
         for networks, counts in ((sweep.values(), n_networks), (shared, n_shared)):
