@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import planted
 from benchmarks.promises import generators, pooled
-from kdtune.analysis.advice import NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE, USE
+from kdtune.analysis.advice import BROKEN_RUN, NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE, USE
 from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.headline import write_opening
 from kdtune.analysis.overall_frames import format_overall
@@ -290,7 +290,7 @@ def test_a_broken_run_is_named_in_the_opening():
     is_broken = (table[MODEL] == STUDENT) & (table[TEMP] == 5) & (table[REPLICATE] == 2)
     table.loc[is_broken, VAL_NUM_ERROR] = 9000
     opening = " ".join(write_opening(analyze_table(table)))
-    assert "one run at T = 5 (replicate 2) has 9,000, where the other runs suggest about 1" in opening
+    assert "at T = 5 (replicate 2) it has 9,000, where the other runs suggest about 1" in opening
     assert "suggest about" not in " ".join(write_opening(answer_planted(DEEP)))
 
 
@@ -316,3 +316,24 @@ def test_of_many_ranges_the_first_are_named_and_the_others_counted():
     text = name_temperatures([T for T in grid if T % 5], grid)
     assert text == "T = 1 to 4, 6 to 9, 11 to 14, 16 to 19, 21 to 24 and 26 to 29"
     assert name_temperatures([T for T in grid if T % 3], grid) == "T = 1, 2, 4, 5, 7, 8 and 14 others"
+
+
+def test_a_broken_run_that_hides_the_best_temperature_is_named_with_the_answer_without_it():
+    table = planted.table(
+        planted.quadratic(lambda cell: 3.0, 0.12), seps=(0.5, 1.0), informative=(1.0,), widths=(16, 64)
+    )
+    is_broken = (table[MODEL] == STUDENT) & (table[TEMP] == 4) & (table["replicate"] == 2) & (table["width"] == 16)
+    is_broken &= table["class_sep"] == 0.5
+    broken = table.assign(**{VAL_NUM_ERROR: table[VAL_NUM_ERROR].mask(is_broken, 9000.0)})
+    whole, answer = analyze_table(table), analyze_table(broken)
+    first, second = answer.advice
+    assert first.verdict == BROKEN_RUN
+    assert first.text.startswith("One run hides the best temperature for width 16: at T = 4 (class_sep 0.5, ")
+    assert "replicate 2) it has 9,000, where the other runs suggest about 1" in first.text
+    (student,) = [student for student in answer.students if student.settings == {"width": 16}]
+    (complete,) = [student for student in whole.students if student.settings == {"width": 16}]
+    assert set(student.without_broken_runs.tied) & set(complete.tied)
+    assert f"Without it use T = {student.without_broken_runs.best_temperature:g}" in first.text
+    # The other student has its answer, and no later paragraph says the same again.
+    assert second.verdict == USE
+    assert not any("suggest about" in paragraph for paragraph in write_opening(answer)[1:])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kdtune.analysis.influential_runs import write_values
 from kdtune.analysis.measured import Measured
 from kdtune.analysis.overall import TOLD_SHARE
 from kdtune.analysis.student_answer import StudentAnswer
@@ -16,6 +17,7 @@ from kdtune.statistics.pooled_curves import MeanDifference
 from kdtune.text import join_names, pluralize
 
 USE, NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE = "use", "no clear winner", "noise unknown", "one temperature"
+BROKEN_RUN = "a run is far off"
 MAX_FAILURES = 3  # temperatures whose failed runs a sentence counts
 
 
@@ -25,7 +27,7 @@ class Advice:
 
     students: list[dict[str, Any]]  # the settings that name each student
     T: float  # the temperature with the lowest mean
-    verdict: str  # ``USE``, ``NO_CLEAR_WINNER``, ``NO_NOISE`` or ``ONE_TEMPERATURE``
+    verdict: str  # one of the constants of this module
     text: str  # the recommendation with its evidence, in sentences
 
 
@@ -41,7 +43,7 @@ def list_advice(students: Sequence[StudentAnswer], measured: Measured) -> list[A
         # Where no temperature is clearly better, the one with the lowest mean separates nothing.
         T = 0.0 if verdict in (NO_CLEAR_WINNER, ONE_TEMPERATURE) else student.best_temperature
         # Students that differ in one setting, as the width, are named in a few words; others each in a sentence.
-        is_joined = len(student.settings) == 1 or verdict == ONE_TEMPERATURE
+        is_joined = verdict != BROKEN_RUN and (len(student.settings) == 1 or verdict == ONE_TEMPERATURE)
         groups.setdefault((verdict, T, 0 if is_joined else number), []).append(student)
     return [
         Advice(
@@ -60,6 +62,8 @@ def find_verdict(student: StudentAnswer) -> str:
         return ONE_TEMPERATURE
     if not student.has_noise:
         return NO_NOISE
+    if student.without_broken_runs is not None:
+        return BROKEN_RUN
     return USE if student.has_worse else NO_CLEAR_WINNER
 
 
@@ -77,6 +81,8 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
             f"T = {T} had the best result{of_students}, in one run of each temperature: whether that is more than "
             "chance cannot be told. Train replicates."
         )
+    elif verdict == BROKEN_RUN:
+        yield from _describe_broken_runs(first, of_students, measured)
     elif verdict == NO_CLEAR_WINNER:
         yield from _describe_choice(group, of_students, measured)
         yield from _describe_power(group, measured)
@@ -84,7 +90,7 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         yield f"Use T = {T}{of_students}{_name_basis(group)}."
         yield from _describe_ties(group)
         yield from _describe_margin(group, measured)
-    if verdict != NO_CLEAR_WINNER:
+    if verdict not in (NO_CLEAR_WINNER, BROKEN_RUN):
         yield from _describe_usual(group, measured)
     yield from _describe_baseline(group, measured)
     yield from _describe_test(group, measured)
@@ -117,6 +123,22 @@ def _describe_ties(group: Sequence[StudentAnswer]) -> Iterator[str]:
         return
     parts = [f"{text} for {name_students([s.settings])}" for text, s in zip(texts, group, strict=True) if text]
     yield f"Statistically tied with it: {'; '.join(parts)}."
+
+
+def _describe_broken_runs(student: StudentAnswer, of_students: str, measured: Measured) -> Iterator[str]:
+    """Say that single runs hide the best temperature, and what to use if they are left out."""
+    run, rest = student.broken_runs[0], student.without_broken_runs
+    assert rest is not None
+    place = f"{run.setting}, replicate {run.replicate}" if len(student.cells) > 1 else f"replicate {run.replicate}"
+    subject = "One run hides" if len(student.broken_runs) == 1 else f"{len(student.broken_runs)} runs hide"
+    example = "it has" if len(student.broken_runs) == 1 else "one of them has"
+    yield f"{subject} the best temperature{of_students}: at T = {run.T:g} ({place}) {example} {write_values(run)}."
+    it = "that run" if len(student.broken_runs) == 1 else "such runs"
+    yield f"Look at {it}, and train it again or leave it out." if it == "that run" else f"Look at {it}."
+    T = format_temperature(rest.best_temperature, rest.temperatures.tolist())
+    yield f"Without {'it' if it == 'that run' else 'them'} use T = {T}{_name_basis([rest])}."
+    yield from _describe_ties([rest])
+    yield from _describe_margin([rest], measured)
 
 
 def _describe_choice(group: Sequence[StudentAnswer], of_students: str, measured: Measured) -> Iterator[str]:

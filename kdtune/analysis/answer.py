@@ -136,6 +136,7 @@ class Answer:
                 self.test_measure,
                 self.margins.error,
                 self.t_opt,
+                self.influential_runs,
             )
 
     @property

@@ -92,8 +92,7 @@ def find_influential_run(cell: Cell, measure: str, comparison: Comparison) -> In
 def describe_influential_run(run: InfluentialRun) -> str:
     """Say in one sentence what a run changes."""
     setting = f"{run.setting}: one" if run.setting else "One"
-    start = f"{setting} run at T = {run.T:g} (replicate {run.replicate}) has {run.value:,.4g},"
-    start += f" where the other runs suggest about {run.typical_value:,.3g}"
+    start = f"{setting} run at T = {run.T:g} (replicate {run.replicate}) has {write_values(run)}"
     if run.best_temperature != run.best_temperature_without:
         return f"{start}; without it the best T would be {run.best_temperature_without:g}."
     joined = [T for T in run.tied_without if T not in run.tied]
@@ -103,6 +102,19 @@ def describe_influential_run(run: InfluentialRun) -> str:
         tied = "" if joined else " statistically tied with the best"
         changes.append(f"{_name(parted)} would not be{tied}")
     return f"{start}; without it {', and '.join(changes)}."
+
+
+def write_values(run: InfluentialRun) -> str:
+    """Write the value of a run beside what was expected, as in "9,000, where the other runs suggest about 179"."""
+    return f"{run.value:,.4g}, where the other runs suggest about {run.typical_value:,.3g}"
+
+
+def leave_out_run(cell: Cell, measure: str, run: InfluentialRun) -> Cell:
+    """Return a cell without a run that ``find_influential_run`` found in it."""
+    replicate = [str(name) for name in cell.replicates].index(run.replicate)
+    rest = _leave_out(cell, measure, replicate, int(np.searchsorted(cell.temperatures, run.T)))
+    assert rest is not None, "a run that is influential leaves its cell connected"
+    return rest
 
 
 def _name(temperatures: list[float]) -> str:

@@ -8,7 +8,7 @@ all independent sets of cells together (``pooled_curves``).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import pandas as pd
 
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import select_data_columns
+from kdtune.analysis.influential_runs import InfluentialRun, leave_out_run
 from kdtune.analysis.pooled_student import PooledStudent, select_each
 from kdtune.analysis.power import count_replicates
 from kdtune.analysis.student_answer import StudentAnswer, TestErrors
@@ -41,6 +42,7 @@ def answer_over_data(
     test_measure: str,
     margin: float | None,
     optima: pd.DataFrame,
+    influential_runs: Sequence[InfluentialRun] = (),
 ) -> list[StudentAnswer]:
     """Answer for each student over its data sets; a student whose cells have no temperature in common is left out.
 
@@ -50,7 +52,9 @@ def answer_over_data(
     measure, test_measure : The measure that T is chosen by, and the one that is reported on the test split.
     margin : The excess over the best that does not matter, as a share; of ``SCORE`` in its own units.
     optima : The frame ``t_opt`` of the cells: their best temperatures, with those that are tied or good enough.
+    influential_runs : The single runs that change the answer of a cell.
     """
+    broken_runs = {run.setting: run for run in influential_runs if run.is_far_off}
     data_columns = set(select_data_columns(columns))
     student_columns = [name for name in columns if name not in data_columns]
     groups: dict[tuple[Any, ...], list[int]] = {}
@@ -67,8 +71,33 @@ def answer_over_data(
         own_bests = zip(numbers, rows["T_opt"], rows["tied"], strict=True)
         elsewhere = {number: float(T) for number, T, tied in own_bests if best_temperature not in tied}
         answer = _answer(student, dict(zip(student_columns, key, strict=True)), numbers, margin, elsewhere)
-        answers.append(_adopt_cell(answer, rows.iloc[0]) if len(numbers) == 1 else answer)
+        answer = _adopt_cell(answer, rows.iloc[0]) if len(numbers) == 1 else answer
+        answers.append(_look_behind_broken_runs(answer, student, broken_runs))
     return answers
+
+
+def _look_behind_broken_runs(
+    answer: StudentAnswer, student: PooledStudent, broken_runs: Mapping[str, InfluentialRun]
+) -> StudentAnswer:
+    """Return an answer with what it would be without runs that are far off, if these hide the best temperature.
+
+    Parameters
+    ----------
+    answer, student : The answer for a student, and the student.
+    broken_runs : The setting of a cell -> its run that is far off.
+    """
+    runs = [broken_runs[setting] for cell in student.cells if (setting := cell.describe()) in broken_runs]
+    if not runs or answer.has_worse:
+        return answer
+    rests = [
+        leave_out_run(cell, student.measure, broken_runs[cell.describe()]) if cell.describe() in broken_runs else cell
+        for cell in student.cells
+    ]
+    rest = PooledStudent(rests, student.measure, student.test_measure, answer.best_temperature)
+    if not rest.temperatures:
+        return answer
+    without = _answer(rest, answer.settings, answer.cells, answer.margin, {})
+    return replace(answer, broken_runs=runs, without_broken_runs=without) if without.has_worse else answer
 
 
 def _adopt_cell(answer: StudentAnswer, optimum: pd.Series) -> StudentAnswer:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from kdtune.analysis.influential_runs import InfluentialRun
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.pooled_curves import (
     MeanCurve,
@@ -50,6 +51,8 @@ class StudentAnswer:
     failures: dict[float, tuple[int, int]]  # the temperatures of which runs failed -> the failed runs, and all
     replicates_to_tell: int | None  # with which a T of a tenth more errors is told apart, where none is yet
     better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
+    broken_runs: list[InfluentialRun] = field(default_factory=list)  # single runs so far off that they hide the best T
+    without_broken_runs: StudentAnswer | None = None  # the answer that leaves them out; None where nothing is hidden
 
     @property
     def best_temperature(self) -> float:
