@@ -265,7 +265,7 @@ def _describe_end(group: Sequence[StudentAnswer]) -> Iterator[str]:
     for side, index, word, factor in (("lowest", 0, "lower", 0.5), ("highest", -1, "higher", 2.0)):
         ends = [student for student in group if student.best_temperature == student.temperatures[index]]
         near = [s for s in ends if set(s.tied) <= set(s.temperatures[[index, 1 if index == 0 else -2]])]
-        if near and len(near) == len(group):
+        if near and len(ends) == len(group):
             example = format_temperature(group[0].best_temperature * factor)
             T = format_temperature(group[0].best_temperature, group[0].temperatures.tolist())
             yield f"T = {T} is the {side} that you tried, and the best: try {word} ones, such as T = {example}."
