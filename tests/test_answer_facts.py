@@ -55,7 +55,7 @@ def make_facts(folder, **blocks):
         (
             {"dataset": {"kind": "make_classification", "n_samples": 100, "n_classes": 3}, "teacher": MLP},
             GENERATED,
-            "another data set, teacher, student",
+            "another draw of the data, and another teacher and student",
             "",
         ),
         (
@@ -117,13 +117,13 @@ def test_a_teacher_that_only_some_students_redraw_is_qualified():
 
 def test_a_table_that_says_nothing_keeps_the_words_for_generated_data():
     table = make_students([1, 2])
-    assert find_redraws(table, None) == Redraws(["data set"], ["student"])
-    assert find_redraws(table, None).describe() == " (each with another data set, student)"
+    assert find_redraws(table, None) == Redraws(["draw of the data"], ["student"])
+    assert find_redraws(table, None).describe() == " (each with another draw of the data, and another student)"
     for damaged in ("{", "[1]", '{"data_redraws": 3, "notes": []}', '{"notes": []}', "null"):
         arrow = pa.table({"a": [1]}).replace_schema_metadata({"kdtune.answer": damaged})
         assert find_facts(arrow) is None
     # A way to redraw data that a later version may have is none that this one has words for.
-    assert find_redraws(table, AnswerFacts({"bootstrap": ["a"]})).data == ["data set"]
+    assert find_redraws(table, AnswerFacts({"bootstrap": ["a"]})).data == ["draw of the data"]
 
 
 def test_the_table_of_an_earlier_version_is_known_by_the_name_of_its_data(tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_the_table_of_an_earlier_version_is_known_by_the_name_of_its_data(tmp_pa
     assert (mnist.data, mnist.staying_text) == (["cut between training and validation"], "the test data stay")
     # Of a table from elsewhere nothing of the kind is known.
     foreign = frame[["model", "temp", "replicate", "num_error", DATASET, DATA_SEED]].assign(dataset="MNIST")
-    assert kdtune.analyze(foreign).redraws.data == ["data set"]
+    assert kdtune.analyze(foreign).redraws.data == ["draw of the data"]
 
 
 # What the classes are called.

@@ -79,7 +79,7 @@ def test_replicates_redraw_rows_teachers_and_students(chosen: DistilledClassifie
     students = chosen.table_[chosen.table_["model"] == "distilled_student"]
     for column in ("data_seed", "teacher_seed", "student_seed", "teacher_id"):
         assert students[column].nunique() == 3
-    assert kdtune.analyze(chosen.table_).redraws.parts == ["data set", "teacher", "student"]
+    assert kdtune.analyze(chosen.table_).redraws.parts == ["draw of the data", "teacher", "student"]
 
 
 def test_the_student_refits_on_all_rows_at_the_chosen_temperature(chosen: DistilledClassifier, digits: Any) -> None:
@@ -155,7 +155,7 @@ def test_a_frozen_teacher_is_used_as_it_is() -> None:
     assert best.table_["train_num_error"].tolist()[0] == 0  # Columns are matched by label: the teacher is right.
     assert best.score(X, names) > 0.9
     auto = DistilledClassifier(FrozenEstimator(teacher), temperatures=(1, 500), n_replicates=2, **QUICK).fit(X, names)
-    assert kdtune.analyze(auto.table_).redraws.parts == ["data set", "student"]
+    assert kdtune.analyze(auto.table_).redraws.parts == ["draw of the data", "student"]
 
 
 def test_classes_of_a_frozen_teacher_are_matched_by_label() -> None:

@@ -252,7 +252,7 @@ def test_help_and_harm_are_both_said_of_students_that_share_a_temperature():
     words = advice.text[advice.text.index("Distillation") :]
     assert words.startswith("Distillation helps for width 50, by ")
     assert " than labels alone, and does harm for width 20, by " in words
-    assert "is not shown to help for the other." in words
+    assert "is not shown to help for the other, where labels alone may do as well." in words
 
 
 @pytest.mark.parametrize(("is_higher_better", "word"), [(True, "lower f1"), (False, "higher f1")])
@@ -290,14 +290,14 @@ def test_a_broken_run_is_named_in_the_opening():
     is_broken = (table[MODEL] == STUDENT) & (table[TEMP] == 5) & (table[REPLICATE] == 2)
     table.loc[is_broken, VAL_NUM_ERROR] = 9000
     opening = " ".join(write_opening(analyze_table(table)))
-    assert "at T = 5 (replicate 2) it has 9,000, where the other runs suggest about 1" in opening
+    assert "at T = 5 (replicate 2) it has 9,000 errors, where the other runs suggest about 1" in opening
     assert "suggest about" not in " ".join(write_opening(answer_planted(DEEP)))
 
 
 def test_where_nothing_is_told_apart_the_replicates_that_would_are_counted():
     (advice,) = answer_planted(FLAT, seps=(1.0,), replicates=3).advice
     assert re.search(
-        r"\d+ replicates would tell a T with 10 % more errors apart \(80 % power\); you have 3\.", advice.text
+        r"To see that a T makes 10 % more errors takes \d+ replicates \(80 % power\); you have 3\.", advice.text
     )
 
 
@@ -328,12 +328,12 @@ def test_a_broken_run_that_hides_the_best_temperature_is_named_with_the_answer_w
     whole, answer = analyze_table(table), analyze_table(broken)
     first, second = answer.advice
     assert first.verdict == BROKEN_RUN
-    assert first.text.startswith("One run hides the best temperature for width 16: at T = 4 (class_sep 0.5, ")
-    assert "replicate 2) it has 9,000, where the other runs suggest about 1" in first.text
+    assert first.text.startswith("One run looks broken and hides the best temperature for width 16: at T = 4 (")
+    assert "replicate 2) it has 9,000 errors, where the other runs suggest about 1" in first.text
     (student,) = [student for student in answer.students if student.settings == {"width": 16}]
     (complete,) = [student for student in whole.students if student.settings == {"width": 16}]
     assert set(student.without_broken_runs.tied) & set(complete.tied)
-    assert f"Without it use T = {student.without_broken_runs.best_temperature:g}" in first.text
+    assert f"If that run is left out, use T = {student.without_broken_runs.best_temperature:g}" in first.text
     # The other student has its answer, and no later paragraph says the same again.
     assert second.verdict == USE
     assert not any("suggest about" in paragraph for paragraph in write_opening(answer)[1:])

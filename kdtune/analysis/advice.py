@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kdtune.analysis.evidence import describe_baseline, describe_failures, describe_power, describe_test, describe_usual
 from kdtune.analysis.influential_runs import write_values
 from kdtune.analysis.measured import Measured
-from kdtune.analysis.overall import TOLD_SHARE
 from kdtune.analysis.student_answer import StudentAnswer
 from kdtune.analysis.student_names import join_grids, list_choice, name_students, name_temperatures
 from kdtune.analysis.temperature_texts import format_temperature
-from kdtune.statistics.pooled_curves import MeanDifference
 from kdtune.text import join_names, pluralize
 
 USE, NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE = "use", "no clear winner", "noise unknown", "one temperature"
 BROKEN_RUN = "a run is far off"
-MAX_FAILURES = 3  # temperatures whose failed runs a sentence counts
 
 
 @dataclass(frozen=True)
@@ -85,17 +82,19 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         yield from _describe_broken_runs(first, of_students, measured)
     elif verdict == NO_CLEAR_WINNER:
         yield from _describe_choice(group, of_students, measured)
-        yield from _describe_power(group, measured)
+        yield from describe_power(group, measured)
     else:
         yield f"Use T = {T}{of_students}{_name_basis(group)}."
+        yield from describe_failures(group)
         yield from _describe_ties(group)
         yield from _describe_margin(group, measured)
     if verdict not in (NO_CLEAR_WINNER, BROKEN_RUN):
-        yield from _describe_usual(group, measured)
-    yield from _describe_baseline(group, measured)
-    yield from _describe_test(group, measured)
-    yield from _describe_failures(group)
-    if verdict == USE:
+        yield from describe_usual(group, measured)
+    yield from describe_baseline(group, measured)
+    yield from describe_test(group, measured)
+    if verdict != USE:
+        yield from describe_failures(group)
+    else:
         yield from _describe_end(group)
         yield from _describe_exceptions(group)
 
@@ -110,11 +109,8 @@ def _describe_ties(group: Sequence[StudentAnswer]) -> Iterator[str]:
     """Say which other temperatures are statistically tied with the recommended one."""
     others = [[T for T in student.tied if student.best_temperature != T] for student in group]
     if not any(others):
-        yield (
-            "No other temperature is statistically tied with it."
-            if len(group) == 1
-            else ("No other temperature is statistically tied with it in any of them.")
-        )
+        subject = "Every" if len(group) == 1 else "For each of them every"
+        yield f"{subject} other temperature is significantly worse."
         return
     texts = [name_temperatures(T, student.temperatures.tolist()) for T, student in zip(others, group, strict=True)]
     if len(set(texts)) == 1:
@@ -130,13 +126,13 @@ def _describe_broken_runs(student: StudentAnswer, of_students: str, measured: Me
     run, rest = student.broken_runs[0], student.without_broken_runs
     assert rest is not None
     place = f"{run.setting}, replicate {run.replicate}" if len(student.cells) > 1 else f"replicate {run.replicate}"
-    subject = "One run hides" if len(student.broken_runs) == 1 else f"{len(student.broken_runs)} runs hide"
-    example = "it has" if len(student.broken_runs) == 1 else "one of them has"
-    yield f"{subject} the best temperature{of_students}: at T = {run.T:g} ({place}) {example} {write_values(run)}."
-    it = "that run" if len(student.broken_runs) == 1 else "such runs"
-    yield f"Look at {it}, and train it again or leave it out." if it == "that run" else f"Look at {it}."
+    is_one = len(student.broken_runs) == 1
+    subject = "One run looks broken and hides" if is_one else f"{len(student.broken_runs)} runs look broken and hide"
+    values = f"{'it' if is_one else 'one of them'} has {write_values(run, measured.are_errors)}"
+    yield f"{subject} the best temperature{of_students}: at T = {run.T:g} ({place}) {values}."
+    yield f"Look at {'it, and train it' if is_one else 'them, and train them'} again."
     T = format_temperature(rest.best_temperature, rest.temperatures.tolist())
-    yield f"Without {'it' if it == 'that run' else 'them'} use T = {T}{_name_basis([rest])}."
+    yield f"If {'that run is' if is_one else 'they are'} left out, use T = {T}{_name_basis([rest])}."
     yield from _describe_ties([rest])
     yield from _describe_margin([rest], measured)
 
@@ -144,11 +140,10 @@ def _describe_broken_runs(student: StudentAnswer, of_students: str, measured: Me
 def _describe_choice(group: Sequence[StudentAnswer], of_students: str, measured: Measured) -> Iterator[str]:
     """Say which temperatures to choose from where none is clearly better."""
     grid, tied, cheap = join_grids(group), list_choice(group), _list_good_enough(group)
-    start = f"No temperature is clearly better{of_students}: choose any of"
     if set(tied) <= set(cheap):
-        yield f"{start} {name_temperatures(cheap, grid)}. They {_write_margin(group, measured)}."
+        yield f"Any of {name_temperatures(cheap, grid)} will do{of_students}: they {_write_margin(group, measured)}."
         return
-    yield f"{start} {name_temperatures(tied, grid)}."
+    yield f"No temperature is clearly better{of_students}: choose any of {name_temperatures(tied, grid)}."
     yield from _describe_margin(group, measured)
 
 
@@ -168,96 +163,6 @@ def _write_margin(group: Sequence[StudentAnswer], measured: Measured) -> str:
     """Say what several temperatures cost at most, as in "cost at most 5 % more errors than the best (95 % sure)"."""
     average = " on average" if len(group[0].cells) > 1 else ""
     return f"cost at most {measured.write(group[0].margin or 0.0)} {measured.more}{average} than the best (95 % sure)"
-
-
-def _describe_power(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
-    """Say how many replicates would tell."""
-    counts = [student.replicates_to_tell for student in group]
-    if any(count is None for count in counts):
-        return
-    most = max(count for count in counts if count is not None)
-    n_replicates = min(student.replicates for student in group)
-    if most > n_replicates:
-        difference = f"{measured.write(TOLD_SHARE)} {measured.more}"
-        yield f"{most:,} replicates would tell a T with {difference} apart (80 % power); you have {n_replicates}."
-
-
-def _describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
-    """Say of which temperatures runs failed, and how many."""
-    counts: dict[float, list[int]] = {}
-    for student in group:
-        for T, (failed, planned) in student.failures.items():
-            total = counts.setdefault(T, [0, 0])
-            total[0] += failed
-            total[1] += planned
-    worst = sorted(counts, key=lambda T: -counts[T][0] / counts[T][1])
-    texts = [
-        f"T = {format_temperature(T)} failed in {counts[T][0]} of {pluralize(counts[T][1], 'run')}"
-        for T in worst[:MAX_FAILURES]
-    ]
-    if texts:
-        more = f", and {len(worst) - MAX_FAILURES} other T in fewer" if len(worst) > MAX_FAILURES else ""
-        yield f"{join_names(texts)}{more}."
-
-
-def _describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
-    """Say what a temperature costs that many take without a sweep."""
-    usual = {student.usual_temperature for student in group}
-    differences = [student.minus_usual for student in group if student.minus_usual is not None]
-    if len(usual) > 1 or not differences or any(not math.isfinite(d.mean) for d in differences):
-        return
-    subject = f"T = {format_temperature(next(iter(usual)) or 1.0)}"
-    intervals = [difference.main_interval for difference in differences]
-    if all(low > 0 for low, _ in intervals):
-        yield f"{subject} costs {_write_range(differences, measured.more, measured)}."
-    elif len(differences) == 1 and math.isfinite(intervals[0][0]):
-        mean, low, high = (measured.write_signed(value) for value in (differences[0].mean, *intervals[0]))
-        yield f"{subject} differs from it by {mean} ({low} to {high}), which may be chance."
-
-
-def _describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
-    """Say whether distillation helps: what the student's errors are beside those of the baseline."""
-    differences = [student.minus_baseline for student in group]
-    known = [d for d in differences if d is not None and math.isfinite(d.main_interval[0])]
-    if len(known) < len(group):
-        return
-    helped = [each.main_interval[1] < 0 for each in known]
-    harmed = [each.main_interval[0] > 0 for each in known]
-    if all(helped):
-        yield f"Distillation makes {_write_range(known, measured.fewer, measured)} than labels alone."
-    elif all(harmed):
-        yield f"Distillation does harm here: {_write_range(known, measured.more, measured)} than labels alone."
-    elif any(helped) or any(harmed):
-        parts = []
-        for verb, are, word in (("helps", helped, measured.fewer), ("does harm", harmed, measured.more)):
-            if any(are):
-                students = name_students([s.settings for s, is_one in zip(group, are, strict=True) if is_one])
-                sizes = _write_range([d for d, is_one in zip(known, are, strict=True) if is_one], word, measured)
-                parts.append(f"{verb} for {students}, by {sizes} than labels alone")
-        if len(group) > sum(helped) + sum(harmed):
-            others = "the other" if len(group) == sum(helped) + sum(harmed) + 1 else "the others"
-            parts.append(f"is not shown to help for {others}")
-        yield f"Distillation {', and '.join(parts)}."
-    else:
-        low = measured.write_signed(min(each.main_interval[0] for each in known))
-        high = measured.write_signed(max(each.main_interval[1] for each in known))
-        yield f"Distillation is not shown to help here: the difference to labels alone lies between {low} and {high}."
-
-
-def _describe_test(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
-    """Give the errors on the test split of one student, its baseline and its teacher."""
-    test = group[0].test
-    if len(group) > 1 or math.isnan(test.student):
-        return
-    unit = f" of {test.n_test:,}" if test.n_test and not measured.is_percent else ""
-    percent = " %" if measured.is_percent else ""
-    parts = [f"student {measured.write_mean(test.student)}{percent}{unit}"]
-    for name, value in (("baseline", test.baseline), ("teacher", test.teacher)):
-        if not math.isnan(value):
-            parts.append(f"{name} {measured.write_mean(value)}{percent}")
-    average = f", mean of {len(group[0].cells)} data sets" if len(group[0].cells) > 1 else ""
-    title = "errors" if measured.are_errors else measured.more.removeprefix("higher ")
-    yield f"Test {title}{average}: {', '.join(parts)}."
 
 
 def _describe_end(group: Sequence[StudentAnswer]) -> Iterator[str]:
@@ -280,13 +185,3 @@ def _describe_exceptions(group: Sequence[StudentAnswer]) -> Iterator[str]:
             f"In {n_exceptions} of {pluralize(n_cells, 'setting')} another T is significantly better: see the table of "
             "the settings."
         )
-
-
-def _write_range(differences: Sequence[MeanDifference], word: str, measured: Measured) -> str:
-    """Write the size of a difference with its interval, or the range of several, as in "31 % more errors"."""
-    sizes = sorted(abs(each.mean) for each in differences)
-    if len(differences) > 1:
-        least, most = measured.write(sizes[0]), measured.write(sizes[-1])
-        return f"{least} {word}" if least == most else f"{least} to {most} {word}"
-    low, high = sorted(abs(end) for end in differences[0].main_interval)
-    return f"{measured.write(sizes[0])} {word} ({measured.write(low)} to {measured.write(high)})"

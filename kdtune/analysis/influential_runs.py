@@ -104,9 +104,10 @@ def describe_influential_run(run: InfluentialRun) -> str:
     return f"{start}; without it {', and '.join(changes)}."
 
 
-def write_values(run: InfluentialRun) -> str:
-    """Write the value of a run beside what was expected, as in "9,000, where the other runs suggest about 179"."""
-    return f"{run.value:,.4g}, where the other runs suggest about {run.typical_value:,.3g}"
+def write_values(run: InfluentialRun, are_errors: bool = False) -> str:
+    """Write the value of a run and what was expected, as in "9,000 errors, where the other runs suggest about 179"."""
+    unit = " errors" if are_errors else ""
+    return f"{run.value:,.4g}{unit}, where the other runs suggest about {run.typical_value:,.3g}"
 
 
 def leave_out_run(cell: Cell, measure: str, run: InfluentialRun) -> Cell:

@@ -30,9 +30,20 @@ class Measured:
         return f"{abs(difference):.0%}".replace("%", " %") if self.is_relative else f"{abs(difference):.3g}"
 
     def write_signed(self, difference: float) -> str:
-        """Write a difference with its sign."""
+        """Write a difference with its sign, for tables."""
         text = self.write(difference)
         return text if text in ("0 %", "0") else f"{'-' if difference < 0 else '+'}{text}"
+
+    def write_between(self, low: float, high: float) -> str:
+        """Write an interval of a difference, as in "between 32 % fewer and 61 % more errors"."""
+        if self.is_relative:  # Nothing has fewer than none.
+            low, high = max(low, -1.0), max(high, -1.0)
+        least, most = self.write(low), self.write(high)
+        if high <= 0 or most in ("0 %", "0"):
+            return f"between {most} and {least} {self.fewer}"
+        if low >= 0 or least in ("0 %", "0"):
+            return f"between {least} and {most} {self.more}"
+        return f"between {least} {self.fewer.split()[0]} and {most} {self.more}"
 
     @property
     def are_errors(self) -> bool:

@@ -14,7 +14,7 @@ from kdtune.text import join_names
 
 # How replicates redraw the data -> what each of them then has another one of.
 DATA_PHRASES = {
-    GENERATED: "data set",
+    GENERATED: "draw of the data",
     SPLIT: "cut of the same examples into training, validation and test data",
     VALIDATION: "cut between training and validation",
 }
@@ -53,11 +53,11 @@ class Redraws:
 
     @property
     def text(self) -> str:
-        """What each replicate has, as in "another data set, teacher, student"; empty if nothing is redrawn."""
+        """What each replicate has, as in "another draw of the data, and another student"; empty if nothing is redrawn."""
         if not self.parts:
             return ""
-        if all(phrase.startswith(DATA_PHRASES[GENERATED]) for phrase in self.data):
-            return f"another {', '.join(self.parts)}"
+        if not self.data:
+            return f"another {join_names(self.networks)}"
         text = join_names([f"another {phrase}" for phrase in self.data])
         return f"{text}, and another {join_names(self.networks)}" if self.networks else text
 
@@ -85,7 +85,7 @@ def find_redraws(table: pd.DataFrame, facts: AnswerFacts | None) -> Redraws:
     ----------
     table : One row per network.
     facts : What the table says beside its rows; None if it says nothing, and replicates with other data are taken to
-        have another data set.
+        have other generated data.
     """
     names = [name for name in (DATASET, DATA_SEED, TEACHER_SEED, STUDENT_SEED) if name in table.columns]
     students = table.loc[table[MODEL] == STUDENT, [REPLICATE, *names]]
