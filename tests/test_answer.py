@@ -282,7 +282,7 @@ def test_the_headline_gives_the_recommendation_and_then_the_evidence():
     assert " are statistically tied with it. " in join_opening(answer)
     clear = planted.table(planted.quadratic(lambda cell: 2.0, 1.0), noise=1, **one_cell)
     assert join_opening(analyze_table(clear)).startswith(
-        "Use T = 4 for width 50. No other temperature is statistically tied with it. "
+        "Use T = 4 for width 50. Every other temperature is significantly worse. "
     )
 
 

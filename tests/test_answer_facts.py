@@ -61,7 +61,7 @@ def make_facts(folder, **blocks):
         (
             {"dataset": WHOLE_SET, "teacher": MLP, "replicates": {"data": 1, "teacher": 2, "student": 2}},
             SPLIT,
-            "another teacher, student",
+            "another teacher and student",
             "",
         ),
     ],

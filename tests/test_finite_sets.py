@@ -22,7 +22,7 @@ from kdtune.analysis.sampling_errors import (
     TEACHER_KIND,
     SamplingErrors,
     estimate_sampling_errors,
-    estimate_selection_factor,
+    estimate_selection_variance,
 )
 from kdtune.analysis.usable_cells import number_independent_sets
 from kdtune.columns import (
@@ -35,6 +35,7 @@ from kdtune.columns import (
     NUM_ERROR,
     STUDENT,
     TEST_ERRORS,
+    VAL_NLL,
     VAL_NUM_ERROR,
 )
 from kdtune.errors_by_example import read_errors_by_example
@@ -238,9 +239,12 @@ def test_a_fixed_validation_set_makes_temperatures_less_sure(tmp_path, monkeypat
     sweep("cuts", dataset)
     sweep("one", dataset, replicates={"data": 1, "teacher": 4, "student": 4})
     (cuts,), (one,) = kdtune.analyze("cuts").cells, kdtune.analyze("one").cells
-    assert estimate_selection_factor(cuts, VAL_NUM_ERROR) == 1
+    assert estimate_selection_variance(cuts, VAL_NUM_ERROR) == 0
     assert one.finite_set.has_fixed_validation
     sampling = estimate_sampling_errors(one, NUM_ERROR, {"first": 0, "second": 1})
-    difference = np.diff(one.student_measures[NUM_ERROR], axis=1)
-    expected = 1 + sampling.of_difference("first", "second") / (difference.var(ddof=1) / 4)
-    assert estimate_selection_factor(one, VAL_NUM_ERROR) == pytest.approx(expected)
+    expected = sampling.of_difference("first", "second")
+    assert estimate_selection_variance(one, NUM_ERROR) == pytest.approx(expected)
+    ratio = one.finite_set.n_val / one.finite_set.n_test
+    assert 0 < ratio < 1
+    assert estimate_selection_variance(one, VAL_NUM_ERROR) == pytest.approx(ratio * expected)
+    assert estimate_selection_variance(one, VAL_NLL) >= 0

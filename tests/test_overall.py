@@ -181,7 +181,7 @@ def test_the_recommendation_comes_first_with_what_other_temperatures_cost():
     assert (advice.verdict, advice.T, advice.students) == (USE, 4.0, [{"width": 50}])
     assert advice.text.startswith("Use T = 4 for width 50, over 3 data sets together. ")
     assert "T = 1 costs 1" in advice.text  # 0.3 * 2**2 = 120 %
-    assert " more errors (1" in advice.text
+    assert " more errors (95 % interval 1" in advice.text
     assert "Distillation makes " in advice.text
     assert " fewer errors (" in advice.text
     assert "Test errors, mean of 3 data sets: student 1" in advice.text
@@ -334,6 +334,34 @@ def test_a_broken_run_that_hides_the_best_temperature_is_named_with_the_answer_w
     (complete,) = [student for student in whole.students if student.settings == {"width": 16}]
     assert set(student.without_broken_runs.tied) & set(complete.tied)
     assert f"If that run is left out, use T = {student.without_broken_runs.best_temperature:g}" in first.text
+    # Its figures are those without the run, as those of the whole table are.
+    assert "Distillation makes 6" in first.text
     # The other student has its answer, and no later paragraph says the same again.
     assert second.verdict == USE
     assert not any("suggest about" in paragraph for paragraph in write_opening(answer)[1:])
+
+
+def test_without_a_broken_run_a_single_setting_has_the_answer_of_its_other_runs():
+    table = planted.table(DEEP, widths=(50,), seps=(1.0,), informative=(1.0,), noise=4)
+    is_broken = (table[MODEL] == STUDENT) & (table[TEMP] == 4) & (table[REPLICATE] == 2)
+    broken = table.assign(**{name: table[name].mask(is_broken, 9000.0) for name in (VAL_NUM_ERROR, NUM_ERROR)})
+    (advice,) = analyze_table(broken).advice
+    assert advice.verdict == BROKEN_RUN
+    assert "If that run is left out, use T = 4." in advice.text
+    expected = analyze_table(table[~is_broken]).advice[0].text
+    assert expected[expected.index("Test errors") :] in advice.text
+    assert expected[expected.index("Distillation") : expected.index("Test errors")] in advice.text
+
+
+def test_one_temperature_that_no_other_is_clearly_worse_than_is_no_choice_of_any():
+    texts = [
+        analyze_table(
+            planted.table(FLAT, widths=(50,), seps=(1.0,), informative=(1.0,), temperatures=(1.0, 2.0), seed=seed)
+        )
+        .advice[0]
+        .text
+        for seed in range(40)
+    ]
+    undecided = [text for text in texts if "clearly better" in text or "will do" in text]
+    assert undecided
+    assert not any(re.search(r"[Aa]ny of T = \d(?! and| to)", text) for text in undecided)

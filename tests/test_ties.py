@@ -14,7 +14,8 @@ from kdtune.analysis.answer import analyze_table
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best, compute_bands
 from kdtune.analysis.influential_runs import describe_influential_run
-from kdtune.columns import FAILED, MODEL, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
+from kdtune.analysis.selection_measure import Measure
+from kdtune.columns import FAILED, MODEL, SCORE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.statistics.additive_fit import (
     compute_mean_covariance,
     compute_residual_covariance,
@@ -139,6 +140,60 @@ def test_one_failure_of_three_replicates_does_not_delete_the_best_temperature(ri
     optimum = analyze_table(table.assign(**{STATUS: table[STATUS].mask(is_gap, FAILED)})).t_opt.iloc[0]
     assert 4.0 in optimum["tied"]
     assert optimum["left_out"] == ["1 run at T 4"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 7), st.integers(2, 7))
+def test_an_additive_fit_with_holes_is_that_of_least_squares(seed, n_replicates, k):
+    random = np.random.default_rng(seed)
+    y = random.normal(100, 5, (n_replicates, k))
+    is_seen = random.random((n_replicates, k)) < 0.7
+    replicates, treatments = select_connected(is_seen)
+    if not replicates:
+        return
+    y, is_seen = y[np.ix_(replicates, treatments)], is_seen[np.ix_(replicates, treatments)]
+    y[~is_seen] = np.nan
+    rows, columns = np.nonzero(is_seen)
+    design = np.zeros((len(rows) + 1, len(y) + y.shape[1]))
+    design[np.arange(len(rows)), rows] = 1
+    design[np.arange(len(rows)), len(y) + columns] = 1
+    design[-1, : len(y)] = 1  # the mean level is 0
+    inverse = np.linalg.pinv(design)
+    solution = inverse @ np.append(y[rows, columns], 0)
+    fit = fit_additive(y)
+    np.testing.assert_allclose([*fit.levels, *fit.means], solution, atol=1e-8)
+    factors = random.normal(size=(y.shape[1],) * 2)
+    covariance = factors @ factors.T
+    weights = inverse[len(y) :, :-1]
+    expected = sum(
+        weights[:, rows == r] @ covariance[np.ix_(columns[rows == r], columns[rows == r])] @ weights[:, rows == r].T
+        for r in range(len(y))
+    )
+    np.testing.assert_allclose(compute_mean_covariance(covariance, y), expected, atol=1e-8)
+
+
+def test_of_two_replicates_or_temperatures_no_run_is_the_odd_one():
+    one_cell = {"seps": (1.0,), "informative": (1.0,), "widths": (50,)}
+    for table in (
+        planted.table(planted.quadratic(lambda cell: 2.0, 0.2), replicates=2, **one_cell),
+        planted.table(planted.quadratic(lambda cell: 2.0, 0.2), replicates=6, temperatures=(1.0, 4.0), **one_cell),
+    ):
+        is_far_off = (table[MODEL] == STUDENT) & (table[TEMP] == 4) & (table["replicate"] == 1)
+        answer = analyze_table(table.assign(**{VAL_NUM_ERROR: table[VAL_NUM_ERROR].mask(is_far_off, 9000.0)}))
+        assert answer.influential_runs == []
+
+
+def test_a_run_far_off_in_a_measure_of_which_more_is_better():
+    table = planted.table(
+        planted.quadratic(lambda cell: 2.0, 0.2), seps=(1.0,), informative=(1.0,), widths=(50,), noise=1
+    )
+    auc = 0.95 - table[VAL_NUM_ERROR] / 2000
+    is_far_off = (table[MODEL] == STUDENT) & (table[TEMP] == 4) & (table["replicate"] == 1)
+    table[SCORE] = -auc.mask(is_far_off, 0.05)
+    (run,) = analyze_table(table, measure=Measure("auc", True)).influential_runs
+    assert run.is_far_off
+    assert run.value == 0.05
+    assert run.typical_value == pytest.approx(0.87, abs=0.02)
 
 
 @pytest.mark.parametrize("value", [9000.0, 1500.0])

@@ -8,8 +8,7 @@ all the same, in each replicate: without the sampling of examples it would be ca
 from __future__ import annotations
 
 import argparse
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,9 +18,8 @@ from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.analysis.finite_sets import FiniteSet
-from kdtune.analysis.sampling_errors import estimate_selection_factor
+from kdtune.analysis.sampling_errors import add_variance, estimate_selection_variance
 from kdtune.columns import ERRORS_ROW, NUM_ERROR, VAL_NUM_ERROR
-from kdtune.statistics.multiple_comparisons import compare_by_margins
 
 N_TEMPERATURES, N_EXAMPLES, RATE = 6, 2000, 0.05
 
@@ -51,6 +49,7 @@ def draw_cell(luck: Luck, n_replicates: int, random: np.random.Generator) -> Cel
             n_test=N_EXAMPLES,
             packed_errors=[np.packbits(row).tobytes() for row in test.reshape(-1, N_EXAMPLES)],
             has_fixed_validation=True,
+            n_val=N_EXAMPLES,
         ),
     )
 
@@ -74,8 +73,9 @@ def hold_temperatures(luck: Luck, n_replicates: int, n_tables: int, seed: int = 
         if noise is None:
             held_without += 1
             continue
-        margins = noise.margins / math.sqrt(estimate_selection_factor(cell, VAL_NUM_ERROR))
-        held_without += compare_by_margins(cell.compute_means(VAL_NUM_ERROR), margins).is_tied
+        variance = estimate_selection_variance(cell, VAL_NUM_ERROR)
+        plain = replace(noise, mean_covariance=add_variance(noise.mean_covariance, -variance))
+        held_without += compare_temperatures_with_best(cell, VAL_NUM_ERROR, plain).is_tied
     return Held(held / n_tables, held_without / n_tables)
 
 

@@ -90,8 +90,9 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         yield from _describe_margin(group, measured)
     if verdict not in (NO_CLEAR_WINNER, BROKEN_RUN):
         yield from describe_usual(group, measured)
-    yield from describe_baseline(group, measured)
-    yield from describe_test(group, measured)
+    shown = [first.without_broken_runs] if first.without_broken_runs else group
+    yield from describe_baseline(shown, measured)
+    yield from describe_test(shown, measured)
     if verdict != USE:
         yield from describe_failures(group)
     else:
@@ -140,10 +141,13 @@ def _describe_broken_runs(student: StudentAnswer, of_students: str, measured: Me
 def _describe_choice(group: Sequence[StudentAnswer], of_students: str, measured: Measured) -> Iterator[str]:
     """Say which temperatures to choose from where none is clearly better."""
     grid, tied, cheap = join_grids(group), list_choice(group), _list_good_enough(group)
-    if set(tied) <= set(cheap):
+    if set(tied) <= set(cheap) and len(cheap) > 1:
         yield f"Any of {name_temperatures(cheap, grid)} will do{of_students}: they {_write_margin(group, measured)}."
         return
-    yield f"No temperature is clearly better{of_students}: choose any of {name_temperatures(tied, grid)}."
+    if len(tied) == 1:
+        yield f"No temperature is clearly better{of_students}; {name_temperatures(tied, grid)} had the best result."
+    else:
+        yield f"No temperature is clearly better{of_students}: choose any of {name_temperatures(tied, grid)}."
     yield from _describe_margin(group, measured)
 
 

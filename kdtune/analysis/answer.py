@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from kdtune.analysis.advice import Advice, list_advice
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_arrays import split_into_cells
-from kdtune.analysis.cell_noise import estimate_cell_noises
+from kdtune.analysis.cell_noise import estimate_cell_noises, group_cells
 from kdtune.analysis.cell_results import (
     analyze_cell,
     make_optima_frame,
@@ -27,7 +27,7 @@ from kdtune.analysis.factor_effects import FactorEffect
 from kdtune.analysis.finite_sets import find_finite_data
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
 from kdtune.analysis.incomplete_cells import describe_incomplete_cells
-from kdtune.analysis.influential_runs import InfluentialRun
+from kdtune.analysis.influential_runs import MAX_ALIKE, InfluentialRun
 from kdtune.analysis.margins import DEFAULT_MARGINS, Margins
 from kdtune.analysis.measured import Measured
 from kdtune.analysis.optimum import FLAT
@@ -161,7 +161,7 @@ class Answer:
             return Measured.by_errors(self.test_measure, self.is_percent)
         lower, higher = f"lower {self.measure.name}", f"higher {self.measure.name}"
         more, fewer = (lower, higher) if self.measure.is_higher_better else (higher, lower)
-        return Measured(more=more, fewer=fewer, is_relative=False)
+        return Measured(more=more, fewer=fewer, is_relative=False, sign=self.measure.sign)
 
     @property
     def is_paired(self) -> bool:
@@ -250,8 +250,10 @@ def analyze_table(
         raise RequestError(reserve or _describe_missing_cells(table, measure_column))
     with threadpool_limits(1):  # The matrix products are small: several threads would wait for each other.
         noises = estimate_cell_noises(cells, measure_column, cell_columns)
+        groups = {i: group for group in group_cells(cells, cell_columns) for i in group}
         results = [
-            analyze_cell(cell, measure_column, margins.error, noise) for cell, noise in zip(cells, noises, strict=True)
+            analyze_cell(cell, measure_column, margins.error, noise, [cells[j] for j in groups[i][: MAX_ALIKE + 1]])
+            for i, (cell, noise) in enumerate(zip(cells, noises, strict=True))
         ]
     curves = join_cell_curves(cells, [result.curves for result in results])
     if measure is not None:
@@ -272,7 +274,11 @@ def analyze_table(
         measure=measure,
         reserve=reserve,
         is_percent=are_percents(table, NUM_ERROR),
-        influential_runs=[result.influential_run for result in results if result.influential_run is not None],
+        influential_runs=[
+            result.influential_run.change_sign(1 if measure is None else measure.sign)
+            for result in results
+            if result.influential_run is not None
+        ],
         reading_notes=list(reading_notes),
         matching_notes=[] if {NUM_ERROR, test_measure}.isdisjoint(table.columns) else matching_notes,
         datasets=sorted(map(str, table[DATASET].dropna().unique())) if DATASET in table.columns else [],

@@ -15,7 +15,7 @@ import numpy as np
 
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import select_data_columns
-from kdtune.analysis.sampling_errors import estimate_selection_factor
+from kdtune.analysis.sampling_errors import add_variance, estimate_selection_variance
 from kdtune.columns import SCORE
 from kdtune.statistics.additive_fit import (
     AdditiveFit,
@@ -74,19 +74,19 @@ def estimate_cell_noises(
     One entry per cell: None where runs are unpaired, or its replicates and temperatures show no noise.
     """
     noises: list[CellNoise | None] = [None] * len(cells)
-    for indices in _group_cells(cells, columns):
+    for indices in group_cells(cells, columns):
         described = [_describe_cell(cells[i], measure) for i in indices]
         members = [(i, cell) for i, cell in zip(indices, described, strict=True) if cell is not None]
         alike = [(i, cell) for i, cell in members if not has_extreme_run(cell.fit)]
         unlike = [(i, cell) for i, cell in members if has_extreme_run(cell.fit)]
         for group in [alike, *([member] for member in unlike)]:
             for (i, _), noise in zip(group, _estimate_group([cell for _, cell in group]), strict=True):
-                factor = estimate_selection_factor(cells[i], measure)
-                noises[i] = replace(noise, mean_covariance=noise.mean_covariance * factor)
+                variance = estimate_selection_variance(cells[i], measure)
+                noises[i] = replace(noise, mean_covariance=add_variance(noise.mean_covariance, variance))
     return noises
 
 
-def _group_cells(cells: Sequence[Cell], columns: Sequence[str] | None) -> list[list[int]]:
+def group_cells(cells: Sequence[Cell], columns: Sequence[str] | None) -> list[list[int]]:
     """Return the indices of the cells of each student: the same settings but for the data, and the same T."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, cell in enumerate(cells):

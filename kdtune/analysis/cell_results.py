@@ -30,7 +30,9 @@ class CellResult:
     influential_run: InfluentialRun | None  # a single network that changes the answer, if there is one
 
 
-def analyze_cell(cell: Cell, measure: str, error_margin: float | None, noise: CellNoise | None) -> CellResult:
+def analyze_cell(
+    cell: Cell, measure: str, error_margin: float | None, noise: CellNoise | None, alike: Sequence[Cell] = ()
+) -> CellResult:
     """Find the best temperature of a cell, evaluate it, and compare all temperatures with it.
 
     Parameters
@@ -39,6 +41,7 @@ def analyze_cell(cell: Cell, measure: str, error_margin: float | None, noise: Ce
     measure : The measure that T is chosen by.
     error_margin : As in ``describe_optimum``.
     noise : The noise of the cell, from ``estimate_cell_noises``.
+    alike : The cells of the same student on all data.
     """
     best_index = find_lowest_mean(cell, measure)
     comparison = compare_temperatures_with_best(cell, measure, noise)
@@ -50,7 +53,7 @@ def analyze_cell(cell: Cell, measure: str, error_margin: float | None, noise: Ce
         choice=evaluate_choice(cell, best_index, measure),
         selected_choice=None if is_error else evaluate_choice(cell, best_index, measure, test_measure),
         curves=compare_temperatures(cell, best_index, measure, comparison, optimum.good_enough, noise),
-        influential_run=find_influential_run(cell, measure, comparison),
+        influential_run=find_influential_run(cell, measure, comparison, alike),
     )
 
 

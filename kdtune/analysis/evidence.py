@@ -42,7 +42,7 @@ def describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
         for T in worst[:MAX_FAILURES]
     ]
     if texts:
-        more = f", and {len(worst) - MAX_FAILURES} other T in fewer" if len(worst) > MAX_FAILURES else ""
+        more = f", and {len(worst) - MAX_FAILURES} other T at most as often" if len(worst) > MAX_FAILURES else ""
         yield f"{join_names(texts)}{more}."
 
 

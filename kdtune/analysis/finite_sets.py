@@ -35,6 +35,7 @@ class FiniteSet:
         otherwise 0.
     n_test : the number of test examples that all replicates share; 0 if they do not, or it is not known.
     has_fixed_validation : whether all replicates share the validation examples, too.
+    n_val : the number of validation examples; 0 if it is not known.
     packed_errors : for each network of the table its errors on the test examples, as ``np.packbits`` makes them; the
         column ``ERRORS_ROW`` says which are whose. It is empty if they were not kept.
     """
@@ -44,6 +45,7 @@ class FiniteSet:
     n_test: int = 0
     packed_errors: Sequence[bytes] = ()
     has_fixed_validation: bool = False
+    n_val: int = 0
 
     def read_errors(self, rows: Array, counts: Array) -> tuple[Words, npt.NDArray[np.bool_]]:
         """Return the packed errors of networks as words, (networks, words), and of which they are known, (networks,).
@@ -92,13 +94,14 @@ class FiniteData:
         """
         name = str(student.get(DATASET))
         n_test = int(student.get(N_TEST) or 0)
+        n_val = int(student.get(N_VAL) or 0)
         source = self.sources.get(name)
         if n_draws == 1 or (source is not None and name not in self.cut_names):
-            return FiniteSet(self.numbers.get(name), 0.0, n_test, self.packed_errors, n_draws == 1)
+            return FiniteSet(self.numbers.get(name), 0.0, n_test, self.packed_errors, n_draws == 1, n_val)
         if source is None:
             return None
         # The row of a student that learns from some classes only does not say how large the training split is.
-        n_train = source.n_examples - n_test - int(student.get(N_VAL) or 0)
+        n_train = source.n_examples - n_test - n_val
         n_train = n_train if source.n_examples else int(student.get(N_TRAIN) or 0)
         return FiniteSet(self.numbers[name], n_test / n_train if n_train > 0 else 0.0)
 

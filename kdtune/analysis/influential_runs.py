@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,11 +12,13 @@ from scipy import special
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise, estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
+from kdtune.analysis.optimum import find_lowest_mean
 from kdtune.statistics.additive_fit import fit_additive, select_connected
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.outliers import find_outlier
 from kdtune.text import join_names
 
+MAX_ALIKE = 30  # cells of the same student whose noise is pooled with that of the rest
 FAR_FACTOR = 1.5  # A run that is further off than this may be a broken one.
 MAX_TEMPERATURES = 6  # that a sentence names
 SIGNIFICANCE = 0.05  # of an outlier, among all runs of its cell
@@ -41,10 +44,16 @@ class InfluentialRun:
     @property
     def is_far_off(self) -> bool:
         """Whether the run is so far off that something may have gone wrong in it."""
-        return self.typical_value > 0 and not 1 / FAR_FACTOR < self.value / self.typical_value < FAR_FACTOR
+        return self.typical_value != 0 and not 1 / FAR_FACTOR < self.value / self.typical_value < FAR_FACTOR
+
+    def change_sign(self, sign: int) -> InfluentialRun:
+        """Return the run with its values times a sign, as a measure of which more is better has them."""
+        return replace(self, value=sign * self.value, typical_value=sign * self.typical_value)
 
 
-def find_influential_run(cell: Cell, measure: str, comparison: Comparison) -> InfluentialRun | None:
+def find_influential_run(
+    cell: Cell, measure: str, comparison: Comparison, alike: Sequence[Cell] = ()
+) -> InfluentialRun | None:
     """Find the run with the largest residual, if it is an outlier and changes the answer.
 
     First the residual must be significant for noise that is the same at all temperatures, then for the noise that the
@@ -55,9 +64,10 @@ def find_influential_run(cell: Cell, measure: str, comparison: Comparison) -> In
     cell : The cell.
     measure : The measure that T is chosen by.
     comparison : The comparison of all temperatures with the best one.
+    alike : The cells of the same student on all data; the cell itself may be among them.
     """
     y = cell.student_measures[measure]
-    if not cell.is_paired or min(y.shape) < 2:
+    if not cell.is_paired or min(y.shape) < 3:  # Of two, which is the odd one cannot be told.
         return None
     outlier = find_outlier(fit_additive(y), SIGNIFICANCE)
     if outlier is None:
@@ -70,10 +80,11 @@ def find_influential_run(cell: Cell, measure: str, comparison: Comparison) -> In
     typical_value = float(rest.fill_holes(measure)[replicate, index])
     if noise is None or not _is_significant(y[replicate, index] - typical_value, noise, rest, measure, index):
         return None
-    comparison_without = compare_temperatures_with_best(rest, measure, noise)
+    others = [other for other in alike if other is not cell][:MAX_ALIKE]
+    pooled_noise = estimate_cell_noises([rest, *others], measure)[0] if others else noise
+    comparison_without = compare_temperatures_with_best(rest, measure, pooled_noise)
     T = cell.temperatures
-    best = int(cell.compute_means(measure).argmin())
-    best_without = int(rest.compute_means(measure).argmin())
+    best, best_without = find_lowest_mean(cell, measure), find_lowest_mean(rest, measure)
     if best == best_without and (comparison.is_tied == comparison_without.is_tied).all():
         return None
     return InfluentialRun(
@@ -107,7 +118,11 @@ def describe_influential_run(run: InfluentialRun) -> str:
 def write_values(run: InfluentialRun, are_errors: bool = False) -> str:
     """Write the value of a run and what was expected, as in "9,000 errors, where the other runs suggest about 179"."""
     unit = " errors" if are_errors else ""
-    return f"{run.value:,.4g}{unit}, where the other runs suggest about {run.typical_value:,.3g}"
+    return f"{_write_value(run.value)}{unit}, where the other runs suggest about {_write_value(run.typical_value)}"
+
+
+def _write_value(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def leave_out_run(cell: Cell, measure: str, run: InfluentialRun) -> Cell:
@@ -124,12 +139,14 @@ def _name(temperatures: list[float]) -> str:
 
 def _leave_out(cell: Cell, measure: str, replicate: int, index: int) -> Cell | None:
     """Return a cell without one of its runs; None if its replicates and temperatures are then no longer connected."""
-    y = cell.student_measures[measure].copy()
-    y[replicate, index] = np.nan
+    measures = {name: values.copy() for name, values in cell.student_measures.items()}
+    for values in measures.values():
+        values[replicate, index] = np.nan
+    y = measures[measure]
     replicates, temperatures = select_connected(~np.isnan(y))
     if len(replicates) < len(y) or len(temperatures) < y.shape[1]:
         return None
-    return replace(cell, student_measures={**cell.student_measures, measure: y})
+    return replace(cell, student_measures=measures)
 
 
 def _is_significant(residual: float, noise: CellNoise, rest: Cell, measure: str, index: int) -> bool:

@@ -19,6 +19,7 @@ class Measured:
     fewer: str
     is_relative: bool = True  # whether differences are shares; otherwise they are in the measure's own units
     is_percent: bool = False  # whether errors are in percent of the examples
+    sign: int = 1  # of differences in the measure's own units: -1 if more of it is better
 
     @classmethod
     def by_errors(cls, measure: str, is_percent: bool = False) -> Measured:

@@ -18,8 +18,10 @@ import pandas as pd
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import select_data_columns
 from kdtune.analysis.influential_runs import InfluentialRun, leave_out_run
+from kdtune.analysis.optimum import find_lowest_mean
 from kdtune.analysis.pooled_student import PooledStudent, select_each
 from kdtune.analysis.power import count_replicates
+from kdtune.analysis.sampling_errors import estimate_selection_variance
 from kdtune.analysis.student_answer import StudentAnswer, TestErrors
 from kdtune.columns import ACCURACY, NUM_ERROR
 from kdtune.errors import RequestError
@@ -93,7 +95,8 @@ def _look_behind_broken_runs(
         leave_out_run(cell, student.measure, broken_runs[cell.describe()]) if cell.describe() in broken_runs else cell
         for cell in student.cells
     ]
-    rest = PooledStudent(rests, student.measure, student.test_measure, answer.best_temperature)
+    optimum = float(rests[0].temperatures[find_lowest_mean(rests[0], student.measure)])
+    rest = PooledStudent(rests, student.measure, student.test_measure, optimum)
     if not rest.temperatures:
         return answer
     without = _answer(rest, answer.settings, answer.cells, answer.margin, {})
@@ -105,9 +108,11 @@ def _adopt_cell(answer: StudentAnswer, optimum: pd.Series) -> StudentAnswer:
 
     There the noise is shared with other cells, and of equal means the lower validation nll decides.
     """
+    is_tied = np.isin(answer.temperatures, optimum["tied"])
     return replace(
         answer,
-        comparison=replace(answer.comparison, is_tied=np.isin(answer.temperatures, optimum["tied"])),
+        comparison=replace(answer.comparison, is_tied=is_tied),
+        has_worse=answer.has_worse and not is_tied.all(),
         good_enough=list(optimum["good_enough"]),
         better_elsewhere={},
     )
@@ -186,6 +191,8 @@ def _count_replicates_to_tell(student: PooledStudent) -> int | None:
     """Return how many replicates tell a difference of ``TOLD_SHARE`` apart in a student's only cell."""
     cells = student.cells
     if len(cells) > 1 or not student.is_relative or student.curve.dof <= 0:
+        return None
+    if estimate_selection_variance(cells[0], student.measure) > 0:  # More replicates on the same examples may not tell.
         return None
     try:
         count = count_replicates(cells, student.measure, [TOLD_SHARE])["to_tell"].iloc[0]

@@ -94,7 +94,7 @@ def format_overall(students: Sequence[StudentAnswer], measured: Measured, margin
         row["cost of a usual T"] = _format_difference(student.minus_usual, measured)
         if usual is not None and student.minus_usual is not None:
             row["cost of a usual T"] += f" at T = {format_temperature(usual, grid)}"
-        row["minus labels alone"] = _format_difference(student.minus_baseline, measured)
+        row["minus labels alone"] = _format_difference(student.minus_baseline, measured, measured.sign)
         rows.append(row)
     table = pd.DataFrame(rows)
     unknown = [name for name in ("cost of a usual T", "minus labels alone") if (table[name] == NOTHING).all()]
@@ -118,12 +118,12 @@ def explain_overall(students: Sequence[StudentAnswer], margin_text: str, is_pair
     return sentences
 
 
-def _format_difference(difference: MeanDifference | None, measured: Measured) -> str:
-    """Write a difference with its interval, as in "+31 % (+12 % to +52 %)"."""
+def _format_difference(difference: MeanDifference | None, measured: Measured, sign: int = 1) -> str:
+    """Write a difference times a sign with its interval, as in "+31 % (+12 % to +52 %)"."""
     if difference is None or math.isnan(difference.mean):
         return NOTHING
-    low, high = difference.main_interval
+    low, high = sorted(sign * end for end in difference.main_interval)
     if math.isinf(low):
-        return measured.write_signed(difference.mean)
-    written = [measured.write_signed(value) for value in (difference.mean, low, high)]
+        return measured.write_signed(sign * difference.mean)
+    written = [measured.write_signed(value) for value in (sign * difference.mean, low, high)]
     return f"{written[0]} ({written[1]} to {written[2]})"

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cross_fitted_choice import cross_fit
-from kdtune.analysis.sampling_errors import BASELINE_KIND, estimate_sampling_errors
+from kdtune.analysis.sampling_errors import (
+    BASELINE_KIND,
+    add_variance,
+    estimate_sampling_errors,
+    estimate_selection_variance,
+)
 from kdtune.analysis.usable_cells import number_independent_sets
 from kdtune.columns import NUM_ERROR, SCORE
 from kdtune.statistics.intervals import NO_COVARIANCE
 from kdtune.statistics.pooled_curves import (
     ComparedValues,
+    MeanCurve,
     MeanDifference,
     average_over_replicates,
     choose_without_each,
@@ -59,7 +66,7 @@ class PooledStudent:
         self.data_sets = _group_data_sets(cells)
         self.values = [each.average(lambda cell: self.read(cell, measure)) for each in self.data_sets]
         self.set_curves = [
-            describe_set(self._restore_holes(values, each), self.is_paired)
+            self._add_selection(describe_set(self._restore_holes(values, each), self.is_paired), each)
             for values, each in zip(self.values, self.data_sets, strict=True)
         ]
         self.curve = average_over_replicates(self.set_curves)
@@ -90,6 +97,14 @@ class PooledStudent:
             return values
         columns = np.searchsorted(data_set.cells[0].temperatures, self.temperatures)
         return np.where(np.isnan(data_set.cells[0].student_measures[self.measure][:, columns]), np.nan, values)
+
+    def _add_selection(self, curve: MeanCurve, data_set: _DataSet) -> MeanCurve:
+        """Return the curve of a data set with the sampling of its examples, where all replicates share them."""
+        variances = [
+            estimate_selection_variance(cell, self.measure) / self.find_unit(cell, self.measure) ** 2
+            for cell in data_set.cells
+        ]
+        return replace(curve, covariance=add_variance(curve.covariance, float(np.mean(variances))))
 
     def find_unit(self, cell: Cell, measure: str) -> float:
         """Return the lowest mean of a measure of a cell, but at least 1 of errors, which may be none; 1 of a score."""

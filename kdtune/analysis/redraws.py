@@ -53,7 +53,7 @@ class Redraws:
 
     @property
     def text(self) -> str:
-        """What each replicate has, as in "another draw of the data, and another student"; empty if nothing is redrawn."""
+        """What each replicate has, as in "another teacher and student"; empty if nothing is redrawn."""
         if not self.parts:
             return ""
         if not self.data:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtune.analysis.cell import Cell
-from kdtune.columns import ACCURACY, ERRORS_ROW, NUM_ERROR, SCORE, VALIDATION_MEASURES
+from kdtune.columns import ACCURACY, ERRORS_ROW, NUM_ERROR, SCORE, VAL_NUM_ERROR, VALIDATION_MEASURES
 from kdtune.statistics.example_errors import estimate_sampling_covariance
 from kdtune.statistics.intervals import NO_COVARIANCE
 from kdtune.statistics.standard_errors import Array
@@ -104,13 +104,13 @@ def estimate_sampling_errors(
     return SamplingErrors({(a, b): float(covariance[i, j]) for i, a in enumerate(kinds) for j, b in enumerate(kinds)})
 
 
-def estimate_selection_factor(cell: Cell, measure: str) -> float:
-    """Estimate by which factor other examples would make the variances of differences between temperatures larger.
+def estimate_selection_variance(cell: Cell, measure: str) -> float:
+    """Estimate the variance that other examples would add to the difference of two temperatures' means.
 
     Replicates that share the examples on which T is chosen do not show what other examples would change. Errors are
-    kept by test example only. Where T is chosen on validation examples the factor is that of the test examples, on
-    which the same networks differ in the same way: the variance over replicates and over examples, over the former
-    alone, for the mean of all pairs of temperatures.
+    kept by test example only; among validation examples, on which the same networks differ in the same way, the
+    variance of a difference of counts is smaller or larger as there are fewer or more of them. Of nll and balanced
+    error it is taken to be as large a share of the variance over replicates as that of errors is.
 
     Parameters
     ----------
@@ -119,25 +119,43 @@ def estimate_selection_factor(cell: Cell, measure: str) -> float:
 
     Returns
     -------
-    1 or more, by which to multiply the covariance of the temperatures' means; 1 where replicates have examples of their
+    The mean over all pairs of temperatures, in squared units of the measure; 0 where replicates have examples of their
     own, or errors by example were not kept.
     """
     finite_set = cell.finite_set
     if finite_set is None or len(cell.temperatures) < 2 or measure == SCORE:
-        return 1.0
-    if measure in VALIDATION_MEASURES.values() and not finite_set.has_fixed_validation:
-        return 1.0
+        return 0.0
+    is_validation = measure in VALIDATION_MEASURES.values()
+    if is_validation and not (finite_set.has_fixed_validation and finite_set.n_val):
+        return 0.0
     names = [str(index) for index in range(len(cell.temperatures))]
     sampling = estimate_sampling_errors(cell, NUM_ERROR, {name: index for index, name in enumerate(names)})
     if not set(zip(names, names, strict=True)) <= sampling.covariances.keys():
-        return 1.0
-    errors = cell.student_measures[NUM_ERROR]
+        return 0.0
     covariance = np.array([[sampling.covariances[a, b] for b in names] for a in names])
-    of_replicates = np.cov(errors[~np.isnan(errors).any(axis=1)], rowvar=False) / len(errors)
-    over_replicates = _mean_variance_of_differences(of_replicates)
-    if not over_replicates > 0:
-        return 1.0
-    return 1.0 + max(0.0, _mean_variance_of_differences(covariance)) / over_replicates
+    variance = max(0.0, _mean_variance_of_differences(covariance))
+    counted = NUM_ERROR
+    if is_validation:
+        variance *= finite_set.n_val / finite_set.n_test
+        counted = VAL_NUM_ERROR
+    if measure == counted or counted not in cell.student_measures:
+        return variance if measure == counted else 0.0
+    of_counts, of_measure = (_vary_over_replicates(cell, name) for name in (counted, measure))
+    return variance * of_measure / of_counts if of_counts > 0 else 0.0
+
+
+def add_variance(covariance: Array, variance: float) -> Array:
+    """Return the covariance (k, k) of means whose differences have this variance more, independent of each other."""
+    return np.asarray(covariance + variance / 2 * np.eye(len(covariance)))
+
+
+def _vary_over_replicates(cell: Cell, measure: str) -> float:
+    """Return the mean variance, over replicates, of the differences of the temperatures' means."""
+    values = cell.student_measures[measure]
+    values = values[~np.isnan(values).any(axis=1)]
+    if len(values) < 2:
+        return 0.0
+    return _mean_variance_of_differences(np.cov(values, rowvar=False) / len(values))
 
 
 def _mean_variance_of_differences(covariance: Array) -> float:

@@ -36,10 +36,7 @@ def fit_additive(y: Array) -> AdditiveFit:
     if not is_missing.any():
         means, levels = y.mean(axis=0), y.mean(axis=1) - y.mean()
     else:
-        rows, columns = np.nonzero(~is_missing)
-        design = _make_design(~is_missing)
-        solution = np.linalg.lstsq(design, np.append(y[rows, columns], 0.0), rcond=None)[0]
-        levels, means = solution[:n_replicates], solution[n_replicates:]
+        means, levels = _fit_holes(y, ~is_missing)
     fitted = levels[:, np.newaxis] + means
     n_residual = int((~is_missing).sum()) - n_treatments - n_replicates + 1
     return AdditiveFit(
@@ -51,15 +48,21 @@ def fit_additive(y: Array) -> AdditiveFit:
     )
 
 
-def _make_design(is_seen: npt.NDArray[np.bool_]) -> Array:
-    """Return the equations (runs + 1, R + k) of the levels and means; the last one says that the mean level is 0."""
-    n_replicates, n_treatments = is_seen.shape
-    rows, columns = np.nonzero(is_seen)
-    design = np.zeros((len(rows) + 1, n_replicates + n_treatments))
-    design[np.arange(len(rows)), rows] = 1.0
-    design[np.arange(len(rows)), n_replicates + columns] = 1.0
-    design[-1, :n_replicates] = 1.0
-    return design
+def _fit_holes(y: Array, is_seen: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Return means (k,) and levels (R,) by least squares, from the normal equations without the levels."""
+    counts = is_seen.sum(axis=1)
+    values = np.where(is_seen, y, 0.0)
+    deviations = np.where(is_seen, y - (values.sum(axis=1) / counts)[:, np.newaxis], 0.0)
+    means = _invert_equations(is_seen) @ deviations.sum(axis=0)
+    levels = (values - is_seen * means).sum(axis=1) / counts
+    return means + levels.mean(), levels - levels.mean()
+
+
+def _invert_equations(is_seen: npt.NDArray[np.bool_]) -> Array:
+    """Return the inverse (k, k) of the equations of the means; they leave a common constant open, which is 0."""
+    seen = is_seen.astype(float)
+    equations = np.diag(seen.sum(axis=0)) - seen.T @ (seen / seen.sum(axis=1, keepdims=True))
+    return np.asarray(np.linalg.pinv(equations, hermitian=True))
 
 
 def compute_residual_covariance(fit: AdditiveFit) -> Array:
@@ -93,17 +96,17 @@ def compute_mean_covariance(covariance: Array, y: Array) -> Array:
     covariance : (k, k): The covariance of one value of each treatment within a replicate.
     y : (R, k): The values, in which NaN stands for a missing run.
     """
-    n_replicates, n_treatments = y.shape
     is_seen = ~np.isnan(y)
     if is_seen.all():
-        return np.asarray(covariance / n_replicates)
-    rows, columns = np.nonzero(is_seen)
-    weights = np.linalg.pinv(_make_design(is_seen))[n_replicates:, :-1]  # (k, runs): from values to means
-    total = np.zeros((n_treatments, n_treatments))
-    for replicate in range(n_replicates):
-        is_own = rows == replicate
-        own_columns = columns[is_own]
-        total += weights[:, is_own] @ covariance[np.ix_(own_columns, own_columns)] @ weights[:, is_own].T
+        return np.asarray(covariance / len(y))
+    inverse = _invert_equations(is_seen)
+    mean_weights = (is_seen / is_seen.sum(axis=1, keepdims=True)).mean(axis=0)
+    total = np.zeros_like(covariance)
+    for row, count in zip(*np.unique(is_seen, axis=0, return_counts=True), strict=True):
+        seen = row.astype(float)
+        weights = inverse @ (np.diag(seen) - np.outer(seen, seen) / seen.sum())  # from the values of a replicate
+        weights += seen / seen.sum() / len(y) - mean_weights @ weights  # The mean level goes to all means alike.
+        total += count * (weights @ covariance @ weights.T)
     return total
 
 
