@@ -183,9 +183,9 @@ def test_the_recommendation_comes_first_with_what_other_temperatures_cost():
     assert "T = 1 costs 1" in advice.text  # 0.3 * 2**2 = 120 %
     assert " more errors (95 % interval 1" in advice.text
     assert "Distillation makes " in advice.text
-    assert " fewer errors (" in advice.text
+    assert " fewer errors (95 % interval " in advice.text
     assert "Test errors, mean of 3 data sets: student 1" in advice.text
-    assert " of 10,000, baseline 49" in advice.text
+    assert " of 10,000, labels alone 49" in advice.text
     assert write_opening(answer)[0] == advice.text
 
 
