@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_statistics import (
+    Estimate,
     estimate_difference,
     estimate_difference_to_teacher,
     estimate_gap_closed,
@@ -19,7 +20,7 @@ from kdtune.analysis.cell_statistics import (
 )
 from kdtune.analysis.sampling_errors import BASELINE_KIND, TEACHER_KIND, SamplingErrors
 from kdtune.statistics.cross_fitting import choose_by_other_replicates, compute_pseudo_values
-from kdtune.statistics.intervals import mean_over_replicates
+from kdtune.statistics.intervals import Ratio, mean_over_replicates
 from kdtune.statistics.standard_errors import Array
 
 # What the sampling errors call a cell's students at T = 1, and those at the T that the other replicates chose.
@@ -99,12 +100,25 @@ def evaluate_cross_fitted_choice(
     sampling : What other test examples would change, for the kinds of networks that constants of this module name.
     """
     baseline, teacher = cell.baseline_measures[measure], cell.teacher_measures[measure]
-    values, kind = cross_fitted.errors_for_intervals, CROSS_FITTED_KIND
-    mean = estimate_mean(values, cell, sampling.of_mean(kind))
-    minus_baseline = estimate_difference(cell, values, baseline, sampling.of_difference(kind, BASELINE_KIND))
-    minus_teacher = estimate_difference_to_teacher(cell, values, teacher, sampling.of_difference(kind, TEACHER_KIND))
-    minus_T1 = estimate_difference(cell, values, at_T1, sampling.of_difference(kind, T1_KIND))
-    gap = estimate_gap_closed(cell, values, baseline, teacher, sampling.of_gap(kind))
+    kind = CROSS_FITTED_KIND
+
+    def estimate(values: Array) -> tuple[list[Estimate], Ratio]:
+        differences = [
+            estimate_mean(values, cell, sampling.of_mean(kind)),
+            estimate_difference(cell, values, baseline, sampling.of_difference(kind, BASELINE_KIND)),
+            estimate_difference_to_teacher(cell, values, teacher, sampling.of_difference(kind, TEACHER_KIND)),
+            estimate_difference(cell, values, at_T1, sampling.of_difference(kind, T1_KIND)),
+        ]
+        return differences, estimate_gap_closed(cell, values, baseline, teacher, sampling.of_gap(kind))
+
+    # Of few replicates the jackknife may happen to vary less than the errors themselves: the wider interval holds.
+    estimates, gap = estimate(cross_fitted.errors_for_intervals)
+    plain_estimates, plain_gap = estimate(cross_fitted.errors)
+    mean, minus_baseline, minus_teacher, minus_T1 = (
+        Estimate(each.mean, float(np.fmin(each.low, plain.low)), float(np.fmax(each.high, plain.high)))
+        for each, plain in zip(estimates, plain_estimates, strict=True)
+    )
+    gap = Ratio(gap.ratio, float(np.fmin(gap.low, plain_gap.low)), float(np.fmax(gap.high, plain_gap.high)))
     return CrossFittedResult(
         cross_fitted=mean.mean,
         cross_fitted_low=mean.low,

@@ -77,14 +77,15 @@ class PooledStudent:
         has_test = all(test_measure in cell.student_measures for cell in cells)
         self.reported = test_measure if has_test and self.is_relative else measure
         self.choices = self._choose()
-        self.chosen_values = [
+        chosen_values = [
             select_each(each.average(lambda cell: self.read(cell, self.reported)), indices)
             for each, indices in zip(self.data_sets, self.choices, strict=True)
         ]
+        self.chosen_values = [chosen_values]  # in one way or two, of which the wider interval holds
         if len(cells) == 1 and self.is_paired and len(self.values[0]) > 1:
             # Replicates of one cell share their choosers, which intervals have to allow for.
             pseudo_values = cross_fit(cells[0], measure, self.reported).errors_for_intervals
-            self.chosen_values = [pseudo_values / self.find_unit(cells[0], self.reported)]
+            self.chosen_values.append([pseudo_values / self.find_unit(cells[0], self.reported)])
 
     def read(self, cell: Cell, measure: str) -> Array:
         """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""
@@ -118,11 +119,13 @@ class PooledStudent:
         """Compare the chosen temperature with a usual one, as what the usual one costs."""
         index = self.temperatures.index(usual)
         values = [each.average(lambda cell: self.read(cell, self.reported))[:, index] for each in self.data_sets]
-        sets = [
-            ComparedValues(at_usual, chosen, *self._describe_finite_data(number, (USUAL_KIND, CHOSEN_KIND), index))
-            for number, (at_usual, chosen) in enumerate(zip(values, self.chosen_values, strict=True))
-        ]
-        return compare_with_reference(sets, self.is_relative, self.is_paired)
+        finite = [self._describe_finite_data(n, (USUAL_KIND, CHOSEN_KIND), index) for n in range(len(values))]
+        return self._compare(
+            [
+                [ComparedValues(*each) for each in zip(values, chosen, *zip(*finite, strict=True), strict=True)]
+                for chosen in self.chosen_values
+            ]
+        )
 
     def compare_with_baseline(self) -> MeanDifference | None:
         """Compare the chosen temperature with the baselines, as what distillation adds; None without baselines."""
@@ -135,11 +138,20 @@ class PooledStudent:
         baselines = [each.average(read_baseline) for each in self.data_sets]
         if all(np.isnan(values).all() for values in baselines):
             return None
-        sets = [
-            ComparedValues(chosen, baseline, *self._describe_finite_data(number, (CHOSEN_KIND, BASELINE_KIND)))
-            for number, (chosen, baseline) in enumerate(zip(self.chosen_values, baselines, strict=True))
-        ]
-        return compare_with_reference(sets, self.is_relative, self.is_paired)
+        finite = [self._describe_finite_data(n, (CHOSEN_KIND, BASELINE_KIND)) for n in range(len(baselines))]
+        return self._compare(
+            [
+                [ComparedValues(*each) for each in zip(chosen, baselines, *zip(*finite, strict=True), strict=True)]
+                for chosen in self.chosen_values
+            ]
+        )
+
+    def _compare(self, ways: Sequence[Sequence[ComparedValues]]) -> MeanDifference:
+        """Compare the values of each data set in one way or two, of which the wider interval holds."""
+        first, *others = (compare_with_reference(sets, self.is_relative, self.is_paired) for sets in ways)
+        for other in others:
+            first = replace(first, low=min(first.low, other.low), high=max(first.high, other.high))
+        return first
 
     def _describe_finite_data(
         self, number: int, kinds: tuple[str, str], usual_index: int | None = None
