@@ -83,12 +83,13 @@ def ask_fit(answer: Answer, table: pd.DataFrame) -> None:
             for width, group in by_width
         ],
     )
-    ratio = np.log2(rows["baseline"] / rows["teacher"])
-    log2_T = np.log2(rows["T"])
-    within = [values - values.groupby(rows[WIDTH]).transform("mean") for values in (ratio, log2_T)]
-    for name, pair in (("over all settings", (ratio, log2_T)), ("within each width", within)):
-        correlation = f"{stats.spearmanr(*pair)[0]:+.2f} ({describe_range(rows, pair)} with one data set left out)"
-        print(f"\nRank correlation of baseline / teacher training errors with T_opt {name}: {correlation}")
+    rows["ratio"] = rows["baseline"] / rows["teacher"]
+    for name, correlate in (("over all settings", correlate_all), ("within a width, on average", correlate_within)):
+        others = [correlate(rows[rows["data"] != data]) for data in rows["data"].unique()]
+        print(
+            f"\nRank correlation of baseline / teacher training errors with T_opt {name}: {correlate(rows):+.2f} "
+            f"({min(others):+.2f} to {max(others):+.2f} with one data set left out)"
+        )
     rows["rule"] = np.where(rows["baseline"] > CANNOT_FIT * rows["teacher"], LOW, USUAL)
     print()
     costs = {f"T = {T:g} for all": rows[f"cost of {T:g}"] for T in (LOW, 2.5, USUAL)}
@@ -142,10 +143,15 @@ def list_optimum(answer: Answer, cell: Cell) -> list[str]:
     return [f"{row['T_opt']:g}", f"{row['T_opt_low']:.3g} to {row['T_opt_high']:.3g}"]
 
 
-def describe_range(rows: pd.DataFrame, pair: Any) -> str:
-    """Return the least and the greatest rank correlation with one data set left out."""
-    values = [stats.spearmanr(*(each[rows["data"] != name] for each in pair))[0] for name in rows["data"].unique()]
-    return f"{min(values):+.2f} to {max(values):+.2f}"
+def correlate_all(rows: pd.DataFrame) -> float:
+    """Return the rank correlation over all settings."""
+    return float(stats.spearmanr(rows["ratio"], rows["T"])[0])
+
+
+def correlate_within(rows: pd.DataFrame) -> float:
+    """Return the mean over the widths of the rank correlation of their settings, where T_opt differs."""
+    groups = [group for _, group in rows.groupby(WIDTH) if group["T"].nunique() > 1]
+    return float(np.mean([correlate_all(group) for group in groups]))
 
 
 def write_interval(costs: pd.Series, data: pd.Series) -> str:
