@@ -230,3 +230,13 @@ def test_of_very_many_cells_some_are_selected_from_all_over(count, blocks):
     assert len(indices) == (count if count <= MAX_CELLS else MAX_CELLS)
     assert {factors[0], factors[-1]} <= {factors[cell] for cell in indices}
     assert {0, blocks - 1} <= {cell % blocks for cell in indices}
+
+
+def test_effects_by_data_set_are_printed_before_the_findings(call, tmp_path):
+    planted.table(planted.RISES).to_parquet(tmp_path / "table.parquet")
+    lines = call("analyze", tmp_path / "table.parquet").output.splitlines()
+    start = lines.index("How the best T changes with each factor, in each data set with 95 % confidence:")
+    (rise,) = [i for i, line in enumerate(lines) if line.startswith("The best T rises with the student's width: ")]
+    rows = [line for line in lines[start:rise] if line.startswith("the student's width")]
+    assert len(rows) == 4
+    assert all(" to " in row and " times" in row for row in rows)
