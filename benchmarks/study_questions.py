@@ -30,7 +30,8 @@ from kdtune.statistics.intervals import t_interval
 from kdtune.statistics.standard_errors import Array
 
 CANNOT_FIT = 4.0  # A baseline that makes so many times its teacher's training errors cannot fit.
-LOW, USUAL = 1.0, 4.0  # the temperatures of the rule: for students that cannot fit, and for others
+LOW, USUAL = 1.0, (3.0, 4.0)  # the temperatures of the rule: for students that cannot fit, and for others
+TRIED = (LOW, 2.5, *USUAL)  # for all students alike
 
 
 def ask_scale(answer: Answer, table: pd.DataFrame) -> None:
@@ -84,17 +85,24 @@ def ask_fit(answer: Answer, table: pd.DataFrame) -> None:
         ],
     )
     rows["ratio"] = rows["baseline"] / rows["teacher"]
-    for name, correlate in (("over all settings", correlate_all), ("within a width, on average", correlate_within)):
-        others = [correlate(rows[rows["data"] != data]) for data in rows["data"].unique()]
-        print(
-            f"\nRank correlation of baseline / teacher training errors with T_opt {name}: {correlate(rows):+.2f} "
-            f"({min(others):+.2f} to {max(others):+.2f} with one data set left out)"
+    others = [correlate(rows[rows["data"] != data]) for data in rows["data"].unique()]
+    print(
+        f"\nRank correlation of baseline / teacher training errors with T_opt: {correlate(rows):+.2f} over all "
+        f"settings ({min(others):+.2f} to {max(others):+.2f} with one data set left out)"
+    )
+    for width, group in by_width:
+        if group["T"].nunique() > 1:
+            print(f"  at width {width:g}: {correlate(group):+.2f}")
+    cannot_fit = rows["baseline"] > CANNOT_FIT * rows["teacher"]
+    print(
+        f"\nbaseline / teacher training errors: {rows['ratio'][cannot_fit].min():.3g} to {rows['ratio'].max():.3g} "
+        f"above the threshold of {CANNOT_FIT:g}, 0 to {rows['ratio'][~cannot_fit].max():.3g} below\n"
+    )
+    costs = {f"T = {T:g} for all": rows[f"cost of {T:g}"] for T in TRIED}
+    for T in USUAL:
+        costs[f"T = {LOW:g} if baseline > {CANNOT_FIT:g} x teacher, else {T:g}"] = rows[f"cost of {LOW:g}"].where(
+            cannot_fit, rows[f"cost of {T:g}"]
         )
-    rows["rule"] = np.where(rows["baseline"] > CANNOT_FIT * rows["teacher"], LOW, USUAL)
-    print()
-    costs = {f"T = {T:g} for all": rows[f"cost of {T:g}"] for T in (LOW, 2.5, USUAL)}
-    rule_costs = np.where(rows["rule"] == LOW, rows[f"cost of {LOW:g}"], rows[f"cost of {USUAL:g}"])
-    costs[f"T = {LOW:g} if baseline > {CANNOT_FIT:g} x teacher, else {USUAL:g}"] = pd.Series(rule_costs)
     print_table(
         ["choice without a sweep", "mean cost above the T chosen by a sweep", "95 % over data sets", "worst setting"],
         [
@@ -120,7 +128,7 @@ def describe_fits(answer: Answer, table: pd.DataFrame) -> Iterator[dict[str, Any
             "baseline": baselines[TRAIN_ERROR].mean(),
             "student": students[students[TEMP] == optimum][TRAIN_ERROR].mean(),
             "T": optimum,
-            **{f"cost of {T:g}": regret[np.searchsorted(cell.temperatures, T)] for T in (LOW, 2.5, USUAL)},
+            **{f"cost of {T:g}": regret[np.searchsorted(cell.temperatures, T)] for T in TRIED},
         }
 
 
@@ -143,15 +151,9 @@ def list_optimum(answer: Answer, cell: Cell) -> list[str]:
     return [f"{row['T_opt']:g}", f"{row['T_opt_low']:.3g} to {row['T_opt_high']:.3g}"]
 
 
-def correlate_all(rows: pd.DataFrame) -> float:
-    """Return the rank correlation over all settings."""
+def correlate(rows: pd.DataFrame) -> float:
+    """Return the rank correlation of the ratio of training errors with the best T."""
     return float(stats.spearmanr(rows["ratio"], rows["T"])[0])
-
-
-def correlate_within(rows: pd.DataFrame) -> float:
-    """Return the mean over the widths of the rank correlation of their settings, where T_opt differs."""
-    groups = [group for _, group in rows.groupby(WIDTH) if group["T"].nunique() > 1]
-    return float(np.mean([correlate_all(group) for group in groups]))
 
 
 def write_interval(costs: pd.Series, data: pd.Series) -> str:

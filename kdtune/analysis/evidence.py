@@ -13,6 +13,7 @@ from kdtune.analysis.temperature_texts import format_temperature
 from kdtune.statistics.pooled_curves import MeanDifference
 from kdtune.text import join_names, pluralize
 
+MAX_SPAN = 1.0  # of an interval, as a share of the errors, that still tells something
 MAX_FAILURES = 3  # temperatures whose failed runs a sentence counts
 
 
@@ -57,7 +58,11 @@ def describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
     if all(low > 0 for low, _ in intervals):
         yield f"{subject} costs {_write_range(differences, measured.more, measured)}{_name_spread(group)}."
     elif len(differences) == 1 and math.isfinite(intervals[0][0]):
-        yield f"{subject} may be as good: it makes {measured.write_between(*intervals[0])} (95 % interval)."
+        low, high = intervals[0]
+        if measured.is_relative and high - low > MAX_SPAN:
+            yield f"{subject} may be as good, or much worse or better: these runs cannot tell."
+        else:
+            yield f"{subject} may be as good: it makes {measured.write_between(low, high)} (95 % interval)."
 
 
 def describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
