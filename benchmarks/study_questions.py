@@ -65,8 +65,9 @@ def ask_scale(answer: Answer, table: pd.DataFrame) -> None:
     )
     print(f"\np of no effect: {effect.p_value:.2g}; p of a difference between data sets: {effect.p_heterogeneity:.2g}")
     variance = np.mean([np.var(scales[numbers == part], ddof=1) for part in effect.parts])
-    ends = [(1 - 2 * value) * variance for value in (effect.over_parts.high, effect.over_parts.low)]
-    print(f"Variance of log2(T_opt / scale) minus that of log2 T_opt: {ends[0]:+.2f} to {ends[1]:+.2f} (95 %)")
+    all_data = effect.over_parts
+    middle, low, high = ((1 - 2 * value) * variance for value in (all_data.estimate, all_data.high, all_data.low))
+    print(f"Variance of log2(T_opt / scale) minus that of log2 T_opt: {middle:+.2f} ({low:+.2f} to {high:+.2f}; 95 %)")
 
 
 def ask_fit(answer: Answer, table: pd.DataFrame) -> None:
