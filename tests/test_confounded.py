@@ -208,11 +208,14 @@ def test_of_the_published_sweeps_two_have_twins(name):
         for effect in answer.factor_effects
         if any(effect.twins)
     }
-    # Each optimizer has a learning rate and momentum of its own; the tutorial's teachers train in different ways.
+    # Each optimizer has a learning rate and momentum of its own; the tutorial's teachers train in different ways; what
+    # stands beside the study has three of its data sets, or two, which differ in both settings of the data.
     teacher_settings = ("teacher_batch_size", "teacher_dropout", "teacher_epochs", "teacher_lr")
+    of_data = {"class_sep": (("p_informative",), ()), "p_informative": (("class_sep",), ())}
     expected = {
         "fakeset-optimizers": {"optimizer": (("lr", "momentum"), ())},
         "mnist": {"teacher_architecture": (teacher_settings, ())},
+        **dict.fromkeys(("fakeset-study-replicates", "fakeset-study-teachers", "fakeset-study-rate"), of_data),
     }
     assert twins == expected.get(name, {})
     assert ("together_with" in answer.effects) == (name in expected)
