@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -41,6 +42,7 @@ from kdtune.statistics.pooled_curves import (
     average_over_replicates,
     choose_without_each,
     compare_with_reference,
+    compute_pooled_pseudo_values,
 )
 
 DEEP = planted.quadratic(lambda cell: 2.0, 0.3)  # T = 4 is best everywhere
@@ -365,3 +367,49 @@ def test_one_temperature_that_no_other_is_clearly_worse_than_is_no_choice_of_any
     undecided = [text for text in texts if "clearly better" in text or "will do" in text]
     assert undecided
     assert not any(re.search(r"[Aa]ny of T = \d(?! and| to)", text) for text in undecided)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_sets", "n_replicates"), [(3, 8), (9, 3), (9, 8)])
+def test_of_equal_temperatures_and_baselines_no_help_or_harm_is_claimed(n_sets, n_replicates):
+    """Replicates of all data sets share their choosers: plain intervals claimed one in a fifth of tables."""
+    random, claims, n_tables = np.random.default_rng(0), 0, 150
+    for _ in range(n_tables):
+        luck = random.normal(0, [0.2, 0.05, 0.05, 0.05, 0.05], (n_sets, n_replicates, 5))
+        selection, results = (np.exp(luck) + random.normal(0, 0.045, (n_sets, n_replicates, 5)) for _ in range(2))
+        choices = choose_without_each(list(selection))
+        chosen = [each[np.arange(n_replicates), i] for each, i in zip(results, choices, strict=True)]
+        pseudo_values = compute_pooled_pseudo_values(list(selection), list(results), 0)
+        level = float(results[..., 1:].mean())
+        baselines = level + random.normal(0, 0.03, (n_sets, n_replicates))
+        intervals = [
+            compare_with_reference([ComparedValues(*pair) for pair in zip(values, baselines, strict=True)])
+            for values in (chosen, pseudo_values)
+        ]
+        claims += min(each.low for each in intervals) > 0 or max(each.high for each in intervals) < 0
+    assert claims / n_tables <= 0.07 + 2 * math.sqrt(0.07 * 0.93 / n_tables)
+
+
+def test_pseudo_values_have_the_means_of_the_choices_and_are_plain_where_choices_are_clear():
+    random = np.random.default_rng(1)
+    selection = [np.array([1.0, 5, 9]) + 0.1 * random.random((4, 3)) for _ in range(3)]
+    results = [random.random((4, 3)) for _ in range(3)]
+    for values, expected in zip(compute_pooled_pseudo_values(selection, results, 0), results, strict=True):
+        np.testing.assert_allclose(values, expected[:, 0])
+
+
+def test_equal_counts_of_two_replicates_are_no_certainty():
+    table = planted.table(FLAT, widths=(50,), seps=(1.0,), informative=(1.0,), replicates=2)
+    few = table[NUM_ERROR].mask(table[MODEL] == STUDENT, 5).mask(table[MODEL] == BASELINE, 3)
+    advice = analyze_table(table.assign(**{NUM_ERROR: few})).advice[0].text
+    assert "does harm" not in advice
+    assert "100 % to 100 %" not in advice
+
+
+def test_failures_of_students_that_share_advice_are_counted_of_all_their_runs():
+    table = planted.table(DEEP, widths=(20, 50), seps=(1.0,), informative=(1.0,), replicates=3)
+    is_failed = (table[MODEL] == STUDENT) & (table[TEMP] == 2) & (table["width"] == 20) & (table[REPLICATE] == 1)
+    answer = analyze_table(table.assign(**{STATUS: table[STATUS].mask(is_failed, FAILED)}))
+    texts = [advice.text for advice in answer.advice if "failed" in advice.text]
+    assert texts
+    assert all("T = 2 failed in 1 of 6 runs" in text or len(answer.advice) > 1 for text in texts)

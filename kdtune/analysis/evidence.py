@@ -37,6 +37,7 @@ def describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
             total = counts.setdefault(T, [0, 0])
             total[0] += failed
             total[1] += planned
+    counts = {T: count for T, count in counts.items() if count[0]}
     worst = sorted(counts, key=lambda T: -counts[T][0] / counts[T][1])
     texts = [
         f"T = {format_temperature(T)} failed in {counts[T][0]} of {pluralize(counts[T][1], 'run')}"
@@ -59,7 +60,9 @@ def describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
         yield f"{subject} costs {_write_range(differences, measured.more, measured)}{_name_spread(group)}."
     elif len(differences) == 1 and math.isfinite(intervals[0][0]):
         low, high = intervals[0]
-        if measured.is_relative and high - low > MAX_SPAN:
+        if usual - set(group[0].tied):
+            yield f"{subject} is worse on the validation split; by how much on the test split these runs cannot tell."
+        elif measured.is_relative and high - low > MAX_SPAN:
             yield f"{subject} may be as good, or much worse or better: these runs cannot tell."
         else:
             yield f"{subject} may be as good: it makes {measured.write_between(low, high)} (95 % interval)."
@@ -93,6 +96,9 @@ def describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Ite
     else:
         low = min(each.main_interval[0] for each in known)
         high = max(each.main_interval[1] for each in known)
+        if measured.is_relative and high - low > 2 * MAX_SPAN:
+            yield "Whether distillation helps cannot be told: these runs differ too much."
+            return
         yield (
             f"Distillation is not shown to help here: it makes {measured.write_between(low, high)} than labels alone "
             f"(95 % {'interval' if len(known) == 1 else 'intervals'})."

@@ -19,7 +19,8 @@ from kdtune.statistics.outliers import find_outlier
 from kdtune.text import join_names
 
 MAX_ALIKE = 30  # cells of the same student whose noise is pooled with that of the rest
-FAR_FACTOR = 1.5  # A run that is further off than this may be a broken one.
+FAR_FACTOR = 1.5  # A run that is further off than this may be a broken one,
+BROKEN_FACTOR = 3.0  # and one that is further off than this hardly is anything else.
 MAX_TEMPERATURES = 6  # that a sentence names
 SIGNIFICANCE = 0.05  # of an outlier, among all runs of its cell
 
@@ -44,7 +45,15 @@ class InfluentialRun:
     @property
     def is_far_off(self) -> bool:
         """Whether the run is so far off that something may have gone wrong in it."""
-        return self.typical_value != 0 and not 1 / FAR_FACTOR < self.value / self.typical_value < FAR_FACTOR
+        return self._is_off_by(FAR_FACTOR)
+
+    @property
+    def looks_broken(self) -> bool:
+        """Whether the run is so far off that noise hardly does that."""
+        return self._is_off_by(BROKEN_FACTOR)
+
+    def _is_off_by(self, factor: float) -> bool:
+        return self.typical_value != 0 and not 1 / factor < self.value / self.typical_value < factor
 
     def change_sign(self, sign: int) -> InfluentialRun:
         """Return the run with its values times a sign, as a measure of which more is better has them."""

@@ -89,6 +89,7 @@ def _look_behind_broken_runs(
     broken_runs : The setting of a cell -> its run that is far off.
     """
     runs = [broken_runs[setting] for cell in student.cells if (setting := cell.describe()) in broken_runs]
+    runs = [run for run in runs if run.looks_broken]
     if not runs or answer.has_worse:
         return answer
     rests = [
@@ -178,13 +179,13 @@ def _has_worse(curve: MeanCurve) -> bool:
 
 
 def _count_failures(student: PooledStudent) -> dict[float, tuple[int, int]]:
-    """Return the temperatures of which runs failed, with the numbers of failed runs and of all, over all cells."""
+    """Return the numbers of failed runs and of all at each temperature, over all cells; nothing if none failed."""
     counts: dict[float, tuple[int, int]] = {}
     for cell in student.cells:
         for T, failed, planned in zip(cell.temperatures, cell.failed_runs, cell.planned_runs, strict=False):
             before = counts.get(float(T), (0, 0))
             counts[float(T)] = (before[0] + int(failed), before[1] + int(planned))
-    return {T: count for T, count in counts.items() if count[0]}
+    return counts if any(failed for failed, _ in counts.values()) else {}
 
 
 def _count_replicates_to_tell(student: PooledStudent) -> int | None:

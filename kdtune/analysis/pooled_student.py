@@ -26,10 +26,12 @@ from kdtune.statistics.pooled_curves import (
     average_over_replicates,
     choose_without_each,
     compare_with_reference,
+    compute_pooled_pseudo_values,
     describe_set,
 )
 from kdtune.statistics.standard_errors import Array
 
+MAX_LEFT_OUT = 200  # replicates of all data sets: of more, one hardly changes what the others choose
 USUAL_KIND, CHOSEN_KIND = "at a usual T", "chosen"  # what the sampling errors call a student at these temperatures
 
 
@@ -86,6 +88,9 @@ class PooledStudent:
             # Replicates of one cell share their choosers, which intervals have to allow for.
             pseudo_values = cross_fit(cells[0], measure, self.reported).errors_for_intervals
             self.chosen_values.append([pseudo_values / self.find_unit(cells[0], self.reported)])
+        elif self.is_paired and sum(map(len, self.values)) <= MAX_LEFT_OUT:
+            results = [each.average(lambda cell: self.read(cell, self.reported)) for each in self.data_sets]
+            self.chosen_values.append(compute_pooled_pseudo_values(self.values, results, self.best_index))
 
     def read(self, cell: Cell, measure: str) -> Array:
         """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""

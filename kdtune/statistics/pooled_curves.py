@@ -137,6 +137,8 @@ def compare_with_reference(
         differences.append((values.mean() - references.mean()) / unit)
         parts = [values - ratio * references] if is_paired else [values, ratio * references]
         variance, dof = _add_variances([part / unit for part in parts])
+        if variance == 0 and differences[-1] != 0:
+            dof = 0.0  # Few counts may be equal by chance: that is no certainty of a difference.
         variances.append(variance * (1 + each.overlap * len(values)))
         dofs.append(dof)
         contrast = np.array([1.0, -ratio]) / unit
@@ -207,3 +209,40 @@ def choose_without_each(sets: Sequence[Array]) -> list[Array]:
             indices[replicate] = int(rest.argmin())
         choices.append(indices)
     return choices
+
+
+def compute_pooled_pseudo_values(selection: Sequence[Array], results: Sequence[Array], best_index: int) -> list[Array]:
+    """Compute the jackknife's values of results at cross-fitted choices, which allow for what replicates share.
+
+    Replicates of all sets share their choosers, so that results at their choices depend on each other. Each replicate
+    is left out altogether, and the sum over the sets of their mean results computed anew: a replicate's value deviates
+    from its set's mean as far as that sum moves (the jackknife of a stratified sample; Tukey 1958; Efron and Stein
+    1981).
+
+    Parameters
+    ----------
+    selection : The values of each set that treatments are chosen by, (R, k) with its own R; NaN for a missing run.
+    results : The results of each set, of the same shapes.
+    best_index : The choice for a replicate that no other replicate chooses for.
+
+    Returns
+    -------
+    (R,) for each set, with the mean of its results at the choices.
+    """
+
+    def average(rows: Sequence[Array], values: Sequence[Array]) -> list[float]:
+        choices = [np.where(indices < 0, best_index, indices) for indices in choose_without_each(rows)]
+        chosen = [each[np.arange(len(each)), indices] for each, indices in zip(values, choices, strict=True)]
+        return [float(np.nanmean(each)) if not np.isnan(each).all() else math.nan for each in chosen]
+
+    means = average(selection, results)
+    pseudo_values = []
+    for number, rows in enumerate(selection):
+        count = len(rows)
+        sums = np.full(count, sum(means))
+        for replicate in range(count if count > 1 else 0):
+            kept = [np.delete(each, replicate, axis=0) if i == number else each for i, each in enumerate(selection)]
+            left = [np.delete(each, replicate, axis=0) if i == number else each for i, each in enumerate(results)]
+            sums[replicate] = sum(average(kept, left))
+        pseudo_values.append(means[number] - (count - 1) * (sums - sums.mean()))
+    return pseudo_values
