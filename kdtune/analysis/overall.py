@@ -179,13 +179,13 @@ def _has_worse(curve: MeanCurve) -> bool:
 
 
 def _count_failures(student: PooledStudent) -> dict[float, tuple[int, int]]:
-    """Return the numbers of failed runs and of all at each temperature, over all cells; nothing if none failed."""
+    """Return the numbers of failed runs and of all at each temperature, over all cells."""
     counts: dict[float, tuple[int, int]] = {}
     for cell in student.cells:
         for T, failed, planned in zip(cell.temperatures, cell.failed_runs, cell.planned_runs, strict=False):
             before = counts.get(float(T), (0, 0))
             counts[float(T)] = (before[0] + int(failed), before[1] + int(planned))
-    return counts if any(failed for failed, _ in counts.values()) else {}
+    return counts
 
 
 def _count_replicates_to_tell(student: PooledStudent) -> int | None:

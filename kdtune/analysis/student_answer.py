@@ -48,7 +48,7 @@ class StudentAnswer:
     minus_usual: MeanDifference | None  # errors at the usual T above those at the chosen T, as a share of the latter
     minus_baseline: MeanDifference | None  # errors at the chosen T above the baseline's, as a share of the latter
     test: TestErrors
-    failures: dict[float, tuple[int, int]]  # each temperature -> its failed runs, and all; empty if none failed
+    failures: dict[float, tuple[int, int]]  # each temperature -> its failed runs, and all
     replicates_to_tell: int | None  # with which a T of a tenth more errors is told apart, where none is yet
     better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
     broken_runs: list[InfluentialRun] = field(default_factory=list)  # single runs so far off that they hide the best T
