@@ -19,7 +19,7 @@ from kdtune.analysis.cross_fitted_choice import cross_fit
 from kdtune.analysis.fixed_temperature import COST, compute_relative_regret, estimate_fixed_temperature_costs
 from kdtune.analysis.test_split import evaluate_choice
 from kdtune.columns import BASELINE, MODEL, NUM_ERROR, REPLICATE, TEACHER, VAL_NUM_ERROR
-from kdtune.statistics.cross_fitting import choose_by_other_replicates, compute_pseudo_values
+from kdtune.statistics.cross_fitting import choose_without_each, compute_pseudo_values
 from kdtune.statistics.mean_costs import CostRows, estimate_mean_costs
 from kdtune.statistics.moderated_variances import moderate_variances
 from tests.planted_tables import make_runs
@@ -32,51 +32,86 @@ def draw_errors(seed, n_replicates=5, k=4, noise=1.0):
     return 100 + noise * random.standard_normal((2, n_replicates, k))
 
 
+def choose(selection):
+    (indices,) = choose_without_each([selection])
+    return indices
+
+
+def compute(selection, test):
+    (pseudo_values,) = compute_pseudo_values([selection], [test], 0)
+    return pseudo_values
+
+
 def test_a_replicate_takes_no_part_in_choosing_its_own_temperature():
     decide = np.array([[0.0, 10], [0, 10], [100, 0]])
     # The others prefer, for the first and the second replicate the second T, for the third the first.
-    assert choose_by_other_replicates(decide).tolist() == [1, 1, 0]
+    assert choose(decide).tolist() == [1, 1, 0]
 
 
 @given(st.integers(0, 10_000), st.integers(2, 9), st.integers(1, 8))
 def test_pseudo_values_have_the_mean_of_the_cross_fitted_errors(seed, n_replicates, k):
     selection, test = draw_errors(seed, n_replicates, k)
-    errors = test[np.arange(n_replicates), choose_by_other_replicates(selection)]
-    pseudo_values = compute_pseudo_values(errors, selection, test)
+    errors = test[np.arange(n_replicates), choose(selection)]
+    pseudo_values = compute(selection, test)
     assert pseudo_values.mean() == pytest.approx(errors.mean())
     # A level of a replicate stays in it, so that differences to its other networks are free of the level.
     levels = np.random.default_rng(seed).standard_normal(n_replicates)
-    shifted = compute_pseudo_values(errors + levels, selection + levels[:, None], test + levels[:, None])
+    shifted = compute(selection + levels[:, None], test + levels[:, None])
     np.testing.assert_allclose(shifted - levels, pseudo_values, atol=1e-9)
 
 
 def test_where_the_choice_is_clear_pseudo_values_are_the_errors():
     selection, test = draw_errors(0)
     selection[:, 2] -= 50
-    np.testing.assert_array_equal(compute_pseudo_values(test[:, 2], selection, test), test[:, 2])
+    np.testing.assert_array_equal(compute(selection, test), test[:, 2])
 
 
 def test_pseudo_values_are_the_jackknife_by_hand():
     selection, test = draw_errors(3)
-    errors = test[np.arange(5), choose_by_other_replicates(selection)]
+    errors = test[np.arange(5), choose(selection)]
     rest_means = []
     for left_out in range(5):
         rest = [r for r in range(5) if r != left_out]
-        indices = choose_by_other_replicates(selection[rest])
+        indices = choose(selection[rest])
         rest_means.append(test[rest, indices].mean())
     by_hand = 5 * errors.mean() - 4 * np.array(rest_means)
-    pseudo_values = compute_pseudo_values(errors, selection, test)
+    pseudo_values = compute(selection, test)
     np.testing.assert_allclose(pseudo_values - pseudo_values.mean(), by_hand - by_hand.mean())
     assert pseudo_values.std() > errors.std()  # Several T are equal here.
 
 
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 5), min_size=2, max_size=4), st.integers(1, 5))
+def test_pseudo_values_of_several_sets_are_the_jackknife_by_hand(seed, counts, k):
+    random = np.random.default_rng(seed)
+    selection, results = ([random.standard_normal((count, k)) for count in counts] for _ in range(2))
+
+    def sum_means(rows, values):
+        choices = choose_without_each(rows)
+        return sum(each[np.arange(len(each)), i].mean() for each, i in zip(values, choices, strict=True))
+
+    for number, values in enumerate(compute_pseudo_values(selection, results, 0)):
+        count = counts[number]
+        chosen = results[number][np.arange(count), choose_without_each(selection)[number]]
+        sums = np.zeros(count)
+        for replicate in range(count if count > 1 else 0):
+            kept = [
+                [np.delete(each, replicate, axis=0) if i == number else each for i, each in enumerate(arrays)]
+                for arrays in (selection, results)
+            ]
+            sums[replicate] = sum_means(*kept)
+        np.testing.assert_allclose(values, chosen.mean() - (count - 1) * (sums - sums.mean()), atol=1e-9)
+
+
 def test_a_missing_run_has_no_pseudo_value():
-    selection, test = draw_errors(1)
-    errors = test[np.arange(5), choose_by_other_replicates(selection)]
-    errors[2] = np.nan
-    pseudo_values = compute_pseudo_values(errors, selection, test)
-    assert np.flatnonzero(np.isnan(pseudo_values)).tolist() == [2]
-    assert np.nanmean(pseudo_values) == pytest.approx(np.nanmean(errors))
+    cell = draw_cell(make_truth(), 5, 0.5, np.random.default_rng(1))
+    whole = cross_fit(cell, VAL_NUM_ERROR, NUM_ERROR)
+    test = cell.student_measures[NUM_ERROR].copy()
+    test[2, whole.indices[2]] = np.nan
+    gap = cross_fit(
+        replace(cell, student_measures={**cell.student_measures, NUM_ERROR: test}), VAL_NUM_ERROR, NUM_ERROR
+    )
+    assert np.flatnonzero(np.isnan(gap.errors_for_intervals)).tolist() == [2]
+    assert np.nanmean(gap.errors_for_intervals) == pytest.approx(np.nanmean(gap.errors))
 
 
 def make_truth(curve=(1.0, 1, 1, 1), deviation=0.1):

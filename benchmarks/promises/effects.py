@@ -53,12 +53,12 @@ class Shares:
     heterogeneous: float  # p < 0.05 that data sets differ
 
 
-def repeat(curve: Curve) -> list[list[Curve]]:
+def repeat_curve(curve: Curve) -> list[list[Curve]]:
     """Return the same curve at all widths."""
     return [[curve] * len(STEPS)]
 
 
-def turn_kinks(optimum: float, steep: float = 0.3, flat: float = 0.03) -> list[list[Curve]]:
+def make_turning_kinks(optimum: float, steep: float = 0.3, flat: float = 0.03) -> list[list[Curve]]:
     """Return kinked curves: the narrowest is steep on the left of the optimum, the widest on the right."""
     middle = (steep * flat) ** 0.5
     return [
@@ -70,12 +70,12 @@ def turn_kinks(optimum: float, steep: float = 0.3, flat: float = 0.03) -> list[l
     ]
 
 
-def turn_smoothly(optimum: float) -> list[list[Curve]]:
+def make_turning_curves(optimum: float) -> list[list[Curve]]:
     """Return curves whose left sides steepen over the widths while their right sides flatten."""
     return [[generators.asymmetric(optimum, *sides) for sides in ((0.1, 0.5), (0.3, 0.3), (0.5, 0.1))]]
 
 
-def shift_study(widths: Sequence[int], optimum: float) -> list[list[Curve]]:
+def make_shifted_study_curves(widths: Sequence[int], optimum: float) -> list[list[Curve]]:
     """Return the study's mean curves of three widths on nine data sets, shifted to one optimum.
 
     Between the temperatures of the study they are straight, beyond its grid they go on as they end.
@@ -95,7 +95,7 @@ def shift_study(widths: Sequence[int], optimum: float) -> list[list[Curve]]:
     return [[shift(generators.study_curves(width)[number]) for width in widths] for number in range(9)]
 
 
-def move(slopes: Sequence[float], bends: Sequence[float] = (0.1,)) -> list[list[Curve]]:
+def make_moving_parabolas(slopes: Sequence[float], bends: Sequence[float] = (0.1,)) -> list[list[Curve]]:
     """Return parabolas on some data sets, whose optima move by these slopes per doubling of the width."""
     return [
         [generators.quadratic(2 + slope * step, bends[number % len(bends)]) for step in STEPS]
@@ -109,49 +109,49 @@ def study_noises(widths: Sequence[int]) -> list[Array]:
 
 UNEQUAL = [generators.loud_first_noise(12), generators.lagged_noise(12), generators.equal_noise(12, 0.08)]
 NO_MOVE = {
-    "parabolas, T = 4.6": Scenario(repeat(generators.quadratic(2.2))),
-    "parabolas, 6 sets, R = 3": Scenario(repeat(generators.quadratic(2.2)), sets=6, replicates=3),
-    "parabolas, 3 sets, R = 3": Scenario(repeat(generators.quadratic(2.2)), sets=3, replicates=3),
-    "parabolas, R = 8": Scenario(repeat(generators.quadratic(2.2)), replicates=8),
-    "parabolas, 5 T": Scenario(repeat(generators.quadratic(2.2)), temperatures=5),
-    "parabolas at the end of the grid": Scenario(repeat(generators.quadratic(0.1))),
-    "parabolas beyond the grid": Scenario(repeat(generators.quadratic(5.8))),
-    "turning, T = 4": Scenario(turn_smoothly(2.0)),
-    "turning, T = 8": Scenario(turn_smoothly(3.0)),
-    "turning, 3 sets, R = 3": Scenario(turn_smoothly(2.2), sets=3, replicates=3),
-    "turning, R = 8": Scenario(turn_smoothly(2.2), replicates=8),
-    "turning, 5 T": Scenario(turn_smoothly(2.2), temperatures=5),
-    "turning, beyond the grid": Scenario(turn_smoothly(-0.5)),
-    "turning, noise rises over T": Scenario(turn_smoothly(2.0), noise=[generators.rising_noise(12)] * 3),
-    "turning, other noise at each width": Scenario(turn_smoothly(2.0), noise=UNEQUAL),
-    "kinks turn, off the grid": Scenario(turn_kinks(2.1)),
-    "kinks turn, on the grid": Scenario(turn_kinks(2.0)),
-    "kinks turn the other way, R = 8": Scenario([turn_kinks(3.6)[0][::-1]], replicates=8),
-    "kinks turn, 3 sets, R = 3": Scenario(turn_kinks(2.1), sets=3, replicates=3),
-    "kinks turn, 5 T": Scenario(turn_kinks(2.1), temperatures=5),
-    "kinks turn, at the end of the grid": Scenario(turn_kinks(0.2)),
+    "parabolas, T = 4.6": Scenario(repeat_curve(generators.quadratic(2.2))),
+    "parabolas, 6 sets, R = 3": Scenario(repeat_curve(generators.quadratic(2.2)), sets=6, replicates=3),
+    "parabolas, 3 sets, R = 3": Scenario(repeat_curve(generators.quadratic(2.2)), sets=3, replicates=3),
+    "parabolas, R = 8": Scenario(repeat_curve(generators.quadratic(2.2)), replicates=8),
+    "parabolas, 5 T": Scenario(repeat_curve(generators.quadratic(2.2)), temperatures=5),
+    "parabolas at the end of the grid": Scenario(repeat_curve(generators.quadratic(0.1))),
+    "parabolas beyond the grid": Scenario(repeat_curve(generators.quadratic(5.8))),
+    "turning, T = 4": Scenario(make_turning_curves(2.0)),
+    "turning, T = 8": Scenario(make_turning_curves(3.0)),
+    "turning, 3 sets, R = 3": Scenario(make_turning_curves(2.2), sets=3, replicates=3),
+    "turning, R = 8": Scenario(make_turning_curves(2.2), replicates=8),
+    "turning, 5 T": Scenario(make_turning_curves(2.2), temperatures=5),
+    "turning, beyond the grid": Scenario(make_turning_curves(-0.5)),
+    "turning, noise rises over T": Scenario(make_turning_curves(2.0), noise=[generators.rising_noise(12)] * 3),
+    "turning, other noise at each width": Scenario(make_turning_curves(2.0), noise=UNEQUAL),
+    "kinks turn, off the grid": Scenario(make_turning_kinks(2.1)),
+    "kinks turn, on the grid": Scenario(make_turning_kinks(2.0)),
+    "kinks turn the other way, R = 8": Scenario([make_turning_kinks(3.6)[0][::-1]], replicates=8),
+    "kinks turn, 3 sets, R = 3": Scenario(make_turning_kinks(2.1), sets=3, replicates=3),
+    "kinks turn, 5 T": Scenario(make_turning_kinks(2.1), temperatures=5),
+    "kinks turn, at the end of the grid": Scenario(make_turning_kinks(0.2)),
     "the study's widths 50 to 200, shifted": Scenario(
-        shift_study((50, 100, 200), 1.7), noise=study_noises((50, 100, 200))
+        make_shifted_study_curves((50, 100, 200), 1.7), noise=study_noises((50, 100, 200))
     ),
     "the same, 6 sets, R = 3": Scenario(
-        shift_study((50, 100, 200), 1.7), sets=6, replicates=3, noise=study_noises((50, 100, 200))
+        make_shifted_study_curves((50, 100, 200), 1.7), sets=6, replicates=3, noise=study_noises((50, 100, 200))
     ),
 }
 # Nearly flat curves that end in a corner: the method rejects in about 9 % of tables.
 HARD = {
     "the study's widths 5, 20, 100, shifted": Scenario(
-        shift_study((5, 20, 100), 1.7), noise=study_noises((5, 20, 100))
+        make_shifted_study_curves((5, 20, 100), 1.7), noise=study_noises((5, 20, 100))
     ),
 }
 DOUBLES = {
-    "parabolas double": Scenario(move([0.5]), effect=0.5),
+    "parabolas double": Scenario(make_moving_parabolas([0.5]), effect=0.5),
     "lopsided curves double": Scenario([[generators.asymmetric(2 + 0.5 * step) for step in STEPS]], effect=0.5),
 }
 UNLIKE = {
-    "doubles in 3 sets, halves in 3": Scenario(move([0.5, -0.5]), sets=6),
-    "the same, deeper where it doubles": Scenario(move([0.5, -0.5], (0.2, 0.07)), sets=6),
-    "doubles in 3 sets, stays in 3": Scenario(move([0.5, 0.0]), sets=6, effect=0.25),
-    "doubles in 3 sets, doubles twice in 3": Scenario(move([0.5, 1.0]), sets=6, effect=0.75),
+    "doubles in 3 sets, halves in 3": Scenario(make_moving_parabolas([0.5, -0.5]), sets=6),
+    "the same, deeper where it doubles": Scenario(make_moving_parabolas([0.5, -0.5], (0.2, 0.07)), sets=6),
+    "doubles in 3 sets, stays in 3": Scenario(make_moving_parabolas([0.5, 0.0]), sets=6, effect=0.25),
+    "doubles in 3 sets, doubles twice in 3": Scenario(make_moving_parabolas([0.5, 1.0]), sets=6, effect=0.75),
 }
 
 

@@ -55,15 +55,15 @@ def draw_cell(luck: Luck, n_replicates: int, random: np.random.Generator) -> Cel
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldShares:
     """In which share of tables each temperature (k,) is statistically tied with the best, as it should be."""
 
     with_sampling: Array  # of examples, as kdtune reckons with it
     without_sampling: Array
 
 
-def hold_temperatures(luck: Luck, n_replicates: int, n_tables: int, seed: int = 0) -> Held:
-    """Draw tables and compare their temperatures, with the sampling of examples and without."""
+def hold_temperatures(luck: Luck, n_replicates: int, n_tables: int, seed: int = 0) -> HeldShares:
+    """Draw tables, compare their temperatures with the sampling of examples and without it, and count."""
     random = np.random.default_rng([seed, n_replicates])
     held, held_without = np.zeros(N_TEMPERATURES), np.zeros(N_TEMPERATURES)
     for _ in range(n_tables):
@@ -76,7 +76,7 @@ def hold_temperatures(luck: Luck, n_replicates: int, n_tables: int, seed: int = 
         variance = estimate_selection_variance(cell, VAL_NUM_ERROR)
         plain = replace(noise, mean_covariance=add_variance(noise.mean_covariance, -variance))
         held_without += compare_temperatures_with_best(cell, VAL_NUM_ERROR, plain).is_tied
-    return Held(held / n_tables, held_without / n_tables)
+    return HeldShares(held / n_tables, held_without / n_tables)
 
 
 def main() -> None:

@@ -90,9 +90,9 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         yield from _describe_margin(group, measured)
     if verdict not in (NO_CLEAR_WINNER, BROKEN_RUN):
         yield from describe_usual(group, measured)
-    shown = [first.without_broken_runs] if first.without_broken_runs else group
-    yield from describe_baseline(shown, measured)
-    yield from describe_test(shown, measured)
+    answers = [first.without_broken_runs] if first.without_broken_runs else group
+    yield from describe_baseline(answers, measured)
+    yield from describe_test(answers, measured)
     if verdict != USE:
         yield from describe_failures(group)
     else:

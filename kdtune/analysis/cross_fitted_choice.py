@@ -19,7 +19,7 @@ from kdtune.analysis.cell_statistics import (
     estimate_mean,
 )
 from kdtune.analysis.sampling_errors import BASELINE_KIND, TEACHER_KIND, SamplingErrors
-from kdtune.statistics.cross_fitting import choose_by_other_replicates, compute_pseudo_values
+from kdtune.statistics.cross_fitting import choose_without_each, compute_pseudo_values
 from kdtune.statistics.intervals import Ratio, mean_over_replicates
 from kdtune.statistics.standard_errors import Array
 
@@ -80,9 +80,13 @@ def cross_fit(cell: Cell, measure: str, test_measure: str) -> CrossFittedErrors:
         unknown = np.full(len(test), math.nan)
         return CrossFittedErrors(None, unknown, unknown)
     selection = cell.fill_holes(measure)
-    indices = choose_by_other_replicates(selection)
+    (indices,) = choose_without_each([selection])
     errors = test[np.arange(len(test)), indices]
-    return CrossFittedErrors(indices, errors, compute_pseudo_values(errors, selection, cell.fill_holes(test_measure)))
+    (pseudo_values,) = compute_pseudo_values([selection], [cell.fill_holes(test_measure)], 0)
+    is_known = ~np.isnan(errors)
+    if is_known.any() and not is_known.all():  # Errors that were filled in are no evidence.
+        pseudo_values = pseudo_values + errors[is_known].mean() - pseudo_values[is_known].mean()
+    return CrossFittedErrors(indices, errors, np.where(is_known, pseudo_values, math.nan))
 
 
 def evaluate_cross_fitted_choice(

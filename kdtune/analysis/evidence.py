@@ -61,11 +61,11 @@ def describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
     elif len(differences) == 1 and math.isfinite(intervals[0][0]):
         low, high = intervals[0]
         if usual - set(group[0].tied):
-            yield f"{subject} is worse on the validation split; by how much on the test split these runs cannot tell."
+            yield f"{subject} is significantly worse where T is chosen; what it costs beyond, these runs cannot tell."
         elif measured.is_relative and high - low > MAX_SPAN:
             yield f"{subject} may be as good, or much worse or better: these runs cannot tell."
         else:
-            yield f"{subject} may be as good: it makes {measured.write_between(low, high)} (95 % interval)."
+            yield f"{subject} may be as good: it makes {measured.write_interval(low, high)} (95 % interval)."
 
 
 def describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
@@ -99,10 +99,8 @@ def describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Ite
         if measured.is_relative and high - low > 2 * MAX_SPAN:
             yield "Whether distillation helps cannot be told: these runs differ too much."
             return
-        yield (
-            f"Distillation is not shown to help here: it makes {measured.write_between(low, high)} than labels alone "
-            f"(95 % {'interval' if len(known) == 1 else 'intervals'})."
-        )
+        interval, noun = measured.write_interval(low, high), "interval" if len(known) == 1 else "intervals"
+        yield f"Distillation is not shown to help here: it makes {interval} than labels alone (95 % {noun})."
 
 
 def describe_test(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:

@@ -48,8 +48,8 @@ class InfluentialRun:
         return self._is_off_by(FAR_FACTOR)
 
     @property
-    def looks_broken(self) -> bool:
-        """Whether the run is so far off that noise hardly does that."""
+    def is_likely_broken(self) -> bool:
+        """Whether the run is further off than noise is likely to put it."""
         return self._is_off_by(BROKEN_FACTOR)
 
     def _is_off_by(self, factor: float) -> bool:

@@ -35,7 +35,7 @@ class Measured:
         text = self.write(difference)
         return text if text in ("0 %", "0") else f"{'-' if difference < 0 else '+'}{text}"
 
-    def write_between(self, low: float, high: float) -> str:
+    def write_interval(self, low: float, high: float) -> str:
         """Write an interval of a difference, as in "between 32 % fewer and 61 % more errors"."""
         if self.is_relative:  # Nothing has fewer than none.
             low, high = max(low, -1.0), max(high, -1.0)

@@ -56,7 +56,7 @@ def answer_over_data(
     optima : The frame ``t_opt`` of the cells: their best temperatures, with those that are tied or good enough.
     influential_runs : The single runs that change the answer of a cell.
     """
-    broken_runs = {run.setting: run for run in influential_runs if run.is_far_off}
+    broken_runs = {run.setting: run for run in influential_runs if run.is_likely_broken}
     data_columns = set(select_data_columns(columns))
     student_columns = [name for name in columns if name not in data_columns]
     groups: dict[tuple[Any, ...], list[int]] = {}
@@ -81,23 +81,23 @@ def answer_over_data(
 def _look_behind_broken_runs(
     answer: StudentAnswer, student: PooledStudent, broken_runs: Mapping[str, InfluentialRun]
 ) -> StudentAnswer:
-    """Return an answer with what it would be without runs that are far off, if these hide the best temperature.
+    """Return an answer with what it would be without runs that are likely broken, if these hide the best temperature.
 
     Parameters
     ----------
     answer, student : The answer for a student, and the student.
-    broken_runs : The setting of a cell -> its run that is far off.
+    broken_runs : The setting of a cell -> its run that is likely broken.
     """
-    runs = [broken_runs[setting] for cell in student.cells if (setting := cell.describe()) in broken_runs]
-    runs = [run for run in runs if run.looks_broken]
+    runs_of_cells = [broken_runs.get(cell.describe()) for cell in student.cells]
+    runs = [run for run in runs_of_cells if run is not None]
     if not runs or answer.has_worse:
         return answer
-    rests = [
-        leave_out_run(cell, student.measure, broken_runs[cell.describe()]) if cell.describe() in broken_runs else cell
-        for cell in student.cells
+    cells = [
+        cell if run is None else leave_out_run(cell, student.measure, run)
+        for cell, run in zip(student.cells, runs_of_cells, strict=True)
     ]
-    optimum = float(rests[0].temperatures[find_lowest_mean(rests[0], student.measure)])
-    rest = PooledStudent(rests, student.measure, student.test_measure, optimum)
+    optimum = float(cells[0].temperatures[find_lowest_mean(cells[0], student.measure)])
+    rest = PooledStudent(cells, student.measure, student.test_measure, optimum)
     if not rest.temperatures:
         return answer
     without = _answer(rest, answer.settings, answer.cells, answer.margin, {})

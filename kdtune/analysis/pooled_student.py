@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from kdtune.analysis.cell import Cell
-from kdtune.analysis.cross_fitted_choice import cross_fit
 from kdtune.analysis.sampling_errors import (
     BASELINE_KIND,
     add_variance,
@@ -18,20 +17,21 @@ from kdtune.analysis.sampling_errors import (
 )
 from kdtune.analysis.usable_cells import number_independent_sets
 from kdtune.columns import NUM_ERROR, SCORE
+from kdtune.statistics.cross_fitting import choose_without_each, compute_pseudo_values
 from kdtune.statistics.intervals import NO_COVARIANCE
 from kdtune.statistics.pooled_curves import (
     ComparedValues,
     MeanCurve,
     MeanDifference,
     average_over_replicates,
-    choose_without_each,
     compare_with_reference,
-    compute_pooled_pseudo_values,
     describe_set,
 )
 from kdtune.statistics.standard_errors import Array
 
-MAX_LEFT_OUT = 200  # replicates of all data sets: of more, one hardly changes what the others choose
+MAX_LEFT_OUT = (
+    5000  # replicates of all data sets: the jackknife of more would take minutes, so intervals are plain ones
+)
 USUAL_KIND, CHOSEN_KIND = "at a usual T", "chosen"  # what the sampling errors call a student at these temperatures
 
 
@@ -79,18 +79,11 @@ class PooledStudent:
         has_test = all(test_measure in cell.student_measures for cell in cells)
         self.reported = test_measure if has_test and self.is_relative else measure
         self.choices = self._choose()
-        chosen_values = [
-            select_each(each.average(lambda cell: self.read(cell, self.reported)), indices)
-            for each, indices in zip(self.data_sets, self.choices, strict=True)
-        ]
-        self.chosen_values = [chosen_values]  # in one way or two, of which the wider interval holds
-        if len(cells) == 1 and self.is_paired and len(self.values[0]) > 1:
-            # Replicates of one cell share their choosers, which intervals have to allow for.
-            pseudo_values = cross_fit(cells[0], measure, self.reported).errors_for_intervals
-            self.chosen_values.append([pseudo_values / self.find_unit(cells[0], self.reported)])
-        elif self.is_paired and sum(map(len, self.values)) <= MAX_LEFT_OUT:
-            results = [each.average(lambda cell: self.read(cell, self.reported)) for each in self.data_sets]
-            self.chosen_values.append(compute_pooled_pseudo_values(self.values, results, self.best_index))
+        results = [each.average(lambda cell: self.read(cell, self.reported)) for each in self.data_sets]
+        plain_values = [select_each(values, indices) for values, indices in zip(results, self.choices, strict=True)]
+        self.chosen_values = [plain_values]  # in one way or two, of which the wider interval holds
+        if self.is_paired and sum(map(len, results)) <= MAX_LEFT_OUT:
+            self.chosen_values.append(compute_pseudo_values(self.values, results, self.best_index))
 
     def read(self, cell: Cell, measure: str) -> Array:
         """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""
