@@ -42,6 +42,13 @@ def compute(selection, test):
     return pseudo_values
 
 
+def test_of_equal_treatments_the_first_is_chosen_whatever_the_unit():
+    counts = np.array([[3.0, 1, 2], [1, 3, 2], [2, 2, 2], [2, 2, 2]])
+    for unit in (1.0, 3.0, 7.0, 1e-3):
+        assert choose(counts / unit).tolist() == choose(counts).tolist()
+    assert choose(np.full((4, 3), 0.1)).tolist() == [0, 0, 0, 0]
+
+
 def test_a_replicate_takes_no_part_in_choosing_its_own_temperature():
     decide = np.array([[0.0, 10], [0, 10], [100, 0]])
     # The others prefer, for the first and the second replicate the second T, for the third the first.

@@ -61,7 +61,7 @@ def describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
     elif len(differences) == 1 and math.isfinite(intervals[0][0]):
         low, high = intervals[0]
         if usual - set(group[0].tied):
-            yield f"{subject} is significantly worse where T is chosen; what it costs beyond, these runs cannot tell."
+            yield f"{subject} is significantly worse; by how much, these runs cannot tell."
         elif measured.is_relative and high - low > MAX_SPAN:
             yield f"{subject} may be as good, or much worse or better: these runs cannot tell."
         else:

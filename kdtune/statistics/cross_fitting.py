@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kdtune.statistics.standard_errors import Array
+from kdtune.statistics.standard_errors import ROUNDING, Array
 
 
 def choose_without_each(sets: Sequence[Array]) -> list[npt.NDArray[np.int_]]:
@@ -28,9 +28,14 @@ def choose_without_each(sets: Sequence[Array]) -> list[npt.NDArray[np.int_]]:
     The index of the chosen treatment of each replicate, (R,) for each set. A replicate without others in its set, or
     whose others lack a treatment, has the choice of the other sets; where there are none the index is -1.
     """
-    return [
-        np.where(np.isnan(means).any(axis=1), -1, means.argmin(axis=1)).astype(int) for means in _average_others(sets)
-    ]
+    return [_find_lowest(means) for means in _average_others(sets)]
+
+
+def _find_lowest(means: Array) -> npt.NDArray[np.int_]:
+    """Return the index of the lowest mean in each row (R, k), of equal ones the first; -1 where any is NaN."""
+    highest = abs(means).max(axis=1, keepdims=True)
+    is_lowest = means <= means.min(axis=1, keepdims=True) + ROUNDING * highest
+    return np.where(is_lowest.any(axis=1), is_lowest.argmax(axis=1), -1)
 
 
 def _average_others(sets: Sequence[Array]) -> list[Array]:
@@ -97,7 +102,8 @@ def compute_pseudo_values(selection: Sequence[Array], results: Sequence[Array], 
             shifted = averages - set_means[number] + left / (count - 1)  # what other sets hear of this one
             own = (left - values) / (count - 2) if count > 2 else np.zeros_like(values)
             shifted[start : start + count] = others + own
-            indices = np.where(np.isnan(shifted).any(axis=1), fallback, shifted.argmin(axis=1))
+            indices = _find_lowest(shifted)
+            indices = np.where(indices < 0, fallback, indices)
             weights[start : start + count] = 1 / (count - 1)
             weights[start + replicate] = 0.0
             sums[replicate] = weights @ all_results[rows, indices]
