@@ -7,14 +7,15 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower
 
 from benchmarks import planted
+from benchmarks.promises.dunnett import compute_dunnett_value
 from kdtune.statistics.intervals import estimate_share_of_gap, welch_interval
-from kdtune.statistics.multiple_comparisons import compare_means_with_best, dunnett_critical_value
+from kdtune.statistics.multiple_comparisons import compare_by_margins, compare_means_with_best, compute_margins
 from kdtune.statistics.one_way_layout import describe_one_way_layout
 from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
 
@@ -38,7 +39,9 @@ def test_the_variance_is_that_of_an_analysis_of_variance():
     assert layout.variance == pytest.approx(between / stats.f_oneway(*runs).statistic)
     assert layout.dof == len(values) - len(runs)
     assert layout.means == pytest.approx([sample.mean() for sample in runs])
-    assert layout.variances == pytest.approx([np.var(s, ddof=1) if len(s) > 1 else layout.variance for s in runs])
+    own = [np.var(sample, ddof=1) for sample in runs if len(sample) > 1]
+    assert layout.variances[2] == layout.variance  # of a single run
+    assert min(own) <= layout.variances.min() <= layout.variances.max() <= max(own)
 
 
 def test_a_difference_of_two_means_is_welchs():
@@ -62,25 +65,23 @@ def test_the_critical_value_of_equal_numbers_is_dunnetts(n_treatments, n_runs):
     layout = describe_one_way_layout(pad([control, *others]))
     margins = result.confidence_interval().high - (layout.means[1:] - layout.means[0])
     expected = margins / math.sqrt(2 * layout.variance / n_runs)
-    assert dunnett_critical_value(n_treatments, layout.dof) == pytest.approx(expected.mean(), abs=0.015)
+    assert compute_dunnett_value(n_treatments, layout.dof) == pytest.approx(expected.mean(), abs=0.015)
 
 
 @pytest.mark.parametrize("counts", [(2, 5, 5, 9), (9, 2, 5), (1, 4, 4, 4, 4), (4, 1, 1, 4)])
-def test_the_critical_value_of_unequal_numbers_is_large_enough(counts):
-    """For each treatment as the control, against scipy's, which knows the true correlations."""
+def test_pooled_margins_are_scipys_for_any_numbers_of_runs(counts):
+    """For each treatment as the control."""
     random = np.random.default_rng(0)
     runs = [random.normal(0, 1, n) for n in counts]
     layout = describe_one_way_layout(pad(runs))
-    value = dunnett_critical_value(len(counts), layout.dof, ratio=min(counts) / max(counts))
-    exact_values = []
+    _, pooled = layout.list_noises()
+    margins = compute_margins(pooled.covariance / layout.counts, pooled.dof, 0.95)
     for i in range(len(counts)):
         others = [j for j in range(len(counts)) if j != i]
         samples_of_others = [runs[j] for j in others]
         result = stats.dunnett(*samples_of_others, control=runs[i], alternative="less", rng=np.random.default_rng(0))
-        margins = result.confidence_interval().high - (layout.means[others] - layout.means[i])
-        errors = np.sqrt(layout.variance * (1 / layout.counts[others] + 1 / layout.counts[i]))
-        exact_values.append((margins / errors).mean())
-    assert max(exact_values) - 0.015 <= value <= 1.1 * max(exact_values)
+        expected = result.confidence_interval().high - (layout.means[others] - layout.means[i])
+        assert margins[i, others] == pytest.approx(expected, rel=0.015)
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,37 +89,41 @@ def test_the_critical_value_of_unequal_numbers_is_large_enough(counts):
 def test_tied_and_upper_bounds_are_hsus_for_any_numbers_of_runs(runs):
     layout = describe_one_way_layout(pad(runs))
     comparison = compare_means_with_best(layout)
+    k = len(runs)
     if layout.dof == 0:
         assert layout.variance == 0
         assert comparison.is_tied.all()
         assert np.isinf(comparison.upper_bounds).all()
         return
-    counts = layout.counts
-    value = dunnett_critical_value(len(runs), layout.dof, ratio=counts.min() / counts.max())
-
-    def margin(i, j):
-        return value * math.sqrt(layout.variance * (1 / counts[i] + 1 / counts[j])) + 1e-9
-
-    is_tied = []
-    for i in range(len(runs)):
-        is_tied.append(all(layout.means[i] - layout.means[j] <= margin(i, j) for j in range(len(runs)) if j != i))
+    margins = np.maximum(
+        *(compute_margins(noise.covariance / layout.counts, noise.dof, 0.95) for noise in layout.list_noises())
+    )
+    differences = layout.means[:, None] - layout.means  # (k, k)
+    is_tied = [all(differences[i, j] <= margins[i, j] + 1e-9 for j in range(k) if j != i) for i in range(k)]
     assert comparison.is_tied.tolist() == is_tied
-    for i in range(len(runs)):
-        excesses = [layout.means[i] - layout.means[j] + margin(i, j) for j in np.flatnonzero(is_tied) if j != i]
-        assert comparison.upper_bounds[i] == pytest.approx(max(0, *excesses, 0), abs=1e-6)
+    for i in range(k):
+        bounds = [margins[j, i] + differences[i, j] for j in np.flatnonzero(is_tied) if j != i]
+        assert comparison.upper_bounds[i] == pytest.approx(max(0, *bounds, 0), abs=1e-6)
     assert is_tied[int(layout.means.argmin())]
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(st.integers(50, 90), min_size=4, max_size=4), min_size=2, max_size=6))
-def test_with_equal_numbers_of_runs_one_margin_holds_for_all(runs):
-    layout = describe_one_way_layout(pad(runs))
-    assume(layout.dof > 0)
+def test_of_unequal_noise_the_loud_treatment_is_tied_for_longer():
+    """The pooled variance of these runs would tell the first from the second."""
+    quiet = [[150.0 + step, 151 + step, 149 + step, 150.5 + step] for step in (0, 12, 24, 36)]
+    loud = [142.0, 178, 160, 168]
+    layout = describe_one_way_layout(pad([loud, *quiet]))
+    own, pooled = layout.list_noises()
+    assert own.covariance[0, 0] > 2 * pooled.covariance[0, 0]
     comparison = compare_means_with_best(layout)
-    margin = dunnett_critical_value(len(runs), layout.dof) * math.sqrt(2 * layout.variance / 4)
-    lowest_of_others = [np.delete(layout.means, i).min() for i in range(len(runs))]
-    assert comparison.excess == pytest.approx(layout.means - lowest_of_others)
-    assert comparison.upper_bounds == pytest.approx(np.maximum(0, comparison.excess + margin), abs=1e-6)
+    margins = compute_margins(pooled.covariance / layout.counts, pooled.dof, 0.95)
+    assert comparison.is_tied.tolist() == [True, True, False, False, False]
+    assert not compare_by_margins(layout.means, margins).is_tied[0]
+
+
+def test_runs_that_are_equal_by_chance_have_the_pooled_variance():
+    layout = describe_one_way_layout(pad([[50.0, 50], [51.0, 51], [60.0, 64]]))
+    assert layout.variances == pytest.approx([layout.variance] * 3)
+    assert compare_means_with_best(layout).is_tied.tolist() == [True, True, False]
 
 
 def test_the_share_of_a_gap_ends_where_the_t_test_turns():

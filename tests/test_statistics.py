@@ -13,9 +13,10 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from benchmarks import planted
+from benchmarks.promises.dunnett import compute_dunnett_value
 from kdtune.statistics.correlated_differences import critical_values_of_common_scale
 from kdtune.statistics.intervals import estimate_ratio, mean_over_replicates, t_interval
-from kdtune.statistics.multiple_comparisons import compare_by_margins, compare_with_best, dunnett_critical_value
+from kdtune.statistics.multiple_comparisons import compare_by_margins, compare_with_best
 from kdtune.statistics.sample_size import CriticalValue, replicates_to_bound, replicates_to_detect
 from kdtune.statistics.standard_errors import residual_variance
 
@@ -48,8 +49,8 @@ def test_tied_and_upper_bounds_of_equal_noise_are_hsus(y):
     if variance == 0:
         return
     critical_values = critical_values_of_common_scale(variance * np.eye(k), np.full(k, float(dof)), 0.95)
-    assert critical_values == pytest.approx(dunnett_critical_value(k, dof), rel=0.015)
-    margin = dunnett_critical_value(k, dof) * math.sqrt(2 * variance)
+    assert critical_values == pytest.approx(compute_dunnett_value(k, dof), rel=0.015)
+    margin = compute_dunnett_value(k, dof) * math.sqrt(2 * variance)
     comparison = compare_by_margins(mean, np.full((k, k), margin))
     for i in range(k):
         above = mean[i] - np.delete(mean, i).min()
@@ -63,7 +64,7 @@ def test_tied_and_upper_bounds_of_equal_noise_are_hsus(y):
     [(1, 10, 1.81), (2, 10, 2.15), (5, 10, 2.56), (9, 10, 2.81), (2, 20, 2.03), (5, 20, 2.39), (9, 60, 2.48)],
 )
 def test_critical_values_are_dunnetts(comparisons, dof, value):
-    assert dunnett_critical_value(comparisons + 1, dof) == pytest.approx(value, abs=0.011)
+    assert compute_dunnett_value(comparisons + 1, dof) == pytest.approx(value, abs=0.011)
 
 
 def test_fieller_bounds_are_where_the_t_test_turns():

@@ -10,6 +10,7 @@ from scipy import stats
 
 from benchmarks import planted
 from benchmarks.promises import generators, ties
+from benchmarks.promises.dunnett import compute_dunnett_value
 from kdtune.analysis.answer import analyze_table
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best, compute_bands
@@ -26,7 +27,7 @@ from kdtune.statistics.correlated_differences import (
     compute_standard_errors,
     critical_values_of_common_scale,
 )
-from kdtune.statistics.multiple_comparisons import compare_with_best, dunnett_critical_value
+from kdtune.statistics.multiple_comparisons import compare_with_best
 from kdtune.statistics.noise_covariance import estimate_noise_covariance
 
 
@@ -34,7 +35,7 @@ from kdtune.statistics.noise_covariance import estimate_noise_covariance
 @pytest.mark.parametrize("dof", [2, 8, 44])
 def test_critical_values_of_equal_noise_are_dunnetts(k, dof):
     values = critical_values_of_common_scale(np.eye(k), np.full(k, float(dof)), 0.95)
-    assert values == pytest.approx(dunnett_critical_value(k, dof), rel=0.015)
+    assert values == pytest.approx(compute_dunnett_value(k, dof), rel=0.015)
 
 
 def test_critical_values_hold_their_probability_under_unequal_and_correlated_noise():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmarks import planted
+from benchmarks.promises.dunnett import compute_dunnett_value
 from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.optimum import COPIED_REPLICATES, FEW_REPLICATES, FLAT, INCOMPLETE, LARGER_THAN_TEACHER
 from kdtune.analysis.power import count_replicates
@@ -37,7 +38,6 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.plots.report import write_report
-from kdtune.statistics.multiple_comparisons import dunnett_critical_value
 from kdtune.statistics.one_way_layout import describe_one_way_layout
 
 FRAMES = ("t_opt", "test", "curves", "fixed", "effects")
@@ -198,13 +198,14 @@ def test_the_runs_that_a_difference_takes_follow_from_the_noise_of_runs():
     answer = analyze_table(make_students(runs))
     counts = count_replicates(answer.cells, VAL_NUM_ERROR, [], errors=[12.0]).iloc[0]
     layout = describe_one_way_layout(pd.DataFrame([pd.Series(values) for values in runs.values()]).T.to_numpy())
+    # Three temperatures do not show unequal noise here, so that their pooled variance counts.
     deviation, count = math.sqrt(2 * layout.variance), int(counts["to_tell"])
     # The noise is known with 12 degrees of freedom, so that the mean power over what it may be is 80 %.
     variances = deviation**2 * layout.dof / random.chisquare(layout.dof, 4000)
     powers = []
     for n in (count - 1, count):
         dof = 3 * (n - 1)
-        critical_value = dunnett_critical_value(3, dof)
+        critical_value = compute_dunnett_value(3, dof)
         powers.append(stats.nct.sf(critical_value, dof, 12 * np.sqrt(n / variances)).mean())
     assert powers[0] < 0.81
     assert powers[1] > 0.79

@@ -24,14 +24,18 @@ SHAPES = {  # curves with log2 of their optimum
 WIDTHS = (10, 20, 40)
 
 
-def make_flat(n_tables, n_temperatures, n_runs, share):
-    """Return tables, each a data set, without any difference; of every run but the first this share is there."""
+def make_flat(n_tables, n_temperatures, n_runs, share, loudness=1.0):
+    """Return tables, each a data set, without any difference; of every run but the first this share is there.
+
+    The noise of the lowest T is so many times that of the others.
+    """
     random = np.random.default_rng(n_temperatures * 100 + n_runs)
     rows = []
     for table in range(n_tables):
         for T in 2.0 ** np.arange(n_temperatures):
             count = 1 + random.binomial(n_runs - 1, share)
-            rows += [(f"table {table}", T, value) for value in random.normal(150, 10, count)]
+            noise = 10 * (loudness if T == 1 else 1)
+            rows += [(f"table {table}", T, value) for value in random.normal(150, noise, count)]
     columns = {MODEL: STUDENT, STATUS: DONE, REPLICATE: None}
     return pd.DataFrame(rows, columns=["dataset", TEMP, VAL_NUM_ERROR]).assign(**columns)
 
@@ -51,9 +55,9 @@ def make_noisy(name, n_tables, n_runs, noise, unequal, share):
     return pd.DataFrame(rows, columns=["dataset", TEMP, VAL_NUM_ERROR]).assign(**columns)
 
 
-def measure_flat(n_tables, n_temperatures, n_runs, share):
+def measure_flat(n_tables, n_temperatures, n_runs, share, loudness=1.0):
     """Return in which share of tables something is told apart, and in which the first T is wrongly excluded."""
-    tied = analyze_table(make_flat(n_tables, n_temperatures, n_runs, share), ["dataset"]).t_opt["tied"]
+    tied = analyze_table(make_flat(n_tables, n_temperatures, n_runs, share, loudness), ["dataset"]).t_opt["tied"]
     return (tied.map(len) < n_temperatures).mean(), tied.map(lambda temperatures: 1.0 not in temperatures).mean()
 
 
@@ -93,6 +97,14 @@ def test_a_flat_truth_is_told_apart_as_rarely_as_promised(n_temperatures, n_runs
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("n_runs", "share", "limit"), [(2, 1.0, 0.13), (5, 1.0, 0.11), (10, 1.0, 0.09)])
+def test_a_temperature_of_threefold_noise_is_seldom_excluded(n_runs, share, limit):
+    """Few runs do not show its noise; by one variance for all T it was excluded in 10 to 11 % whatever their number."""
+    _, excluded = measure_flat(2000, 5, n_runs, share, loudness=3.0)
+    assert excluded <= limit
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_runs", "noise", "unequal", "share"),
     [
@@ -106,10 +118,10 @@ def test_a_flat_truth_is_told_apart_as_rarely_as_promised(n_temperatures, n_runs
 )
 @pytest.mark.parametrize("name", SHAPES)
 def test_coverage_of_unpaired_runs_over_500_tables(name, n_runs, noise, unequal, share):
-    """Ties take the noise to be equal: where it is loudest at the best T, 92.6 % of 2,000 tables hold the best T."""
+    """Two runs of each T cannot show that the noise is loudest at the best T: then 91 to 94 % of tables hold it."""
     holds, holds_best = measure_coverage(name, 500, n_runs, noise, unequal, share)
-    assert holds >= (0.91 if unequal else 0.94)
-    assert holds_best >= (0.9 if unequal else 0.95)
+    assert holds >= (0.9 if unequal and n_runs == 2 else 0.93)
+    assert holds_best >= (0.92 if unequal and n_runs == 2 else 0.94)
 
 
 def find_effects(doublings, n_tables, n_runs):

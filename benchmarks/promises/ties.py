@@ -20,12 +20,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.promises import generators
+from benchmarks.promises.dunnett import compute_dunnett_value
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_arrays import split_into_cells
 from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
 from kdtune.columns import DONE, FAILED, MODEL, REPLICATE, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
-from kdtune.statistics.multiple_comparisons import Comparison, dunnett_critical_value
+from kdtune.statistics.multiple_comparisons import Comparison
 
 Array = npt.NDArray[np.float64]
 DEVIATION = 0.04  # of relative errors
@@ -191,7 +192,7 @@ def size_sets(width: int, n_replicates: int = 5, tables: int = 200) -> SetSizes:
     curves, covariance = generators.study_curves(width), generators.study_noise(width)
     n_temperatures = curves.shape[1]
     dof = (n_replicates - 1) * (n_temperatures - 1)
-    critical_value = dunnett_critical_value(n_temperatures, dof)
+    critical_value = compute_dunnett_value(n_temperatures, dof)
     sizes, plain_sizes, held = [], [], []
     for _ in range(tables):
         y = np.stack([generators.draw(curve, covariance, 1, n_replicates, random)[0] for curve in curves]) * LEVEL

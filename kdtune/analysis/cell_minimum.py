@@ -9,7 +9,6 @@ import numpy as np
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise
 from kdtune.statistics.curve_minimum import CurveMinimum, NoisyMeans, find_curve_minimum
-from kdtune.statistics.moderated_variances import moderate_variances
 from kdtune.statistics.one_way_layout import OneWayLayout
 
 
@@ -40,18 +39,13 @@ def find_cell_minimum(cell: Cell, measure: str, noise: CellNoise | None) -> Curv
 
 
 def _describe_unpaired(layout: OneWayLayout) -> NoisyMeans:
-    """Return the means of unpaired runs, each T with a variance of its own that the other T help to estimate."""
-    dof = np.maximum(layout.counts - 1, 0)
+    """Return the means of unpaired runs, each T with a variance of its own."""
     if layout.dof == 0:
-        return NoisyMeans(layout.means, np.full((len(dof), len(dof)), math.inf), np.zeros(len(dof)))
-    variances, variance_dof = layout.variances.copy(), np.full(len(dof), float(layout.dof))
-    is_repeated = dof > 0  # A single run has the pooled variance.
-    moderated, moderated_dof = moderate_variances(layout.variances[is_repeated, np.newaxis], dof[is_repeated])
-    variances[is_repeated], variance_dof[is_repeated] = moderated[:, 0], moderated_dof[:, 0]
+        return NoisyMeans(layout.means, np.full((len(layout.means),) * 2, math.inf), layout.variance_dof)
     return NoisyMeans(
         means=layout.means,
-        covariance=np.diag(variances / layout.counts),
-        dof=np.minimum(variance_dof, layout.dof),
+        covariance=np.diag(layout.variances / layout.counts),
+        dof=layout.variance_dof,
         has_independent_variances=True,
         max_dof=float(layout.dof),
     )

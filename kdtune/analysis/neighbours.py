@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,10 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from kdtune.analysis.cell import Cell
-from kdtune.analysis.cell_noise import CellNoise, estimate_cell_noises
+from kdtune.analysis.cell_noise import estimate_cell_noises
 from kdtune.statistics.correlated_differences import compute_standard_errors, critical_values_of_common_scale
-from kdtune.statistics.multiple_comparisons import dunnett_critical_value
-from kdtune.statistics.one_way_layout import OneWayLayout
+from kdtune.statistics.noise_covariance import NoiseCovariance
 from kdtune.statistics.sample_size import CriticalValue
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, Array
 
@@ -29,20 +27,14 @@ class NeighbourPair:
     neighbour: int  # the index of the neighbour
     standard_deviation: float  # of the difference of the two within a replicate, or of two unpaired runs
     level: float  # the lowest mean of the cell
-    n_replicates: int  # those that the noise was seen in
-    source: CellNoise | OneWayLayout
-
-    @property
-    def is_paired(self) -> bool:
-        """Whether replicates pair the runs."""
-        return isinstance(self.source, CellNoise)
+    noise: NoiseCovariance  # of one run of each temperature
+    replicate_dof: float  # the degrees of freedom of the runs of one temperature, on the average
+    is_paired: bool  # whether replicates pair the runs
 
     @property
     def noise_dof(self) -> float:
         """The degrees of freedom of the deviation."""
-        return (
-            self.source.dof if isinstance(self.source, OneWayLayout) else float(self.source.of_runs.dof[self.neighbour])
-        )
+        return float(self.noise.dof[self.neighbour])
 
     def make_relative(self) -> NeighbourPair:
         """Return the pair with its deviation as a share of the cell's lowest mean."""
@@ -50,18 +42,13 @@ class NeighbourPair:
 
     def find_critical_value(self, n_replicates: int) -> CriticalValue:
         """Return the critical value by which the neighbour leaves the tied set of a sweep with so many replicates."""
-        if isinstance(self.source, OneWayLayout):
-            n_temperatures = len(self.source.means)
-            dof = n_temperatures * (n_replicates - 1)
-            return CriticalValue(dunnett_critical_value(n_temperatures, dof), dof)
-        own_dof = float(self.source.of_runs.dof[self.neighbour])
-        factor = (n_replicates - 1) / (self.n_replicates - 1)
-        covariance = self.source.of_runs.covariance
-        values = _tabulate_critical_values(covariance.tobytes(), self.source.of_runs.dof.tobytes(), len(covariance))
+        factor = (n_replicates - 1) / self.replicate_dof
+        covariance, dof = self.noise.covariance, self.noise.dof
+        values = _tabulate_critical_values(covariance.tobytes(), dof.tobytes(), len(covariance))
         # Critical values are nearly linear in the inverse of the degrees of freedom.
         inverses = 1 / _DOF_FACTORS[::-1]
         value = np.interp(1 / factor, inverses, values[::-1, self.neighbour])
-        return CriticalValue(float(value), own_dof * factor)
+        return CriticalValue(float(value), self.noise_dof * factor)
 
 
 @lru_cache(maxsize=256)
@@ -83,15 +70,25 @@ def list_neighbours(cells: Sequence[Cell], measure: str) -> list[NeighbourPair]:
     for cell, noise in zip(cells, estimate_cell_noises(cells, measure), strict=True):
         means = cell.compute_means(measure)
         best = int(means.argmin())
-        source = noise if cell.is_paired else cell.describe_layout(measure)
-        if source is None or (isinstance(source, OneWayLayout) and source.variance == 0):
+        if noise is not None:
+            noises, replicate_dof = [noise.of_runs], float(len(cell.replicates) - 1)
+        elif not cell.is_paired and len(means) > 1 and cell.describe_layout(measure).dof > 0:
+            layout = cell.describe_layout(measure)
+            noises, replicate_dof = list(layout.list_noises()), layout.dof / len(means)
+        else:
             continue
+        deviations = np.array([compute_standard_errors(each.covariance)[best] for each in noises])
         for neighbour in (best - 1, best + 1):
             if 0 <= neighbour < len(means):
-                deviation = (
-                    math.sqrt(2 * source.variance)
-                    if isinstance(source, OneWayLayout)
-                    else float(compute_standard_errors(source.of_runs.covariance)[best, neighbour])
+                widest = int(deviations[:, neighbour].argmax())  # as in ``compare_means_with_best``
+                pairs.append(
+                    NeighbourPair(
+                        neighbour=neighbour,
+                        standard_deviation=float(deviations[widest, neighbour]),
+                        level=float(means[best]),
+                        noise=noises[widest],
+                        replicate_dof=replicate_dof,
+                        is_paired=cell.is_paired,
+                    )
                 )
-                pairs.append(NeighbourPair(neighbour, deviation, float(means[best]), len(cell.replicates), source))
     return pairs

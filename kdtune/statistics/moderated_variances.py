@@ -11,7 +11,7 @@ from kdtune.statistics.standard_errors import Array
 MIN_SETTINGS = 3  # with fewer, how much variances differ cannot be told
 
 
-def moderate_variances(variances: Array, dof: Array | npt.NDArray[np.int_]) -> tuple[Array, Array]:
+def moderate_variances(variances: Array, dof: Array | npt.NDArray[np.integer]) -> tuple[Array, Array]:
     """Shrink variances toward their typical value (Smyth 2004, Statistical Applications in Genetics 3, "limma").
 
     True variances are taken to be d0 s0^2 divided by chi-square variables with d0 degrees of freedom. The moderated
@@ -41,7 +41,7 @@ def moderate_variances(variances: Array, dof: Array | npt.NDArray[np.int_]) -> t
     return moderated, total_dof
 
 
-def _fit_prior(variances: Array, dof: Array | npt.NDArray[np.int_]) -> tuple[float, float]:
+def _fit_prior(variances: Array, dof: Array | npt.NDArray[np.integer]) -> tuple[float, float]:
     """Return s0^2 and d0 from the mean and the variance of log s^2 (n,), as Smyth's section 6.2 has it.
 
     d0 is infinite if the variances differ by no more than chance.

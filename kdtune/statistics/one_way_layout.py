@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kdtune.statistics.moderated_variances import MIN_SETTINGS, moderate_variances
+from kdtune.statistics.noise_covariance import NoiseCovariance
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, critical_t
 
 Integers = npt.NDArray[np.integer]
@@ -24,9 +26,30 @@ class OneWayLayout:
 
     means: Array  # (k,)
     counts: Integers  # (k,): the runs of each treatment, one or more
-    variances: Array  # (k,): the variance of one run of each treatment; the pooled one for a single run
+    variances: Array  # (k,): the variance of one run of each treatment, which the other treatments help to estimate
+    variance_dof: Array  # (k,): the degrees of freedom of each
     variance: float  # the variance pooled over the treatments; 0 if nothing is known of the noise
     dof: int  # the degrees of freedom of the pooled variance, all runs minus k; 0 if nothing is known of the noise
+
+    def list_noises(self) -> tuple[NoiseCovariance, NoiseCovariance]:
+        """Return the noise of one run by the variance of each treatment, and by the pooled one.
+
+        The degrees of freedom of a difference of two means are Satterthwaite's (1946, Biometrics Bulletin 2); those of
+        the differences to one treatment are their harmonic mean. There are two or more treatments, and something is
+        known of the noise.
+        """
+        n_treatments = len(self.means)
+        of_means = self.variances / self.counts
+        squares = of_means**2 / self.variance_dof
+        dof = (of_means[:, np.newaxis] + of_means) ** 2 / (squares[:, np.newaxis] + squares)  # (k, k)
+        inverses = 1 / np.minimum(dof, self.dof)
+        np.fill_diagonal(inverses, 0.0)
+        own_dof = (n_treatments - 1) / inverses.sum(axis=1)
+        pooled_dof = np.full(n_treatments, float(self.dof))
+        return (
+            NoiseCovariance(np.diag(self.variances), own_dof),
+            NoiseCovariance(self.variance * np.eye(n_treatments), pooled_dof),
+        )
 
 
 def describe_one_way_layout(y: Array) -> OneWayLayout:
@@ -41,9 +64,17 @@ def describe_one_way_layout(y: Array) -> OneWayLayout:
     dof = int(counts.sum()) - len(counts)
     variance = float(sums_of_squares.sum() / max(1, dof))
     if variance <= (ROUNDING * np.nanmax(abs(y))) ** 2:
-        sums_of_squares, variance, dof = np.zeros(len(counts)), 0.0, 0
-    variances = np.where(counts > 1, sums_of_squares / np.maximum(1, counts - 1), variance)
-    return OneWayLayout(means=means, counts=counts, variances=variances, variance=variance, dof=dof)
+        nothing = np.zeros(len(counts))
+        return OneWayLayout(means, counts, variances=nothing, variance_dof=nothing, variance=0.0, dof=0)
+    variances, variance_dof = np.full(len(counts), variance), np.full(len(counts), float(dof))
+    is_repeated = counts > 1  # A single run has the pooled variance.
+    # So have all runs where too few treatments show how unequal variances are: one of 0 may be by chance.
+    if (sums_of_squares > 0).sum() >= MIN_SETTINGS:
+        own_dof: Integers = counts[is_repeated] - 1
+        own = (sums_of_squares[is_repeated] / own_dof)[:, np.newaxis]
+        moderated, moderated_dof = moderate_variances(own, own_dof)
+        variances[is_repeated], variance_dof[is_repeated] = moderated[:, 0], moderated_dof[:, 0]
+    return OneWayLayout(means, counts, variances, np.minimum(variance_dof, dof), variance, dof)
 
 
 def count_values(y: Array) -> Integers:

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kdtune.statistics.additive_fit import compute_mean_covariance, compute_residual_covariance, fit_additive
-from kdtune.statistics.correlated_differences import compute_standard_errors, critical_values_of_common_scale
 from kdtune.statistics.intervals import NO_COVARIANCE
-from kdtune.statistics.multiple_comparisons import Comparison, compare_by_margins
+from kdtune.statistics.multiple_comparisons import Comparison, compare_by_margins, compute_margins
 from kdtune.statistics.noise_covariance import estimate_noise_covariance
 from kdtune.statistics.one_way_layout import describe_one_way_layout
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL, ROUNDING, Array, critical_t
@@ -39,9 +38,7 @@ class MeanCurve:
         if np.trace(self.covariance) <= (ROUNDING * abs(self.means).max()) ** 2:  # There is no noise.
             return compare_by_margins(self.means, np.zeros((n_treatments, n_treatments)))
         noise = estimate_noise_covariance(self.covariance, self.dof)
-        critical_values = critical_values_of_common_scale(noise.covariance, noise.dof, confidence_level)
-        margins = critical_values[:, np.newaxis] * compute_standard_errors(noise.covariance)
-        return compare_by_margins(self.means, margins)
+        return compare_by_margins(self.means, compute_margins(noise.covariance, noise.dof, confidence_level))
 
 
 def describe_set(y: Array, is_paired: bool = True) -> MeanCurve:
@@ -56,7 +53,7 @@ def describe_set(y: Array, is_paired: bool = True) -> MeanCurve:
     k = y.shape[1]
     if not is_paired:
         layout = describe_one_way_layout(y)
-        return MeanCurve(layout.means, np.diag(layout.variance / layout.counts), float(layout.dof))
+        return MeanCurve(layout.means, np.diag(layout.variances / layout.counts), float(layout.dof))
     fit = fit_additive(y)
     if k < 2 or fit.dof <= 0:
         return MeanCurve(fit.means, np.zeros((k, k)), 0.0)
