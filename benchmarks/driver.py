@@ -19,8 +19,10 @@ from kdtune.plan.network import Pack
 from kdtune.plan.packing import PackLimits
 from kdtune.plan.plan import make_plan
 from kdtune.results.store import Store
-from kdtune.run.cluster import connect_to_ray
-from kdtune.run.schedule import run_packs
+from kdtune.run.listener import PackInTraining
+from kdtune.run.patience import Patience
+from kdtune.run.ray_messages import Connect
+from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.spec.load import load_spec
 from kdtune.train.rows import make_row
@@ -38,7 +40,9 @@ train: {epochs: 1, batch_size: 50}
 class Silence:
     """A listener that does not listen."""
 
-    def on_pack_started(self, pack: Pack) -> None: ...
+    def on_training_changed(self, in_training: tuple[PackInTraining, ...]) -> None: ...
+
+    def on_ray_died(self, reason: str) -> None: ...
 
     def on_rows_finished(self, rows: pa.Table) -> None: ...
 
@@ -58,15 +62,23 @@ def kdtune_seconds(packs: int) -> float:
         plan = make_plan(list(enumerate_networks(load_spec(path))), workers=2, limits=PackLimits(max_networks=1))
         assert len(plan.packs) == packs
         store = Store(folder, "driver")
+        (Path(folder) / "scratch").mkdir()
+        connect = Connect(None, cpus=2, verbose=False, code_folder=None)
+        workers = RayWorkers(connect, Path(folder) / "scratch", Path(folder) / "ray.log", Patience(), print)
+        workers.connect()
         start = time.perf_counter()
-        run_packs(plan.packs, store, WorkerOptions(workers=2), Silence(), nothing)
+        workers.run_packs(plan.packs, store, WorkerOptions(workers=2), Silence(), nothing)
         seconds = time.perf_counter() - start
+        workers.close()
         assert store.read_rows().num_rows == packs
     return seconds
 
 
 def plain_seconds(trials: int) -> float:
+    import ray
     from ray import tune
+
+    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR")
 
     class Nothing(tune.Trainable):
         def setup(self, config): ...
@@ -97,8 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packs", type=int, nargs="?", default=10_000, help="how many (default: %(default)s)")
     count = parser.parse_args().packs
-    with connect_to_ray(None, cpus=2):
-        ours, plain = kdtune_seconds(count), plain_seconds(count)
+    ours, plain = kdtune_seconds(count), plain_seconds(count)
     print(f"{count} packs that train nothing, kdtune:      {ours:6.1f} s, {1000 * ours / count:.0f} ms each")
     print(f"{count} trials that do nothing, plain Ray Tune: {plain:6.1f} s, {1000 * plain / count:.0f} ms each")
     print(f"ratio kdtune / plain: {ours / plain:.2f}")

@@ -16,11 +16,15 @@ import ray
 from kdtune.errors import RequestError, SweepError
 from kdtune.run import probe_cluster, start_ray
 from kdtune.run.addresses import HostPort, parse_address
-from kdtune.run.cluster import connect_to_ray
-from kdtune.run.process_state import RAY_VARIABLES
+from kdtune.run.connect_ray import connect_to_ray
+from kdtune.run.ray_messages import Connect
 from tests.conftest import start_cluster
 
 pytestmark = pytest.mark.xdist_group("ray")
+
+
+def connect(address: str | None) -> None:
+    connect_to_ray(Connect(address, cpus=1, verbose=False, code_folder=None))
 
 
 def run_python(code: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -81,11 +85,10 @@ def test_any_other_address_is_refused_with_what_to_give_instead(address, message
 def test_a_host_that_is_not_known_and_a_port_where_nothing_listens_are_refused():
     with (
         pytest.raises(RequestError, match=r"there is no host 'no\.such\.host\.invalid'"),
-        connect_to_ray("no.such.host.invalid:6379", 1),
     ):
-        pass
-    with pytest.raises(RequestError, match="no Ray cluster answers there"), connect_to_ray("127.0.0.1:1", 1):
-        pass
+        connect("no.such.host.invalid:6379")
+    with pytest.raises(RequestError, match="no Ray cluster answers there"):
+        connect("127.0.0.1:1")
 
 
 def test_a_port_of_something_else_than_ray_is_refused(monkeypatch):
@@ -94,8 +97,8 @@ def test_a_port_of_something_else_than_ray_is_refused(monkeypatch):
         listener.listen()
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         monkeypatch.setattr(probe_cluster, "ANSWER_SECONDS", 2.0)
-        with pytest.raises(RequestError, match="does not answer as a Ray cluster does"), connect_to_ray(address, 1):
-            pass
+        with pytest.raises(RequestError, match="does not answer as a Ray cluster does"):
+            connect(address)
     assert not ray.is_initialized()
 
 
@@ -106,8 +109,8 @@ def test_auto_is_refused_if_the_cluster_that_ran_last_has_ended(monkeypatch, tmp
     monkeypatch.setattr(probe_cluster, "ANSWER_SECONDS", 2.0)
     if ray._private.services.find_gcs_addresses():
         pytest.skip("a Ray runs on this machine, which auto finds by its processes")
-    with pytest.raises(RequestError, match="no longer answers; give HOST:PORT"), connect_to_ray("auto", 1):
-        pass
+    with pytest.raises(RequestError, match="no longer answers; give HOST:PORT"):
+        connect("auto")
 
 
 # --- failing to start and to join -----------------------------------------------------------------
@@ -116,17 +119,18 @@ def test_auto_is_refused_if_the_cluster_that_ran_last_has_ended(monkeypatch, tmp
 def test_a_ray_that_does_not_start_is_reported(monkeypatch):
     monkeypatch.setattr(start_ray, "OBJECT_STORE_BYTES", 1)
     monkeypatch.setattr(start_ray, "START_ATTEMPTS", 1)
-    with pytest.raises(SweepError, match=r"Ray does not start on this machine: .+; --verbose"), connect_to_ray(None, 1):
-        pass
+    with pytest.raises(SweepError, match=r"Ray does not start on this machine: .+; --verbose"):
+        connect(None)
     assert not ray.is_initialized()
 
 
 START_RAY = """
 from kdtune.errors import SweepError
-from kdtune.run.cluster import connect_to_ray
+from kdtune.run.connect_ray import connect_to_ray
+from kdtune.run.ray_messages import Connect
 try:
-    with connect_to_ray(None, 1):
-        print("started")
+    connect_to_ray(Connect(None, cpus=1, verbose=False, code_folder=None))
+    print("started")
 except SweepError as error:
     print(error)
 """
@@ -173,33 +177,27 @@ def test_a_cluster_that_wants_a_token_says_so_at_once(kdtune, write, monkeypatch
         assert run.returncode == 0, run.stderr
 
 
-# --- a Ray that the process uses already ----------------------------------------------------------
+# --- the process of the user ----------------------------------------------------------------------
 
 
-def test_the_ray_of_this_process_is_used_if_the_address_names_it_and_left_running(write, tmp_path):
+def test_auto_is_the_ray_of_this_process_and_a_ray_of_its_own_starts_beside_it(write, tmp_path):
     run = run_python(
         """
         import sys
         import kdtune, ray
         ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR")
         address = ray.get_runtime_context().gcs_address
-        host, port = address.split(":")
-        for wrong in (None, f"{host}:1", "10.255.255.1:" + port):
-            try:
-                kdtune.sweep(sys.argv[1], results=sys.argv[2] + "/no", address=wrong, progress=False)
-            except kdtune.RequestError as error:
-                print(error)
-                assert repr(address) in str(error) and "ray.shutdown()" in str(error)
-            else:
-                raise AssertionError(f"{wrong} was not refused")
-        for i, right in enumerate((address, "auto", "localhost:" + port)):
+        try:
+            kdtune.sweep(sys.argv[1], results=sys.argv[2] + "/no", address="127.0.0.1:1", progress=False)
+        except kdtune.RequestError as error:
+            print(error)
+        for i, right in enumerate((address, "auto", None)):
             table = kdtune.sweep(sys.argv[1], results=f"{sys.argv[2]}/{i}", address=right, progress=False)
             assert (table["status"] == "done").all()
             assert ray.is_initialized()
             assert ray.get(ray.remote(lambda: 42).remote()) == 42
-        ray.shutdown()
-        table = kdtune.sweep(sys.argv[1], results=sys.argv[2] + "/own", set=["distill.T=3"], progress=False)
-        assert (table["status"] == "done").all()
+            n_jobs = len(ray._private.state.jobs())
+            assert n_jobs == min(i + 2, 3), "two sweeps joined, the third has a Ray of its own"
         print("everything as it should be")
         """,
         write(),
@@ -208,28 +206,25 @@ def test_the_ray_of_this_process_is_used_if_the_address_names_it_and_left_runnin
         RAY_TMPDIR="/tmp",
     )
     assert run.stdout.endswith("everything as it should be\n"), run.stdout + run.stderr
-    assert run.stdout.startswith("Ray already runs in this process; give the address")
+    assert "no Ray cluster answers there" in run.stdout
 
-
-# --- the process is left as it was ----------------------------------------------------------------
 
 OBSERVE_PROCESS = """
-import faulthandler, gc, logging, os, resource, signal, sys
-import kdtune, ray, torch
-import ray._private.worker
-from kdtune.run import probe_cluster, start_ray
+import faulthandler, gc, os, resource, signal, sys, threading
+import kdtune, psutil, torch
 
 def observe():
     return {
         "environment": dict(os.environ),
         "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
-        "logger": (logging.getLogger("ray").level, [h.formatter for h in logging.getLogger("ray").handlers]),
-        "print": ray._private.worker.print_to_stdstream,
         "garbage collection": (gc.isenabled(), gc.get_threshold()),
         "threads of torch": torch.get_num_threads(),
         "fault handler": faulthandler.is_enabled(),
         "open files": resource.getrlimit(resource.RLIMIT_NOFILE),
         "folder": os.getcwd(),
+        "ray": "ray" in sys.modules,
+        "processes": psutil.Process().children(recursive=True),
+        "scratch folders": sorted(path for path in os.listdir(os.environ["TMPDIR"])),
     }
 
 def on_terminate(*_):
@@ -239,7 +234,6 @@ path, results, address = sys.argv[1:]
 gc.disable()
 torch.set_num_threads(2)
 signal.signal(signal.SIGTERM, on_terminate)
-logging.getLogger("ray").setLevel(logging.WARNING)
 resource.setrlimit(resource.RLIMIT_NOFILE, (5000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 before = observe()
 
@@ -252,7 +246,8 @@ def check(what):
 
 
 def test_a_sweep_leaves_the_process_as_it_was(write, tmp_path, ray_address):
-    """After sweeps that end, on a Ray of their own and on one that runs, that fail, are refused or interrupted."""
+    """After sweeps that end, on a Ray of their own and on one that runs, that are refused, interrupted or break."""
+    (tmp_path / "tmp").mkdir()
     run = run_python(
         OBSERVE_PROCESS
         + """
@@ -267,27 +262,24 @@ for wrong in ("127.0.0.1:1", address + "0"):
         kdtune.sweep(path, results=results, set=["distill.T=7"], address=wrong, progress=False)
     except kdtune.RequestError:
         check("refused")
-from kdtune.run import schedule
+from kdtune.run.supervisor import RayWorkers
 def interrupt(*_):
     raise KeyboardInterrupt
-schedule.run_packs, run_packs = interrupt, schedule.run_packs
-try:
-    kdtune.sweep(path, results=results, set=["distill.T=7"], address=address, progress=False)
-except KeyboardInterrupt:
-    check("interrupted")
-schedule.run_packs = run_packs
-start_ray.OBJECT_STORE_BYTES, start_ray.START_ATTEMPTS = 1, 1
-try:
-    kdtune.sweep(path, results=results, set=["distill.T=7"], progress=False)
-except kdtune.SweepError:
-    check("failed")
+def break_off(*_):
+    raise kdtune.SweepError
+for stop, word in ((interrupt, "interrupted"), (break_off, "failed")):
+    RayWorkers.run_packs, run_packs = stop, RayWorkers.run_packs
+    try:
+        kdtune.sweep(path, results=results, set=["distill.T=7"], progress=False)
+    except (KeyboardInterrupt, kdtune.SweepError):
+        check(word)
+    RayWorkers.run_packs = run_packs
 """,
         write(),
         tmp_path / "results",
         ray_address,
         RAY_AUTH_MODE="disabled",
-        # A variable that the user has set keeps its value, to the end and beyond.
-        TUNE_GLOBAL_CHECKPOINT_S="12345",
+        TMPDIR=str(tmp_path / "tmp"),
+        RAY_TMPDIR="/tmp",
     )
     assert run.stdout.split() == ["joined", "started", "refused", "refused", "interrupted", "failed"], run.stderr
-    assert "TUNE_GLOBAL_CHECKPOINT_S" in RAY_VARIABLES

@@ -32,8 +32,11 @@ class Ledger:
     def __init__(self):
         self.packs, self.rows = [], []
 
-    def on_pack_started(self, pack):
-        self.packs.append(pack)
+    def on_training_changed(self, in_training):
+        self.packs += [each.pack for each in in_training]
+
+    def on_ray_died(self, reason):
+        raise AssertionError("there is no Ray")
 
     def on_rows_finished(self, rows):
         self.rows += rows.to_pylist()

@@ -13,8 +13,9 @@ import ray
 from kdtune.columns import BASELINE, DONE, ERROR, FAILED, ID, SKIPPED, STATUS, STUDENT, TEACHER
 from kdtune.errors import SweepError
 from kdtune.results.store import Store
-from kdtune.run.cluster import connect_to_ray
-from kdtune.run.schedule import run_packs
+from kdtune.run.patience import Patience
+from kdtune.run.ray_messages import Connect
+from kdtune.run.supervisor import RayWorkers
 from kdtune.run.trainable import PACK_ID, PackTrainable
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.table import get_final_ids
@@ -27,11 +28,14 @@ class Ledger:
     """A listener that keeps all events."""
 
     def __init__(self):
-        self.packs, self.rows, self.crashes = [], [], []
+        self.rows, self.crashes, self.in_training, self.deaths = [], [], [], []
         self.n_ticks = 0
 
-    def on_pack_started(self, pack):
-        self.packs.append(pack)
+    def on_training_changed(self, in_training):
+        self.in_training.append(in_training)
+
+    def on_ray_died(self, reason):
+        self.deaths.append(reason)
 
     def on_rows_finished(self, rows):
         self.rows += rows.to_pylist()
@@ -52,8 +56,14 @@ def go(plan, tmp_path, ray_address):
         ledger = Ledger()
         small_plan = plan(workers=2)
         settings = WorkerOptions(workers=2, **options)
-        with connect_to_ray(ray_address, cpus=1):
-            run_packs(small_plan.packs, store, settings, ledger, train)
+        (tmp_path / "scratch").mkdir()
+        request = Connect(ray_address, cpus=1, verbose=False, code_folder=None)
+        workers = RayWorkers(request, tmp_path / "scratch", tmp_path / "ray.log", Patience(), print)
+        try:
+            workers.connect()
+            workers.run_packs(small_plan.packs, store, settings, ledger, train)
+        finally:
+            workers.close()
         return small_plan, ledger, store
 
     return go
@@ -117,7 +127,7 @@ def forget_one_row(pack, store, options):
 
 
 class Unreadable:
-    """A function that can be pickled, but not unpickled."""
+    """A function that can be pickled, but not unpickled by a worker."""
 
     def __reduce__(self):
         return refuse_to_unpickle, ()
@@ -127,7 +137,9 @@ class Unreadable:
 
 
 def refuse_to_unpickle():
-    raise ValueError("this machine lacks a library")
+    if ray.get_runtime_context().worker.mode == ray.WORKER_MODE:
+        raise ValueError("this machine lacks a library")
+    return Unreadable()
 
 
 def fail_always(pack, store, options):
@@ -150,6 +162,9 @@ def test_every_pack_runs_once_after_its_teacher(go):
     order = lines(store)
     assert len(order) == 2 * len(plan.packs)
     assert ledger.n_ticks > 0
+    assert {each.pack.id for moment in ledger.in_training for each in moment} == {pack.id for pack in plan.packs}
+    assert {each.worker for moment in ledger.in_training for each in moment} <= {1, 2}
+    assert ledger.in_training[-1] == ()
     at = {tuple(line): i for i, line in enumerate(order)}
     home = {n.id: pack.id for pack in plan.packs for n in pack.networks}
     for pack in plan.packs:

@@ -31,6 +31,7 @@ from kdtune.results.store import Store
 from kdtune.run.kept_students import StudentPruner, choose_kept_students
 from kdtune.run.live_table import MIN_SECONDS_BETWEEN_WRITES, LiveTable
 from kdtune.run.progress import Progress
+from kdtune.run.status_writer import StatusWriter
 from kdtune.run.sweep import SweepListener
 from kdtune.spec.load import load_spec
 from kdtune.table import rows_to_arrow
@@ -147,7 +148,7 @@ def test_teachers_that_were_to_be_trained_again_are_so_after_an_interrupt(call, 
     before = table(tmp_path / "results/small")
     teachers = before[before[MODEL] == TEACHER][ID]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kdtune.run.schedule.run_packs", interrupt)
+        patch.setattr("kdtune.run.supervisor.RayWorkers.run_packs", interrupt)
         assert sweep("--fresh-teachers", "--yes").exit_code == 130
     assert not any((tmp_path / "results/teachers" / name).exists() for name in teachers)
     continued = sweep()
@@ -165,7 +166,7 @@ def test_on_a_full_disk_the_first_error_is_raised(write, ray_address, small_disk
         small_disk.fill(leaving=0)
         raise package.SweepError("Ray Tune broke off")
 
-    monkeypatch.setattr("kdtune.run.schedule.run_packs", break_off)
+    monkeypatch.setattr("kdtune.run.supervisor.RayWorkers.run_packs", break_off)
     with pytest.raises(package.SweepError, match="Ray Tune broke off"):
         package.sweep(write(), results=small_disk.path, address=ray_address, progress=False)
 
@@ -178,7 +179,8 @@ def test_the_table_on_disk_gets_rows_that_came_soon_after_a_write(plan, tmp_path
     small = plan()
     table = LiveTable(store, small, rows_to_arrow([]), "num_error", AnswerFacts())
     pruner = StudentPruner(store, small, choose_kept_students("none", small.networks))
-    listener = SweepListener(table, pruner, Progress(None))
+    progress = Progress(None)
+    listener = SweepListener(table, pruner, progress, StatusWriter(store.folder, progress, 18, 0, 1))
     pack = small.packs[0]
     listener.on_rows_finished(rows_to_arrow([make_row(network) for network in pack.networks]))
     listener.on_tick()

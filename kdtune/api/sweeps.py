@@ -31,6 +31,8 @@ def sweep(
     precision: Literal["float32", "bf16"] | None = None,
     address: str | None = None,
     retries: int = 3,
+    restarts: int = 3,
+    cluster_minutes: float = 10.0,
     keep_students: Literal["auto", "none", "best", "all"] = "auto",
     fresh: bool = False,
     fresh_teachers: bool = False,
@@ -54,6 +56,8 @@ def sweep(
     precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
     address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
     retries : how often a pack is tried again after its worker crashed.
+    restarts : how often Ray is started again after it died, without a pack finished in between.
+    cluster_minutes : how long a cluster that no longer answers is waited for.
     keep_students : which weights are kept for ``load``: ``"none"``, ``"best"`` (students at the best T of each setting)
         or ``"all"``; ``"auto"`` keeps all while they take less than 200 MB together, else the best.
     fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
@@ -76,6 +80,7 @@ def sweep(
     from pydantic import ValidationError
     from rich.console import Console
 
+    from kdtune.run.patience import Patience
     from kdtune.run.progress import Progress
     from kdtune.run.request import Request
     from kdtune.run.sweep import sweep as run_sweep
@@ -108,6 +113,7 @@ def sweep(
         precision=precision,
         address=address,
         retries=retries,
+        patience=Patience(restarts, cluster_minutes),
         keep_students=keep_students,
         fresh=fresh,
         fresh_teachers=fresh_teachers,

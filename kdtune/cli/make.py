@@ -60,6 +60,10 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
               help="Run on this Ray cluster. [default: start Ray on this machine during the sweep]")  # fmt: skip
 @click.option("--retries", type=click.IntRange(min=0), default=3, show_default=True,
               help="How often a pack is tried again after its worker crashed.")  # fmt: skip
+@click.option("--restarts", type=click.IntRange(min=0), default=3, show_default=True,
+              help="How often Ray is started again after it died, without a pack finished in between.")  # fmt: skip
+@click.option("--cluster-minutes", type=click.FloatRange(min=0), default=10, show_default=True,
+              help="How long a cluster that no longer answers is waited for.")  # fmt: skip
 @click.option("--keep-students", type=click.Choice(["auto", "none", "best", "all"]), default="auto",
               show_default=True, help="Which students' weights to keep: none, those at the best T of each setting, or "
               "all; auto: all while they take less than 200 MB together, else the best.")  # fmt: skip
@@ -149,9 +153,10 @@ def init(file: Path, start: StartingPoint | None, force: bool) -> None:
 
 def _make_request(
     file: str | None, workers: int | None, cpus_per_worker: int | None, gpus_per_worker: float | None,
-    overrides: tuple[str, ...], **options: Any,
+    overrides: tuple[str, ...], restarts: int = 3, cluster_minutes: float = 10.0, **options: Any,
 ) -> Request:  # fmt: skip
     """Return what the options of a command ask for, and say which sweep file was found."""
+    from kdtune.run.patience import Patience
     from kdtune.run.request import Request
     from kdtune.settings import Resources
     from kdtune.spec.bundled_sweeps import find_sweep_file
@@ -161,7 +166,8 @@ def _make_request(
     path, is_bundled = find_sweep_file(file)
     click.echo(f"Sweep file: {path}{' (bundled)' if is_bundled else ''}", err=True)
     resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
-    return Request(file=path, overrides=overrides, resources=resources, **options)
+    patience = Patience(restarts, cluster_minutes)
+    return Request(file=path, overrides=overrides, resources=resources, patience=patience, **options)
 
 
 def _ask_before_removing(request: Request, yes: bool) -> None:

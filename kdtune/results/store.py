@@ -11,6 +11,8 @@
         set-aside/             damaged files of parts/
         analysis/, figures/, report.html
                                what ``kdtune analyze``, ``plot`` and ``report`` write
+        status.json            what a sweep that runs is doing: see ``live_status.py``
+        ray.log                what Ray printed in a run in which it died
         .lock, .lock.json      the lock of the sweep's driver, and who holds it: see ``lock.py``
 
 A *row* is what the table holds of one network. A *pack* is a group of networks that a worker trains together. A
@@ -72,6 +74,7 @@ class Store:
         self.parts_folder = self.folder / "parts"
         self.students_folder = self.folder / "students"
         self.table_path = self.folder / "table.parquet"
+        self.ray_log_path = self.folder / "ray.log"
         self.warnings: list[str] = []
         self.teachers = TeacherStore(self.root / "teachers", self.warnings, repair)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from dataclasses import dataclass
 
 from kdtune.errors import RequestError
@@ -47,6 +48,15 @@ def parse_address(address: str) -> HostPort | None:
     if not 1 <= port <= 65535:
         raise _refuse(address, f"the port must lie between 1 and 65535, not {port_text}; {REMEDY}")
     return HostPort(host, port)
+
+
+def resolve_auto(address: str | None) -> str | None:
+    """Return the address; for ``auto`` that of the Ray that this process uses, if it uses one."""
+    ray = sys.modules.get("ray")
+    if address == AUTO and ray is not None and ray.is_initialized():
+        running_address: str = ray.get_runtime_context().gcs_address
+        return running_address
+    return address
 
 
 def check_port_is_open(address: str) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from kdtune.errors import SweepError
 from kdtune.plan.network import Pack
 from kdtune.plan.ready_queue import ReadyQueue
 from kdtune.results.store import Store
-from kdtune.run.listener import Listener
+from kdtune.run.listener import Listener, PackInTraining
 from kdtune.run.pack_training import TrainFunction, train_and_save, train_or_write_failed_rows
 from kdtune.run.row_collector import RowCollector
 from kdtune.run.worker_options import WorkerOptions
 
 
 def run_packs_in_process(
-    packs: list[Pack],
+    packs: Sequence[Pack],
     store: Store,
     options: WorkerOptions,
     listener: Listener,
@@ -48,8 +49,9 @@ def run_packs_in_process(
     collector = RowCollector(store, ready_queue, listener)
     with _preserve_threads():
         while (pack := ready_queue.pop()) is not None:
-            listener.on_pack_started(pack)
+            listener.on_training_changed((PackInTraining(pack, worker=1, since=time.time()),))
             train_or_write_failed_rows(train, pack, store, options)
+            listener.on_training_changed(())
             collector.collect(pack)
             listener.on_tick()
     if not ready_queue.is_empty:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import ray
 
 from kdtune.errors import RequestError
-from kdtune.run.addresses import AUTO, HostPort, check_port_is_open, parse_address
+from kdtune.run.addresses import AUTO, check_port_is_open
 from kdtune.run.authentication import explain_refused_token
 from kdtune.run.probe_cluster import Answer, probe_cluster
 from kdtune.run.ray_output import format_on_one_line, make_logging_options
@@ -44,40 +43,3 @@ def join_ray(address: str, verbose: bool, code_folder: Path | None = None) -> No
         ray.init(address=address, runtime_env=environment, **make_logging_options(verbose))
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise RequestError(f"address {address!r}: cannot join the Ray cluster: {format_on_one_line(error)}") from None
-
-
-def check_names_running_ray(address: str | None) -> None:
-    """Check that an address names the Ray that this process already uses; RequestError if it does not."""
-    if ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
-        raise RequestError(
-            "this process is connected to Ray through the Ray client (ray://), through which a sweep cannot run; "
-            "call ray.shutdown() first"
-        )
-    running_address = ray.get_runtime_context().gcs_address
-    if address is None:
-        raise RequestError(
-            f"Ray already runs in this process; give the address {running_address!r} (or {AUTO!r}) to use it, "
-            f"or call ray.shutdown() first to start another"
-        )
-    head = parse_address(address)
-    if head is not None and not _is_same_head(head, parse_address(running_address)):
-        raise RequestError(
-            f"address {address!r}: this process already uses the Ray at {running_address!r}; give that address "
-            f"(or {AUTO!r}), or call ray.shutdown() first to join another"
-        )
-
-
-def _is_same_head(head: HostPort, running_head: HostPort | None) -> bool:
-    if running_head is None or head.port != running_head.port:
-        return False
-    return head.host == running_head.host or bool(_find_ips(head.host) & _find_ips(running_head.host))
-
-
-def _find_ips(host: str) -> set[str]:
-    """Return the IP addresses of a host; one address of this machine stands for all of them."""
-    try:
-        ips = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()
-    this_machine = {"127.0.0.1", "::1", ray.util.get_node_ip_address()}  # type: ignore[no-untyped-call]
-    return ips | this_machine if ips & this_machine else ips

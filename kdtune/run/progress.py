@@ -15,14 +15,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from kdtune.columns import ACCURACY, DONE, ID, SKIPPED, STATUS, TEACHER, VAL_ACCURACY
+from kdtune.columns import ACCURACY, DONE, ID, STATUS, TEACHER, VAL_ACCURACY
 from kdtune.plan.network import Pack
+from kdtune.plan.network_types import NetworkTypes
 from kdtune.plan.plan import Plan
+from kdtune.plan.training_time import estimate_stacked_seconds
 from kdtune.text import pluralize
 
 USER_KINDS = ("logits", "probabilities", "sklearn", "python")  # of teachers, which users bring
 LINE_SECONDS = 10.0  # between two plain lines
-# Until this share of the work is done, most of the time went into starting the workers.
+# Until this share of the work is done, its pace cannot be told.
 MIN_SHARE_DONE = 0.01
 
 
@@ -35,11 +37,12 @@ class Progress:
         self.n_done = 0
         self.n_failed = 0  # skipped ones included
         self.n_running = 0
-        self.total_work = 0  # in multiply-adds, as are the next two
-        self.work_done = 0
+        self.total_work = 0.0  # in estimated seconds of one core, as are the next two
+        self.work_done = 0.0
         self.unreported_teachers: dict[str, str] = {}  # names of the user's teachers by id, until one was reported
-        self.remaining_work: dict[str, int] = {}  # of each network that is still to train, by its id
+        self.remaining_work: dict[str, float] = {}  # of each network that is still to train, by its id
         self.started_at = time.monotonic()
+        self.first_pack_at: float | None = None  # until workers have started
         self.bar: Bar | None = None
 
     def say(self, text: str) -> None:
@@ -64,7 +67,10 @@ class Progress:
     @contextmanager
     def show_training(self, plan: Plan, workers: int, is_in_process: bool = False) -> Iterator[None]:
         """Show the progress while packs run, on workers or one after the other in this process."""
-        self.remaining_work = {network.id: network.work for network in plan.networks_to_train}
+        types = NetworkTypes()
+        self.remaining_work = {
+            network.id: estimate_stacked_seconds(types.find(network)) for network in plan.networks_to_train
+        }
         self.unreported_teachers = {
             network.id: (
                 f"{network.data.settings.dataset_name}: the teacher ({network.shape.to_columns()['architecture']})"
@@ -84,22 +90,22 @@ class Progress:
             with self._print_lines():
                 yield
 
-    def add_started(self, pack: Pack) -> None:
-        """Count the networks of a pack as running."""
-        self.n_running += len(pack.networks)
+    def set_running(self, n_networks: int) -> None:
+        """Show that so many networks are trained now."""
+        self.n_running = n_networks
+        if n_networks and self.first_pack_at is None:
+            self.first_pack_at = time.monotonic()
         self._update_bar()
 
     def add_finished(self, rows: pa.Table) -> None:
         """Count the networks of these rows as done or failed."""
         for network_id, status in zip(rows[ID].to_pylist(), rows[STATUS].to_pylist(), strict=True):
-            if status != SKIPPED:  # what is skipped never ran
-                self.n_running -= 1
             if status == DONE:
                 self.n_done += 1
                 self._report_teacher(rows, network_id)
             else:
                 self.n_failed += 1
-            self.work_done += self.remaining_work.pop(network_id, 0)
+            self.work_done += self.remaining_work.pop(network_id, 0.0)
         self._update_bar()
 
     def _report_teacher(self, rows: pa.Table, network_id: str) -> None:
@@ -182,14 +188,20 @@ class Progress:
         return ", ".join(words)
 
     def _format_time_left(self) -> str:
-        """Return the time left at the pace so far, measured in work rather than networks; empty at the end."""
-        if self.work_done >= self.total_work:
+        """Return the time left; empty at the end."""
+        if not self.remaining_work:
             return ""
-        if self.work_done < MIN_SHARE_DONE * self.total_work:
-            return "time left unknown yet"
-        elapsed = time.monotonic() - self.started_at
-        seconds = elapsed * (self.total_work - self.work_done) / self.work_done
-        return f"about {_format_roughly(seconds)} left"
+        seconds = self.estimate_seconds_left()
+        return "time left unknown yet" if seconds is None else f"about {_format_roughly(seconds)} left"
+
+    def estimate_seconds_left(self) -> float | None:
+        """Return the seconds left at the pace of the work so far; None if too little is done to say."""
+        if not self.remaining_work:
+            return 0.0
+        if self.first_pack_at is None or self.work_done < MIN_SHARE_DONE * self.total_work:
+            return None
+        elapsed = time.monotonic() - self.first_pack_at
+        return elapsed * max(0.0, self.total_work - self.work_done) / self.work_done
 
 
 def _format_roughly(seconds: float) -> str:

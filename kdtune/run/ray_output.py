@@ -1,38 +1,10 @@
-"""Hide what Ray prints unless a user wants to see it, and put Ray's errors into messages."""
+"""Say what Ray is to print, and put Ray's errors into messages. This module does not import Ray."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import ray
-
-
-@contextmanager
-def quiet_ray(verbose: bool) -> Iterator[None]:
-    """Hold back what Ray prints, unless ``verbose``.
-
-    Ray prints its messages about dead workers whatever the settings say. The function that prints them is
-    therefore replaced for as long as a sweep runs; the listener is told of those workers.
-    """
-    if verbose:
-        yield
-        return
-    worker_module: Any = ray._private.worker
-    print_before = worker_module.print_to_stdstream
-    worker_module.print_to_stdstream = _print_nothing
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        worker_module.print_to_stdstream = print_before
-
-
-def _print_nothing(*_: Any, **__: Any) -> None:
-    """Stand in for Ray's function that prints the messages of its processes."""
 
 
 def make_logging_options(verbose: bool) -> dict[str, Any]:

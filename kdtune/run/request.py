@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from kdtune.errors import RequestError
 from kdtune.run.addresses import parse_address
+from kdtune.run.patience import Patience
 from kdtune.settings import Precision, Resources
 from kdtune.spec.size_limits import MAX_NETWORKS
 from kdtune.spec.yaml_tree import YamlNode
@@ -36,6 +37,7 @@ class Request:
     precision: Precision | None = None  # of the whole sweep, except for blocks of the file that set their own
     address: str | None = None  # of a Ray cluster; None starts a Ray on this machine
     retries: int = 3  # of a pack, in all, after crashes of its worker
+    patience: Patience = field(default_factory=Patience)  # with a Ray that dies, or a cluster that does not answer
     keep_students: Keep = "auto"  # which students' weights are kept; auto: all if they take little, else the best
     fresh: bool = False  # remove the results of earlier runs of this sweep first
     fresh_teachers: bool = False  # remove the teachers of this sweep first

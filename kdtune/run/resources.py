@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from kdtune.errors import RequestError
+from kdtune.plan.network import Pack
+from kdtune.results.store import Store
+from kdtune.run.addresses import resolve_auto
+from kdtune.run.in_process import run_packs_in_process
+from kdtune.run.listener import Listener
+from kdtune.run.pack_training import TrainFunction
+from kdtune.run.ray_messages import Connect
 from kdtune.run.request import Request
+from kdtune.run.scratch_folder import open_scratch_folder
 from kdtune.run.shares import check_gpus_per_worker, refuse_share, share_cluster
+from kdtune.run.supervisor import RayWorkers
 from kdtune.run.user_code import copy_user_code
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import Resources
@@ -34,9 +44,24 @@ def merge_resources(spec: SweepSpec, request: Request) -> Resources:
     return resources
 
 
+RunPacks = Callable[[Sequence[Pack], Store, WorkerOptions, Listener, TrainFunction], None]
+
+
 @contextmanager
-def open_workers(spec: SweepSpec, resources: Resources, request: Request) -> Iterator[WorkerOptions]:
-    """Provide what trains for the length of a sweep, and yield its options: Ray's workers, or this process.
+def open_workers(
+    spec: SweepSpec, resources: Resources, request: Request, log_path: Path, say: Callable[[str], None]
+) -> Iterator[tuple[WorkerOptions, RunPacks]]:
+    """Provide what trains for the length of a sweep: Ray's workers, or this process.
+
+    Parameters
+    ----------
+    spec, resources, request : the sweep, what it may use and what the user asked for.
+    log_path : the file for what Ray prints.
+    say : prints a line.
+
+    Yields
+    ------
+    The options of the workers, and the function that trains packs on them.
 
     Raises
     ------
@@ -46,7 +71,7 @@ def open_workers(spec: SweepSpec, resources: Resources, request: Request) -> Ite
         If Ray does not start on this machine.
     """
     if resources.workers == 0:
-        yield _add_request(choose_in_process_options(resources), request)
+        yield _add_request(choose_in_process_options(resources), request), run_packs_in_process
         return
     cpus_per_worker = resources.cpus_per_worker or 1
     n_cores = count_cores()
@@ -55,13 +80,22 @@ def open_workers(spec: SweepSpec, resources: Resources, request: Request) -> Ite
     # Ray counts CPUs and does not measure them: telling it of more lets the user run more workers than cores.
     cpus = max(n_cores, (resources.workers or 0) * cpus_per_worker)
 
-    from kdtune.run.cluster import connect_to_ray  # Importing Ray takes seconds.
-
-    with (
-        copy_user_code(spec) as code_folder,
-        connect_to_ray(request.address, cpus, request.verbose, code_folder) as nodes,
-    ):
-        yield _add_request(share_cluster(nodes, resources, can_grow=request.address is not None), request)
+    with open_scratch_folder() as scratch_folder:
+        code_folder = copy_user_code(spec, scratch_folder / "code")
+        address = resolve_auto(request.address)
+        connect = Connect(address, cpus, request.verbose, code_folder)
+        workers = RayWorkers(connect, scratch_folder, None if request.verbose else log_path, request.patience, say)
+        try:
+            nodes = workers.connect().nodes
+            yield (
+                _add_request(share_cluster(nodes, resources, can_grow=address is not None), request),
+                workers.run_packs,
+            )
+        except BaseException:
+            workers.kill()
+            raise
+        finally:
+            workers.close()
 
 
 def choose_in_process_options(resources: Resources, must_fit: bool = True) -> WorkerOptions:

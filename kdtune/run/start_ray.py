@@ -7,7 +7,6 @@ import os
 import ray
 
 from kdtune.errors import SweepError
-from kdtune.run.authentication import choose_token
 from kdtune.run.ray_output import format_on_one_line, make_logging_options
 
 OBJECT_STORE_BYTES = 256 << 20  # Packs are small; large data are in the results folder.
@@ -17,7 +16,6 @@ START_ATTEMPTS = 2
 
 def start_ray(cpus: int, verbose: bool) -> None:
     """Start a Ray on this machine; SweepError if it does not start."""
-    choose_token()
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
             ray.init(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +20,10 @@ from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
 from kdtune.run.changes import list_changes, write_record
 from kdtune.run.kept_students import KeptStudents, StudentPruner, choose_kept_students, prune_at_end
-from kdtune.run.listener import Listener
+from kdtune.run.listener import PackInTraining
 from kdtune.run.live_table import LiveTable
 from kdtune.run.missing_details import report_missing_details
+from kdtune.run.pack_training import train_and_save
 from kdtune.run.progress import Progress
 from kdtune.run.remaining_work import (
     add_skipped_rows,
@@ -33,7 +34,8 @@ from kdtune.run.remaining_work import (
     read_known_rows,
 )
 from kdtune.run.request import Request
-from kdtune.run.resources import merge_resources, open_workers
+from kdtune.run.resources import RunPacks, merge_resources, open_workers
+from kdtune.run.status_writer import StatusWriter
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.spec.answer_facts import make_answer_facts
 from kdtune.spec.sweep_spec import SweepSpec
@@ -90,11 +92,11 @@ def sweep(request: Request, progress: Progress) -> Outcome:
             progress.say(f"Joining Ray at {request.address}.")
         elif resources.workers != 0:
             progress.say("Starting Ray on this machine.")
-        with open_workers(spec, resources, request) as options:
+        with open_workers(spec, resources, request, store.ray_log_path, progress.say) as (options, run_packs):
             _remove_results(networks, request, store)
             plan = plan_missing(networks, request, store, rows, options)
             pruner = StudentPruner(store, plan, kept)
-            outcome = _train(spec, facts, store, plan, rows, options, pruner, progress)
+            outcome = _train(spec, facts, store, plan, rows, options, run_packs, pruner, progress)
         if outcome.interrupted:
             # Packs that finished after the interrupt have rows on disk that the dispatcher did not collect.
             rows = merge_tables([outcome.rows, store.read_rows()])
@@ -121,38 +123,32 @@ def _train(
     plan: Plan,
     rows: pa.Table,
     options: WorkerOptions,
+    run_packs: RunPacks,
     pruner: StudentPruner,
     progress: Progress,
 ) -> Outcome:
     """Run the plan's packs, and write an up-to-date table however that ends."""
-    run_packs = _import_run_packs(options)
     store.compact_parts()
     write_inputs(spec.list_stored_paths())
     write_record(store, plan.networks)
     _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
     table = LiveTable(store, plan, rows, spec.select, facts)
+    n_ready = len(plan.networks) - len(plan.networks_to_train)
+    status = StatusWriter(store.folder, progress, len(plan.networks), n_ready, options.workers)
     interrupted = False
     try:
         with progress.show_training(plan, options.workers, options.is_in_process):
-            run_packs(plan.packs, store, options, SweepListener(table, pruner, progress))
+            status.write("running")
+            run_packs(plan.packs, store, options, SweepListener(table, pruner, progress, status), train_and_save)
     except KeyboardInterrupt:
         interrupted = True
-    except BaseException:
+    except BaseException as error:
+        status.write("failed", str(error))
         with suppress(StorageError):  # On a full disk, the first error is the one to report.
             table.write()
         raise
+    status.write("interrupted" if interrupted else "finished")
     return Outcome(table.merge(), plan, store, interrupted)
-
-
-def _import_run_packs(options: WorkerOptions) -> Callable[[list[Pack], Store, WorkerOptions, Listener], None]:
-    """Return the function that trains packs. Only with workers it imports Ray, which takes seconds."""
-    if options.is_in_process:
-        from kdtune.run.in_process import run_packs_in_process
-
-        return run_packs_in_process
-    from kdtune.run.schedule import run_packs
-
-    return run_packs
 
 
 @dataclass(frozen=True)
@@ -162,10 +158,16 @@ class SweepListener:
     table: LiveTable
     pruner: StudentPruner
     progress: Progress
+    status: StatusWriter
 
-    def on_pack_started(self, pack: Pack) -> None:
-        """Count the pack's networks as running."""
-        self.progress.add_started(pack)
+    def on_training_changed(self, in_training: tuple[PackInTraining, ...]) -> None:
+        """Show which packs are trained now."""
+        self.progress.set_running(sum(len(each.pack.networks) for each in in_training))
+        self.status.set_training(in_training)
+
+    def on_ray_died(self, reason: str) -> None:
+        """Note that Ray is started again."""
+        self.status.add_restart(reason)
 
     def on_pack_crashed(self, pack: Pack, crashes: int) -> None:
         """Print that the pack is tried again."""
@@ -181,8 +183,9 @@ class SweepListener:
         self.table.write_if_due()
 
     def on_tick(self) -> None:
-        """Write rows that came too soon after the last write."""
+        """Write rows that came too soon after the last write, and what the sweep is doing."""
         self.table.write_if_due()
+        self.status.write_if_due()
 
 
 def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: str, facts: AnswerFacts) -> Outcome:

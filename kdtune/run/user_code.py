@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from kdtune.inputs.code_versions import find_module_place, name_file
@@ -13,27 +10,21 @@ from kdtune.settings import FactoryShape
 from kdtune.spec.sweep_spec import SweepSpec
 
 
-@contextmanager
-def copy_user_code(spec: SweepSpec) -> Iterator[Path | None]:
-    """Copy the modules of a sweep's factories, and those that they import, into a folder until the block ends.
+def copy_user_code(spec: SweepSpec, folder: Path) -> Path | None:
+    """Copy the modules of a sweep's factories, and those that they import, into a folder, and return it.
 
     Ray sends the folder to every worker and makes it the working folder, so that the modules can be imported there.
-    Only these files go: the folder of a sweep may hold data of any size.
-
-    Yields
-    ------
-    The folder; None if no network of the sweep comes from the user's own code.
+    Only these files go: the folder of a sweep may hold data of any size. Return None, and make no folder, if no network
+    of the sweep comes from the user's own code.
     """
     files = _list_files(spec)
     if not files:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="kdtune-code-") as folder:
-        for target, source in files.items():
-            path = Path(folder) / target
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, path)
-        yield Path(folder)
+        return None
+    for target, source in files.items():
+        path = folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+    return folder
 
 
 def _list_files(spec: SweepSpec) -> dict[Path, Path]:

@@ -1,0 +1,170 @@
+"""The process that holds Ray, seen from the supervisor: start it, talk to it, notice its death, end it.
+
+This module does not import Ray.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+from kdtune.run.process_tree import MARK, is_running, kill_marked_processes
+from kdtune.run.ray_messages import Broken, Connect, Connected, FromRay, Refused, ToRay
+from kdtune.run.ray_variables import make_ray_environment
+
+POLL_SECONDS = 0.25
+# Ray's process says each second that it is alive. It may take longer where the machine is out of memory.
+HANG_SECONDS = 60.0
+CONNECT_SECONDS = 240.0  # Ray gives up after about a minute by itself, on a slow disk after two attempts.
+END_SECONDS = 10.0
+_END = object()  # in the outbox: nothing follows
+
+
+class RayDiedError(Exception):
+    """Ray, or the process that holds it, died or hangs. The message is a clause that says how."""
+
+
+class RaySession:
+    """A process that holds Ray. It starts at once, and works after ``connect``.
+
+    Parameters
+    ----------
+    request : the Ray to start or to join.
+    log_path : the file that Ray's messages are added to; None shows them.
+    scratch_folder : where Ray Tune writes.
+    """
+
+    def __init__(self, request: Connect, log_path: Path | None, scratch_folder: Path) -> None:
+        self.request = request
+        self.mark = uuid.uuid4().hex
+        self.vital_pids: dict[int, str] = {}
+        self._inbox: queue.Queue[FromRay | None] = queue.Queue()
+        self._silent_seconds = 0.0
+        log = None if log_path is None else log_path.open("ab")
+        try:
+            self._process = subprocess.Popen(
+                # -P keeps the working folder, which may hold any module, out of the module search path.
+                [sys.executable, "-P", "-m", "kdtune.run.ray_process", str(scratch_folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=make_ray_environment(os.environ, starts_ray=request.address is None) | {MARK: self.mark},
+                start_new_session=True,  # Ctrl-C is the supervisor's.
+            )
+        finally:
+            if log is not None:
+                log.close()
+        self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        threading.Thread(target=self._receive, daemon=True).start()
+        threading.Thread(target=self._send, daemon=True).start()
+        self._outbox.put(list(sys.path))
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
+    def connect(self) -> Connected:
+        """Start or join Ray.
+
+        Raises
+        ------
+        RequestError, SweepError
+            If a cluster cannot be joined, or Ray does not start.
+        RayDiedError
+            If the process dies or does not answer.
+        """
+        self.send(self.request)
+        end = time.monotonic() + CONNECT_SECONDS
+        while time.monotonic() < end:
+            answer = self._take(POLL_SECONDS)
+            if isinstance(answer, Connected):
+                self.vital_pids = answer.vital_pids
+                return answer
+            if isinstance(answer, Refused):
+                raise answer.error
+            if answer is None and self._process.poll() is not None:
+                raise RayDiedError(self._describe_end())
+        raise RayDiedError(f"Ray did not start within {CONNECT_SECONDS:.0f} s")
+
+    def send(self, message: ToRay) -> None:
+        """Send a message; one to a process that has died is lost, as ``receive`` will tell."""
+        self._outbox.put(message)
+
+    def receive(self) -> FromRay | None:
+        """Return the next message, or None if none comes within a moment.
+
+        Raises
+        ------
+        RayDiedError
+            If Ray, or the process that holds it, died or hangs.
+        """
+        started_at = time.monotonic()
+        message = self._take(POLL_SECONDS)
+        if isinstance(message, Broken):
+            raise RayDiedError(message.reason)
+        if message is not None:
+            self._silent_seconds = 0.0
+            return message
+        if self._process.poll() is not None:
+            raise RayDiedError(self._describe_end())
+        for pid, name in self.vital_pids.items():
+            if not is_running(pid):
+                raise RayDiedError(f"its process {name} died")
+        # A supervisor that was stopped meanwhile has not waited: only what this call waited for counts.
+        self._silent_seconds += min(time.monotonic() - started_at, 2 * POLL_SECONDS)
+        if self._silent_seconds > HANG_SECONDS:
+            raise RayDiedError(f"it has not answered for {HANG_SECONDS:.0f} s")
+        return None
+
+    def close(self) -> None:
+        """Let Ray end after ``Finish``, or its process if there was no work; kill what does not end in time."""
+        self._outbox.put(_END)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process and all that it has started, and wait until they have ended."""
+        self._process.kill()
+        self._process.wait()
+        kill_marked_processes(self.mark)
+        self._outbox.put(_END)
+
+    def _take(self, seconds: float) -> FromRay | None:
+        try:
+            return self._inbox.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def _receive(self) -> None:
+        """Put messages into the inbox as they come, in a thread."""
+        stream = self._process.stdout
+        with suppress(EOFError, OSError, pickle.UnpicklingError):
+            while stream is not None:
+                self._inbox.put(pickle.load(stream))
+        if stream is not None:
+            stream.close()
+
+    def _send(self) -> None:
+        """Write messages as they are sent, in a thread: a process that hangs does not read them."""
+        stream = self._process.stdin
+        with suppress(OSError):
+            while stream is not None and (message := self._outbox.get()) is not _END:
+                pickle.dump(message, stream)
+                stream.flush()
+        with suppress(OSError):
+            if stream is not None:
+                stream.close()
+
+    def _describe_end(self) -> str:
+        code = self._process.returncode
+        return f"its process was killed by signal {-code}" if code < 0 else f"its process ended with exit code {code}"

@@ -1,0 +1,113 @@
+"""Keep ``status.json`` of a sweep up to date while it runs: see ``results/live_status.py``."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kdtune.columns import BASELINE, STUDENT, TEACHER
+from kdtune.errors import StorageError
+from kdtune.plan.network import Network, Pack
+from kdtune.results.live_status import LiveStatus, Restart, RunningPack, State, write_status
+from kdtune.run.listener import PackInTraining
+from kdtune.run.progress import Progress
+from kdtune.text import pluralize
+
+WRITE_SECONDS = 1.0
+_MODEL_WORDS = {TEACHER: "teacher", BASELINE: "baseline", STUDENT: "student"}
+_MAX_NAMED_VALUES = 3  # of a setting, in the words for a pack
+
+
+@dataclass
+class StatusWriter:
+    """Writes what a sweep is doing, at most once a second. A disk that takes no file is no reason to end a sweep."""
+
+    folder: Path
+    progress: Progress
+    n_networks: int  # of the whole sweep
+    n_ready: int  # that were done before
+    n_workers: int
+    started_at: float = field(default_factory=time.time)
+    in_training: tuple[RunningPack, ...] = ()
+    restarts: tuple[Restart, ...] = ()
+    next_write: float = 0.0  # on the monotonic clock
+
+    def set_training(self, in_training: tuple[PackInTraining, ...]) -> None:
+        """Note which packs are trained now."""
+        self.in_training = tuple(
+            RunningPack(
+                worker=each.worker, n_networks=len(each.pack.networks), what=describe_pack(each.pack), since=each.since
+            )
+            for each in sorted(in_training, key=lambda each: each.worker)
+        )
+
+    def add_restart(self, reason: str) -> None:
+        """Note that Ray died and is started again."""
+        self.in_training = ()
+        self.restarts = (*self.restarts, Restart(at=time.time(), reason=reason))
+        self.write("restarting")
+
+    def write_if_due(self) -> None:
+        """Write the status of a running sweep, if the last write is long enough ago."""
+        if time.monotonic() >= self.next_write:
+            self.write("running")
+
+    def write(self, state: State, message: str = "") -> None:
+        """Write the status now.
+
+        Parameters
+        ----------
+        state : what the sweep does.
+        message : why it ended, if it failed.
+        """
+        self.next_write = time.monotonic() + WRITE_SECONDS
+        is_over = state in ("finished", "interrupted", "failed")
+        status = LiveStatus(
+            state=state,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self.started_at,
+            updated_at=time.time(),
+            n_networks=self.n_networks,
+            n_ready=self.n_ready,
+            n_done=self.progress.n_done,
+            n_failed=self.progress.n_failed,
+            n_running=0 if is_over else sum(each.n_networks for each in self.in_training),
+            n_workers=self.n_workers,
+            seconds_left=None if is_over else self.progress.estimate_seconds_left(),
+            running=() if is_over else self.in_training,
+            restarts=self.restarts,
+            message=message,
+        )
+        with suppress(StorageError):
+            write_status(self.folder, status)
+
+
+def describe_pack(pack: Pack) -> str:
+    """Say in words what a pack trains, as in "9 students: 10 units, T 1 to 8, 3 draws of fakeset"."""
+    counts = Counter(network.model for network in pack.networks)
+    what = ", ".join(pluralize(count, _MODEL_WORDS[model]) for model, count in counts.items())
+    shapes = list(dict.fromkeys(_describe_shape(network) for network in pack.networks))
+    data = list(dict.fromkeys(network.data.settings.dataset_name for network in pack.networks))
+    temperatures = sorted({network.distill.T for network in pack.networks if network.distill is not None})
+    parts = [_list_some(shapes), _list_some(data)]
+    if temperatures:
+        low, high = f"{temperatures[0]:g}", f"{temperatures[-1]:g}"
+        parts.insert(1, f"T = {low}" if low == high else f"T = {low} to {high}")
+    return f"{what}: {'; '.join(parts)}"
+
+
+def _describe_shape(network: Network) -> str:
+    columns = network.shape.to_columns()
+    hidden = columns.get("hidden")
+    return f"{columns['architecture']} {hidden}" if hidden else str(columns["architecture"])
+
+
+def _list_some(values: list[str]) -> str:
+    n_more = len(values) - _MAX_NAMED_VALUES
+    return ", ".join(values[:_MAX_NAMED_VALUES]) + (f" and {n_more} more" if n_more > 0 else "")
