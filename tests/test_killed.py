@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -94,6 +95,27 @@ def test_a_killed_sweep_goes_on_where_it_was(kdtune, start, write, long_referenc
         seconds = table(folder).set_index(ID)[SECONDS]  # what was finished is not trained again
         assert (seconds[before[ID]].to_numpy() == before[SECONDS].to_numpy()).all()
     assert_same_rows(table(folder), long_reference)
+
+
+@pytest.mark.parametrize("victim", ["raylet/raylet", "gcs_server", "kdtune.run.ray_process"])
+def test_a_sweep_whose_ray_dies_mends_itself(start, write, long_reference, tmp_path, victim):
+    """Without help, with one line that says so, and without a word of Ray's on the screen."""
+    folder = tmp_path / "results/small"
+    run = start("sweep", write(), *LONG)
+    wait_for(lambda: parts(folder) and workers(run.pid))
+    family = psutil.Process(run.pid).children(recursive=True)
+    next(process for process in family if victim in " ".join(process.cmdline())).kill()
+    output, _ = run.communicate(timeout=180)
+    assert run.returncode == 0, output
+    (told,) = [line for line in output.splitlines() if "Ray died" in line]
+    assert "Starting it again (restart 1 of 3). What it printed is in" in told
+    assert (folder / "ray.log").is_file()
+    for word in ("Traceback", "raylet.cc", "(raylet", "GCS", "core_worker"):
+        assert word not in output
+    assert_same_rows(table(folder), long_reference)
+    restarts = json.loads((folder / "status.json").read_text())["restarts"]
+    assert len(restarts) == 1
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
 
 
 def alive(process: psutil.Process) -> bool:

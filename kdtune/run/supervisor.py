@@ -25,7 +25,7 @@ from kdtune.run.worker_options import WorkerOptions
 from kdtune.text import pluralize
 
 PAUSES = (0.0, 2.0, 10.0, 30.0)  # seconds before the first, second ... restart without a pack finished in between
-_CLUSTER_SECONDS = 5.0  # from one attempt to join a cluster to the next
+CLUSTER_SECONDS = 5.0  # from one attempt to join a cluster to the next
 
 
 class RayWorkers:
@@ -176,6 +176,8 @@ class RayWorkers:
                 reason = str(death)
                 self.session.kill()
             except SweepError as error:
+                if self.request.address is not None:
+                    raise  # The cluster was waited for.
                 reason = str(error)
                 self.session.kill()
 
@@ -200,7 +202,9 @@ class RayWorkers:
                 self.session.close()
                 seconds = time.monotonic() - started_at
                 if seconds > 60 * self.patience.cluster_minutes:
-                    raise SweepError(f"the cluster has not come back: {error}") from None
+                    raise SweepError(
+                        f"the cluster has not come back: {error}. Run the same command to continue."
+                    ) from None
                 if seconds >= 60 * n_minutes:
                     waited = f" for {n_minutes} min" if n_minutes else ""
                     self.say(
@@ -208,7 +212,7 @@ class RayWorkers:
                         f"{self.patience.cluster_minutes:g} min."
                     )
                     n_minutes += 1
-                time.sleep(_CLUSTER_SECONDS)
+                time.sleep(CLUSTER_SECONDS)
 
     def _name_log(self) -> str:
         """Say where Ray's messages are."""

@@ -1,0 +1,186 @@
+"""The process that holds Ray, when it dies, hangs or prints; a stand-in for Ray where Ray itself is not the point."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from kdtune.errors import RequestError, SweepError
+from kdtune.plan.plan import Plan
+from kdtune.results.store import Store
+from kdtune.run import ray_session, supervisor
+from kdtune.run.patience import Patience
+from kdtune.run.process_tree import MARK, is_running, kill_marked_processes
+from kdtune.run.ray_messages import Connect
+from kdtune.run.ray_session import RayDiedError, RaySession
+from kdtune.run.supervisor import RayWorkers
+from kdtune.run.worker_options import WorkerOptions
+
+NOWHERE = Connect("127.0.0.1:1", cpus=1, verbose=False, code_folder=None)
+
+
+@pytest.fixture
+def session(tmp_path):
+    """A session that has not connected yet: its process waits to be told."""
+    session = RaySession(NOWHERE, tmp_path / "ray.log", tmp_path)
+    yield session
+    session.kill()
+
+
+def receive_all(session: RaySession) -> None:
+    while True:
+        session.receive()
+
+
+def test_a_process_that_was_killed_is_noticed(session):
+    os.kill(session.pid, signal.SIGKILL)
+    with pytest.raises(RayDiedError, match="its process was killed by signal 9"):
+        receive_all(session)
+
+
+def test_a_process_that_hangs_is_noticed_and_killed(session, monkeypatch):
+    monkeypatch.setattr(ray_session, "HANG_SECONDS", 1.0)
+    os.kill(session.pid, signal.SIGSTOP)
+    with pytest.raises(RayDiedError, match="it has not answered"):
+        receive_all(session)
+    session.kill()
+    assert not is_running(session.pid)
+
+
+def test_a_process_that_ray_needs_is_missed(session):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    session.vital_pids = {process.pid: "raylet"}
+    assert session.receive() is None
+    process.kill()
+    with pytest.raises(RayDiedError, match="its process raylet died"):
+        session.receive()
+    process.wait()
+
+
+def test_all_that_bears_the_mark_ends_wherever_it_is_in_the_tree():
+    code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'])"
+    parent = subprocess.run([sys.executable, "-c", code], env=os.environ | {MARK: "this one"}, check=True)
+    assert parent.returncode == 0
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], env=os.environ | {MARK: "other"})
+    try:
+        kill_marked_processes("this one")
+        assert is_running(other.pid)
+        marked = [each for each in psutil.process_iter() if _get_mark(each) == "this one"]
+        assert not marked
+    finally:
+        other.kill()
+        other.wait()
+
+
+def _get_mark(process):
+    try:
+        return process.environ().get(MARK)
+    except psutil.Error:
+        return None
+
+
+def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path):
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from kdtune.run.ray_messages import Connect\n"
+        "from kdtune.run.ray_session import RaySession\n"
+        "folder = Path(sys.argv[1])\n"
+        "session = RaySession(Connect(None, 1, False, None), folder / 'ray.log', folder)\n"
+        "session.connect()\n"
+        "print(session.mark, session.pid, *session.vital_pids, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    mark, *pids = process.stdout.readline().split()
+    assert len(pids) == 3, "Ray's process, the GCS and the raylet"
+    assert all(is_running(int(pid)) for pid in pids)
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 30
+    while any(is_running(int(pid)) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not any(is_running(int(pid)) for pid in pids)
+    assert not [each for each in psutil.process_iter() if _get_mark(each) == mark and is_running(each.pid)]
+
+
+class Dead:
+    """A session whose Ray is dead from the start, or a cluster that is away."""
+
+    error: Exception = RayDiedError("its process was killed by signal 9")
+
+    def __init__(self, *_):
+        pass
+
+    def connect(self):
+        raise self.error
+
+    def kill(self):
+        pass
+
+    close = kill
+
+
+class Silence:
+    def __init__(self):
+        self.deaths = []
+
+    def on_training_changed(self, in_training): ...
+
+    def on_ray_died(self, reason):
+        self.deaths.append(reason)
+
+
+def run_dead(plan: Plan, tmp_path, monkeypatch, patience, address=None):
+    said, listener = [], Silence()
+    monkeypatch.setattr(supervisor, "RaySession", Dead)
+    monkeypatch.setattr(supervisor, "PAUSES", (0.0,))
+    monkeypatch.setattr(supervisor, "CLUSTER_SECONDS", 0.01)
+    request = Connect(address, cpus=1, verbose=False, code_folder=None)
+    workers = RayWorkers(request, tmp_path, tmp_path / "ray.log", patience, said.append)
+
+    def break_off(*_):
+        raise RayDiedError("it has not answered for 60 s")
+
+    monkeypatch.setattr(workers, "_serve", break_off)
+    options = WorkerOptions(workers=1)
+    with pytest.raises(SweepError) as caught:
+        workers.run_packs(plan.packs, Store(tmp_path, "small"), options, listener, print)
+    return str(caught.value), said, listener.deaths
+
+
+@pytest.mark.parametrize("restarts", [0, 1, 3])
+def test_a_sweep_gives_up_after_so_many_restarts_in_vain(plan, tmp_path, monkeypatch, restarts):
+    error, said, deaths = run_dead(plan(), tmp_path, monkeypatch, Patience(restarts))
+    assert len(deaths) == len(said) == restarts
+    times = "1 time" if restarts == 0 else f"{restarts + 1} times"
+    assert error.startswith(f"Ray died {times} without a pack finished in between, the last time because")
+    assert str(tmp_path / "ray.log") in error
+    assert "Run the same command to continue." in error
+
+
+def test_a_cluster_that_is_away_is_waited_for_each_minute_said(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(Dead, "error", RequestError("address '10.0.0.1:6379': no Ray cluster answers there"))
+    now = [0.0]
+    monkeypatch.setattr(supervisor.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(supervisor.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + 5.0))
+    patience = Patience(cluster_minutes=3)
+    error, said, _ = run_dead(plan(), tmp_path, monkeypatch, patience, "10.0.0.1:6379")
+    assert error.startswith("the cluster has not come back: address '10.0.0.1:6379'")
+    assert said[0].startswith("Ray died: it has not answered for 60 s. Joining it again (restart 1 of 3).")
+    waits = [line for line in said if line.startswith("Waiting")]
+    assert waits[0] == "Waiting for the Ray cluster at 10.0.0.1:6379; giving up after 3 min."
+    ending = "for the Ray cluster at 10.0.0.1:6379; giving up after 3 min."
+    assert waits[1:] == [f"Waiting for {minutes} min {ending}" for minutes in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("values", [{"restarts": -1}, {"restarts": 1.5}, {"cluster_minutes": -1}])
+def test_wrong_patience_is_refused(values):
+    with pytest.raises(RequestError):
+        Patience(**values)
