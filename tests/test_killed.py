@@ -115,7 +115,7 @@ def test_a_sweep_whose_ray_dies_mends_itself(start, write, long_reference, tmp_p
     assert_same_rows(table(folder), long_reference)
     restarts = json.loads((folder / "status.json").read_text())["restarts"]
     assert len(restarts) == 1
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def alive(process: psutil.Process) -> bool:

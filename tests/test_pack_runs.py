@@ -38,35 +38,35 @@ def train(runs, planned_id):
     runs.mark_ended(planned_id)
 
 
-def take_all(runs):
-    orders = []
-    while (order := runs.order_next()) is not None:
-        runs.mark_started(order.pack_id)
-        orders.append(order.pack_id)
-    return orders
+def begin(runs):
+    """Order what may be ordered, and begin as many packs as there are workers: the ids of those in training."""
+    while runs.order_next() is not None:
+        assert len(runs._ordered) <= 2 * runs.workers
+    for planned_id in list(runs._ordered):
+        if planned_id not in runs._in_training and len(runs._in_training) < runs.workers:
+            runs.mark_started(planned_id)
+    return list(runs._in_training)
 
 
 def finish(runs):
     while not runs.is_finished:
-        (first, *_) = take_all(runs)[:1] or list(runs._ordered)
-        train(runs, first)
+        train(runs, begin(runs)[0])
 
 
 def test_a_pack_that_kills_ray_is_found_and_fails_alone(plan, tmp_path):
     """Two packs run when Ray dies; from the second death on they run one at a time, and only the culprit fails."""
     small = plan(workers=4)
     runs, ledger = make_runs(small, tmp_path)
-    culprit, other = take_all(runs)
+    culprit, other = begin(runs)
     deaths = 0
     while not runs.is_finished:
-        if culprit in runs._ordered:
+        in_training = begin(runs)
+        if culprit in in_training:
+            assert deaths < 2 or list(runs._ordered) == [culprit]
             runs.mark_all_crashed(", at 22.4 of 23.4 GiB of memory")
             deaths += 1
         else:
-            train(runs, next(iter(runs._ordered)))
-        if deaths >= 2 and culprit in runs._ordered:
-            assert list(runs._ordered) == [culprit]
-        take_all(runs)
+            train(runs, in_training[0])
     assert deaths == 4
     failed = [row for row in ledger.rows if row[STATUS] == FAILED]
     assert {row[ERROR] for row in failed} == {"Ray died 4 times while it trained, at 22.4 of 23.4 GiB of memory"}
@@ -86,7 +86,7 @@ def test_packs_that_were_ordered_but_not_begun_are_not_suspected(plan, tmp_path)
 
 def test_a_worker_that_dies_for_want_of_memory_says_so(plan, tmp_path):
     runs, ledger = make_runs(plan(workers=4), tmp_path, retries=0)
-    (first, *_) = take_all(runs)
+    first = begin(runs)[0]
     runs.mark_crashed(
         first, "The actor died unexpectedly", ", at 22.4 of 23.4 GiB of memory: give packs fewer networks"
     )
@@ -101,12 +101,11 @@ def test_whatever_dies_each_network_has_one_final_row_in_the_end(plan, tmp_path_
     small = plan(workers=4)
     runs, ledger = make_runs(small, tmp_path_factory.mktemp("runs"), retries=100)
     for event, number in events:
-        take_all(runs)
-        assert len(runs._ordered) <= 2
-        assert len(ledger.in_training) == len(runs._ordered)
+        in_training = begin(runs)
+        assert len(ledger.in_training) == len(in_training)
         if runs.is_finished:
             break
-        planned_id = list(runs._ordered)[number % len(runs._ordered)]
+        planned_id = in_training[number % len(in_training)]
         if event == "train":
             train(runs, planned_id)
         elif event == "crash":

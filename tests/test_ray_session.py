@@ -16,7 +16,7 @@ from kdtune.plan.plan import Plan
 from kdtune.results.store import Store
 from kdtune.run import ray_session, supervisor
 from kdtune.run.patience import Patience
-from kdtune.run.process_tree import MARK, is_running, kill_marked_processes
+from kdtune.run.process_session import is_running, kill_session
 from kdtune.run.ray_messages import Connect
 from kdtune.run.ray_session import RayDiedError, RaySession
 from kdtune.run.supervisor import RayWorkers
@@ -63,25 +63,24 @@ def test_a_process_that_ray_needs_is_missed(session):
     process.wait()
 
 
-def test_all_that_bears_the_mark_ends_wherever_it_is_in_the_tree():
-    code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'])"
-    parent = subprocess.run([sys.executable, "-c", code], env=os.environ | {MARK: "this one"}, check=True)
-    assert parent.returncode == 0
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], env=os.environ | {MARK: "other"})
-    try:
-        kill_marked_processes("this one")
-        assert is_running(other.pid)
-        marked = [each for each in psutil.process_iter() if _get_mark(each) == "this one"]
-        assert not marked
-    finally:
-        other.kill()
-        other.wait()
+def test_the_processes_of_a_session_end_wherever_they_are_in_the_tree():
+    code = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)']).pid)"
+    leader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    orphan = int(leader.stdout.readline())
+    leader.wait()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"])
+    assert is_running(orphan)
+    kill_session(leader.pid)
+    assert not is_running(orphan)
+    assert is_running(other.pid)
+    other.kill()
+    other.communicate()
 
 
-def _get_mark(process):
+def _get_session(pid):
     try:
-        return process.environ().get(MARK)
-    except psutil.Error:
+        return os.getsid(pid)
+    except OSError:
         return None
 
 
@@ -94,11 +93,11 @@ def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path):
         "folder = Path(sys.argv[1])\n"
         "session = RaySession(Connect(None, 1, False, None), folder / 'ray.log', folder)\n"
         "session.connect()\n"
-        "print(session.mark, session.pid, *session.vital_pids, flush=True)\n"
+        "print(session.pid, *session.vital_pids, flush=True)\n"
         "time.sleep(600)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    mark, *pids = process.stdout.readline().split()
+    pids = process.stdout.readline().split()
     assert len(pids) == 3, "Ray's process, the GCS and the raylet"
     assert all(is_running(int(pid)) for pid in pids)
     process.kill()
@@ -107,7 +106,7 @@ def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path):
     while any(is_running(int(pid)) for pid in pids) and time.monotonic() < end:
         time.sleep(0.2)
     assert not any(is_running(int(pid)) for pid in pids)
-    assert not [each for each in psutil.process_iter() if _get_mark(each) == mark and is_running(each.pid)]
+    assert not [pid for pid in psutil.pids() if _get_session(pid) == int(pids[0]) and is_running(pid)]
 
 
 class Dead:

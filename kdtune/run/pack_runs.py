@@ -70,8 +70,11 @@ class PackRuns:
         return self._ready_queue.is_empty and not self._ordered and not self._suspects
 
     def order_next(self) -> Order | None:
-        """Hand out the next pack; None if there is none at present, or as many as there are workers run."""
-        if self._alone is not None or len(self._ordered) >= self.workers:
+        """Hand out the next pack; None if there is none at present, or enough are handed out.
+
+        For each worker one pack more is handed out than it trains, so that no worker waits for its next order.
+        """
+        if self._alone is not None or len(self._ordered) >= 2 * self.workers:
             return None
         if self._suspects:
             if self._ordered:

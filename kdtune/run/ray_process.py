@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kdtune.errors import KdtuneError
-from kdtune.run.process_tree import kill_marked_processes
+from kdtune.run.process_session import kill_session
 from kdtune.run.ray_messages import Broken, Connect, Finish, FromRay, Order, Refused, Work
 
 
@@ -79,7 +79,7 @@ def _receive_orders(messages_in: BinaryIO, orders: deque[Order | Finish]) -> Non
             if isinstance(order, Finish):
                 return
     except (EOFError, OSError):
-        kill_marked_processes()
+        kill_session(os.getpid())
         os._exit(1)
 
 

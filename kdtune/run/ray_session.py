@@ -12,11 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from kdtune.run.process_tree import MARK, is_running, kill_marked_processes
+from kdtune.run.process_session import is_running, kill_session
 from kdtune.run.ray_messages import Broken, Connect, Connected, FromRay, Refused, ToRay
 from kdtune.run.ray_variables import make_ray_environment
 
@@ -44,7 +43,6 @@ class RaySession:
 
     def __init__(self, request: Connect, log_path: Path | None, scratch_folder: Path) -> None:
         self.request = request
-        self.mark = uuid.uuid4().hex
         self.vital_pids: dict[int, str] = {}
         self._inbox: queue.Queue[FromRay | None] = queue.Queue()
         self._silent_seconds = 0.0
@@ -56,7 +54,7 @@ class RaySession:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=make_ray_environment(os.environ, starts_ray=request.address is None) | {MARK: self.mark},
+                env=make_ray_environment(os.environ, starts_ray=request.address is None),
                 start_new_session=True,  # Ctrl-C is the supervisor's.
             )
         finally:
@@ -136,7 +134,7 @@ class RaySession:
         """Kill the process and all that it has started, and wait until they have ended."""
         self._process.kill()
         self._process.wait()
-        kill_marked_processes(self.mark)
+        kill_session(self._process.pid)
         self._outbox.put(_END)
 
     def _take(self, seconds: float) -> FromRay | None:
