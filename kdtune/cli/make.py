@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +71,11 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--fresh", is_flag=True, help="Start over: remove what this sweep left. Shared teachers stay.")
 @click.option("--fresh-teachers", is_flag=True, help="Train the teachers of this sweep again, too.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is removed.")
+@click.option("--watch", is_flag=True, help="Show the sweep in a browser, at the address that is printed; it ends with "
+              "the sweep (see `kdtune watch`).")  # fmt: skip
 @click.option("--list", "list_bundled", is_flag=True, help="List the bundled sweeps.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the messages of Ray and Ray Tune.")
-def sweep(file: str | None, yes: bool, list_bundled: bool, **options: Any) -> None:
+def sweep(file: str | None, yes: bool, watch: bool, list_bundled: bool, **options: Any) -> None:
     """Train every network that FILE asks for and that has no result yet.
 
     FILE is a sweep file, or the name of a bundled one. Run the same command again to continue after
@@ -92,7 +95,7 @@ def sweep(file: str | None, yes: bool, list_bundled: bool, **options: Any) -> No
     from kdtune.table import to_frame
 
     console = Console(stderr=True)
-    outcome = run_sweep(request, Progress(console))
+    outcome = run_sweep(request, Progress(console), _show_page if watch else nullcontext)
     table = to_frame(outcome.rows)
     print_summary(table, outcome.store.folder)
     print_failures(table, console)
@@ -101,6 +104,19 @@ def sweep(file: str | None, yes: bool, list_bundled: bool, **options: Any) -> No
         raise SystemExit(INTERRUPTED)
     if (table["status"] != "done").any():
         raise SystemExit(1)
+
+
+@contextmanager
+def _show_page(folder: Path) -> Iterator[None]:
+    """Serve the page of a sweep's folder beside the sweep until the block ends, and print its address."""
+    from kdtune.watch.beside_sweep import start_watching
+
+    page = start_watching(folder)
+    click.echo(f"Watch: {page.url}", err=True)
+    try:
+        yield
+    finally:
+        page.end()
 
 
 def _print_next_step(outcome: Outcome, table: pd.DataFrame) -> None:

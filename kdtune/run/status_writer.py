@@ -10,17 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kdtune.columns import BASELINE, STUDENT, TEACHER
+from kdtune.columns import BASELINE, CLASS_SEP, P_INFORMATIVE, STUDENT, TEACHER
 from kdtune.errors import StorageError
 from kdtune.plan.network import Network, Pack
 from kdtune.results.live_status import LiveStatus, Restart, RunningPack, State, write_status
 from kdtune.run.listener import PackInTraining
 from kdtune.run.progress import Progress
-from kdtune.text import pluralize
+from kdtune.text import join_names, pluralize
 
 WRITE_SECONDS = 1.0
 _MODEL_WORDS = {TEACHER: "teacher", BASELINE: "baseline", STUDENT: "student"}
-_MAX_NAMED_VALUES = 3  # of a setting, in the words for a pack
+MAX_NAMED = 3  # values of a setting in the words for a pack
 
 
 @dataclass
@@ -89,17 +89,16 @@ class StatusWriter:
 
 
 def describe_pack(pack: Pack) -> str:
-    """Say in words what a pack trains, as in "9 students: 10 units, T 1 to 8, 3 draws of fakeset"."""
+    """Say in words what a pack trains, as in "9 students: mlp 20-20; T = 2 to 20; class_sep 0.2 (draw 1)"."""
     counts = Counter(network.model for network in pack.networks)
     what = ", ".join(pluralize(count, _MODEL_WORDS[model]) for model, count in counts.items())
     shapes = list(dict.fromkeys(_describe_shape(network) for network in pack.networks))
-    data = list(dict.fromkeys(network.data.settings.dataset_name for network in pack.networks))
     temperatures = sorted({network.distill.T for network in pack.networks if network.distill is not None})
-    parts = [_list_some(shapes), _list_some(data)]
+    parts = [join_names(shapes, max_names=MAX_NAMED)]
     if temperatures:
         low, high = f"{temperatures[0]:g}", f"{temperatures[-1]:g}"
-        parts.insert(1, f"T = {low}" if low == high else f"T = {low} to {high}")
-    return f"{what}: {'; '.join(parts)}"
+        parts.append(f"T = {low}" if low == high else f"T = {low} to {high}")
+    return f"{what}: {'; '.join([*parts, _describe_data(pack)])}"
 
 
 def _describe_shape(network: Network) -> str:
@@ -108,6 +107,16 @@ def _describe_shape(network: Network) -> str:
     return f"{columns['architecture']} {hidden}" if hidden else str(columns["architecture"])
 
 
-def _list_some(values: list[str]) -> str:
-    n_more = len(values) - _MAX_NAMED_VALUES
-    return ", ".join(values[:_MAX_NAMED_VALUES]) + (f" and {n_more} more" if n_more > 0 else "")
+def _describe_data(pack: Pack) -> str:
+    """Return the data sets of a pack, each with its draws."""
+    draws_by_name: dict[str, set[int]] = {}
+    for network in pack.networks:
+        columns = network.data.settings.to_columns()
+        settings = [f"{name} {columns[name]:g}" for name in (CLASS_SEP, P_INFORMATIVE) if columns.get(name) is not None]
+        name = ", ".join(settings) or network.data.settings.dataset_name
+        draws_by_name.setdefault(name, set()).add(network.data.draw)
+    names = []
+    for name, draws in draws_by_name.items():
+        numbers = join_names([str(draw) for draw in sorted(draws)], max_names=MAX_NAMED)
+        names.append(f"{name} ({'draw' if len(draws) == 1 else 'draws'} {numbers})")
+    return join_names(names, max_names=MAX_NAMED)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,8 +55,18 @@ class Outcome:
     interrupted: bool = False
 
 
-def sweep(request: Request, progress: Progress) -> Outcome:
+def sweep(
+    request: Request,
+    progress: Progress,
+    accompany: Callable[[Path], AbstractContextManager[object]] = nullcontext,
+) -> Outcome:
     """Train the networks of a sweep that have no result yet, and write its table.
+
+    Parameters
+    ----------
+    request : what the user asks for.
+    progress : where progress is shown.
+    accompany : is entered with the sweep's folder while the sweep runs, as by a page that shows it.
 
     Raises
     ------
@@ -72,7 +82,7 @@ def sweep(request: Request, progress: Progress) -> Outcome:
         networks = list_sweep_networks(spec, request)
         kept = choose_kept_students(request.keep_students, networks)
     store = Store(request.results, spec.name)
-    with store.lock():
+    with store.lock(), accompany(store.folder):
         with _pause_garbage_collection():
             rows = read_known_rows(networks, request, store)
             # Packs depend on the workers, which are known once Ray is connected. This plan says what is missing,
