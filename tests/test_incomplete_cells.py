@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import math
 import re
 import shlex
 
@@ -234,3 +235,21 @@ def test_failures_alone_make_no_reserve(settings_used, n_replicates, failing_sha
     table = table.assign(**{STATUS: np.where(is_failed, FAILED, DONE)})
     table = table if is_kept else table[~is_failed]
     assert analyze_table(table if is_paired else unpair(table)).reserve == ""
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {1.0: 108.0},  # nothing is left of it beside its level
+        {5.0: 109.0, 7.0: 111.0},  # its one difference is that of the first replicate, by chance
+    ],
+)
+def test_one_replicate_and_a_bit_of_another_show_no_noise(second):
+    """As in a table of a sweep that runs: nothing is told apart, and the interval is open."""
+    first = {1.0: 105.0, 2.0: 94.0, 4.0: 89.0, 5.0: 94.0, 7.0: 96.0, 10.0: 94.0, 20.0: 90.0}
+    rows = [(replicate, T, errors) for replicate, runs in enumerate((first, second)) for T, errors in runs.items()]
+    table = pd.DataFrame(rows, columns=[REPLICATE, TEMP, VAL_NUM_ERROR]).assign(**{MODEL: STUDENT, STATUS: DONE})
+    optimum = analyze_table(table.assign(dataset="one"), ["dataset"]).t_opt.iloc[0]
+    assert optimum["tied"] == list(first)
+    assert (optimum["T_opt_low"], optimum["T_opt_high"]) == (0, math.inf)
+    assert optimum["good_enough"] == []

@@ -8,6 +8,7 @@ import numpy as np
 
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise
+from kdtune.analysis.cell_statistics import has_comparison
 from kdtune.statistics.curve_minimum import CurveMinimum, NoisyMeans, find_curve_minimum
 from kdtune.statistics.one_way_layout import OneWayLayout
 
@@ -31,7 +32,7 @@ def find_cell_minimum(cell: Cell, measure: str, noise: CellNoise | None) -> Curv
         noisy = _describe_unpaired(cell.describe_layout(measure))
     elif noise is not None:
         noisy = NoisyMeans(means, noise.mean_covariance, noise.of_runs.dof)
-    elif len(cell.replicates) > 1:  # Replicates without noise are copies.
+    elif has_comparison(cell, measure):  # Replicates without noise are copies.
         noisy = NoisyMeans(means, np.zeros((len(x), len(x))), np.ones(len(x)))
     else:
         noisy = NoisyMeans(means, np.full((len(x), len(x)), math.inf), np.zeros(len(x)))

@@ -61,7 +61,7 @@ def has_comparison(cell: Cell, measure: str) -> bool:
     """Return whether temperatures can be compared: there are two or more, with runs that show the noise."""
     if cell.is_paired:
         y = cell.student_measures[measure]
-        return bool(min(y.shape) > 1) and fit_additive(y).dof > 0
+        return bool(min(y.shape) > 1) and fit_additive(y).shows_noise
     return len(cell.temperatures) > 1 and cell.describe_layout(measure).dof > 0
 
 

@@ -23,6 +23,8 @@ def write_opening(answer: Answer) -> list[str]:
     opening = list(_write_paragraphs(answer))
     if not answer.reserve:
         return opening
+    if not opening:
+        return [answer.reserve]
     first = opening[0]
     return [f"{answer.reserve} As the settings are now: {first[0].lower()}{first[1:]}", *opening[1:]]
 

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from kdtune.statistics.standard_errors import Array
+from kdtune.statistics.standard_errors import Array, residual_variance
+
+MIN_RESIDUALS_OF_COPIES = 3  # degrees of freedom with which residuals of 0 mean that replicates are copies
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,15 @@ class AdditiveFit:
     residuals: Array  # (R, k): NaN where a run is missing
     filled: Array  # (R, k): the values, and the fit where a run is missing
     dof: float  # residual degrees of freedom over k - 1: R - 1 where no run is missing
+
+    @property
+    def shows_noise(self) -> bool:
+        """Whether the residuals tell how large the noise is, or that there is none.
+
+        Few residuals of 0 do not: counts of errors are whole numbers, whose differences may be equal by chance.
+        """
+        n_residual = round(self.dof * max(1, len(self.means) - 1))
+        return n_residual > 0 and (n_residual >= MIN_RESIDUALS_OF_COPIES or residual_variance(self.filled) > 0)
 
 
 def fit_additive(y: Array) -> AdditiveFit:

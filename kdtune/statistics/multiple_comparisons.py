@@ -51,7 +51,7 @@ def compare_with_best(y: Array, confidence_level: float = CONFIDENCE_LEVEL) -> C
     """
     n_treatments = y.shape[1]
     fit = fit_additive(y)
-    if n_treatments == 1 or fit.dof <= 0:
+    if n_treatments == 1 or not fit.shows_noise:
         return compare_by_margins(fit.means, np.full((n_treatments, n_treatments), math.inf))
     if residual_variance(fit.filled) == 0:
         return compare_by_margins(fit.means, np.zeros((n_treatments, n_treatments)))
