@@ -17,7 +17,7 @@ from kdtune.results.store import Store
 from kdtune.run import ray_session, supervisor
 from kdtune.run.patience import Patience
 from kdtune.run.process_session import is_running, kill_session
-from kdtune.run.ray_messages import Connect
+from kdtune.run.ray_messages import Connect, Connected
 from kdtune.run.ray_session import RayDiedError, RaySession
 from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
@@ -157,7 +157,8 @@ def run_dead(plan: Plan, tmp_path, monkeypatch, patience, address=None):
 @pytest.mark.parametrize("restarts", [0, 1, 3])
 def test_a_sweep_gives_up_after_so_many_restarts_in_vain(plan, tmp_path, monkeypatch, restarts):
     error, said, deaths = run_dead(plan(), tmp_path, monkeypatch, Patience(restarts))
-    assert len(deaths) == len(said) == restarts
+    assert len(said) == restarts
+    assert len(deaths) == restarts + 1
     times = "1 time" if restarts == 0 else f"{restarts + 1} times"
     assert error.startswith(f"Ray died {times} without a pack finished in between, the last time because")
     assert str(tmp_path / "ray.log") in error
@@ -183,3 +184,24 @@ def test_a_cluster_that_is_away_is_waited_for_each_minute_said(plan, tmp_path, m
 def test_wrong_patience_is_refused(values):
     with pytest.raises(RequestError):
         Patience(**values)
+
+
+def test_a_ray_that_dies_while_it_starts_for_the_first_time_is_started_again(tmp_path, monkeypatch):
+    attempts, said = [], []
+
+    class DeadAtFirst(Dead):
+        def connect(self):
+            attempts.append(self)
+            if len(attempts) < 3:
+                raise RayDiedError("its process gcs_server died")
+            return Connected(nodes=(), session_folder="", vital_pids={})
+
+    monkeypatch.setattr(supervisor, "RaySession", DeadAtFirst)
+    monkeypatch.setattr(supervisor, "PAUSES", (0.0,))
+    request = Connect(None, cpus=1, verbose=False, code_folder=None)
+    RayWorkers(request, tmp_path, tmp_path / "ray.log", Patience(), said.append).connect()
+    assert len(attempts) == 3
+    assert [line.partition(" What")[0] for line in said] == [
+        "Ray died: its process gcs_server died. Starting it again (restart 1 of 3).",
+        "Ray died: its process gcs_server died. Starting it again (restart 2 of 3).",
+    ]

@@ -68,13 +68,15 @@ class RayWorkers:
         RequestError
             If the named cluster does not answer or cannot be joined.
         SweepError
-            If Ray does not start.
+            If Ray does not start, or dies again and again.
         """
-        try:
-            return self._connect()
-        except RayDiedError as death:
-            self.n_deaths += 1
-            raise SweepError(f"Ray does not start: {death}.{self._name_log()}") from None
+        while True:
+            try:
+                return self._connect()
+            except RayDiedError as death:
+                self.session.kill()
+                self._count_death(str(death))
+                self.session = RaySession(self.request, self.log_path, self.scratch_folder)
 
     def run_packs(
         self, packs: Sequence[Pack], store: Store, options: WorkerOptions, listener: Listener, train: TrainFunction
@@ -111,7 +113,7 @@ class RayWorkers:
                 runs.mark_all_crashed(self.memory.describe())
                 if runs.n_finished > n_finished:
                     self._n_fruitless = 0
-                self._restart(str(death), runs, listener)
+                self._restart(str(death), listener)
 
     def close(self) -> None:
         """End Ray if it was started here, and leave a cluster that was joined; remove a log of nothing but success."""
@@ -153,33 +155,36 @@ class RayWorkers:
             while not isinstance(session.receive(), Finished):
                 listener.on_tick()
 
-    def _restart(self, reason: str, runs: PackRuns, listener: Listener) -> None:
+    def _restart(self, reason: str, listener: Listener) -> None:
         """Start or join Ray again, after a pause that grows; SweepError if that was in vain too often."""
         while True:
-            self.n_deaths += 1
-            self._n_fruitless += 1
-            if self._n_fruitless > self.patience.restarts:
-                times = pluralize(self._n_fruitless, "time")
-                raise SweepError(
-                    f"Ray died {times} without a pack finished in between, the last time because {reason}."
-                    f"{self._name_log()} Run the same command to continue."
-                )
             listener.on_ray_died(reason)
-            verb = "Starting" if self.request.address is None else "Joining"
-            restart = f"restart {self._n_fruitless} of {self.patience.restarts}"
-            self.say(f"Ray died: {reason}. {verb} it again ({restart}).{self._name_log()}")
-            time.sleep(PAUSES[min(self._n_fruitless, len(PAUSES)) - 1])
+            self._count_death(reason)
             try:
                 self._reconnect()
                 return
             except RayDiedError as death:
                 reason = str(death)
-                self.session.kill()
             except SweepError as error:
                 if self.request.address is not None:
                     raise  # The cluster was waited for.
                 reason = str(error)
-                self.session.kill()
+            self.session.kill()
+
+    def _count_death(self, reason: str) -> None:
+        """Say that Ray died and is started again, and pause; SweepError if that was in vain too often."""
+        self.n_deaths += 1
+        self._n_fruitless += 1
+        if self._n_fruitless > self.patience.restarts:
+            times = pluralize(self._n_fruitless, "time")
+            raise SweepError(
+                f"Ray died {times} without a pack finished in between, the last time because {reason}."
+                f"{self._name_log()} Run the same command to continue."
+            )
+        verb = "Starting" if self.request.address is None else "Joining"
+        restart = f"restart {self._n_fruitless} of {self.patience.restarts}"
+        self.say(f"Ray died: {reason}. {verb} it again ({restart}).{self._name_log()}")
+        time.sleep(PAUSES[min(self._n_fruitless, len(PAUSES)) - 1])
 
     def _reconnect(self) -> None:
         """Connect in a new process; wait for a cluster that does not answer, and say so each minute.
