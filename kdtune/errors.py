@@ -25,6 +25,9 @@ class RequestError(KdtuneError):
     exit_code = 2
 
 
+MAX_PRINTED_MISTAKES = 30  # One wrong value in a large grid may make hundreds.
+
+
 @dataclass(frozen=True, order=True)
 class Mistake:
     """One mistake in a sweep file."""
@@ -38,11 +41,15 @@ class Mistake:
 
 
 class SweepFileError(RequestError):
-    """A sweep file that cannot be run, with every mistake in it."""
+    """A sweep file that cannot be run, with every mistake in it; its text has the first ones if there are many."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = list(dict.fromkeys(mistakes))
-        super().__init__("\n".join(map(str, self.mistakes)))
+        lines = [str(mistake) for mistake in self.mistakes[:MAX_PRINTED_MISTAKES]]
+        n_hidden = len(self.mistakes) - len(lines)
+        if n_hidden:
+            lines.append(f"... and {n_hidden:,} more")
+        super().__init__("\n".join(lines))
 
 
 class SweepError(KdtuneError):

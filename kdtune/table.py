@@ -97,6 +97,9 @@ def read_table(path: Path) -> pa.Table:
 
 def _check_columns(table: pa.Table, file_name: str) -> pa.Table:
     """Return a table with the types of ``COLUMN_TYPES``; ValueError if it is not a table of kdtune."""
+    repeated_names = {name for name in table.column_names if table.column_names.count(name) > 1}
+    if repeated_names:
+        raise ValueError(f"{file_name} is not a table of kdtune: it has two columns called {min(repeated_names)}")
     missing_names = [name for name in (ID, MODEL, STATUS) if name not in table.column_names]
     if missing_names:
         raise ValueError(f"{file_name} is not a table of kdtune: it has no column {', '.join(missing_names)}")
@@ -105,7 +108,21 @@ def _check_columns(table: pa.Table, file_name: str) -> pa.Table:
     for index, name in enumerate(table.column_names):
         if name in COLUMN_TYPES:
             table = table.set_column(index, name, table[name].cast(COLUMN_TYPES[name]))
+        elif name in DETAIL_TYPES and not _is_like(table[name].type, DETAIL_TYPES[name]):
+            raise ValueError(f"{file_name} is not a table of kdtune: its column {name} is of type {table[name].type}")
     return table
+
+
+def _is_like(kind: pa.DataType, expected: pa.DataType) -> bool:
+    """Return whether tables with these types of a column can be merged, as those of two versions of kdtune must."""
+    if pa.types.is_null(kind):
+        return True
+    if pa.types.is_list(expected):
+        return pa.types.is_list(kind) and _is_like(kind.value_type, expected.value_type)
+    for is_kind in (pa.types.is_integer, pa.types.is_struct):
+        if is_kind(expected):
+            return bool(is_kind(kind))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
@@ -116,15 +133,29 @@ def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
         kinds: dict[str, set[pa.DataType]] = {}
         for table in tables:
             for field in table.schema:
-                kinds.setdefault(field.name, set()).add(field.type)
-        mixed_names = {name for name, types in kinds.items() if pa.string() in types or pa.bool_() in types}
+                if not pa.types.is_null(field.type):
+                    kinds.setdefault(field.name, set()).add(field.type)
+        mixed_names = {name for name, types in kinds.items() if len(types) > 1 and not all(map(_is_number, types))} - (
+            COLUMN_TYPES.keys() | DETAIL_TYPES.keys()
+        )
         text_tables = []
         for table in tables:
-            for index, field in enumerate(table.schema):
-                if field.name in mixed_names - COLUMN_TYPES.keys() and len(kinds[field.name] - {pa.null()}) > 1:
-                    table = table.set_column(index, field.name, table[field.name].cast(pa.string()))
+            for name in mixed_names.intersection(table.column_names):
+                table = table.set_column(table.column_names.index(name), name, _to_text(table[name]))
             text_tables.append(table)
         return pa.concat_tables(text_tables, promote_options="permissive")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _to_text(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Return a column as text: as Arrow writes its values or, of types that it does not write, as Python does."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowException:
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
 
 
 def merge_tables(tables: Iterable[pa.Table]) -> pa.Table:
@@ -161,9 +192,12 @@ def select_networks(table: pa.Table, ids: Sequence[str]) -> pa.Table:
     """Select the rows of networks, in the order of ``ids``, as ``table.parquet`` holds them.
 
     First come the columns that every table has, then settings by name. Details and settings that are null in every
-    row are dropped. An id without a row is left out.
+    row are dropped, and so are lists and mappings, which would be details of another version. An id without a row is
+    left out.
     """
-    detail_names = [name for name in DETAIL_TYPES if name in table.column_names]
+    detail_names = [
+        field.name for field in table.schema if field.name in DETAIL_TYPES or pa.types.is_nested(field.type)
+    ]
     table = order_by_ids(table.drop_columns(detail_names), ids)
     setting_names = sorted(name for name in table.column_names if name not in COLUMN_TYPES)
     return table.select([*COLUMN_TYPES, *(name for name in setting_names if table[name].null_count < len(table))])

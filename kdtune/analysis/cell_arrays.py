@@ -151,12 +151,19 @@ def _read_arrays(
         data_seeds = None
     return _StudentArrays(
         temperatures=students[TEMP].to_numpy(np.float64),
-        replicates=students[REPLICATE].to_numpy(),
+        replicates=_make_comparable(students[REPLICATE].to_numpy()),
         student_measures=to_arrays(students, measures),
         baseline_measures=baseline_matches.measures,
         teacher_measures=teacher_matches.measures,
         data_seeds=data_seeds,
     )
+
+
+def _make_comparable(replicates: Array) -> Array:
+    """Return the names of replicates as text if numbers and text are mixed, which cannot be sorted."""
+    if replicates.dtype != object or len(set(map(type, replicates))) < 2:
+        return replicates
+    return np.array([str(replicate) for replicate in replicates], object)
 
 
 def _list_settings(students: pd.DataFrame, columns: list[str], first_rows: list[int]) -> list[dict[str, Any]]:

@@ -13,10 +13,11 @@ from kdtune.errors import RequestError
 from kdtune.text import pluralize
 
 _FIRST_ROWS = 100
+MAX_MEASURE = 1e100  # Greater numbers count as infinite: their squares, which statistics add up, would be.
 
 
 def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
-    """Return a measure as numbers; NaN, which counts as missing, where it is not finite.
+    """Return a measure as numbers; NaN, which counts as missing, where it is infinite or as good as that.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
         )
     if numbers.dtype.kind != "f":
         return numbers
-    return numbers.where(np.isfinite(numbers.to_numpy(np.float64, na_value=np.nan)))
+    return numbers.where(np.abs(numbers.to_numpy(np.float64, na_value=np.nan)) <= MAX_MEASURE)
 
 
 def _is_plain_measure(column: pd.Series) -> bool:
@@ -57,7 +58,7 @@ def _is_plain_measure(column: pd.Series) -> bool:
     if column.dtype.kind not in "iuf" or column.empty:
         return False
     low, high = column.min(skipna=False), column.max(skipna=False)
-    return bool(pd.notna(low) and low >= 0 and high < float("inf"))
+    return bool(pd.notna(low) and low >= 0 and high <= MAX_MEASURE)
 
 
 def list_first_values(column: pd.Series) -> pd.Series:

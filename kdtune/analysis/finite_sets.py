@@ -6,6 +6,7 @@ of the same examples, and where test data are given all networks are tested on t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,8 +94,8 @@ class FiniteData:
         n_draws : The number of draws of data in the cell; 0 if it is not known.
         """
         name = str(student.get(DATASET))
-        n_test = int(student.get(N_TEST) or 0)
-        n_val = int(student.get(N_VAL) or 0)
+        n_test = _read_count(student.get(N_TEST))
+        n_val = _read_count(student.get(N_VAL))
         source = self.sources.get(name)
         if n_draws == 1 or (source is not None and name not in self.cut_names):
             return FiniteSet(self.numbers.get(name), 0.0, n_test, self.packed_errors, n_draws == 1, n_val)
@@ -102,8 +103,14 @@ class FiniteData:
             return None
         # The row of a student that learns from some classes only does not say how large the training split is.
         n_train = source.n_examples - n_test - n_val
-        n_train = n_train if source.n_examples else int(student.get(N_TRAIN) or 0)
+        n_train = n_train if source.n_examples else _read_count(student.get(N_TRAIN))
         return FiniteSet(self.numbers[name], n_test / n_train if n_train > 0 else 0.0)
+
+
+def _read_count(value: Any) -> int:
+    """Return a number of examples, 0 where it is missing or no number: a file may have passed other hands."""
+    number = pd.to_numeric(pd.Series([value]), errors="coerce").astype(np.float64).item()
+    return int(number) if math.isfinite(number) else 0
 
 
 def find_finite_data(

@@ -110,7 +110,10 @@ class PooledStudent:
         if not self.is_relative:
             return 1.0
         columns = np.searchsorted(cell.temperatures, self.temperatures)
-        lowest = float(np.nanmin(cell.compute_means(measure)[columns]))
+        means = cell.compute_means(measure)[columns]
+        if np.isnan(means).all():  # No run has this measure.
+            return 1.0
+        lowest = float(np.nanmin(means))
         return max(lowest, 1.0) if measure.endswith(NUM_ERROR) else lowest or 1.0
 
     def compare_with_usual(self, usual: float) -> MeanDifference:

@@ -48,6 +48,11 @@ class _Group(click.Group):
         except BrokenPipeError:  # The reader of `kdtune show ... | head` has seen enough.
             _discard_standard_output()
             raise SystemExit(0) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"{error.filename}: {error.strerror or error}", err=True)
+            raise SystemExit(StorageError.exit_code) from None
 
 
 def _print_all_characters() -> None:

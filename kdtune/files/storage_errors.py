@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +26,14 @@ def classify_read_errors(path: Path) -> Iterator[None]:
     Raises
     ------
     ValueError
-        If the file does not exist, is a folder, or has a content that cannot be parsed: trying again does not help.
+        If the file does not exist, is a folder or a pipe, or has a content that cannot be parsed: trying again does
+        not help.
     StorageError
         If the system cannot read it, as with too many open files or a broken disk: the file may be intact.
     """
     try:
+        if _is_pipe(path):  # To open it would take as long as nobody writes to it.
+            raise ValueError(f"{path.name} is not a file")
         yield
     except FileNotFoundError as error:
         raise ValueError(f"{path.name} does not exist") from error
@@ -40,3 +44,11 @@ def classify_read_errors(path: Path) -> Iterator[None]:
         if error.errno is None:
             raise ValueError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _is_pipe(path: Path) -> bool:
+    """Return whether a path is a pipe; of one that cannot be looked at, whoever opens it says why."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from kdtune.analysis.column_values import MAX_MEASURE
 from kdtune.columns import MODEL, NUM_ERROR, SCORE, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.text import pluralize
 
@@ -18,7 +19,7 @@ def describe_infinite_values(table: pd.DataFrame) -> list[str]:
     is_infinite = pd.Series(False, index=table.index)
     for name in (SCORE, VAL_NUM_ERROR, NUM_ERROR):
         if name in table.columns and table[name].dtype.kind not in "iu":
-            is_infinite |= pd.to_numeric(table[name], errors="coerce").abs() == float("inf")
+            is_infinite |= pd.to_numeric(table[name], errors="coerce").abs() > MAX_MEASURE
     if is_infinite.any():
         is_infinite &= table[MODEL] == STUDENT
     if not is_infinite.any():

@@ -71,7 +71,7 @@ def name_replicates(
     for name in named:
         _refuse_blanks(students[name], own_names.get(name, name))
     if len(named) > 1:
-        joined = table[named].astype(str).agg("/".join, axis=1).where(table[named].notna().any(axis=1), None)
+        joined = table[named].map(str).agg("/".join, axis=1).where(table[named].notna().any(axis=1), None)
         note = (
             f"{join_names(named)} name the replicate together: runs that agree in all of them are one replicate; "
             f"to choose one: {suggest_map(REPLICATE, named[0])}."

@@ -61,6 +61,9 @@ from kdtune.text import pluralize
 def standardize_sweep_table(table: pd.DataFrame, options: ReadingOptions, notes: list[str]) -> ReadTable:
     """Standardize the table of a sweep of kdtune, whose columns are known."""
     notes = list(notes)
+    if not pd.api.types.is_numeric_dtype(table[TEMP].dtype):  # The file has passed other hands.
+        table, more_notes = read_temperatures(table)
+        notes += more_notes
     if table[ID].duplicated().any():
         labels = [ID, *(name for name in RUN_COLUMNS if name in table.columns and name != STATUS)]
         table = _drop_repeats(table, labels, [], options, options.column_map, notes)

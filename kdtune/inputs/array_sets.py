@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from kdtune.files.array_errors import ARRAY_ERRORS
 from kdtune.inputs.arrays import Array, ArrayInput, describe_unreadable_array, inspect_npy_file, store_array
 from kdtune.inputs.assemble import RawPart
 from kdtune.inputs.errors import InputError
@@ -121,7 +121,7 @@ def read_archive(path: Path) -> dict[str, Array]:
         raise InputError(f"{path} does not exist") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except ARRAY_ERRORS as error:
         raise InputError(describe_unreadable_array(path, error)) from None
 
 

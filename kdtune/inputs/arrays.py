@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from kdtune.files.array_errors import ARRAY_ERRORS
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
 
@@ -95,7 +96,7 @@ def _inspect_npy_file(path: Path, modified_ns: int) -> ArrayInput:
     """Look at a file of this age; the cache spares files that several blocks or variants name."""
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except ARRAY_ERRORS as error:
         raise InputError(describe_unreadable_array(path, error)) from None
     if not isinstance(values, np.ndarray):
         raise InputError(f"{path} is no .npy file; give one that np.save wrote")

@@ -116,8 +116,9 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
     """Return the weights file of the one network whose id begins so; RequestError if there is none or several."""
     if not folder.is_dir():
         raise RequestError(f"{folder}: there is no such results folder")
-    path_by_id = {path.stem: path for path in (folder / "students").glob("*.safetensors")}
-    path_by_id |= {path.parent.name: path for path in (folder.parent / "teachers").glob(f"[!.]*/{WEIGHTS_FILE}")}
+    with convert_os_errors(f"read the weights of {folder}"):
+        path_by_id = {path.stem: path for path in (folder / "students").glob("*.safetensors")}
+        path_by_id |= {path.parent.name: path for path in (folder.parent / "teachers").glob(f"[!.]*/{WEIGHTS_FILE}")}
     matching_ids = [network_id for network_id in path_by_id if id_prefix and network_id.startswith(id_prefix)]
     if len(matching_ids) == 1:
         path = path_by_id[matching_ids[0]]

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdtune.columns import ID, N_TEST, N_TRAIN, N_VAL
+from kdtune.files.array_errors import ARRAY_ERRORS
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import classify_read_errors
 from kdtune.results.checksums import CHECKSUMS_FILE, compare_checksums, has_checksums, write_checksums
@@ -131,7 +132,7 @@ def _count_logits(path: Path) -> int:
     with classify_read_errors(path):
         try:
             return len(np.load(path, mmap_mode="r", allow_pickle=False))
-        except (ValueError, EOFError, TypeError):
+        except ARRAY_ERRORS:
             raise ValueError(f"{path.name} cannot be read") from None
 
 

@@ -54,6 +54,7 @@ def describe_set(y: Array, is_paired: bool = True) -> MeanCurve:
     if not is_paired:
         layout = describe_one_way_layout(y)
         return MeanCurve(layout.means, np.diag(layout.variances / layout.counts), float(layout.dof))
+    y = y[~np.isnan(y).all(axis=1)]  # Such a replicate has runs of other treatments only.
     fit = fit_additive(y)
     if k < 2 or fit.dof <= 0:
         return MeanCurve(fit.means, np.zeros((k, k)), 0.0)

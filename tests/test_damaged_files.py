@@ -1,0 +1,219 @@
+"""Damaged and foreign files that `make fuzz` found to be answered with a traceback, a flood of lines, or never."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import kdtune.cli.show
+from kdtune import analyze
+from kdtune.analysis.finite_sets import FiniteData
+from kdtune.columns import (
+    BASELINE,
+    CONFUSION,
+    DATASET,
+    ID,
+    LEARNING_CURVE,
+    MODEL,
+    N_TEST,
+    N_VAL,
+    NUM_ERROR,
+    REPLICATE,
+    STATUS,
+    STUDENT,
+    TEACHER,
+    TEMP,
+    TEST_ERRORS,
+    WIDTH,
+)
+from kdtune.errors import MAX_PRINTED_MISTAKES, Mistake, RequestError, StorageError, SweepFileError
+from kdtune.files.storage_errors import classify_read_errors
+from kdtune.foreign.replicates import name_replicates
+from kdtune.results.store import Store
+from kdtune.results.students import load_network
+from kdtune.results.weights import check_weights
+from kdtune.spec.load import load_spec
+from kdtune.statistics.pooled_curves import describe_set
+from kdtune.table import merge_tables, rows_to_arrow, select_networks
+from tests.given_files import write_arrays, write_given
+
+ROW = {ID: "a", MODEL: TEACHER, STATUS: "done"}
+
+
+@pytest.mark.parametrize("name", [STATUS, "seed"])
+def test_a_part_with_a_doubled_column_is_set_aside(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path, "small")
+    store.write_part("good", [ROW])
+    rows = rows_to_arrow([ROW | {ID: "b", "seed": 1}])
+    pq.write_table(rows.append_column(name, rows[name]), store.parts_folder / "doubled.parquet")
+    assert store.read_rows()[ID].to_pylist() == ["a"]
+    assert f"it has two columns called {name}; set aside" in store.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [(TEST_ERRORS, [1.5]), (CONFUSION, [["a"]]), (LEARNING_CURVE, [[1, 2]]), (CONFUSION, [7])]
+)
+def test_a_part_with_details_of_another_type_is_set_aside(tmp_path: Path, name: str, values: list[Any]) -> None:
+    store = Store(tmp_path, "small")
+    details = {CONFUSION: [1, 2], LEARNING_CURVE: [{"epoch": 1}], TEST_ERRORS: b"1"}
+    store.write_part("good", [ROW | details])
+    rows = rows_to_arrow([ROW | {ID: "b"}]).append_column(name, pa.array(values))
+    pq.write_table(rows, store.parts_folder / "other.parquet")
+    assert store.read_rows()[ID].to_pylist() == ["a"]
+    assert f"its column {name} is of type" in store.warnings[0]
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"x": 1}, b"\xff", True, pd.Timestamp(0), "adam"])
+def test_a_setting_of_any_type_merges_with_one_of_another(value: Any) -> None:
+    number, other = (rows_to_arrow([ROW | {ID: name}]) for name in "ab")
+    number = number.append_column("setting", pa.array([1.5]))
+    merged = merge_tables([number, other.append_column("setting", pa.array([value]))])
+    assert merged[ID].to_pylist() == ["a", "b"]
+    assert merged["setting"].to_pylist()[0] == "1.5"
+
+
+def test_details_of_another_version_stay_out_of_the_table() -> None:
+    rows = rows_to_arrow([ROW]).append_column("added", pa.array([{"x": 1}])).append_column("list", pa.array([[1, 2]]))
+    assert not {"added", "list"} & set(select_networks(rows, ["a"]).column_names)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"PK\x03\x04" + data[4:],
+        lambda data: data.replace(b"(240, 5)", b"(240, 5 "),
+        lambda data: data.replace(b"'shape'", b"'shape "),
+        lambda data: data.replace(b"<f4", b"<f\xff"),
+    ],
+    ids=["zip", "open bracket", "open quote", "no text"],
+)
+def test_an_array_with_a_damaged_header_is_called_torn(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    write_arrays(tmp_path)
+    path = tmp_path / "train_x.npy"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(SweepFileError, match=r"train_x\.npy cannot be read: the file is torn or no array"):
+        load_spec(write_given(tmp_path))
+
+
+def test_an_archive_with_damaged_compression_is_called_torn(tmp_path: Path) -> None:
+    arrays = write_arrays(tmp_path)
+    path = tmp_path / "all.npz"
+    np.savez_compressed(path, x=arrays["train_x"], y=arrays["train_y"])
+    data = bytearray(path.read_bytes())
+    data[300:340] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(SweepFileError, match=r"all\.npz cannot be read: the file is torn or no array"):
+        load_spec(write_given(tmp_path, dataset={"kind": "arrays", "file": "all.npz"}))
+
+
+def test_of_very_many_mistakes_the_first_are_printed() -> None:
+    error = SweepFileError(Mistake("a.yaml:1", "T", f"must not be {i}") for i in range(300))
+    lines = str(error).split("\n")
+    assert len(error.mistakes) == 300
+    assert len(lines) == MAX_PRINTED_MISTAKES + 1
+    assert lines[-1] == "... and 270 more"
+
+
+def test_nobody_waits_for_a_pipe_in_place_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=r"a\.safetensors is not a file"):
+        check_weights(path)
+    with pytest.raises(ValueError, match="is not a file"), classify_read_errors(path):
+        path.read_bytes()
+
+
+def test_seeds_that_teachers_lack_name_replicates() -> None:
+    table = pd.DataFrame(
+        {
+            MODEL: [TEACHER, BASELINE, *[STUDENT] * 4],
+            TEMP: [np.nan, np.nan, 1.0, 1.0, 2.0, 2.0],
+            "data_seed": [*"xyxyxy"],
+            "student_seed": [None, "b", "a", "b", "a", "b"],
+        }
+    )
+    named, _ = name_replicates(table, {})
+    assert named[REPLICATE].nunique() == 3
+    assert (named[REPLICATE].iloc[2:4].to_numpy() == named[REPLICATE].iloc[4:].to_numpy()).all()
+
+
+def test_a_replicate_without_runs_says_nothing_of_a_set() -> None:
+    y = np.array([[1.0, 2.0, 4.0], [2.0, 3.5, 4.5], [np.nan] * 3, [1.5, np.nan, 4.0]])
+    curve, without = describe_set(y), describe_set(y[[0, 1, 3]])
+    np.testing.assert_array_equal(curve.means, without.means)
+    np.testing.assert_array_equal(curve.covariance, without.covariance)
+    assert curve.dof == without.dof
+
+
+def test_a_setting_without_test_errors_is_answered_without_warning(rising: pd.DataFrame) -> None:
+    is_student = (rising[MODEL] == STUDENT) & (rising[WIDTH] == 50)
+    table = rising.assign(**{NUM_ERROR: rising[NUM_ERROR].mask(is_student)})
+    assert len(analyze(table).overall) == rising[WIDTH].dropna().nunique()
+
+
+def test_replicates_may_be_numbers_and_words(rising: pd.DataFrame) -> None:
+    words = rising[REPLICATE].astype(object).where(rising[REPLICATE] != 1, "one")
+    answer, expected = analyze(rising.assign(**{REPLICATE: words})), analyze(rising)
+    assert (answer.t_opt["T_opt"].to_numpy() == expected.t_opt["T_opt"].to_numpy()).all()
+    assert answer.advice == expected.advice
+
+
+@pytest.mark.parametrize("huge", [1e155, -1e300, np.inf])
+def test_measures_whose_squares_overflow_count_as_missing(rising: pd.DataFrame, huge: float) -> None:
+    is_of_one_set = (rising["class_sep"] == 0.2) & (rising["p_informative"] == 0.5)
+    students = rising[is_of_one_set & (rising[MODEL] == STUDENT)][[WIDTH, TEMP, REPLICATE, NUM_ERROR]]
+    is_huge = (students[TEMP] == 40) & (students[REPLICATE] == 0)
+    errors = students.pop(NUM_ERROR).astype(float)
+    answer, expected = (
+        analyze(students.assign(loss=errors.mask(is_huge, value)), measure="loss", higher_is_better=False)
+        for value in (huge, np.nan)
+    )
+    pd.testing.assert_frame_equal(answer.t_opt, expected.t_opt)
+
+
+@pytest.mark.parametrize("text", ["1,5", "=1+1", "many"])
+def test_temperatures_of_a_sweep_that_are_no_numbers_are_refused(rising: pd.DataFrame, text: str) -> None:
+    table = rising.assign(**{TEMP: rising[TEMP].astype(object).where(rising[TEMP] != 4, text)})
+    with pytest.raises(RequestError, match=f"'{re.escape(text)}'"):
+        analyze(table)
+    assert len(analyze(rising.assign(**{TEMP: rising[TEMP].astype(str)})).t_opt) == len(analyze(rising).t_opt)
+
+
+@pytest.mark.parametrize("value", [None, np.nan, "1e999", "many", "500", 500])
+def test_a_number_of_examples_is_none_of_another_type(value: Any) -> None:
+    student = {DATASET: "digits", N_VAL: value, N_TEST: 360}
+    finite_set = FiniteData().describe_cell(student, n_draws=1)
+    assert finite_set is not None
+    assert (finite_set.n_test, finite_set.n_val) == (360, 500 if str(value) == "500" else 0)
+
+
+def test_a_folder_of_students_that_cannot_be_read_is_a_storage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", "students")
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    with pytest.raises(StorageError, match=r"cannot read the weights of .*: Permission denied"):
+        load_network(tmp_path, "a")
+
+
+def test_a_file_that_the_system_refuses_is_named_in_one_line(
+    call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", "results/small")
+
+    monkeypatch.setattr(kdtune.cli.show, "warn_of_stale_table", refuse)
+    result = call("show", "small")
+    assert result.exit_code == 1
+    assert result.output == "results/small: Permission denied\n"
