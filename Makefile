@@ -1,6 +1,8 @@
 # make sweep   set everything up and run the main job
 # make test    set everything up and pass the tests
 # make check   style, docstrings, types, format, which folder imports which
+# make chaos   kill processes of a sweep at random for MINUTES=20, and compare its tables with the undisturbed ones
+# make fuzz    read N=2000 damaged sweep files, tables and results folders
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +10,12 @@ READY := .venv/.ready
 # Tests that share a Ray stay together.
 SIDE_BY_SIDE := -n 2 --dist loadgroup
 
-.PHONY: setup sweep test promises check format bench clean
+# Of the faults by command: how long processes are killed, how many damaged files are read, and with which seed.
+MINUTES ?= 20
+N ?= 2000
+SEED ?= 1
+
+.PHONY: setup sweep test promises check format bench chaos fuzz clean
 
 setup: $(READY)
 
@@ -40,6 +47,12 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	for name in step grid workers driver planning scale same_numbers memory where soft_targets; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+chaos: $(READY)
+	$(BIN)/python -m benchmarks.faults.chaos --minutes $(MINUTES) --seed $(SEED)
+
+fuzz: $(READY)
+	$(BIN)/python -m benchmarks.faults.fuzz --number $(N) --seed $(SEED)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
