@@ -11,6 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kdtune.files.storage_errors import convert_os_errors
+
 PREFIX = "kdtune-sweep-"
 # Without a lock: those of a sweep that is just starting, and what older versions of kdtune have left.
 _OLD_PREFIXES = (PREFIX, "kdtune-tune-", "kdtune-code-")
@@ -21,10 +23,17 @@ _RAY_FOLDER_FILE = "ray-folder"  # names the folder in which Ray keeps the logs 
 
 @contextmanager
 def open_scratch_folder() -> Iterator[Path]:
-    """Provide a folder in the system's temporary folder until the block ends, and remove those of killed sweeps."""
+    """Provide a folder in the system's temporary folder until the block ends, and remove those of killed sweeps.
+
+    Raises
+    ------
+    StorageError
+        If the temporary folder takes none.
+    """
     root = Path(tempfile.gettempdir())
     _remove_leftovers(root)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    with convert_os_errors(f"make a folder in {root}"):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
     lock = FileLock(folder / _LOCK_FILE)
     try:
         with lock:

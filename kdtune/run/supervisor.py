@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kdtune.errors import RequestError, StorageError, SweepError
+from kdtune.files.storage_errors import convert_os_errors
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
 from kdtune.run.listener import Listener
@@ -57,7 +58,8 @@ class RayWorkers:
         self.n_deaths = 0  # of Ray, in all
         self._n_fruitless = 0  # deaths since a pack was finished
         if log_path is not None:
-            log_path.write_bytes(b"")
+            with convert_os_errors(f"write {log_path}"):
+                log_path.write_bytes(b"")
         self.session = RaySession(request, log_path, scratch_folder)
 
     def connect(self) -> Connected:
