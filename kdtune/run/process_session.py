@@ -8,6 +8,7 @@ Ray's processes overwrite it when they change their title.)
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 
 import psutil
@@ -45,6 +46,17 @@ def _list_session(leader: int) -> list[psutil.Process]:
             if pid != os.getpid() and os.getsid(pid) == leader and is_running(pid):
                 members.append(psutil.Process(pid))
     return members
+
+
+def list_children(pid: int, names: Collection[str]) -> set[int]:
+    """Return the ids of the children of a process that have one of these names; none if the process has ended."""
+    children: set[int] = set()
+    with suppress(psutil.Error):
+        for child in psutil.Process(pid).children():
+            with suppress(psutil.Error):
+                if child.name() in names:
+                    children.add(child.pid)
+    return children
 
 
 def is_running(pid: int) -> bool:

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from kdtune.run.process_session import is_running, kill_session
+from kdtune.run.process_session import is_running, kill_session, list_children
 from kdtune.run.ray_messages import Broken, Connect, Connected, FromRay, Refused, ToRay
 from kdtune.run.ray_variables import make_ray_environment
 
@@ -24,6 +24,8 @@ POLL_SECONDS = 0.25
 HANG_SECONDS = 60.0
 CONNECT_SECONDS = 240.0  # Ray gives up after about a minute by itself, on a slow disk after two attempts.
 END_SECONDS = 10.0
+EXPLAIN_SECONDS = 6.0
+VITAL_NAMES = ("gcs_server", "raylet")
 _END = object()  # in the outbox: nothing follows
 
 
@@ -81,8 +83,10 @@ class RaySession:
             If the process dies or does not answer.
         """
         self.send(self.request)
-        end = time.monotonic() + CONNECT_SECONDS
-        while time.monotonic() < end:
+        start = time.monotonic()
+        started_pids: set[int] = set()
+        broken_at: float | None = None
+        while time.monotonic() < start + CONNECT_SECONDS:
             answer = self._take(POLL_SECONDS)
             if isinstance(answer, Connected):
                 self.vital_pids = answer.vital_pids
@@ -91,6 +95,13 @@ class RaySession:
                 raise answer.error
             if answer is None and self._process.poll() is not None:
                 raise RayDiedError(self._describe_end())
+            # Ray waits half a minute and more for a process of its own that died. It may also end one on purpose, to
+            # say why it does not start: that takes a moment.
+            started_pids |= list_children(self._process.pid, VITAL_NAMES)
+            if broken_at is None and not all(map(is_running, started_pids)):
+                broken_at = time.monotonic()
+            if broken_at is not None and time.monotonic() > broken_at + EXPLAIN_SECONDS:
+                raise RayDiedError("one of its processes died while it started")
         raise RayDiedError(f"Ray did not start within {CONNECT_SECONDS:.0f} s")
 
     def send(self, message: ToRay) -> None:
