@@ -127,4 +127,5 @@ def test_inputs_of_a_teacher_enter_its_id(tmp_path: Path, monkeypatch: pytest.Mo
     columns = {network.shape.to_columns()["inputs"] for network in teachers.values()}
     assert "size 16, mean 0 0 0, std 1 1 1" in columns
     assert len(columns) == len(inputs)
-    assert CliRunner().invoke(main, ["sweep", "mine.yaml", "--workers", "0"]).exit_code == 0
+    run = CliRunner().invoke(main, ["sweep", "mine.yaml", "--workers", "0"])
+    assert run.exit_code == 0, run.output
