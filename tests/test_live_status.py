@@ -41,7 +41,7 @@ def test_packs_are_said_in_words(plan, tmp_path):
     assert describe_pack(teachers) == f"2 teachers: mlp 12-12; {data}"
     writer = StatusWriter(tmp_path, Progress(None), 18, 0, 2)
     now = time.time()
-    writer.set_training((PackInTraining(students, 2, now), PackInTraining(teachers, 1, now)))
+    writer.in_training = (PackInTraining(students, 2, now), PackInTraining(teachers, 1, now))
     writer.write("running")
     status = read_status(tmp_path)
     assert [pack.worker for pack in status.running] == [1, 2]

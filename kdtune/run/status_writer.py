@@ -33,18 +33,9 @@ class StatusWriter:
     n_ready: int  # that were done before
     n_workers: int
     started_at: float = field(default_factory=time.time)
-    in_training: tuple[RunningPack, ...] = ()
+    in_training: tuple[PackInTraining, ...] = ()  # set at each change; put into words only when it is written
     restarts: tuple[Restart, ...] = ()
     next_write: float = 0.0  # on the monotonic clock
-
-    def set_training(self, in_training: tuple[PackInTraining, ...]) -> None:
-        """Note which packs are trained now."""
-        self.in_training = tuple(
-            RunningPack(
-                worker=each.worker, n_networks=len(each.pack.networks), what=describe_pack(each.pack), since=each.since
-            )
-            for each in sorted(in_training, key=lambda each: each.worker)
-        )
 
     def add_restart(self, reason: str) -> None:
         """Note that Ray died and is started again."""
@@ -67,6 +58,9 @@ class StatusWriter:
         """
         self.next_write = time.monotonic() + WRITE_SECONDS
         is_over = state in ("finished", "interrupted", "failed")
+        running = (
+            () if is_over else tuple(map(_describe_running, sorted(self.in_training, key=lambda each: each.worker)))
+        )
         status = LiveStatus(
             state=state,
             host=socket.gethostname(),
@@ -77,15 +71,22 @@ class StatusWriter:
             n_ready=self.n_ready,
             n_done=self.progress.n_done,
             n_failed=self.progress.n_failed,
-            n_running=0 if is_over else sum(each.n_networks for each in self.in_training),
+            n_running=sum(each.n_networks for each in running),
             n_workers=self.n_workers,
             seconds_left=None if is_over else self.progress.estimate_seconds_left(),
-            running=() if is_over else self.in_training,
+            running=running,
             restarts=self.restarts,
             message=message,
         )
         with suppress(StorageError):
             write_status(self.folder, status)
+
+
+def _describe_running(running: PackInTraining) -> RunningPack:
+    pack = running.pack
+    return RunningPack(
+        worker=running.worker, n_networks=len(pack.networks), what=describe_pack(pack), since=running.since
+    )
 
 
 def describe_pack(pack: Pack) -> str:
