@@ -118,7 +118,6 @@ def test_auto_is_refused_if_the_cluster_that_ran_last_has_ended(monkeypatch, tmp
 
 def test_a_ray_that_does_not_start_is_reported(monkeypatch):
     monkeypatch.setattr(start_ray, "OBJECT_STORE_BYTES", 1)
-    monkeypatch.setattr(start_ray, "START_ATTEMPTS", 1)
     with pytest.raises(SweepError, match=r"Ray does not start on this machine: .+; --verbose"):
         connect(None)
     assert not ray.is_initialized()

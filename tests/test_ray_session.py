@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +18,7 @@ from kdtune.results.store import Store
 from kdtune.run import ray_session, supervisor
 from kdtune.run.patience import Patience
 from kdtune.run.process_session import is_running, kill_session
-from kdtune.run.ray_messages import Connect, Connected
+from kdtune.run.ray_messages import Broken, Connect, Connected
 from kdtune.run.ray_session import RayDiedError, RaySession
 from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
@@ -53,6 +54,12 @@ def test_a_process_that_hangs_is_noticed_and_killed(session, monkeypatch):
     assert not is_running(session.pid)
 
 
+def test_a_ray_that_breaks_off_while_it_starts_says_why(session):
+    session._inbox.put(Broken("Exception: the node timed out"))
+    with pytest.raises(RayDiedError, match="the node timed out"):
+        session.connect()
+
+
 def test_a_process_that_ray_needs_is_missed(session):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
     session.vital_pids = {process.pid: "raylet"}
@@ -75,6 +82,19 @@ def test_the_processes_of_a_session_end_wherever_they_are_in_the_tree():
     assert is_running(other.pid)
     other.kill()
     other.communicate()
+
+
+def test_a_ray_of_the_sweeps_own_has_neither_dashboard_nor_autoscaler(tmp_path):
+    session = RaySession(Connect(None, cpus=1, verbose=False, code_folder=None), tmp_path / "ray.log", tmp_path)
+    try:
+        session.connect()
+        children = [child for child in psutil.Process(session.pid).children() if is_running(child.pid)]
+        scripts = {Path(part).name for child in children for part in child.cmdline()[:4]}
+    finally:
+        session.kill()
+    assert sorted(session.vital_pids.values()) == ["gcs_server", "raylet"]
+    assert scripts >= {"gcs_server", "raylet"}
+    assert not scripts & {"dashboard.py", "monitor.py", "log_monitor.py"}
 
 
 def _get_session(pid):
@@ -194,7 +214,7 @@ def test_a_ray_that_dies_while_it_starts_for_the_first_time_is_started_again(tmp
             attempts.append(self)
             if len(attempts) < 3:
                 raise RayDiedError("its process gcs_server died")
-            return Connected(nodes=(), session_folder="", vital_pids={})
+            return Connected(nodes=(), session_folder="")
 
     monkeypatch.setattr(supervisor, "RaySession", DeadAtFirst)
     monkeypatch.setattr(supervisor, "PAUSES", (0.0,))

@@ -48,14 +48,14 @@ def _list_session(leader: int) -> list[psutil.Process]:
     return members
 
 
-def list_children(pid: int, names: Collection[str]) -> set[int]:
-    """Return the ids of the children of a process that have one of these names; none if the process has ended."""
-    children: set[int] = set()
+def list_children(pid: int, names: Collection[str]) -> dict[int, str]:
+    """Return the children of a process that have one of these names, by their ids; none if the process has ended."""
+    children: dict[int, str] = {}
     with suppress(psutil.Error):
         for child in psutil.Process(pid).children():
             with suppress(psutil.Error):
-                if child.name() in names:
-                    children.add(child.pid)
+                if (name := child.name()) in names:
+                    children[child.pid] = name
     return children
 
 

@@ -63,7 +63,6 @@ class Connected:
 
     nodes: tuple[NodeSize, ...]  # the machines that it has now
     session_folder: str  # where a Ray that was started here keeps its logs; empty for a cluster
-    vital_pids: dict[int, str]  # Ray's processes on this machine that it cannot do without, with their names
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def main(scratch_folder: Path) -> None:
         return
     except Exception as error:
         traceback.print_exc()
-        report(Broken(f"{type(error).__name__}: {error}"))
+        report(Broken(f"{type(error).__name__}: {' '.join(str(error).split())}"))
 
 
 def _take_over_standard_streams() -> tuple[BinaryIO, Callable[[FromRay], None]]:

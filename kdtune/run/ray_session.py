@@ -25,7 +25,7 @@ HANG_SECONDS = 60.0
 CONNECT_SECONDS = 240.0  # Ray gives up after about a minute by itself, on a slow disk after two attempts.
 END_SECONDS = 10.0
 EXPLAIN_SECONDS = 6.0
-VITAL_NAMES = ("gcs_server", "raylet")
+VITAL_NAMES = ("gcs_server", "raylet")  # of the processes that a Ray on this machine cannot do without
 _END = object()  # in the outbox: nothing follows
 
 
@@ -45,7 +45,7 @@ class RaySession:
 
     def __init__(self, request: Connect, log_path: Path | None, scratch_folder: Path) -> None:
         self.request = request
-        self.vital_pids: dict[int, str] = {}
+        self.vital_pids: dict[int, str] = {}  # names of processes by their ids; none where a cluster was joined
         self._inbox: queue.Queue[FromRay | None] = queue.Queue()
         self._silent_seconds = 0.0
         log = None if log_path is None else log_path.open("ab")
@@ -84,21 +84,21 @@ class RaySession:
         """
         self.send(self.request)
         start = time.monotonic()
-        started_pids: set[int] = set()
         broken_at: float | None = None
         while time.monotonic() < start + CONNECT_SECONDS:
             answer = self._take(POLL_SECONDS)
+            self.vital_pids |= list_children(self._process.pid, VITAL_NAMES)
             if isinstance(answer, Connected):
-                self.vital_pids = answer.vital_pids
                 return answer
             if isinstance(answer, Refused):
                 raise answer.error
+            if isinstance(answer, Broken):
+                raise RayDiedError(answer.reason)
             if answer is None and self._process.poll() is not None:
                 raise RayDiedError(self._describe_end())
             # Ray waits half a minute and more for a process of its own that died. It may also end one on purpose, to
             # say why it does not start: that takes a moment.
-            started_pids |= list_children(self._process.pid, VITAL_NAMES)
-            if broken_at is None and not all(map(is_running, started_pids)):
+            if broken_at is None and not all(map(is_running, self.vital_pids)):
                 broken_at = time.monotonic()
             if broken_at is not None and time.monotonic() > broken_at + EXPLAIN_SECONDS:
                 raise RayDiedError("one of its processes died while it started")

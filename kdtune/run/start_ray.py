@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+import psutil
 import ray
 
 from kdtune.errors import SweepError
 from kdtune.run.ray_output import format_on_one_line, make_logging_options
 
 OBJECT_STORE_BYTES = 256 << 20  # Packs are small; large data are in the results folder.
-# Ray gives its processes 30 seconds. A second attempt, if needed, finds their files in memory.
-START_ATTEMPTS = 2
+# What Ray starts for a cluster that scales itself, for its dashboard, and to show what workers print: 170 MB of memory
+# and seconds of a core while the workers start.
+CLUSTER_SCRIPTS = ("monitor.py", "dashboard.py")
+OUTPUT_SCRIPT = "log_monitor.py"
 
 
-def start_ray(cpus: int, verbose: bool) -> None:
-    """Start a Ray on this machine; SweepError if it does not start."""
-    for attempt in range(1, START_ATTEMPTS + 1):
-        try:
-            ray.init(
-                address="local",  # never one that an environment variable or a file happens to name
-                num_cpus=cpus,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **make_logging_options(verbose),
-            )
-            return
-        except Exception as error:  # Ray raises plain exceptions here.
-            ray.shutdown()
-            if attempt == START_ATTEMPTS:
-                raise SweepError(f"Ray does not start on this machine: {_explain_failed_start(error)}") from error
+def start_ray(cpus: int, verbose: bool) -> str:
+    """Start a Ray on this machine, and return the folder of its session, in which its logs are.
+
+    Raises
+    ------
+    SweepError
+        If its files or its settings do not allow it. Any other error of Ray's may pass with the next attempt.
+    """
+    try:
+        context: Any = ray.init(
+            address="local",  # never one that an environment variable or a file happens to name
+            num_cpus=cpus,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            **make_logging_options(verbose),
+        )
+    except (OSError, ValueError) as error:
+        raise SweepError(f"Ray does not start on this machine: {_explain_failed_start(error)}") from error
+    _end_needless_processes(CLUSTER_SCRIPTS if verbose else (*CLUSTER_SCRIPTS, OUTPUT_SCRIPT))
+    return str(context.address_info["session_dir"])
+
+
+def _end_needless_processes(scripts: tuple[str, ...]) -> None:
+    """Kill the children of this process that run one of these scripts, and wait until they have ended."""
+    children = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if any(Path(part).name in scripts for part in child.cmdline()):
+                child.kill()
+                children.append(child)
+    psutil.wait_procs(children)
 
 
 def _explain_failed_start(error: Exception) -> str:
