@@ -22,7 +22,7 @@ class MemoryWatch:
     def look(self) -> None:
         """Measure once."""
         now = time.monotonic()
-        self._seen.append((now, *_measure_memory()))
+        self._seen.append((now, *measure_memory()))
         while self._seen[0][0] < now - _KEPT_SECONDS:
             self._seen.popleft()
 
@@ -39,13 +39,21 @@ class MemoryWatch:
         )
 
 
-def _measure_memory() -> tuple[float, float]:
-    """Return the bytes that are used and that there are; a container may have fewer than its machine."""
+def measure_memory(cgroup: Path = _CGROUP) -> tuple[float, float]:
+    """Return the bytes that are used and that there are; a container may have fewer than its machine.
+
+    Copies of files that can be dropped at any time are not in use.
+
+    Parameters
+    ----------
+    cgroup : the folder in which Linux describes the container (cgroup v2).
+    """
     memory = psutil.virtual_memory()
     used, total = float(memory.total - memory.available), float(memory.total)
     try:
-        limit = float((_CGROUP / "memory.max").read_text())
-        current = float((_CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        limit = float((cgroup / "memory.max").read_text())
+        statistics = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+        current = float((cgroup / "memory.current").read_text()) - float(statistics["inactive_file"])
+    except (OSError, ValueError, KeyError):  # no container, or one without a limit ("max")
         return used, total
     return (current, limit) if limit < total else (used, total)
