@@ -33,11 +33,13 @@ from kdtune.columns import (
     TEACHER,
     TEMP,
     TEST_ERRORS,
+    VAL_NUM_ERROR,
     WIDTH,
 )
 from kdtune.errors import MAX_PRINTED_MISTAKES, Mistake, RequestError, StorageError, SweepFileError
 from kdtune.files.storage_errors import classify_read_errors
 from kdtune.foreign.replicates import name_replicates
+from kdtune.plots.overall import draw_overall, prepare_overall
 from kdtune.results.store import Store
 from kdtune.results.students import load_network
 from kdtune.results.weights import check_weights
@@ -178,6 +180,18 @@ def test_measures_whose_squares_overflow_count_as_missing(rising: pd.DataFrame, 
         for value in (huge, np.nan)
     )
     pd.testing.assert_frame_equal(answer.t_opt, expected.t_opt)
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_a_temperature_without_errors_there_is_no_share(rising: pd.DataFrame) -> None:
+    students = rising[rising[MODEL] == STUDENT]
+    table = students.assign(
+        **{column: students[column].mask(students[TEMP] == 4, 0) for column in (NUM_ERROR, VAL_NUM_ERROR)}
+    )
+    answer = analyze(table)
+    assert set(answer.overall["T"]) == {4.0}
+    assert answer.overall_curves["cost"].isna().all()
+    draw_overall(prepare_overall(answer))
 
 
 @pytest.mark.parametrize("text", ["1,5", "=1+1", "many"])

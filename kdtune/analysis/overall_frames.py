@@ -52,13 +52,13 @@ def make_overall_curves(students: Sequence[StudentAnswer], is_relative: bool) ->
     """Return the frame ``overall_curves``: one row per student and temperature with what it costs above the best.
 
     ``cost`` is the mean over the data sets of the measure that T is chosen by above that at the best T, as a share of
-    the latter; ``cost_high`` bounds it from above, with 95 % confidence for all T at once, and ``cost_high_like`` does
-    so for data sets like these.
+    the latter, or nan if that is 0; ``cost_high`` bounds it from above, with 95 % confidence for all T at once, and
+    ``cost_high_like`` does so for data sets like these.
     """
     rows = []
     for student in students:
         means, best = student.curve.means, student.best_index
-        unit = means[best] if is_relative else 1.0
+        unit = (float(means[best]) or math.nan) if is_relative else 1.0  # of no errors there is no share
         like = student.comparison_like
         for i, T in enumerate(student.temperatures):
             row = {

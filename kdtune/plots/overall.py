@@ -102,12 +102,17 @@ def draw_overall(prepared: OverallCosts) -> Figure:
 def _find_axis_max(points: pd.DataFrame, is_share: bool) -> float:
     """Return where the axis of costs ends: a little above the greatest bound, of shares within a limit."""
     greatest = float(points[["cost", "cost_high"]].replace(math.inf, math.nan).max().max())
+    if math.isnan(greatest):
+        return 1.0
     return AXIS_MARGIN * (min(greatest, MAX_AXIS_COST) if is_share else greatest) or 1.0
 
 
 def _draw_panel(axes: Axes, curve: pd.DataFrame, prepared: OverallCosts, axis_max: float) -> None:
     """Draw the costs of one student; a cost above the axis is written at its end."""
     T, cost, is_tied = curve["T"].to_numpy(), curve["cost"].to_numpy(), curve["tied"].to_numpy(bool)
+    if curve["cost"].isna().all():
+        axes.text(0.5, 0.5, "no errors at the best T:\nno share of them", ha="center", transform=axes.transAxes)
+        axes.set_xlim(T.min(), T.max())
     axes.axhline(0, color=style.BASELINE_COLOR, linewidth=0.8)
     if prepared.margin is not None:
         axes.axhline(prepared.margin, color=style.LEGEND_COLOR, linestyle="--", linewidth=0.8)
