@@ -152,15 +152,15 @@ def ray_address() -> Iterator[str]:
 
 
 @contextmanager
-def start_cluster(n_nodes: int, **variables: str) -> Iterator[str]:
-    """Start a Ray cluster on this machine with these environment variables; give its address.
+def start_cluster(n_nodes: int, address: str = "", **variables: str) -> Iterator[str]:
+    """Start a Ray cluster on this machine with these environment variables; give its address, on a free port if none.
 
     `ray stop` would end every Ray on this machine, so the nodes are ended here, process by process.
     """
     import psutil
 
     ray = str(Path(sys.executable).with_name("ray"))
-    address = f"127.0.0.1:{find_free_port()}"
+    address = address or f"127.0.0.1:{find_free_port()}"
     port = address.rpartition(":")[2]
     options = ["--block", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats"]
     head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false"]

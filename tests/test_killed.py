@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from kdtune.columns import ID, SECONDS
-from tests.conftest import environment, write_small
+from kdtune.results.live_status import read_status
+from tests.conftest import environment, start_cluster, write_small
 from tests.folders import assert_same_rows, parts, table, train_alone
 
 pytestmark = pytest.mark.xdist_group("killed")  # one long reference for all of them
@@ -94,6 +95,23 @@ def test_a_killed_sweep_goes_on_where_it_was(kdtune, start, write, long_referenc
         assert f"{len(before)} of 38 networks are done already" in run.stderr
         seconds = table(folder).set_index(ID)[SECONDS]  # what was finished is not trained again
         assert (seconds[before[ID]].to_numpy() == before[SECONDS].to_numpy()).all()
+    assert_same_rows(table(folder), long_reference)
+
+
+@pytest.mark.slow
+def test_a_sweep_waits_for_its_cluster_and_goes_on_when_it_is_back(start, write, long_reference, tmp_path, monkeypatch):
+    """Both machines of the cluster go away in mid-sweep; Ray itself takes a minute to notice."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    folder = tmp_path / "results/small"
+    with start_cluster(n_nodes=2) as address:
+        run = start("sweep", write(), *LONG, "--address", address)
+        wait_for(lambda: len(parts(folder)) >= 2)
+    wait_for(lambda: read_status(folder).restarts)
+    with start_cluster(n_nodes=2, address=address):
+        output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    (told,) = [line for line in output.splitlines() if "Ray died" in line]
+    assert "Joining it again (restart 1 of 3)." in told
     assert_same_rows(table(folder), long_reference)
 
 
