@@ -202,6 +202,13 @@ def test_temperatures_of_a_sweep_that_are_no_numbers_are_refused(rising: pd.Data
     assert len(analyze(rising.assign(**{TEMP: rising[TEMP].astype(str)})).t_opt) == len(analyze(rising).t_opt)
 
 
+@pytest.mark.parametrize("value", [np.nan, 0.0, -4.0, np.inf])
+def test_a_student_of_a_sweep_without_a_temperature_is_refused(rising: pd.DataFrame, value: float) -> None:
+    is_one = (rising[MODEL] == STUDENT).cumsum() == 3
+    with pytest.raises(RequestError, match=r"temp (is empty or 0 in 1 row|must be a positive number)"):
+        analyze(rising.assign(**{TEMP: rising[TEMP].mask(is_one, value)}))
+
+
 @pytest.mark.parametrize("value", [None, np.nan, "1e999", "many", "500", 500])
 def test_a_number_of_examples_is_none_of_another_type(value: Any) -> None:
     student = {DATASET: "digits", N_VAL: value, N_TEST: 360}

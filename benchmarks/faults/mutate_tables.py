@@ -141,12 +141,14 @@ def _scale_column(frame: pd.DataFrame, random: Random) -> pd.DataFrame:
 def _change_rows(frame: pd.DataFrame, random: Random) -> pd.DataFrame:
     """Leave rows out, double or reorder them."""
     order = list(range(len(frame)))
+    if not order:
+        return frame
     random.shuffle(order)
     n_rows = random.choice((0, 1, 2, 3, len(order) // 2, len(order)))
     picked = random.choice(
         (order[:n_rows], sorted(order[:n_rows]), order + order[:n_rows], random.choices(order, k=n_rows))
     )
-    return frame.iloc[picked] if order else frame
+    return frame.iloc[picked]
 
 
 FRAME_MUTATORS: tuple[Callable[[pd.DataFrame, Random], pd.DataFrame], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -61,7 +62,7 @@ from kdtune.text import pluralize
 def standardize_sweep_table(table: pd.DataFrame, options: ReadingOptions, notes: list[str]) -> ReadTable:
     """Standardize the table of a sweep of kdtune, whose columns are known."""
     notes = list(notes)
-    if not pd.api.types.is_numeric_dtype(table[TEMP].dtype):  # The file has passed other hands.
+    if not _has_temperatures(table):  # The file has passed other hands.
         table, more_notes = read_temperatures(table)
         notes += more_notes
     if table[ID].duplicated().any():
@@ -76,6 +77,14 @@ def standardize_sweep_table(table: pd.DataFrame, options: ReadingOptions, notes:
         table, pair_notes = pair_replicates(RowNumbers(table), cell_columns, True)
         notes += pair_notes
     return ReadTable(table, options.cell, notes, measured.measure)
+
+
+def _has_temperatures(table: pd.DataFrame) -> bool:
+    """Return whether T is a positive number in each row of a distilled student, as a sweep writes it."""
+    if not pd.api.types.is_numeric_dtype(table[TEMP].dtype):
+        return False
+    temperatures = table.loc[table[MODEL] == STUDENT, TEMP]
+    return bool(((temperatures > 0) & (temperatures < math.inf)).all())
 
 
 def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, notes: list[str]) -> ReadTable:
