@@ -41,7 +41,7 @@ class Ledger:
     def on_rows_finished(self, rows):
         self.rows += rows.to_pylist()
 
-    def on_pack_crashed(self, pack, crashes):
+    def on_pack_crashed(self, pack, crashes, memory):
         raise AssertionError("there is no worker that could crash")
 
     def on_tick(self):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import psutil
 import pytest
+import ray
 
 from kdtune.run import memory
-from kdtune.run.memory import MemoryWatch, measure_memory
+from kdtune.run.lost_workers import convert_to_death
+from kdtune.run.memory import MemoryWatch, measure_memory, read_full_memory
 
 GIB = 2**30
 
@@ -51,3 +53,26 @@ def test_the_highest_use_of_the_last_seconds_is_told(monkeypatch):
     now[0] = 11.0
     watch.look()
     assert watch.describe() == ""
+
+
+# As Ray 2.60 puts it: its first lines.
+KILLED_BY_RAY = """1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 192.0.2.2, \
+ID: f970cdb20c0d633502fa81ed6d7beb410c69f9f0916990220462fbeb) was 22.74GB used / 23.54GB limit (0.965843)
+OOM kill reason: Memory usage 24079540224B exceeded threshold of 24012677120B (95.0% of 25276502016B limit)
+"""
+
+
+def test_what_ray_says_of_a_worker_that_it_killed_is_read():
+    assert read_full_memory(KILLED_BY_RAY).startswith(", at 22.7 of 23.5 GiB of memory of 192.0.2.2: give packs fewer")
+    assert read_full_memory("The actor died unexpectedly before finishing this task.") == ""
+
+
+def test_tune_takes_a_worker_that_was_killed_for_its_memory_for_one_that_died():
+    errors = ray.exceptions
+    death = convert_to_death(errors.OutOfMemoryError(KILLED_BY_RAY))
+    assert isinstance(death, errors.RayActorError)
+    assert str(death) == KILLED_BY_RAY
+    for known in (errors.ActorUnavailableError("away", None), errors.RayTaskError("train", "traceback", ValueError())):
+        assert convert_to_death(known) is known
+    other = ValueError("no error of Ray's")
+    assert convert_to_death(other) is other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ class Ledger:
     def on_rows_finished(self, rows):
         self.rows += rows.select([ID, STATUS, ERROR]).to_pylist()
 
-    def on_pack_crashed(self, pack, crashes):
+    def on_pack_crashed(self, pack, crashes, memory):
         self.crashes.append((pack.id, crashes))
 
 
@@ -73,6 +74,24 @@ def test_a_pack_that_kills_ray_is_found_and_fails_alone(plan, tmp_path):
     of_culprit = next(pack for pack in small.packs if pack.id == culprit)
     assert {row[ID] for row in failed} == {network.id for network in of_culprit.networks}
     assert other not in {row[ID] for row in failed}
+
+
+@pytest.mark.parametrize(("retries", "restarts"), [(3, 100), (100, 3)])
+def test_of_two_packs_that_kill_ray_one_fails_before_the_restarts_are_used_up(plan, tmp_path, retries, restarts):
+    """The pack that ran alone when Ray died comes next, until it is known."""
+    runs, _ = make_runs(plan(workers=4), tmp_path, retries=retries)
+    culprits = begin(runs)
+    in_vain = 0
+    while not runs.is_finished:
+        in_training = begin(runs)
+        if set(culprits) & set(in_training):
+            n_finished = runs.n_finished
+            runs.mark_all_crashed("", is_last_restart=in_vain == restarts)
+            in_vain = 0 if runs.n_finished > n_finished else in_vain + 1
+            assert in_vain <= min(retries, restarts)
+        else:
+            train(runs, in_training[0])
+            in_vain = 0
 
 
 def test_packs_that_were_ordered_but_not_begun_are_not_suspected(plan, tmp_path):

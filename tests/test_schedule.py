@@ -40,7 +40,7 @@ class Ledger:
     def on_rows_finished(self, rows):
         self.rows += rows.to_pylist()
 
-    def on_pack_crashed(self, pack, crashes):
+    def on_pack_crashed(self, pack, crashes, memory):
         self.crashes.append((pack.id, crashes))
 
     def on_tick(self):

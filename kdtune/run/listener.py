@@ -28,8 +28,11 @@ class Listener(Protocol):
     def on_rows_finished(self, rows: pa.Table) -> None:
         """Handle rows that are on disk now: trained, failed or skipped."""
 
-    def on_pack_crashed(self, pack: Pack, crashes: int) -> None:
-        """Handle that a pack's worker has died for the ``crashes``-th time; the pack is tried again."""
+    def on_pack_crashed(self, pack: Pack, crashes: int, memory: str) -> None:
+        """Handle that a pack's worker has died for the ``crashes``-th time; the pack is tried again.
+
+        ``memory`` says how much memory was used, as the end of a clause; it is empty if there was enough.
+        """
 
     def on_ray_died(self, reason: str) -> None:
         """Handle that Ray died, and is started or joined again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from pathlib import Path
@@ -11,6 +12,11 @@ import psutil
 _CGROUP = Path("/sys/fs/cgroup")
 _KEPT_SECONDS = 10.0  # What ran out of memory is dead, and its memory free, by the time that its death is known.
 _FULL_SHARE = 0.9
+# What Ray says of a worker that it killed: "Memory on the node (IP: 10.0.0.2, ID: f970) was 22.7GB used / 23.5GB".
+# Its GB are GiB.
+_KILLED_BY_RAY = re.compile(
+    r"Memory on the node \(IP: (?P<host>[^,)]+).*?was (?P<used>[\d.]+)GB used / (?P<total>[\d.]+)GB"
+)
 
 
 class MemoryWatch:
@@ -33,10 +39,26 @@ class MemoryWatch:
         _, used, total = max(self._seen, key=lambda each: each[1] / each[2])
         if used < _FULL_SHARE * total:
             return ""
-        return (
-            f", at {used / 2**30:.1f} of {total / 2**30:.1f} GiB of memory: give packs fewer networks (--pack), use "
-            f"fewer workers (--workers), or a machine with more memory"
-        )
+        return _describe_full_memory(used / 2**30, total / 2**30)
+
+
+def read_full_memory(reason: str) -> str:
+    """Return how much memory was used where Ray killed a worker for it, as ``MemoryWatch.describe`` does.
+
+    Parameters
+    ----------
+    reason : what Ray says of the worker's death; the result is empty if it is another.
+    """
+    match = _KILLED_BY_RAY.search(reason)
+    return _describe_full_memory(float(match["used"]), float(match["total"]), match["host"]) if match else ""
+
+
+def _describe_full_memory(used_gib: float, total_gib: float, host: str = "") -> str:
+    place = f" of {host}" if host else ""
+    return (
+        f", at {used_gib:.1f} of {total_gib:.1f} GiB of memory{place}: give packs fewer networks (--pack), use fewer "
+        f"workers (--workers), or a machine with more memory"
+    )
 
 
 def measure_memory(cgroup: Path = _CGROUP) -> tuple[float, float]:

@@ -113,6 +113,7 @@ class PackRuns:
         reason : why, as far as Ray says it.
         memory : how much memory was used at that time, as a clause for a message; empty if there was enough.
         """
+        was_alone = planned_id == self._alone
         pack = self._release(planned_id)
         self._report_training()
         self._deaths[planned_id] += 1
@@ -120,11 +121,17 @@ class PackRuns:
         if deaths > self.retries:
             self._fail(pack, f"its worker crashed {pluralize(deaths, 'time')}", reason, memory)
             return
-        self.listener.on_pack_crashed(pack, deaths)
-        self._put_back(pack, deaths)
+        self.listener.on_pack_crashed(pack, deaths, memory)
+        self._put_back(pack, deaths, was_alone)
 
-    def mark_all_crashed(self, memory: str) -> None:
-        """Record that Ray died; hand the packs that ran out again, or write failed rows for one that ran alone."""
+    def mark_all_crashed(self, memory: str, is_last_restart: bool = False) -> None:
+        """Record that Ray died; hand the packs that ran out again, or write failed rows for one that ran alone.
+
+        Parameters
+        ----------
+        memory : as of ``mark_crashed``.
+        is_last_restart : whether the sweep would end, if this death were in vain, too: a pack that ran alone fails.
+        """
         was_alone = self._alone
         for planned_id in list(self._ordered):
             was_in_training = planned_id in self._in_training
@@ -132,10 +139,10 @@ class PackRuns:
             if was_in_training:
                 self._deaths[planned_id] += 1
             deaths = self._deaths[planned_id]
-            if planned_id == was_alone and deaths > self.retries:
+            if planned_id == was_alone and (deaths > self.retries or is_last_restart):
                 self._fail(pack, f"Ray died {pluralize(deaths, 'time')} while it trained", "", memory)
             else:
-                self._put_back(pack, deaths)
+                self._put_back(pack, deaths, planned_id == was_alone)
         self._report_training()
 
     def list_remaining_packs(self) -> tuple[Pack, ...]:
@@ -152,9 +159,10 @@ class PackRuns:
             self._alone = None
         return self._ordered.pop(planned_id).pack
 
-    def _put_back(self, pack: Pack, deaths: int) -> None:
+    def _put_back(self, pack: Pack, deaths: int, was_alone: bool) -> None:
+        """Queue a pack again; one that ran alone comes next, until it is known whether it was the cause."""
         if deaths >= SUSPECT_DEATHS:
-            self._suspects.append(pack)
+            self._suspects.insert(0 if was_alone else len(self._suspects), pack)
         else:
             self._ready_queue.requeue(pack)
 

@@ -120,10 +120,10 @@ class Progress:
             f"the test split."
         )
 
-    def report_crash(self, pack: Pack, crashes: int) -> None:
-        """Print that a pack's worker died and that the pack is tried again."""
+    def report_crash(self, pack: Pack, crashes: int, memory: str) -> None:
+        """Print that a pack's worker died, at how much memory in use, and that the pack is tried again."""
         networks = pluralize(len(pack.networks), "network")
-        self.say(f"A worker died; trying its {networks} again (crash {crashes} of pack {pack.id}).")
+        self.say(f"A worker died{memory}. Trying its {networks} again (crash {crashes} of pack {pack.id}).")
 
     # --- a bar ------------------------------------------------------------------------------------
 

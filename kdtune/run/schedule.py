@@ -23,6 +23,7 @@ import ray
 from ray import tune
 
 from kdtune.run.dispatcher import Dispatcher, DispatcherCallback
+from kdtune.run.lost_workers import teach_tune_lost_workers
 from kdtune.run.ray_messages import Broken, Finish, Finished, FromRay, Order, Work
 from kdtune.run.trainable import PackTrainable
 
@@ -43,6 +44,7 @@ def run_ordered_packs(
     """
     logging.getLogger("ray").setLevel(logging.INFO if work.options.verbose else logging.ERROR)
     dispatcher = Dispatcher(work.options.workers, orders, report)
+    teach_tune_lost_workers()
     try:
         _make_tuner(work, dispatcher, scratch_folder).fit()
     except (tune.TuneError, ray.exceptions.RayError) as error:

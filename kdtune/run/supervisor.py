@@ -15,7 +15,7 @@ from kdtune.files.storage_errors import convert_os_errors
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
 from kdtune.run.listener import Listener
-from kdtune.run.memory import MemoryWatch
+from kdtune.run.memory import MemoryWatch, read_full_memory
 from kdtune.run.pack_runs import PackRuns
 from kdtune.run.pack_training import TrainFunction
 from kdtune.run.patience import Patience
@@ -112,8 +112,12 @@ class RayWorkers:
                 return
             except RayDiedError as death:
                 self.session.kill()
-                runs.mark_all_crashed(self.memory.describe())
                 if runs.n_finished > n_finished:
+                    self._n_fruitless = 0
+                n_finished = runs.n_finished
+                is_last_restart = self._n_fruitless == self.patience.restarts
+                runs.mark_all_crashed(self.memory.describe(), is_last_restart)
+                if runs.n_finished > n_finished:  # One failed.
                     self._n_fruitless = 0
                 self._restart(str(death), listener)
 
@@ -153,7 +157,8 @@ class RayWorkers:
                     raise StorageError(message.storage_error)
                 runs.mark_ended(message.pack_id)
             elif isinstance(message, Crashed):
-                runs.mark_crashed(message.pack_id, message.reason, self.memory.describe())
+                memory = read_full_memory(message.reason) or self.memory.describe()
+                runs.mark_crashed(message.pack_id, message.reason, memory)
             listener.on_tick()
         if self.request.address is None:
             return  # All rows are on disk, and nobody else needs this Ray: it takes seconds to end by itself.

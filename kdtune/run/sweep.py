@@ -179,9 +179,9 @@ class SweepListener:
         """Note that Ray is started again."""
         self.status.add_restart(reason)
 
-    def on_pack_crashed(self, pack: Pack, crashes: int) -> None:
+    def on_pack_crashed(self, pack: Pack, crashes: int, memory: str) -> None:
         """Print that the pack is tried again."""
-        self.progress.report_crash(pack, crashes)
+        self.progress.report_crash(pack, crashes, memory)
 
     def on_rows_finished(self, rows: pa.Table) -> None:
         """Add the rows to the table, and count their networks as done or failed."""
