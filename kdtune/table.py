@@ -195,12 +195,15 @@ def select_networks(table: pa.Table, ids: Sequence[str]) -> pa.Table:
     row are dropped, and so are lists and mappings, which would be details of another version. An id without a row is
     left out.
     """
-    detail_names = [
-        field.name for field in table.schema if field.name in DETAIL_TYPES or pa.types.is_nested(field.type)
-    ]
-    table = order_by_ids(table.drop_columns(detail_names), ids)
+    table = order_by_ids(drop_details(table), ids)
     setting_names = sorted(name for name in table.column_names if name not in COLUMN_TYPES)
     return table.select([*COLUMN_TYPES, *(name for name in setting_names if table[name].null_count < len(table))])
+
+
+def drop_details(table: pa.Table) -> pa.Table:
+    """Return a table without details: those of this version, and lists and mappings, which are those of another."""
+    names = [field.name for field in table.schema if field.name in DETAIL_TYPES or pa.types.is_nested(field.type)]
+    return table.drop_columns(names)
 
 
 def order_by_ids(table: pa.Table, ids: Sequence[str] | pa.ChunkedArray) -> pa.Table:

@@ -15,6 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdtune.files.storage_errors import is_pipe
+
 # In the metadata of a file: versions of software, the measure that T is chosen by, and what an answer must say beside
 # it. A frame has the latter two in its ``attrs``.
 _VERSIONS_KEY = "kdtune"
@@ -122,7 +124,10 @@ def _find_metadata(source: Any, key: str) -> str | None:
         value = source.attrs.get(key)
         return None if value is None else str(value)
     try:
-        schema = pq.read_schema(source) if isinstance(source, Path) else getattr(source, "schema", None)
+        if isinstance(source, Path):
+            schema = None if is_pipe(source) else pq.read_schema(source)
+        else:
+            schema = getattr(source, "schema", None)
         metadata = getattr(schema, "metadata", None) or {}
         if key.encode() in metadata:
             return str(metadata[key.encode()].decode(errors="replace"))
@@ -135,7 +140,7 @@ def _find_metadata(source: Any, key: str) -> str | None:
 def read_versions(path: Path) -> dict[str, str]:
     """Read the versions of the software that made a table from its file; nothing if the file does not say."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = {} if is_pipe(path) else pq.read_schema(path).metadata or {}
         versions = json.loads(metadata.get(_VERSIONS_KEY.encode(), b"{}"))
         return {str(name): str(version) for name, version in versions.items()}
     except (OSError, ValueError, AttributeError, pa.ArrowException):

@@ -17,6 +17,7 @@ import pytest
 import kdtune.cli.show
 from kdtune import analyze
 from kdtune.analysis.finite_sets import FiniteData
+from kdtune.analysis.table_files import read_sweep_table
 from kdtune.columns import (
     BASELINE,
     CONFUSION,
@@ -43,9 +44,11 @@ from kdtune.plots.overall import draw_overall, prepare_overall
 from kdtune.results.store import Store
 from kdtune.results.students import load_network
 from kdtune.results.weights import check_weights
+from kdtune.run.changes import RECORD_FILE
 from kdtune.spec.load import load_spec
 from kdtune.statistics.pooled_curves import describe_set
 from kdtune.table import merge_tables, rows_to_arrow, select_networks
+from tests.conftest import write_small
 from tests.given_files import write_arrays, write_given
 
 ROW = {ID: "a", MODEL: TEACHER, STATUS: "done"}
@@ -238,3 +241,60 @@ def test_a_file_that_the_system_refuses_is_named_in_one_line(
     result = call("show", "small")
     assert result.exit_code == 1
     assert result.output == "results/small: Permission denied\n"
+
+
+@pytest.mark.parametrize("name", ["table.parquet", RECORD_FILE])
+def test_a_pipe_in_a_results_folder_is_not_waited_for(
+    call: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_small(tmp_path / "small.yaml")
+    assert call("sweep", path, "--workers", "0").exit_code == 0
+    (tmp_path / "results/small" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "results/small" / name)
+    result = call("sweep", path, "--workers", "0")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "results/small/table.parquet").is_file()
+
+
+def test_an_arrow_file_with_wrong_offsets_is_damaged(tmp_path: Path, call: Callable[..., Any]) -> None:
+    """Arrow reads it without a look, and ends the process when the text is used."""
+    path = tmp_path / "table.arrow"
+    texts = pa.array([f"text {i}" for i in range(1000)])
+    offsets = np.frombuffer(texts.buffers()[1], np.int32).copy()
+    offsets[500] = 2**30
+    damaged = pa.Array.from_buffers(pa.string(), 1000, [None, pa.py_buffer(offsets.tobytes()), texts.buffers()[2]])
+    table = pa.table({"T": pa.array([1.0, 2.0] * 500), "error": pa.array(range(1000)), "seed": damaged})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+    result = call("analyze", path)
+    assert result.exit_code == 2
+    assert "damaged" in result.output
+
+
+def test_a_sweeps_table_with_a_column_of_lists_can_be_exported_from(rising: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    rows = pa.Table.from_pandas(rising, preserve_index=False)
+    lists = pa.array([[1, 2]] * len(rows))
+    pq.write_table(rows.append_column("added", lists), path)
+    assert "added" not in read_sweep_table(path).columns
+
+
+def test_a_grid_without_items_in_a_setting_of_several_types_is_reported_once(tmp_path: Path) -> None:
+    path = write_given(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert "outputs: {" in text
+    path.write_text(text.replace("outputs: {", "outputs: {grid_search: /, "), encoding="utf-8")
+    with pytest.raises(SweepFileError) as caught:
+        load_spec(path)
+    assert "grid_search takes a list" in str(caught.value)
+    assert "InvalidGrid" not in str(caught.value)
+    assert "SplitOutputs" not in str(caught.value)
+
+
+def test_a_grid_without_items_is_not_offered_as_an_argument_of_a_factory(tmp_path: Path) -> None:
+    teacher = {"kind": "python", "factory": "mynets:Net", "depth": {"grid_search": "/"}}
+    with pytest.raises(SweepFileError) as caught:
+        load_spec(write_given(tmp_path, teacher=teacher))
+    assert "depth: is not a setting here" in str(caught.value)
+    assert "InvalidGrid" not in str(caught.value)

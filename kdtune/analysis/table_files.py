@@ -19,7 +19,7 @@ from kdtune.analysis.file_problems import (
 )
 from kdtune.columns import DETAIL_FILES, ID, MODEL, STATUS
 from kdtune.errors import RequestError
-from kdtune.table import read_table, to_frame
+from kdtune.table import drop_details, read_table, to_frame
 
 _PARQUET_MAGIC = b"PAR1"  # how every Parquet file starts: the format's specification, "File format"
 
@@ -60,7 +60,7 @@ def read_sweep_table(results: str | Path) -> pd.DataFrame:
     path = locate_table(results)
     try:
         _check_sweep_table(path)
-        return to_frame(read_table(path))
+        return to_frame(drop_details(read_table(path)))
     except (OSError, ValueError, pa.ArrowException) as error:
         if _is_system_error(error):
             raise RequestError(f"{path}: cannot be read: {_first_line(error)}") from None

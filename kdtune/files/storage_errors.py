@@ -32,7 +32,7 @@ def classify_read_errors(path: Path) -> Iterator[None]:
         If the system cannot read it, as with too many open files or a broken disk: the file may be intact.
     """
     try:
-        if _is_pipe(path):  # To open it would take as long as nobody writes to it.
+        if is_pipe(path):  # To open it would take as long as nobody writes to it.
             raise ValueError(f"{path.name} is not a file")
         yield
     except FileNotFoundError as error:
@@ -46,7 +46,7 @@ def classify_read_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _is_pipe(path: Path) -> bool:
+def is_pipe(path: Path) -> bool:
     """Return whether a path is a pipe; of one that cannot be looked at, whoever opens it says why."""
     try:
         return stat.S_ISFIFO(path.stat().st_mode)

@@ -76,7 +76,9 @@ def _read_arrow(path: Path, head: bytes, source: Any) -> Any:
             with pq.ParquetFile(source, page_checksum_verification=True) as file:
                 return file.read()
         open_source = pa.ipc.open_file if head.startswith(ARROW_MAGIC) else pa.ipc.open_stream
-        return open_source(source).read_all()
+        table = open_source(source).read_all()
+        table.validate(full=True)  # Arrow trusts what the file says; a wrong offset would end the process later.
+        return table
     except (OSError, ValueError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

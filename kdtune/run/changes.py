@@ -10,6 +10,7 @@ from typing import Any
 
 from kdtune.columns import TEACHER
 from kdtune.files.atomic import write_atomically
+from kdtune.files.storage_errors import is_pipe
 from kdtune.inputs.code_versions import hash_files
 from kdtune.plan.network import Network
 from kdtune.results.store import Store
@@ -142,8 +143,9 @@ def _have(names: Sequence[str]) -> str:
 
 def _read_record(store: Store) -> dict[str, Any]:
     """Return the record of the last time; an empty one if there is none or it is damaged."""
+    path = store.folder / RECORD_FILE
     try:
-        record: dict[str, Any] = json.loads((store.folder / RECORD_FILE).read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads("" if is_pipe(path) else path.read_text(encoding="utf-8"))
         code = {key: {"files": {}, **entry} for key, entry in record["code"].items()}
         return {"data": record["data"], "teachers": record.get("teachers", {}), "code": code}
     except (OSError, ValueError, KeyError, TypeError):

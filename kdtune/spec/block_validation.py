@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kdtune.errors import Mistake
 from kdtune.inputs.reader import InputReader
+from kdtune.settings.outputs import SplitOutputs
 from kdtune.spec.form_suggestions import REPLICATES_HINT, suggest_grid, suggest_grid_of_lists, suggest_list
 from kdtune.spec.grid import has_invalid_grid
 from kdtune.spec.messages import describe_error, format_value
@@ -26,7 +27,7 @@ from kdtune.spec.schema import (
 from kdtune.spec.suggestions import find_meant_setting
 from kdtune.spec.yaml_tree import SettingPath, YamlNode
 
-_TRIED_TYPES = ("float", "int", "str")
+_TRIED_TYPES = ("float", "int", "str", SplitOutputs.__name__)
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,8 @@ def _suggest_form(error: Any, node: YamlNode, block_name: str, path: SettingPath
     if block_name == "" and path == ("seed",) and isinstance(error["input"], list):
         return f"; {REPLICATES_HINT}"
     if error["type"] == "extra_forbidden" and len(path) == 1 and "factory" in node.value:
+        if has_invalid_grid(node.descendant(path)):  # ``find_grid_mistakes`` reports it.
+            return ""
         return f", or, as an argument of the factory, args: {{{path[0]}: {format_value(error['input'])}}}"
     if block_name not in BLOCKS or error["type"] == "extra_forbidden" or path[-1:] == ("eval_every",):
         return ""
