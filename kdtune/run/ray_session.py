@@ -22,7 +22,7 @@ from kdtune.run.ray_variables import make_ray_environment
 POLL_SECONDS = 0.25
 # Ray's process says each second that it is alive. It may take longer where the machine is out of memory.
 HANG_SECONDS = 60.0
-CONNECT_SECONDS = 240.0  # Ray gives up after about a minute by itself, on a slow disk after two attempts.
+CONNECT_SECONDS = 240.0  # Ray gives up after about a minute by itself; a slow disk may take longer.
 END_SECONDS = 10.0
 EXPLAIN_SECONDS = 6.0
 VITAL_NAMES = ("gcs_server", "raylet")  # of the processes that a Ray on this machine cannot do without

@@ -18,6 +18,7 @@ OBJECT_STORE_BYTES = 256 << 20  # Packs are small; large data are in the results
 # and seconds of a core while the workers start.
 CLUSTER_SCRIPTS = ("monitor.py", "dashboard.py")
 OUTPUT_SCRIPT = "log_monitor.py"
+END_SECONDS = 3.0
 
 
 def start_ray(cpus: int, verbose: bool) -> str:
@@ -50,7 +51,7 @@ def _end_needless_processes(scripts: tuple[str, ...]) -> None:
             if any(Path(part).name in scripts for part in child.cmdline()):
                 child.kill()
                 children.append(child)
-    psutil.wait_procs(children)
+    psutil.wait_procs(children, timeout=END_SECONDS)
 
 
 def _explain_failed_start(error: Exception) -> str:
