@@ -7,8 +7,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Tests that share a Ray stay together.
-SIDE_BY_SIDE := -n 2 --dist loadgroup
+# Tests that share a Ray stay together. Much of their time is waiting for sweeps: three processes on two cores.
+SIDE_BY_SIDE := -n 3 --dist loadgroup
 
 # Of the faults by command: how long processes are killed, how many damaged files are read, and with which seed.
 MINUTES ?= 20
