@@ -103,6 +103,18 @@ def test_packs_that_were_ordered_but_not_begun_are_not_suspected(plan, tmp_path)
     assert {row[STATUS] for row in ledger.rows} == {DONE}
 
 
+def test_a_pack_that_was_alone_and_had_not_begun_does_not_fail_at_the_last_restart(plan, tmp_path):
+    runs, ledger = make_runs(plan(workers=4), tmp_path)
+    for _ in range(2):
+        begin(runs)
+        runs.mark_all_crashed("")
+    assert runs.order_next() is not None
+    assert runs.order_next() is None
+    runs.mark_all_crashed("", is_last_restart=True)
+    finish(runs)
+    assert {row[STATUS] for row in ledger.rows} == {DONE}
+
+
 def test_a_worker_that_dies_for_want_of_memory_says_so(plan, tmp_path):
     runs, ledger = make_runs(plan(workers=4), tmp_path, retries=0)
     first = begin(runs)[0]

@@ -139,7 +139,8 @@ class PackRuns:
             if was_in_training:
                 self._deaths[planned_id] += 1
             deaths = self._deaths[planned_id]
-            if planned_id == was_alone and (deaths > self.retries or is_last_restart):
+            is_culprit = was_in_training and planned_id == was_alone
+            if is_culprit and (deaths > self.retries or is_last_restart):
                 self._fail(pack, f"Ray died {pluralize(deaths, 'time')} while it trained", "", memory)
             else:
                 self._put_back(pack, deaths, planned_id == was_alone)

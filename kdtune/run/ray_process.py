@@ -22,6 +22,7 @@ from typing import BinaryIO
 from kdtune.errors import KdtuneError
 from kdtune.run.process_session import kill_session
 from kdtune.run.ray_messages import Broken, Connect, Finish, FromRay, Order, Refused, Work
+from kdtune.run.ray_output import format_on_one_line
 
 
 def main(scratch_folder: Path) -> None:
@@ -47,7 +48,7 @@ def main(scratch_folder: Path) -> None:
         return
     except Exception as error:
         traceback.print_exc()
-        report(Broken(f"{type(error).__name__}: {' '.join(str(error).split())}"))
+        report(Broken(f"{type(error).__name__}: {format_on_one_line(error)}"))
 
 
 def _take_over_standard_streams() -> tuple[BinaryIO, Callable[[FromRay], None]]:
