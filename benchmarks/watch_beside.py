@@ -1,0 +1,145 @@
+"""What a page of `kdtune watch` costs the sweep that it shows: networks per second with the page and without it.
+
+    python -m benchmarks.watch_beside [minutes]
+
+A sweep of many short packs trains on all cores, its page open in a headless Chromium on the same machine. In turns of
+a few seconds, the server, its analysis and the browser run, and are stopped (SIGSTOP): so both rates come from the same
+sweep, and what other programs do to the machine meets both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import sync_playwright
+
+from kdtune.results.live_status import read_status
+
+WINDOW_SECONDS = 10.0
+Watchers = dict[str, set[psutil.Process]]  # the processes of each program that is stopped, by what it is
+REPLICATES = 1200
+SWEEP = f"""
+name: beside
+replicates: {REPLICATES}
+dataset: {{kind: make_classification, n_samples: 600, n_features: 20, n_classes: 4}}
+teacher: {{hidden: [60, 60], dropout: 0.2, train: {{epochs: 10}}}}
+student: {{depth: 2, width: 20}}
+distill: {{T: {{grid_search: [1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20]}}}}
+train: {{epochs: 60, batch_size: 50}}
+"""
+
+
+def main(minutes: float) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("There is no Chromium: install it (apt-get install chromium) to measure this.")
+    with tempfile.TemporaryDirectory(prefix="kdtune-beside-") as folder, sync_playwright() as playwright:
+        root = Path(folder)
+        (root / "beside.yaml").write_text(SWEEP)
+        results = root / "results"
+        results.mkdir()
+        kdtune = [sys.executable, "-m", "kdtune"]
+        command = [*kdtune, "watch", str(results), "--port", "0"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert server.stdout is not None
+        url = server.stdout.readline().removeprefix("Watch: ").strip()
+        before = set(psutil.Process().children(recursive=True))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser.new_page().goto(url)
+        watchers = {
+            "the server and its analysis": {psutil.Process(server.pid)},
+            "the browser": set(psutil.Process().children(recursive=True)) - before,
+        }
+        with (root / "sweep.log").open("w") as log:
+            command = [*kdtune, "sweep", str(root / "beside.yaml"), "--pack", "10", "--results", str(results)]
+            sweep = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            try:
+                measure(results / "beside", watchers, minutes)
+            finally:
+                signal_all(watchers, signal.SIGCONT)
+                sweep.terminate()
+                sweep.wait()
+                browser.close()
+                server.kill()
+                server.wait()
+
+
+def measure(folder: Path, watchers: Watchers, minutes: float) -> None:
+    """Print the rate of a sweep with its page and without it, their ratio, and the processor time of the page."""
+    while count_done(folder) < 1.5 * REPLICATES:  # Teachers come first; all packs after them take as long.
+        time.sleep(1)
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    seconds = dict.fromkeys(watchers, 0.0)
+    for i in range(4 * round(minutes * 60 / WINDOW_SECONDS / 4)):
+        is_watched = i % 4 in (0, 3)
+        signal_all(watchers, signal.SIGCONT if is_watched else signal.SIGSTOP)
+        used = count_seconds(watchers)
+        start, first = time.monotonic(), count_done(folder)
+        time.sleep(WINDOW_SECONDS)
+        rates[is_watched].append((count_done(folder) - first) / (time.monotonic() - start))
+        if is_watched:
+            seconds = {name: seconds[name] + now - used[name] for name, now in count_seconds(watchers).items()}
+    ratios = [a / b for a, b in zip(join_pairs(rates[True]), join_pairs(rates[False]), strict=True)]
+    error = statistics.stdev(ratios) / math.sqrt(len(ratios))
+    print(
+        f"networks/s: {statistics.mean(rates[True]):.2f} with the page, {statistics.mean(rates[False]):.2f} without it"
+    )
+    print(f"ratio: {statistics.mean(ratios):.3f}, standard error {error:.3f}; median {statistics.median(ratios):.3f}")
+    for name, used_seconds in seconds.items():
+        share = used_seconds / (len(rates[True]) * WINDOW_SECONDS * (os.cpu_count() or 1))
+        print(f"processor time of {name}: {share:.1%} of all cores")
+
+
+def join_pairs(rates: list[float]) -> list[float]:
+    """Add up two windows each: those with the page lie around those without it, so that a slow drift cancels out."""
+    return [first + second for first, second in zip(rates[::2], rates[1::2], strict=True)]
+
+
+def count_done(folder: Path) -> int:
+    status = read_status(folder)
+    return 0 if status is None else status.n_done
+
+
+def list_family(processes: set[psutil.Process]) -> set[psutil.Process]:
+    """List the processes that still live, with their children: the analysis starts when the first table is there."""
+    family = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            family |= {process, *process.children(recursive=True)}
+    return family
+
+
+def signal_all(watchers: Watchers, number: int) -> None:
+    for processes in watchers.values():
+        for process in list_family(processes):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+
+def count_seconds(watchers: Watchers) -> dict[str, float]:
+    """Return the processor time of each program so far, in seconds."""
+    totals = dict.fromkeys(watchers, 0.0)
+    for name, processes in watchers.items():
+        for process in list_family(processes):
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                totals[name] += times.user + times.system
+    return totals
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("minutes", type=float, nargs="?", default=8.0)
+    main(parser.parse_args().minutes)
