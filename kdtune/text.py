@@ -45,6 +45,11 @@ def find_nearest(word: str, valid_words: Iterable[str]) -> str | None:
     return similar_words[0] if similar_words else None
 
 
+def format_on_one_line(error: BaseException) -> str:
+    """Return an error's message without its line breaks, or the error's type if it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def format_number(value: object) -> str:
     """Write a value of a table: real numbers with six significant digits at most, all else as it is."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -20,6 +20,7 @@ from kdtune.inputs.given_data import PartName
 from kdtune.inputs.python_data import convert_part_labels
 from kdtune.inputs.storage import keep_in_memory
 from kdtune.spec.grid import GRID
+from kdtune.text import format_on_one_line
 
 # The settings of a data set that hold data. Everything else beside them is a setting as in a file.
 _DATA_NAMES = ("x", "y", "X", "Y", "train", "val", "test", "data", "target")
@@ -159,7 +160,7 @@ def store_table(frame: pd.DataFrame, inputs_folder: Path) -> str:
     try:
         pa.Table.from_pandas(frame)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError) as error:
-        raise InputError(f"cannot be written as a table: {' '.join(str(error).split())}") from None
+        raise InputError(f"cannot be written as a table: {format_on_one_line(error)}") from None
     try:
         content = hash_frame(frame)
     except TypeError as error:

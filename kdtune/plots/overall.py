@@ -60,7 +60,7 @@ def prepare_overall(answer: Answer) -> OverallCosts:
     points = curves[[TEMP, "cost", "cost_high", "cost_high_like", "tied"]].rename(columns={TEMP: "T"})
     points.insert(0, STUDENT, [label for label, count in zip(labels, lengths, strict=True) for _ in range(count)])
     titles = {
-        label: f"{style.wrap_label(label, MAX_TITLE_LETTERS)}\n({pluralize(student.data_sets, 'data set')})"
+        label: f"{style.wrap_label(label, MAX_TITLE_LETTERS)}\n({pluralize(len(student.cells), 'data set')})"
         for label, student in zip(labels, students, strict=True)
     }
     is_share = answer.measure is None

@@ -11,7 +11,8 @@ from kdtune.errors import RequestError
 from kdtune.run.addresses import AUTO, check_port_is_open
 from kdtune.run.authentication import explain_refused_token
 from kdtune.run.probe_cluster import Answer, probe_cluster
-from kdtune.run.ray_output import format_on_one_line, make_logging_options
+from kdtune.run.ray_output import make_logging_options
+from kdtune.text import format_on_one_line
 
 
 def join_ray(address: str, verbose: bool, code_folder: Path | None = None) -> None:

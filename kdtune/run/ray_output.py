@@ -12,11 +12,6 @@ def make_logging_options(verbose: bool) -> dict[str, Any]:
     return {"log_to_driver": verbose, "logging_level": logging.INFO if verbose else logging.ERROR}
 
 
-def format_on_one_line(error: Exception) -> str:
-    """Return an error's message without its line breaks, or the error's kind if it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def read_crash_reason(error_file: str | None) -> str:
     """Return the most telling line of the file in which Tune notes why a trial failed; empty if there is none.
 

@@ -22,7 +22,7 @@ from typing import BinaryIO
 from kdtune.errors import KdtuneError
 from kdtune.run.process_session import kill_session
 from kdtune.run.ray_messages import Broken, Connect, Finish, FromRay, Order, Refused, Work
-from kdtune.run.ray_output import format_on_one_line
+from kdtune.text import format_on_one_line
 
 
 def main(scratch_folder: Path) -> None:

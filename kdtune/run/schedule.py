@@ -26,6 +26,7 @@ from kdtune.run.dispatcher import Dispatcher, DispatcherCallback
 from kdtune.run.lost_workers import teach_tune_lost_workers
 from kdtune.run.ray_messages import Broken, Finish, Finished, FromRay, Order, Work
 from kdtune.run.trainable import PackTrainable
+from kdtune.text import format_on_one_line
 
 
 def run_ordered_packs(
@@ -48,7 +49,7 @@ def run_ordered_packs(
     try:
         _make_tuner(work, dispatcher, scratch_folder).fit()
     except (tune.TuneError, ray.exceptions.RayError) as error:
-        report(Broken(f"Ray Tune broke off: {' '.join(str(error).split())}"))
+        report(Broken(f"Ray Tune broke off: {format_on_one_line(error)}"))
         return
     report(Finished())
 

@@ -11,7 +11,8 @@ import psutil
 import ray
 
 from kdtune.errors import SweepError
-from kdtune.run.ray_output import format_on_one_line, make_logging_options
+from kdtune.run.ray_output import make_logging_options
+from kdtune.text import format_on_one_line
 
 OBJECT_STORE_BYTES = 256 << 20  # Packs are small; large data are in the results folder.
 # What Ray starts for a cluster that scales itself, for its dashboard, and to show what workers print: 170 MB of memory

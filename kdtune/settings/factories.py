@@ -20,6 +20,7 @@ from kdtune.settings.given import get_reader
 from kdtune.settings.models import UnlayeredShape
 from kdtune.settings.module_facts import ModuleFacts
 from kdtune.settings.outputs import Floor
+from kdtune.text import format_on_one_line
 
 # Multiply-adds for each value of the training data, as those of an ensemble of some hundred trees: only the share of
 # the work in a sweep's time depends on it.
@@ -167,7 +168,7 @@ class SklearnTeacher(FactoryShape):
         try:
             check_estimator_parameters(estimator)
         except ValueError as error:
-            raise InputError(" ".join(str(error).split()), "args") from None
+            raise InputError(format_on_one_line(error), "args") from None
 
 
 class ModuleShape(FactoryShape):

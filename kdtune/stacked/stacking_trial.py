@@ -22,6 +22,7 @@ from kdtune.stacked.memory_layout import Inputs
 from kdtune.stacked.module_copies import copy_module
 from kdtune.stacked.modules import StackedModules
 from kdtune.stacked.plain_state import describe_state, find_difference
+from kdtune.text import format_on_one_line
 
 # In float64 the order of sums moves logits, and the gradient of a parameter, by less than this part of the largest
 # value among them; and a gradient that would be 0 by less than the second part of the largest gradient.
@@ -178,7 +179,7 @@ def _find_scale(values: Tensor) -> float:
 
 def _explain_refusal(error: Exception) -> str:
     """Return in plain words why an error came from a stack of modules."""
-    text = " ".join(str(error).split())
+    text = format_on_one_line(error)
     operation = re.search(r"(?:batching rule for|Batching rule not implemented for) ([\w:.]+\w)", text)
     if operation is not None:
         return f"vmap has no rule for {operation[1]}"

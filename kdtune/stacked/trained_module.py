@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from kdtune.inputs.errors import InputError
 from kdtune.stacked.user_modules import build_user_module
+from kdtune.text import format_on_one_line
 
 MAX_MESSAGE = 400  # characters of torch's message about weights, which names all layers
 
@@ -45,7 +46,7 @@ def build_trained_module(
         try:
             module.load_state_dict(read_state(weights))
         except RuntimeError as error:
-            problem = _shorten(" ".join(str(error).split()))
+            problem = _shorten(format_on_one_line(error))
             raise InputError(f"{weights} does not fit the module: {problem}", "weights") from None
     return module.eval()
 
