@@ -29,6 +29,9 @@ from kdtune.train.train_pack import train_pack
 from kdtune.train.trained_network import TrainedNetwork
 
 torch.set_num_threads(1)
+# Where Python writes no bytecode (a setting of many images), each process that a test starts would compile kdtune anew:
+# two seconds of a sweep.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SMALL: dict[str, Any] = {
     "name": "small",

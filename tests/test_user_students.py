@@ -238,6 +238,7 @@ def test_changed_data_are_said(sweep, tmp_path):
     )
 
 
+@pytest.mark.xdist_group("ray")
 def test_workers_of_ray_train_to_the_same_bits(sweep, ray_address, tmp_path):
     block = {"factory": "sweep_nets:plain", "args": {"width": {"grid_search": [3, 4]}}}
     assert sweep(block).exit_code == 0
