@@ -29,7 +29,7 @@ from kdtune.results.live_status import read_status
 
 WINDOW_SECONDS = 10.0
 Watchers = dict[str, set[psutil.Process]]  # the processes of each program that is stopped, by what it is
-REPLICATES = 1200
+REPLICATES = 2000  # more networks than are trained in the meantime
 SWEEP = f"""
 name: beside
 replicates: {REPLICATES}
@@ -78,7 +78,7 @@ def main(minutes: float) -> None:
 
 def measure(folder: Path, watchers: Watchers, minutes: float) -> None:
     """Print the rate of a sweep with its page and without it, their ratio, and the processor time of the page."""
-    while count_done(folder) < 1.5 * REPLICATES:  # Teachers come first; all packs after them take as long.
+    while count_done(folder) < 1.1 * REPLICATES:  # Teachers come first; all packs after them take as long.
         time.sleep(1)
     rates: dict[bool, list[float]] = {True: [], False: []}
     seconds = dict.fromkeys(watchers, 0.0)
@@ -141,5 +141,5 @@ def count_seconds(watchers: Watchers) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("minutes", type=float, nargs="?", default=8.0)
+    parser.add_argument("minutes", type=float, nargs="?", default=5.0)
     main(parser.parse_args().minutes)

@@ -12,6 +12,7 @@ import ray
 
 from kdtune.columns import BASELINE, DONE, ERROR, FAILED, ID, SKIPPED, STATUS, STUDENT, TEACHER
 from kdtune.errors import SweepError
+from kdtune.plan.packing import PackLimits
 from kdtune.results.store import Store
 from kdtune.run.patience import Patience
 from kdtune.run.ray_messages import Connect
@@ -22,6 +23,7 @@ from kdtune.table import get_final_ids
 from kdtune.train.rows import make_failed_row, make_row
 
 pytestmark = pytest.mark.xdist_group("ray")
+NO_LIMITS = PackLimits()
 
 
 class Ledger:
@@ -51,10 +53,10 @@ class Ledger:
 def go(plan, tmp_path, ray_address):
     """Run the small sweep's packs with another function than training."""
 
-    def go(train, **options):
+    def go(train, *overrides, limits=NO_LIMITS, **options):
         store = Store(tmp_path, "small")
         ledger = Ledger()
-        small_plan = plan(workers=2)
+        small_plan = plan(*overrides, workers=2, limits=limits)
         settings = WorkerOptions(workers=2, **options)
         (tmp_path / "scratch").mkdir()
         request = Connect(ray_address, cpus=1, verbose=False, code_folder=None)
@@ -122,6 +124,29 @@ def crash_between_packs_and_always(pack, store, options):
     finish(pack, store, options)
 
 
+class SlowToStart:
+    """A function that takes the second worker three seconds to unpickle, and each one after it."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def __reduce__(self):
+        return start_slowly, (self.root,)
+
+    def __call__(self, pack, store, options):
+        log(store, f"worker {os.getpid()}")
+        time.sleep(0.05)
+        store.write_part(pack.id, [make_row(network) for network in pack.networks])
+
+
+def start_slowly(root):
+    if ray.get_runtime_context().worker.mode == ray.WORKER_MODE:
+        log(Store(root, "small"), "start")
+        if sum(line == ["start"] for line in lines(Store(root, "small"))) > 1:
+            time.sleep(3)
+    return SlowToStart(root)
+
+
 def forget_one_row(pack, store, options):
     store.write_part(pack.id, [make_row(network) for network in pack.networks[1:]])
 
@@ -170,6 +195,16 @@ def test_every_pack_runs_once_after_its_teacher(go):
     for pack in plan.packs:
         for teacher in pack.teacher_ids:
             assert at["end", home[teacher]] < at["begin", pack.id]
+
+
+def test_a_worker_that_starts_is_not_ended_for_a_free_one(go, tmp_path):
+    """Else one worker alone would train all packs that take less time than a worker to start."""
+    temperatures = [1 + i / 10 for i in range(60)]
+    plan, _, store = go(SlowToStart(tmp_path), f"distill.T={temperatures}", limits=PackLimits(max_networks=2))
+    workers = [line[1] for line in lines(store) if line[0] == "worker"]
+    assert len(workers) == len(plan.packs) > 60
+    assert len(set(workers)) == 2
+    assert sum(line == ["start"] for line in lines(store)) == 2
 
 
 def test_parts_are_compacted_along_the_way(go, monkeypatch):

@@ -24,6 +24,7 @@ from ray import tune
 
 from kdtune.run.dispatcher import Dispatcher, DispatcherCallback
 from kdtune.run.lost_workers import teach_tune_lost_workers
+from kdtune.run.newest_first import NewestFirst
 from kdtune.run.ray_messages import Broken, Finish, Finished, FromRay, Order, Work
 from kdtune.run.trainable import PackTrainable
 from kdtune.text import format_on_one_line
@@ -67,6 +68,7 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=dispatcher,
+            scheduler=NewestFirst(),
             num_samples=-1,  # until the dispatcher says that it has finished
             reuse_actors=True,  # a worker takes seconds to start
         ),

@@ -1,0 +1,29 @@
+"""Let a worker that becomes free take the next pack, not the one that waits for another worker to start.
+
+Tune's own order is first come, first served: a free worker gets the pack for which a worker is being started, and that
+worker is ended. If packs take less time than a worker takes to start, this goes on for ever, and one worker trains all
+(``TuneController._maybe_add_actors`` in ``ray/tune/execution/tune_controller.py``, Ray 2.60).
+"""
+
+from __future__ import annotations
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+
+
+class NewestFirst(FIFOScheduler):
+    """Chooses the newest of the trials that wait: all older ones wait for a worker of their own to start."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.pending_trials: list[Trial] = []
+
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
+        """Note a new trial."""
+        self.pending_trials.append(trial)
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """Return the newest trial that waits, which gets a free worker if there is one."""
+        self.pending_trials = [trial for trial in self.pending_trials if trial.status == Trial.PENDING]
+        return self.pending_trials[-1] if self.pending_trials else None
