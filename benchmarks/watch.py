@@ -57,10 +57,7 @@ def main(wanted: int) -> None:
         root = Path(folder)
         count = make_results(root, wanted)
         print(f"{count:,} networks")
-        command = [sys.executable, "-m", "kdtune", "watch", str(root / "large"), "--port", "0", "--token", TOKEN]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert server.stdout is not None
-        url = server.stdout.readline().removeprefix("Watch: ").strip()
+        server, url = start_server(root / "large", "--token", TOKEN)
         peak = Peak(server.pid)
         try:
             measure_browser(url)
@@ -69,6 +66,14 @@ def main(wanted: int) -> None:
         finally:
             server.kill()
             server.wait()
+
+
+def start_server(results: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """Serve the page of a results folder in a process of its own; return it and the page's address."""
+    command = [sys.executable, "-m", "kdtune", "watch", str(results), "--port", "0", *options]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert server.stdout is not None
+    return server, server.stdout.readline().removeprefix("Watch: ").strip()
 
 
 def make_results(root: Path, wanted: int) -> int:

@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import sync_playwright
 
+from benchmarks.watch import start_server
 from kdtune.results.live_status import read_status
 
 WINDOW_SECONDS = 10.0
@@ -50,11 +51,7 @@ def main(minutes: float) -> None:
         (root / "beside.yaml").write_text(SWEEP)
         results = root / "results"
         results.mkdir()
-        kdtune = [sys.executable, "-m", "kdtune"]
-        command = [*kdtune, "watch", str(results), "--port", "0"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert server.stdout is not None
-        url = server.stdout.readline().removeprefix("Watch: ").strip()
+        server, url = start_server(results)
         before = set(psutil.Process().children(recursive=True))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         browser.new_page().goto(url)
@@ -63,10 +60,10 @@ def main(minutes: float) -> None:
             "the browser": set(psutil.Process().children(recursive=True)) - before,
         }
         with (root / "sweep.log").open("w") as log:
-            command = [*kdtune, "sweep", str(root / "beside.yaml"), "--pack", "10", "--results", str(results)]
-            sweep = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            command = ["sweep", str(root / "beside.yaml"), "--pack", "10", "--results", str(results)]
+            sweep = subprocess.Popen([sys.executable, "-m", "kdtune", *command], stdout=log, stderr=subprocess.STDOUT)
             try:
-                measure(results / "beside", watchers, minutes)
+                measure(sweep, results / "beside", watchers, minutes)
             finally:
                 signal_all(watchers, signal.SIGCONT)
                 sweep.terminate()
@@ -76,18 +73,20 @@ def main(minutes: float) -> None:
                 server.wait()
 
 
-def measure(folder: Path, watchers: Watchers, minutes: float) -> None:
+def measure(sweep: subprocess.Popen[bytes], folder: Path, watchers: Watchers, minutes: float) -> None:
     """Print the rate of a sweep with its page and without it, their ratio, and the processor time of the page."""
     while count_done(folder) < 1.1 * REPLICATES:  # Teachers come first; all packs after them take as long.
+        check_running(sweep)
         time.sleep(1)
     rates: dict[bool, list[float]] = {True: [], False: []}
     seconds = dict.fromkeys(watchers, 0.0)
-    for i in range(4 * round(minutes * 60 / WINDOW_SECONDS / 4)):
+    for i in range(4 * max(2, round(minutes * 60 / WINDOW_SECONDS / 4))):
         is_watched = i % 4 in (0, 3)
         signal_all(watchers, signal.SIGCONT if is_watched else signal.SIGSTOP)
         used = count_seconds(watchers)
         start, first = time.monotonic(), count_done(folder)
         time.sleep(WINDOW_SECONDS)
+        check_running(sweep)
         rates[is_watched].append((count_done(folder) - first) / (time.monotonic() - start))
         if is_watched:
             seconds = {name: seconds[name] + now - used[name] for name, now in count_seconds(watchers).items()}
@@ -100,6 +99,11 @@ def measure(folder: Path, watchers: Watchers, minutes: float) -> None:
     for name, used_seconds in seconds.items():
         share = used_seconds / (len(rates[True]) * WINDOW_SECONDS * (os.cpu_count() or 1))
         print(f"processor time of {name}: {share:.1%} of all cores")
+
+
+def check_running(sweep: subprocess.Popen[bytes]) -> None:
+    if sweep.poll() is not None:
+        sys.exit("The sweep ended before the time was over: give fewer minutes, or run it by hand to see why.")
 
 
 def join_pairs(rates: list[float]) -> list[float]:

@@ -23,7 +23,7 @@ from kdtune.table import get_final_ids
 from kdtune.train.rows import make_failed_row, make_row
 
 pytestmark = pytest.mark.xdist_group("ray")
-NO_LIMITS = PackLimits()
+DEFAULT_LIMITS = PackLimits()
 
 
 class Ledger:
@@ -53,7 +53,7 @@ class Ledger:
 def go(plan, tmp_path, ray_address):
     """Run the small sweep's packs with another function than training."""
 
-    def go(train, *overrides, limits=NO_LIMITS, **options):
+    def go(train, *overrides, limits=DEFAULT_LIMITS, **options):
         store = Store(tmp_path, "small")
         ledger = Ledger()
         small_plan = plan(*overrides, workers=2, limits=limits)

@@ -11,8 +11,7 @@ from typing import Any
 from kdtune.watch.analyst_process import AnalystProcess
 from kdtune.watch.table_stamp import TableStamp, read_stamp
 
-# Beside a sweep that runs, the analysis has a sixtieth of the time of one core, so that it hardly slows the sweep: the
-# page in a browser on the same two cores takes more.
+# Beside a sweep that runs, the analysis has a sixtieth of the time of one core, so that it hardly slows the sweep.
 REST_FACTOR = 60
 MIN_REST_SECONDS = 2.0
 MAX_ANSWERS = 4  # of as many sweeps, kept at the same time
