@@ -5,6 +5,9 @@
 A sweep of many short packs trains on all cores, its page open in a headless Chromium on the same machine. In turns of
 a few seconds, the server, its analysis and the browser run, and are stopped (SIGSTOP): so both rates come from the same
 sweep, and what other programs do to the machine meets both alike.
+
+Packs end in groups, so networks per second vary from turn to turn far more than the page costs. The processor time
+that the sweep gets in a turn varies less: where it uses all cores, it loses what the page takes.
 """
 
 from __future__ import annotations
@@ -78,27 +81,33 @@ def measure(sweep: subprocess.Popen[bytes], folder: Path, watchers: Watchers, mi
     while count_done(folder) < 1.1 * REPLICATES:  # Teachers come first; all packs after them take as long.
         check_running(sweep)
         time.sleep(1)
+    family = {"the sweep": {psutil.Process(sweep.pid)}} | watchers
     rates: dict[bool, list[float]] = {True: [], False: []}
-    seconds = dict.fromkeys(watchers, 0.0)
+    shares: dict[bool, list[dict[str, float]]] = {True: [], False: []}  # of all cores, by program
     for i in range(4 * max(2, round(minutes * 60 / WINDOW_SECONDS / 4))):
         is_watched = i % 4 in (0, 3)
         signal_all(watchers, signal.SIGCONT if is_watched else signal.SIGSTOP)
-        used = count_seconds(watchers)
-        start, first = time.monotonic(), count_done(folder)
+        start, first, used = time.monotonic(), count_done(folder), read_seconds(family)
         time.sleep(WINDOW_SECONDS)
         check_running(sweep)
-        rates[is_watched].append((count_done(folder) - first) / (time.monotonic() - start))
-        if is_watched:
-            seconds = {name: seconds[name] + now - used[name] for name, now in count_seconds(watchers).items()}
-    ratios = [a / b for a, b in zip(join_pairs(rates[True]), join_pairs(rates[False]), strict=True)]
+        seconds = time.monotonic() - start
+        rates[is_watched].append((count_done(folder) - first) / seconds)
+        shares[is_watched].append(compute_shares(used, read_seconds(family), seconds))
+    compare("networks per second", rates[True], rates[False])
+    sweep_shares = {key: [share["the sweep"] for share in shares[key]] for key in shares}
+    compare("share of all cores that the sweep gets", sweep_shares[True], sweep_shares[False])
+    for name in watchers:
+        print(f"share of all cores that {name} takes: {statistics.mean(share[name] for share in shares[True]):.4f}")
+
+
+def compare(what: str, watched: list[float], alone: list[float]) -> None:
+    """Print the means of turns with the page and without it, and their ratio with its standard error."""
+    ratios = [first / second for first, second in zip(join_pairs(watched), join_pairs(alone), strict=True)]
     error = statistics.stdev(ratios) / math.sqrt(len(ratios))
     print(
-        f"networks/s: {statistics.mean(rates[True]):.2f} with the page, {statistics.mean(rates[False]):.2f} without it"
+        f"{what}: {statistics.mean(watched):.4g} with the page, {statistics.mean(alone):.4g} without it; "
+        f"ratio {statistics.mean(ratios):.4f}, standard error {error:.4f}, median {statistics.median(ratios):.4f}"
     )
-    print(f"ratio: {statistics.mean(ratios):.3f}, standard error {error:.3f}; median {statistics.median(ratios):.3f}")
-    for name, used_seconds in seconds.items():
-        share = used_seconds / (len(rates[True]) * WINDOW_SECONDS * (os.cpu_count() or 1))
-        print(f"processor time of {name}: {share:.1%} of all cores")
 
 
 def check_running(sweep: subprocess.Popen[bytes]) -> None:
@@ -132,15 +141,26 @@ def signal_all(watchers: Watchers, number: int) -> None:
                 process.send_signal(number)
 
 
-def count_seconds(watchers: Watchers) -> dict[str, float]:
-    """Return the processor time of each program so far, in seconds."""
-    totals = dict.fromkeys(watchers, 0.0)
-    for name, processes in watchers.items():
+def read_seconds(programs: Watchers) -> dict[str, dict[psutil.Process, float]]:
+    """Return the processor time of each process of each program so far, in seconds."""
+    seconds: dict[str, dict[psutil.Process, float]] = {name: {} for name in programs}
+    for name, processes in programs.items():
         for process in list_family(processes):
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
-                totals[name] += times.user + times.system
-    return totals
+                seconds[name][process] = times.user + times.system
+    return seconds
+
+
+def compute_shares(
+    before: dict[str, dict[psutil.Process, float]], after: dict[str, dict[psutil.Process, float]], seconds: float
+) -> dict[str, float]:
+    """Return the share of all cores that each program had in a turn; what a process that ended used is left out."""
+    return {
+        name: sum(now - before[name].get(process, 0.0) for process, now in processes.items())
+        / (seconds * (os.cpu_count() or 1))
+        for name, processes in after.items()
+    }
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ def make_plan(
             ([network for network in networks if network.facts is not None], module_limits or limits),
         ]
     else:
-        needed_networks = [network for network in networks if network.id in missing_ids | lost_teachers]
+        needed_ids = missing_ids | lost_teachers
+        needed_networks = [network for network in networks if network.id in needed_ids]
         groups = [(needed_networks, limit_loss(limits, needed_networks))]
     pack_workers = 1 if fixed_packs else workers
     teacher_packs: list[Pack] = []
