@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +273,20 @@ def test_plan_refuses_a_pack_that_fits_no_memory_before_it_makes_any_data(call, 
     run = call("plan", write(dataset=data))
     assert run.exit_code == 2
     assert "of memory for its data and networks, and this machine has" in run.output
+
+
+@pytest.mark.parametrize("module", ["click", "rich", "pyarrow"])
+def test_an_interrupt_while_the_commands_are_imported_ends_the_process_without_a_word(tmp_path, module):
+    (tmp_path / f"{module}.py").write_text(
+        "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "kdtune", "--version"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        # Tests that run in the background of a shell ignore it, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, "", "")
