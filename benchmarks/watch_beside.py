@@ -2,12 +2,13 @@
 
     python -m benchmarks.watch_beside [minutes]
 
-A sweep of many short packs trains on all cores, its page open in a headless Chromium on the same machine. In turns of
-a few seconds, the server, its analysis and the browser run, and are stopped (SIGSTOP): so both rates come from the same
-sweep, and what other programs do to the machine meets both alike.
+A sweep trains on all cores, its page open in a headless Chromium on the same machine. In turns, the server, its
+analysis and the browser run, and are stopped (SIGSTOP): so both rates come from the same sweep, and what other programs
+do to the machine meets both alike. The rest that the analysis takes goes on while it is stopped, so that its share of
+the turns with the page is up to twice its usual one.
 
-Packs end in groups, so networks per second vary from turn to turn far more than the page costs. The processor time
-that the sweep gets in a turn varies less: where it uses all cores, it loses what the page takes.
+Packs end in groups, so networks per second vary from turn to turn more than the page costs. The processor time that
+the sweep gets in a turn varies less: where it uses all cores, it loses what the page takes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from playwright.sync_api import sync_playwright
 from benchmarks.watch import start_server
 from kdtune.results.live_status import read_status
 
-WINDOW_SECONDS = 10.0
+TURN_SECONDS = 30.0
 Watchers = dict[str, set[psutil.Process]]  # the processes of each program that is stopped, by what it is
 REPLICATES = 2000  # more networks than are trained in the meantime
 SWEEP = f"""
@@ -41,7 +42,7 @@ dataset: {{kind: make_classification, n_samples: 600, n_features: 20, n_classes:
 teacher: {{hidden: [60, 60], dropout: 0.2, train: {{epochs: 10}}}}
 student: {{depth: 2, width: 20}}
 distill: {{T: {{grid_search: [1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20]}}}}
-train: {{epochs: 60, batch_size: 50}}
+train: {{epochs: 200, batch_size: 50}}
 """
 
 
@@ -63,7 +64,7 @@ def main(minutes: float) -> None:
             "the browser": set(psutil.Process().children(recursive=True)) - before,
         }
         with (root / "sweep.log").open("w") as log:
-            command = ["sweep", str(root / "beside.yaml"), "--pack", "10", "--results", str(results)]
+            command = ["sweep", str(root / "beside.yaml"), "--results", str(results)]
             sweep = subprocess.Popen([sys.executable, "-m", "kdtune", *command], stdout=log, stderr=subprocess.STDOUT)
             try:
                 measure(sweep, results / "beside", watchers, minutes)
@@ -84,11 +85,11 @@ def measure(sweep: subprocess.Popen[bytes], folder: Path, watchers: Watchers, mi
     family = {"the sweep": {psutil.Process(sweep.pid)}} | watchers
     rates: dict[bool, list[float]] = {True: [], False: []}
     shares: dict[bool, list[dict[str, float]]] = {True: [], False: []}  # of all cores, by program
-    for i in range(4 * max(2, round(minutes * 60 / WINDOW_SECONDS / 4))):
+    for i in range(4 * max(2, round(minutes * 60 / TURN_SECONDS / 4))):
         is_watched = i % 4 in (0, 3)
         signal_all(watchers, signal.SIGCONT if is_watched else signal.SIGSTOP)
         start, first, used = time.monotonic(), count_done(folder), read_seconds(family)
-        time.sleep(WINDOW_SECONDS)
+        time.sleep(TURN_SECONDS)
         check_running(sweep)
         seconds = time.monotonic() - start
         rates[is_watched].append((count_done(folder) - first) / seconds)
@@ -116,7 +117,7 @@ def check_running(sweep: subprocess.Popen[bytes]) -> None:
 
 
 def join_pairs(rates: list[float]) -> list[float]:
-    """Add up two windows each: those with the page lie around those without it, so that a slow drift cancels out."""
+    """Add up two turns each: those with the page lie around those without it, so that a slow drift cancels out."""
     return [first + second for first, second in zip(rates[::2], rates[1::2], strict=True)]
 
 
@@ -165,5 +166,5 @@ def compute_shares(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("minutes", type=float, nargs="?", default=5.0)
+    parser.add_argument("minutes", type=float, nargs="?", default=10.0)
     main(parser.parse_args().minutes)
