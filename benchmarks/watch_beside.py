@@ -94,6 +94,9 @@ def measure(sweep: subprocess.Popen[bytes], folder: Path, watchers: Watchers, mi
         seconds = time.monotonic() - start
         rates[is_watched].append((count_done(folder) - first) / seconds)
         shares[is_watched].append(compute_shares(used, read_seconds(family), seconds))
+        share = shares[is_watched][-1]["the sweep"]
+        page = "with the page" if is_watched else "without it"
+        print(f"{page}: {rates[is_watched][-1]:.1f} networks/s, {share:.3f} of all cores", flush=True)
     compare("networks per second", rates[True], rates[False])
     sweep_shares = {key: [share["the sweep"] for share in shares[key]] for key in shares}
     compare("share of all cores that the sweep gets", sweep_shares[True], sweep_shares[False])

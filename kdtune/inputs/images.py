@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from kdtune.cores import count_cores
 from kdtune.inputs.arrays import Array, ArrayInput
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.storage import find_in_memory, keep_in_memory
@@ -69,7 +69,7 @@ def _read_all(read: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator
             return error
 
     problems = []
-    with ThreadPoolExecutor(_count_threads()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         for result in pool.map(try_to_read, paths):
             if isinstance(result, ValueError):
                 problems.append(str(result))
@@ -172,7 +172,7 @@ def decode_images(
     n_channels = len(mean)
     height, width = get_height_and_width(size)
     images = np.empty((len(files), n_channels, height, width), dtype=np.float32)
-    with ThreadPoolExecutor(_count_threads()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         pixels_by_row = pool.map(lambda file: _read_pixels(Path(file[0]), size, n_channels, file[1]), files.tolist())
         for row, pixels in enumerate(pixels_by_row):
             images[row] = pixels
@@ -233,7 +233,3 @@ def get_height_and_width(size: ImageSize) -> tuple[int, int]:
 
 def _hash_content(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=10).hexdigest()
-
-
-def _count_threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

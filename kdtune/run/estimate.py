@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from kdtune.columns import BASELINE, STUDENT, TEACHER
+from kdtune.cores import count_cores
 from kdtune.errors import RequestError
 from kdtune.inputs.user_code import describe_user_error
 from kdtune.plan.plan import Plan
@@ -16,7 +17,7 @@ from kdtune.run.cost import SweepCounts, format_bytes, format_counts, format_dis
 from kdtune.run.kept_students import choose_kept_students, estimate_kept_bytes
 from kdtune.run.remaining_work import list_sweep_networks, load_request_spec, plan_missing, read_known_rows
 from kdtune.run.request import Request
-from kdtune.run.resources import choose_in_process_options, count_cores, merge_resources
+from kdtune.run.resources import choose_in_process_options, merge_resources
 from kdtune.run.shares import NodeSize, count_needed_gpus, share_cluster
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import SklearnTeacher

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from kdtune.cores import count_cores
 from kdtune.errors import RequestError
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
@@ -126,10 +126,3 @@ def _add_request(options: WorkerOptions, request: Request) -> WorkerOptions:
     return replace(
         options, keep_weights=request.keep_students != "none", retries=request.retries, verbose=request.verbose
     )
-
-
-def count_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

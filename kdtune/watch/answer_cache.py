@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kdtune.cores import count_cores
 from kdtune.watch.analyst_process import AnalystProcess
 from kdtune.watch.table_stamp import TableStamp, read_stamp
 
-# Beside a sweep that runs, the analysis has a sixtieth of the time of one core, so that it hardly slows the sweep.
-REST_FACTOR = 60
+# Beside a sweep that runs, the analysis has this share of the time of all cores, so that it hardly slows the sweep.
+ANALYSIS_SHARE = 0.005
 MIN_REST_SECONDS = 2.0
 MAX_ANSWERS = 4  # of as many sweeps, kept at the same time
 
@@ -80,7 +81,8 @@ class AnswerCache:
             if "summary" in result:
                 answer.summary, answer.computed_at = result["summary"], time.time()
             answer.is_computing = False
-            self._rest_until = time.monotonic() + max(MIN_REST_SECONDS, REST_FACTOR * answer.seconds)
+            rest = answer.seconds / (ANALYSIS_SHARE * count_cores())
+            self._rest_until = time.monotonic() + max(MIN_REST_SECONDS, rest)
 
     def _forget_oldest(self) -> None:
         """Forget the answers that nobody has asked for longest, if there are too many."""
