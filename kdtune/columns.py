@@ -29,6 +29,7 @@ TRANSFER = "transfer"
 # Settings of the network and of its training.
 WIDTH = "width"
 TEMP = "temp"
+TEMP_RANGE = (1e-6, 1e6)  # Below it a softmax is a maximum; above it float32 leaves nothing of the softmax.
 HARD_WEIGHT = "hard_weight"
 SCALE_T2 = "scale_T2"
 EPOCHS = "epochs"
@@ -149,10 +150,12 @@ DETAIL_TYPES = {
     TEST_ERRORS: pa.large_binary(),  # Those of a sweep may take more than the 2 GiB that a binary column holds.
 }
 DETAIL_FILES = {
-    "per_class.parquet": (ID, LABEL, N_LABEL, NUM_ERROR, ACCURACY, SEEN),
-    "confusion.parquet": (ID, LABEL, PREDICTED, COUNT),
-    "learning_curves.parquet": (ID, *(field.name for field in _LEARNING_POINT)),
-    "errors_by_example.parquet": (ID, N_TEST, TEST_ERRORS),
+    "per_class.parquet": pa.schema(
+        {ID: _TEXT, LABEL: INTEGER, N_LABEL: INTEGER, NUM_ERROR: INTEGER, ACCURACY: _FLOAT, SEEN: pa.bool_()}
+    ),
+    "confusion.parquet": pa.schema({ID: _TEXT, LABEL: INTEGER, PREDICTED: INTEGER, COUNT: INTEGER}),
+    "learning_curves.parquet": pa.schema({ID: _TEXT, **{field.name: field.type for field in _LEARNING_POINT}}),
+    "errors_by_example.parquet": pa.schema({ID: _TEXT, N_TEST: INTEGER, TEST_ERRORS: pa.large_binary()}),
 }
 
 # Groups of columns. Every column in none of them is a setting.

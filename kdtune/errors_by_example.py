@@ -58,7 +58,8 @@ def read_errors_by_example(results: str | Path) -> pd.DataFrame | None:
         return None
     with classify_read_errors(path):
         try:
-            frame: pd.DataFrame = pq.read_table(path, columns=list(DETAIL_FILES[ERRORS_FILE])).to_pandas()
+            schema = DETAIL_FILES[ERRORS_FILE]
+            frame: pd.DataFrame = pq.read_table(path, columns=schema.names).cast(schema).to_pandas()
         except pa.ArrowException as error:
             raise ValueError(f"{path} is torn or not a file of kdtune: {str(error).splitlines()[0]}") from error
     return frame

@@ -56,6 +56,11 @@ class ComplexParameter(TwoLayers):
         return torch.view_as_real(torch.view_as_complex(h.reshape(-1, 3, 2)) * self.factor).flatten(1)
 
 
+class EmptyParameter(TwoLayers):
+    def extend(self):
+        self.branch = nn.Linear(6, 0)
+
+
 class NewParameter(TwoLayers):
     def forward(self, x):
         self.hidden.weight = nn.Parameter(self.hidden.weight.detach().clamp(-0.1, 0.1))
@@ -69,5 +74,6 @@ REFUSED = {
     LambdaThatKeepsABuffer: "computes something else when kdtune copies it",
     LambdaOfTheMode: "computes something else when kdtune copies it",
     ComplexParameter: "trains the complex parameter factor",
+    EmptyParameter: "has a parameter without numbers: branch.weight is 0 x 6",
     NewParameter: "puts another parameter in the place of hidden.weight in forward",
 }

@@ -17,17 +17,20 @@ import pytest
 import kdtune.cli.show
 from kdtune import analyze
 from kdtune.analysis.finite_sets import FiniteData
-from kdtune.analysis.table_files import read_sweep_table
+from kdtune.analysis.table_files import read_details, read_sweep_table
 from kdtune.columns import (
     BASELINE,
     CONFUSION,
+    COUNT,
     DATASET,
     ID,
+    LABEL,
     LEARNING_CURVE,
     MODEL,
     N_TEST,
     N_VAL,
     NUM_ERROR,
+    PREDICTED,
     REPLICATE,
     STATUS,
     STUDENT,
@@ -75,6 +78,21 @@ def test_a_part_with_details_of_another_type_is_set_aside(tmp_path: Path, name: 
     pq.write_table(rows, store.parts_folder / "other.parquet")
     assert store.read_rows()[ID].to_pylist() == ["a"]
     assert f"its column {name} is of type" in store.warnings[0]
+
+
+@pytest.mark.parametrize("value", ["a", [1, 2]])
+@pytest.mark.parametrize("name", [LABEL, PREDICTED, COUNT])
+def test_a_file_of_details_with_a_column_of_another_type_is_refused(tmp_path: Path, name: str, value: Any) -> None:
+    details = pa.table({ID: ["a"], LABEL: [0], PREDICTED: [1], COUNT: [2]})
+    (tmp_path / "table.parquet").touch()
+    pq.write_table(details, tmp_path / "confusion.parquet")
+    found = read_details(tmp_path, "confusion.parquet")
+    assert found is not None
+    assert found[COUNT].tolist() == [2]
+    wrong = details.set_column(details.column_names.index(name), name, pa.array([value]))
+    pq.write_table(wrong, tmp_path / "confusion.parquet")
+    with pytest.raises(RequestError, match=r"confusion.parquet: this is not a file of kdtune"):
+        read_details(tmp_path, "confusion.parquet")
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"x": 1}, b"\xff", True, pd.Timestamp(0), "adam"])
@@ -205,7 +223,7 @@ def test_temperatures_of_a_sweep_that_are_no_numbers_are_refused(rising: pd.Data
     assert len(analyze(rising.assign(**{TEMP: rising[TEMP].astype(str)})).t_opt) == len(analyze(rising).t_opt)
 
 
-@pytest.mark.parametrize("value", [np.nan, 0.0, -4.0, np.inf])
+@pytest.mark.parametrize("value", [np.nan, 0.0, -4.0, np.inf, 1e-320, 1e7])
 def test_a_student_of_a_sweep_without_a_temperature_is_refused(rising: pd.DataFrame, value: float) -> None:
     is_one = (rising[MODEL] == STUDENT).cumsum() == 3
     with pytest.raises(RequestError, match=r"temp (is empty or 0 in 1 row|must be a positive number)"):

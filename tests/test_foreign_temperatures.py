@@ -89,10 +89,10 @@ def test_joining_depends_on_no_order(values, random):
 @pytest.mark.parametrize(
     ("temperatures", "message"),
     [
-        ([1, "soft", "soft"], "must be a positive number, not 'soft', as in 2 rows"),
-        ([1, -2], "must be a positive number, not -2, as in 1 row"),
-        ([1, np.inf], "must be a positive number, not inf"),
-        ([True, True], "must be a positive number, not True"),
+        ([1, "soft", "soft"], "must be a positive number (0.000001 to 1,000,000), not 'soft', as in 2 rows"),
+        ([1, -2], "must be a positive number (0.000001 to 1,000,000), not -2, as in 1 row"),
+        ([1, np.inf], "must be a positive number (0.000001 to 1,000,000), not inf"),
+        ([True, True], "must be a positive number (0.000001 to 1,000,000), not True"),
         ([1, None, 0], "is empty or 0 in 2 rows"),
         ([1, np.nan], "is empty or 0 in 1 row"),
     ],

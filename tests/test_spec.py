@@ -97,8 +97,8 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("train.batch_size=100000", "is more than the 400 training examples; at most 400 is right"),
         ("distill.T=[]", "distill.T: grid_search is empty"),
         ("distill.T=[2, 2.0]", "distill.T: 2.0 stands twice in the grid"),
-        ("distill.T=0", "distill.T: must be greater than 0, not 0"),
-        ("distill.T=-3", "distill.T: must be greater than 0, not -3"),
+        ("distill.T=0", "distill.T: must be at least 1e-06, not 0"),
+        ("distill.T=-3", "distill.T: must be at least 1e-06, not -3"),
         ("distill.T=.nan", "distill.T: must be finite, not nan"),
         ("distill.T=hot", "distill.T: must be a number, not the text 'hot'"),
         ("distill.T=true", "distill.T: must be a number, not true"),
@@ -204,7 +204,8 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9
         ("base: &b {a: 1}\nc: {<<: *b}\n", "merge key"),
         ("? [1, 2]\n: 3\n", "key that is a list or a block"),
         ("name: x\tb\x07\n", "is not YAML"),
-        ("a: " + "[" * 3000, "nested too deeply"),
+        ("- " * 3000, "nested too deeply"),
+        ("a: " + "[" * 3000, "small.yaml:1: is nested more than 50 deep"),
     ],
 )
 def test_text_that_is_not_a_sweep_is_refused(write, text, expected):

@@ -190,7 +190,7 @@ def test_rows_with_another_temperature_can_be_left_out(ask, name, wrong):
     others = spoil(make_runs().iloc[: len(wrong)])
     table = join(make_runs().astype({"temp": object}), others.assign(temp=wrong)).rename(columns={"temp": name})
     message = ask(table)
-    assert f"{name} must be a positive number, not {wrong[0]!r}" in message
+    assert f"{name} must be a positive number (0.000001 to 1,000,000), not {wrong[0]!r}" in message
     (where,) = find_remedies(message, "where")
     assert find_answer(ask, table, *where) == BEST
 

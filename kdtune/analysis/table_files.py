@@ -105,7 +105,8 @@ def read_details(results: str | Path, name: str) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return to_frame(pq.read_table(path, columns=list(DETAIL_FILES[name])))
+        schema = DETAIL_FILES[name]
+        return to_frame(pq.read_table(path, columns=schema.names).cast(schema))
     except (OSError, pa.ArrowException) as error:
         if _is_system_error(error):
             raise RequestError(f"{path}: cannot be read: {_first_line(error)}") from None

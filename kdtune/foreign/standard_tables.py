@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -25,6 +24,7 @@ from kdtune.columns import (
     STUDENT,
     TEACHER_ID,
     TEMP,
+    TEMP_RANGE,
     TRAINING_FIT_COLUMNS,
 )
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
@@ -80,11 +80,11 @@ def standardize_sweep_table(table: pd.DataFrame, options: ReadingOptions, notes:
 
 
 def _has_temperatures(table: pd.DataFrame) -> bool:
-    """Return whether T is a positive number in each row of a distilled student, as a sweep writes it."""
+    """Return whether T is a number in ``TEMP_RANGE`` in each row of a distilled student, as a sweep writes it."""
     if not pd.api.types.is_numeric_dtype(table[TEMP].dtype):
         return False
     temperatures = table.loc[table[MODEL] == STUDENT, TEMP]
-    return bool(((temperatures > 0) & (temperatures < math.inf)).all())
+    return bool(temperatures.between(*TEMP_RANGE).all())
 
 
 def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, notes: list[str]) -> ReadTable:

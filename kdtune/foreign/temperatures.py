@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kdtune.columns import BASELINE, DONE, MODEL, STATUS, STUDENT, TEMP
+from kdtune.columns import BASELINE, DONE, MODEL, STATUS, STUDENT, TEMP, TEMP_RANGE
 from kdtune.foreign.column_names import split_words
 from kdtune.foreign.wrong_temperatures import refuse_blanks, refuse_wrong_values
 from kdtune.text import join_names, pluralize
@@ -46,10 +46,10 @@ def read_temperatures(
     Raises
     ------
     RequestError
-        If a distilled student has no T, and nothing says that it is a baseline, or its T is no positive number.
+        If a distilled student has no T, and nothing says that it is a baseline, or its T is out of ``TEMP_RANGE``.
     """
     numbers = _to_numbers(table[TEMP])
-    is_usable = (numbers > 0) & np.isfinite(numbers)
+    is_usable = numbers.between(*TEMP_RANGE)
     if is_usable.all():
         return table.assign(**{TEMP: numbers}), []
     is_student = table[MODEL] == STUDENT

@@ -1,4 +1,4 @@
-"""Refuse distilled students without a temperature, or with one that is no positive number, and say what to do."""
+"""Refuse distilled students without a temperature, or with one that can be none, and say what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kdtune.analysis.option_texts import suggest_filled_rows, suggest_rows, suggest_where
-from kdtune.columns import BASELINE, MODEL, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
+from kdtune.columns import BASELINE, MODEL, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP, TEMP_RANGE
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_temperatures
 from kdtune.foreign.own_names import get_own_name
@@ -21,7 +21,7 @@ _MAX_VALUES = 5  # in a condition
 
 
 def refuse_wrong_values(table: pd.DataFrame, is_wrong: pd.Series, own_names: Mapping[str, str]) -> None:
-    """Raise RequestError if there are temperatures that are no positive numbers.
+    """Raise RequestError if there are temperatures that are no numbers in ``TEMP_RANGE``.
 
     Parameters
     ----------
@@ -40,9 +40,10 @@ def refuse_wrong_values(table: pd.DataFrame, is_wrong: pd.Series, own_names: Map
     is_finite = not any(isinstance(value, float) and math.isinf(value) for value in values)
     if len(values) <= _MAX_VALUES and is_finite and not is_wrong.all():
         remedies.append(f"To leave these rows out: {suggest_rows(own_name, values, are_left_out=True)}")
+    lowest, highest = TEMP_RANGE
     raise RequestError(
-        f"{own_name} must be a positive number, not {values[0]!r}, as in {_describe_rows(table, is_wrong, own_names)}. "
-        f"{' '.join(remedies)}"
+        f"{own_name} must be a positive number ({lowest:.6f} to {highest:,.0f}), not {values[0]!r}, "
+        f"as in {_describe_rows(table, is_wrong, own_names)}. {' '.join(remedies)}"
     )
 
 

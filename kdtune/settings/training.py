@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from kdtune.columns import TEMP_RANGE
 from kdtune.settings.base import (
     EXCLUDE_FROM_HASH,
     PositiveInt,
@@ -112,7 +113,7 @@ class Transfer(Settings):
 class Distill(Settings):
     """The distillation loss, and changes to the biases of the output layer."""
 
-    T: Annotated[float, Field(gt=0, le=1e6)]  # Beyond 1e6, float32 leaves nothing of the softmax.
+    T: Annotated[float, Field(ge=TEMP_RANGE[0], le=TEMP_RANGE[1])]
     hard_weight: Annotated[float, Field(ge=0)] = 0.0
     scale_T2: bool = True  # noqa: N815 - as in the sweep file
     # The biases of these classes start at these values, as in the tutorial.

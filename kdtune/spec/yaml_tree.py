@@ -7,6 +7,7 @@ YAML is read as version 1.2 (so that ``1e-3`` is a number), never with Python ta
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ MAX_BYTES = 4 << 20  # The parser reads 50 to 80 kB a second: what is larger wou
 # A value counts again each time that an alias repeats it, so that a "billion laughs" file stops here.
 MAX_VALUES = 200_000
 MAX_DEPTH = 50
+# Brackets in texts and comments count too. Over hundreds of them the parser takes seconds before it gives up.
+MAX_OPEN_BRACKETS = 2 * MAX_DEPTH
 MAX_INTEGER_BITS = 10_000  # Python refuses to print integers of more than about 14,000 bits (4,300 digits).
 
 SettingPath = tuple[int | str, ...]  # The names of settings and positions in lists that lead to a value.
@@ -128,6 +131,7 @@ def read_yaml_text(text: str, name: str) -> YamlNode:
     SweepFileError
         If it is empty, too large, nested too deeply or not plain YAML.
     """
+    _check_brackets(text, name)
     yaml = YAML(typ="safe", pure=True)
     try:
         node = yaml.compose(io.StringIO(text))
@@ -145,6 +149,20 @@ def read_yaml_text(text: str, name: str) -> YamlNode:
         raise _make_error(name, "is nested too deeply; no setting needs that") from None
 
 
+def _check_brackets(text: str, name: str) -> None:
+    """Raise SweepFileError if more than ``MAX_OPEN_BRACKETS`` are open at the same time."""
+    n_open = 0
+    for bracket in re.finditer(r"[\[{\]}]", text):
+        n_open += 1 if bracket[0] in "[{" else -1
+        if n_open > MAX_OPEN_BRACKETS:
+            line = text.count("\n", 0, bracket.start()) + 1
+            raise _make_depth_error(f"{name}:{line}")
+
+
+def _make_depth_error(location: str) -> SweepFileError:
+    return _make_error(location, f"is nested more than {MAX_DEPTH} deep; no setting needs that")
+
+
 class _Reader:
     """Turns the nodes of a YAML parser into our own, and counts them."""
 
@@ -157,7 +175,7 @@ class _Reader:
         """Read a node and all below it; ``location`` replaces the line on which it starts."""
         location = location or f"{self.name}:{node.start_mark.line + 1}"
         if depth > MAX_DEPTH:
-            raise _make_error(location, f"is nested more than {MAX_DEPTH} deep; no setting needs that")
+            raise _make_depth_error(location)
         self.count += 1
         if self.count > MAX_VALUES:
             raise _make_error(location, f"holds more than {MAX_VALUES:,} values (aliases counted); write fewer")

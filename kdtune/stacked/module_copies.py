@@ -56,7 +56,7 @@ def _convert(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
 
 
 def check_parameters(module: nn.Module) -> None:
-    """Check that all parameters that are trained are real, and that no hook is registered on one.
+    """Check that all parameters that are trained are real numbers, one or more, and that none has a hook.
 
     Raises
     ------
@@ -73,6 +73,9 @@ def check_parameters(module: nn.Module) -> None:
                 f"trains the complex parameter {name}, and kdtune trains real ones; keep its real and imaginary parts, "
                 "with a last axis of 2, and use torch.view_as_complex in forward"
             )
+        if parameter.requires_grad and not is_lazy(parameter) and not parameter.numel():
+            shape = " x ".join(map(str, parameter.shape))
+            raise CopyError(f"has a parameter without numbers: {name} is {shape}; give its layers sizes of 1 or more")
 
 
 def check_copy(module: nn.Module, untouched_copy: nn.Module, x: Tensor, is_trained: bool) -> None:

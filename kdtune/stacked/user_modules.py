@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -59,7 +60,8 @@ def build_user_module(
     """
     arguments = select_arguments(factory, args, input_shape, n_classes)
     with RandomStreams(seed):
-        with describe_user_errors(factory):
+        with describe_user_errors(factory), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # They are refused below.
             module = factory(**arguments)
         if not isinstance(module, nn.Module):
             raise ValueError(
