@@ -16,6 +16,7 @@ import pytest
 
 import kdtune.cli.show
 from kdtune import analyze
+from kdtune.analysis.column_values import to_numbers
 from kdtune.analysis.finite_sets import FiniteData
 from kdtune.analysis.table_files import read_details, read_sweep_table
 from kdtune.columns import (
@@ -228,6 +229,12 @@ def test_a_student_of_a_sweep_without_a_temperature_is_refused(rising: pd.DataFr
     is_one = (rising[MODEL] == STUDENT).cumsum() == 3
     with pytest.raises(RequestError, match=r"temp (is empty or 0 in 1 row|must be a positive number)"):
         analyze(rising.assign(**{TEMP: rising[TEMP].mask(is_one, value)}))
+
+
+def test_a_measure_that_is_as_good_as_zero_is_zero() -> None:
+    column = pd.Series([1e-320, 0.0, 3.0, -1e-200], name="loss")
+    assert to_numbers(column).tolist() == [0.0, 0.0, 3.0, 0.0]
+    assert to_numbers(column.iloc[:3]).tolist() == [0.0, 0.0, 3.0]
 
 
 @pytest.mark.parametrize("value", [None, np.nan, "1e999", "many", "500", 500])

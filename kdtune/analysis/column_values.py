@@ -14,10 +14,11 @@ from kdtune.text import pluralize
 
 _FIRST_ROWS = 100
 MAX_MEASURE = 1e100  # Greater numbers count as infinite: their squares, which statistics add up, would be.
+MIN_MEASURE = 1e-100  # Smaller numbers count as 0: what is divided by their squares would be infinite.
 
 
 def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
-    """Return a measure as numbers; NaN, which counts as missing, where it is infinite or as good as that.
+    """Return a measure as numbers: NaN, which counts as missing, where it is as good as infinite; 0 where as good as 0.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ def to_numbers(column: pd.Series, own_name: str | None = None) -> pd.Series:
         )
     if numbers.dtype.kind != "f":
         return numbers
-    return numbers.where(np.abs(numbers.to_numpy(np.float64, na_value=np.nan)) <= MAX_MEASURE)
+    sizes = np.abs(numbers.to_numpy(np.float64, na_value=np.nan))
+    return numbers.where(sizes <= MAX_MEASURE).mask(sizes < MIN_MEASURE, 0.0)
 
 
 def _is_plain_measure(column: pd.Series) -> bool:
@@ -58,7 +60,8 @@ def _is_plain_measure(column: pd.Series) -> bool:
     if column.dtype.kind not in "iuf" or column.empty:
         return False
     low, high = column.min(skipna=False), column.max(skipna=False)
-    return bool(pd.notna(low) and low >= 0 and high <= MAX_MEASURE)
+    has_tiny = column.dtype.kind == "f" and bool(((column > 0) & (column < MIN_MEASURE)).any())
+    return bool(pd.notna(low) and low >= 0 and high <= MAX_MEASURE) and not has_tiny
 
 
 def list_first_values(column: pd.Series) -> pd.Series:
