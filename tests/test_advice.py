@@ -14,6 +14,7 @@ from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.headline import write_opening
 from kdtune.analysis.selection_measure import Measure
 from kdtune.analysis.student_names import name_temperatures
+from kdtune.analysis.temperature_texts import format_temperature
 from kdtune.columns import (
     ACCURACY,
     BASELINE,
@@ -173,6 +174,16 @@ def test_of_many_ranges_the_first_are_named_and_the_others_counted():
     text = name_temperatures([T for T in grid if T % 5], grid)
     assert text == "T = 1 to 4, 6 to 9, 11 to 14, 16 to 19, 21 to 24 and 26 to 29"
     assert name_temperatures([T for T in grid if T % 3], grid) == "T = 1, 2, 4, 5, 7, 8 and 14 others"
+
+
+@pytest.mark.parametrize(
+    "grid", [np.logspace(0, 1, 9).tolist(), np.arange(0.1, 1, 0.1).tolist(), [1e-6, 2e-6, 4e-6, 1]]
+)
+def test_temperatures_are_named_whose_short_text_is_another_number(grid):
+    """As in a grid of ``numpy.logspace``: 1.7782794100389228 is written as 1.77828."""
+    names = [format_temperature(T, grid) for T in grid]
+    assert name_temperatures(grid[:3], grid) == f"T = {names[0]} to {names[2]}"
+    assert name_temperatures(grid[1:3], grid) == f"T = {names[1]} and {names[2]}"
 
 
 def test_a_broken_run_that_hides_the_best_temperature_is_named_with_the_answer_without_it():

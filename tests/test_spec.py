@@ -202,6 +202,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9
         ("seed: " + "[" * 400 + "]" * 400, "nested more than 50 deep"),
         ("name: x\n---\nname: y\n", "is not YAML"),
         ("base: &b {a: 1}\nc: {<<: *b}\n", "merge key"),
+        ("a: &b 1\nc: &b 2\n", "c: is not a setting here"),
         ("? [1, 2]\n: 3\n", "key that is a list or a block"),
         ("name: x\tb\x07\n", "is not YAML"),
         ("- " * 3000, "nested too deeply"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from kdtune.analysis.cells import format_setting
 from kdtune.analysis.student_answer import StudentAnswer
-from kdtune.analysis.temperature_texts import format_temperature, format_temperatures
+from kdtune.analysis.temperature_texts import format_temperature, list_ranges
 from kdtune.text import format_number, join_names
 
 MAX_NAMES = 6  # students that one sentence names, or ranges of temperatures
@@ -51,10 +51,10 @@ def name_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> s
     if len(temperatures) == len(grid):
         return name_range(grid)
     names, counts = [], []
-    for text in format_temperatures(temperatures, grid).split(", "):
-        low, _, high = text.partition("-")
-        count = list(grid).index(float(high)) - list(grid).index(float(low)) + 1 if high else 1
-        names += [low, high] if count == 2 else [f"{low} to {high}" if high else low]
+    for first_index, last_index in list_ranges(temperatures, grid):
+        low, high = (format_temperature(grid[index], grid) for index in (first_index, last_index))
+        count = last_index - first_index + 1
+        names += [low, high] if count == 2 else [f"{low} to {high}" if count > 2 else low]
         counts += [1, 1] if count == 2 else [count]
     if len(names) <= MAX_NAMES:
         return f"T = {join_names(names)}"

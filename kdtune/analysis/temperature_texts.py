@@ -59,20 +59,23 @@ def format_interval(low: float, high: float, grid: Collection[float] = ()) -> st
 
 def format_temperatures(temperatures: Sequence[float], grid: Sequence[float]) -> str:
     """Write temperatures of a grid, neighbours as ranges, as in "2-5, 10", "all" or "none"."""
-    indices = sorted(list(grid).index(T) for T in temperatures)
-    if not indices:
+    ranges = list_ranges(temperatures, grid)
+    if not ranges:
         return "none"
-    if len(indices) == len(grid) > 1:
+    if ranges == [(0, len(grid) - 1)] and len(grid) > 1:
         return "all"
-    ranges = []
-    first_index = last_index = indices[0]
-    for index in indices[1:]:
-        if index > last_index + 1:
-            ranges.append(_format_range(grid, first_index, last_index))
-            first_index = index
-        last_index = index
-    ranges.append(_format_range(grid, first_index, last_index))
-    return ", ".join(ranges)
+    return ", ".join(_format_range(grid, first_index, last_index) for first_index, last_index in ranges)
+
+
+def list_ranges(temperatures: Sequence[float], grid: Sequence[float]) -> list[tuple[int, int]]:
+    """List the first and last index in the grid of each run of neighbours among temperatures of the grid."""
+    ranges: list[tuple[int, int]] = []
+    for index in sorted(list(grid).index(T) for T in temperatures):
+        if ranges and index == ranges[-1][1] + 1:
+            ranges[-1] = ranges[-1][0], index
+        else:
+            ranges.append((index, index))
+    return ranges
 
 
 def _format_range(grid: Sequence[float], first_index: int, last_index: int) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from kdtune.errors import Mistake, SweepFileError
@@ -134,7 +135,9 @@ def read_yaml_text(text: str, name: str) -> YamlNode:
     _check_brackets(text, name)
     yaml = YAML(typ="safe", pure=True)
     try:
-        node = yaml.compose(io.StringIO(text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML 1.2 lets an anchor be set again.
+            node = yaml.compose(io.StringIO(text))
         if node is None:
             raise _make_error(name, "is empty; `kdtune init NAME.yaml` writes a starting file")
         return _Reader(yaml, name).read(node)
