@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import datasets, transforms
 
-from kdtune.inputs import image_folders, images
+from kdtune.errors import StorageError
+from kdtune.inputs import image_folders, images, storage
 from kdtune.inputs.arrays import ArrayInput, open_array
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import GivenData, Part, PartName
@@ -133,7 +135,27 @@ def test_a_second_run_decodes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert again.content == data.content
     np.testing.assert_array_equal(get_pixels(again.parts["all"]), pixels)
     with pytest.raises(AssertionError):
-        read(folder, 9)
+        get_pixels(read(folder, 9).parts["all"])
+
+
+def test_of_several_sizes_only_the_first_stays_in_memory(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "photos")
+    first, second = read(folder), read(folder, 9)
+    kept_types = [type(storage._values_by_path[data.parts["all"].x.path]) for data in (first, second)]
+    assert kept_types == [np.ndarray, functools.partial]
+    assert get_pixels(second.parts["all"]).shape[2:] == (9, 9)
+    write_inputs(second.list_stored_paths())
+    shrunk = [np.asarray(shrink_image(Image.open(path), 9)) for path in sorted(folder.glob("*/*.png"))]
+    np.testing.assert_array_equal(np.load(second.parts["all"].x.path), np.moveaxis(np.stack(shrunk), -1, 1))
+
+
+def test_an_image_that_changes_before_it_is_written_is_named(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "photos")
+    read(folder)
+    data = read(folder, 9)
+    make_image(folder / "cat" / "1.png")
+    with pytest.raises(StorageError, match=r"cat/1\.png has changed since the sweep was checked"):
+        write_inputs(data.list_stored_paths())
 
 
 def test_content_follows_files_and_size_not_places(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from kdtune.cores import count_cores
 from kdtune.inputs.arrays import Array, ArrayInput
 from kdtune.inputs.errors import InputError
-from kdtune.inputs.storage import find_in_memory, keep_in_memory
+from kdtune.inputs.storage import is_stored, keep_in_memory
 
 ImageSize = int | tuple[int, int]
 Result = TypeVar("Result")
@@ -31,6 +31,7 @@ _GRAY_MODES = {"1", "L", "LA", "La"}
 _DEEP_MODES = ("I", "F")  # 16 or 32 bits for each pixel, which PIL cuts off at 255 instead of scaling
 # The way from files to pixels enters the hash of what it made; a change of it needs another name.
 _METHOD = "bilinear 1"
+_decoded_digests: set[str] = set()  # of the files that this process has decoded
 
 
 class ImageFile(NamedTuple):
@@ -112,7 +113,9 @@ def describe_unreadable_image(path: Path, error: Exception) -> str:
 def store_images(files: Sequence[ImageFile], size: ImageSize, n_channels: int, folder: Path) -> ArrayInput:
     """Decode images unless that was done before, and keep them as uint8 for the sweep to write below ``folder``.
 
-    The content of the result is known by the files' and the size: a file of that name is taken as it is.
+    The content of the result is known by the files' and the size: a file of that name is taken as it is. Of images that
+    were decoded in one size it is known that they can be: in other sizes they are decoded when they are needed, so that
+    a sweep over sizes keeps one of them in memory.
 
     Parameters
     ----------
@@ -131,13 +134,25 @@ def store_images(files: Sequence[ImageFile], size: ImageSize, n_channels: int, f
     content = hashlib.blake2b(description.encode(), digest_size=10).hexdigest()
     path = folder.absolute() / f"{content}.npy"
     shape = (len(files), n_channels, height, width)
-    if not path.exists() and find_in_memory(str(path)) is None:
-        images = np.empty(shape, dtype=np.uint8)
-        read = partial(_read_pixels, size=size, n_channels=n_channels, digest=None)
-        for row, pixels in enumerate(_read_all(read, [file.path for file in files])):
-            images[row] = pixels
-        keep_in_memory(str(path), images)
+    if not is_stored(str(path)):
+        decode = partial(_decode_files, tuple(files), size, shape)
+        digests = frozenset(file.digest for file in files)
+        keep_in_memory(str(path), decode if digests <= _decoded_digests else decode())
+        _decoded_digests.update(digests)
     return ArrayInput(content=content, shape=shape, dtype="uint8", path=str(path))
+
+
+def _decode_files(files: Sequence[ImageFile], size: ImageSize, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return images as uint8 of a shape, (images, channels, height, width); InputError names those that cannot be."""
+    images = np.empty(shape, dtype=np.uint8)
+    digests = {file.path: file.digest for file in files}
+
+    def read(path: Path) -> npt.NDArray[np.uint8]:
+        return _read_pixels(path, size, shape[1], digests[path])
+
+    for row, pixels in enumerate(_read_all(read, [file.path for file in files])):
+        images[row] = pixels
+    return images
 
 
 def list_image_files(files: Sequence[ImageFile]) -> Array:
