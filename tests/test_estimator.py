@@ -235,9 +235,9 @@ def test_a_class_of_one_row_is_learned() -> None:
     ("params", "message"),
     [
         ({"T": "best"}, "T: must be 'auto' or a number above 0, not 'best'"),
-        ({"T": 0}, "T: must be greater than 0, not 0"),
+        ({"T": 0}, "T: must be at least 1e-06, not 0"),
         ({"T": "auto", "temperatures": [4]}, "temperatures: must be two or more"),
-        ({"T": "auto", "temperatures": [4, -1]}, "temperatures: must be greater than 0, not -1"),
+        ({"T": "auto", "temperatures": [4, -1]}, "temperatures: must be at least 1e-06, not -1"),
         ({"hidden": (32, 0)}, "hidden: must be at least 1, not 0"),
         ({"epochs": 0}, "epochs: must be at least 1, not 0"),
         ({"lr": -1.0}, "lr: must be greater than 0"),
