@@ -60,5 +60,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the names above too, though they are not imported yet."""
+    """List all public names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

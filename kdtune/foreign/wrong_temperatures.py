@@ -1,4 +1,4 @@
-"""Refuse distilled students without a temperature, or with one that can be none, and say what to do."""
+"""Refuse distilled students without a temperature, or with an impossible one, and say what to do."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MAX_VALUES = 5  # in a condition
 
 
 def refuse_wrong_values(table: pd.DataFrame, is_wrong: pd.Series, own_names: Mapping[str, str]) -> None:
-    """Raise RequestError if there are temperatures that are no numbers in ``TEMP_RANGE``.
+    """Raise RequestError if a temperature is not a number within ``TEMP_RANGE``.
 
     Parameters
     ----------
     table : The table with ``TEMP`` as it was.
-    is_wrong : The rows of distilled students with such a temperature.
+    is_wrong : The rows of distilled students whose temperature is wrong.
     own_names : kdtune's name of a column -> the table's own, where they differ.
     """
     if not is_wrong.any():

@@ -1,8 +1,8 @@
 """Arrays and tables by their content: in memory until they are written, then in files that never change.
 
 A *stored input* has a path, ``<results>/inputs/<hash of its content>.npy``, ``.parquet`` or ``.json``. Until
-``write_inputs`` has written the file, this process keeps the value in memory under that path, or how to make it, where
-it is large and made quickly; workers find the file.
+``write_inputs`` has written the file, this process keeps in memory, under that path, the value or a function that makes
+it; workers find the file.
 """
 
 from __future__ import annotations

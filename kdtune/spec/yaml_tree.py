@@ -24,7 +24,7 @@ MAX_BYTES = 4 << 20  # The parser reads 50 to 80 kB a second: what is larger wou
 # A value counts again each time that an alias repeats it, so that a "billion laughs" file stops here.
 MAX_VALUES = 200_000
 MAX_DEPTH = 50
-# Brackets in texts and comments count too. Over hundreds of them the parser takes seconds before it gives up.
+# Brackets in texts and comments count too. With hundreds of open brackets the parser takes seconds.
 MAX_OPEN_BRACKETS = 2 * MAX_DEPTH
 MAX_INTEGER_BITS = 10_000  # Python refuses to print integers of more than about 14,000 bits (4,300 digits).
 

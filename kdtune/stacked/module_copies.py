@@ -56,7 +56,7 @@ def _convert(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
 
 
 def check_parameters(module: nn.Module) -> None:
-    """Check that all parameters that are trained are real numbers, one or more, and that none has a hook.
+    """Check that every trained parameter holds real numbers and is not empty, and that no parameter has a hook.
 
     Raises
     ------
