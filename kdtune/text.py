@@ -50,6 +50,12 @@ def format_on_one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def shorten(text: str) -> str:
+    """Return a text on one line, and of a long one the beginning: a file with a wrong separator has endless names."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_VALUE_LENGTH else f"{line[:_MAX_VALUE_LENGTH]}..."
+
+
 def format_number(value: object) -> str:
     """Write a value of a table: real numbers with six significant digits at most, all else as it is."""
     return f"{value:g}" if isinstance(value, float) else str(value)

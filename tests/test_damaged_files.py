@@ -16,10 +16,12 @@ import pytest
 
 import kdtune.cli.show
 from kdtune import analyze
+from kdtune.analysis.baselines_and_teachers import to_arrays
 from kdtune.analysis.column_values import to_numbers
 from kdtune.analysis.finite_sets import FiniteData
 from kdtune.analysis.table_files import read_details, read_sweep_table
 from kdtune.columns import (
+    ACCURACY,
     BASELINE,
     CONFUSION,
     COUNT,
@@ -44,6 +46,7 @@ from kdtune.columns import (
 from kdtune.errors import MAX_PRINTED_MISTAKES, Mistake, RequestError, StorageError, SweepFileError
 from kdtune.files.storage_errors import classify_read_errors
 from kdtune.foreign.replicates import name_replicates
+from kdtune.inputs.user_code import describe_user_error
 from kdtune.plots.overall import draw_overall, prepare_overall
 from kdtune.results.store import Store
 from kdtune.results.students import load_network
@@ -323,3 +326,39 @@ def test_a_grid_without_items_is_not_offered_as_an_argument_of_a_factory(tmp_pat
         load_spec(write_given(tmp_path, teacher=teacher))
     assert "depth: is not a setting here" in str(caught.value)
     assert "InvalidGrid" not in str(caught.value)
+
+
+def test_a_constant_second_temperature_is_a_setting(rising: pd.DataFrame) -> None:
+    students = rising[rising[MODEL] == STUDENT][["class_sep", "p_informative", WIDTH, TEMP, REPLICATE, NUM_ERROR]]
+    renamed = students.rename(columns={TEMP: "T"})
+    answer, expected = analyze(renamed.assign(**{TEMP: 65})), analyze(renamed)
+    assert answer.advice == expected.advice
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_an_infinite_factor_there_is_no_effect(rising: pd.DataFrame) -> None:
+    table = rising.assign(**{WIDTH: rising[WIDTH].astype(float).replace(50, np.inf)})
+    effects = analyze(table).effects.set_index("factor")
+    assert np.isnan(effects.loc[WIDTH, "effect"])
+
+
+def test_measures_of_a_sweep_that_are_not_finite_count_as_missing() -> None:
+    """A sweep's summary does not pass through the door for tables from elsewhere."""
+    table = pd.DataFrame({ACCURACY: [0.5, np.inf, -1e200, None]})
+    np.testing.assert_array_equal(to_arrays(table, [ACCURACY])[ACCURACY], [0.5, np.nan, np.nan, np.nan])
+
+
+def test_of_endless_names_of_columns_the_beginnings_are_printed(tmp_path: Path, call: Callable[..., Any]) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("T,error," + '"' + "one\n" * 1000 + '"\n', encoding="utf-8")
+    result = call("analyze", path)
+    assert result.exit_code == 2
+    assert len(result.output) < 1000
+    assert "no rows" in result.output
+
+
+def test_the_stack_of_torchs_own_code_is_not_shown() -> None:
+    error = RuntimeError(
+        "Overflow when unpacking Exception raised from THPUtils at a.h:75 frame #0: c10::Error::Error("
+    )
+    assert describe_user_error(error) == "RuntimeError: Overflow when unpacking"

@@ -4,7 +4,8 @@
 
 Only kdtune's own errors may come out: one message, exit code 1 or 2, no traceback, no raw exception, none later than
 2 s beyond what the command takes for the undamaged file (waits for a processor do not count), none with more than
-500 MB beyond what Python and its libraries take. ``plan`` and ``sweep`` may work longer on what they accept, for 30 s.
+500 MB beyond what Python and its libraries take. ``plan``, ``sweep``, ``plot`` and ``report`` may work longer on what
+they accept, for 30 s.
 Whatever else comes out is a finding: its files and its command are kept under build/fuzz. Exit code 1 if there are any.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kdtune.analysis.column_values import varies
+from kdtune.analysis.column_values import MAX_MEASURE, varies
 from kdtune.analysis.match_keys import list_descriptions, names_teacher
 from kdtune.analysis.network_matches import CELL, Matches, match_by_settings, match_nothing
 from kdtune.analysis.value_spellings import Integers
@@ -101,5 +101,6 @@ def _list_rows(students: pd.DataFrame, rows: pd.DataFrame) -> list[Integers]:
 
 
 def to_arrays(frame: pd.DataFrame, measures: list[str]) -> dict[str, Array]:
-    """Return the columns of a frame by name, as arrays (rows,); null is NaN."""
-    return {name: frame[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
+    """Return the columns of a frame by name, as arrays (rows,); null and what counts as infinite are NaN."""
+    arrays = {name: frame[name].to_numpy(np.float64, na_value=np.nan) for name in measures}
+    return {name: np.where(np.abs(values) <= MAX_MEASURE, values, np.nan) for name, values in arrays.items()}

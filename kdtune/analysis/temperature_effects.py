@@ -193,7 +193,7 @@ def _find_obstacle(factor: str, values: Sequence[Any], usable_cells: Sequence[Ce
 
 
 def _is_positive_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _find_factors(cells: list[Cell], columns: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kdtune.errors import RequestError
 from kdtune.foreign.records import COMMENT, Dialect, Record, is_comment, is_number_like, is_rule, iterate_records
 from kdtune.number_styles import NULL_WORDS, is_null_among_numbers
-from kdtune.text import join_names
+from kdtune.text import join_names, shorten
 
 _MAX_TITLES = 30  # lines above a header
 _MAX_NAMES = 6  # in a message
@@ -117,7 +117,7 @@ def check_header(path: Path, header: Header) -> None:
     """
     location = f"{path}:{header.line:,}"
     if not header.rows:
-        names = join_names([name for name in header.names if name], max_names=_MAX_NAMES)
+        names = join_names([shorten(name) for name in header.names if name], max_names=_MAX_NAMES)
         raise RequestError(f"{location}: the table has no rows below the names of its columns ({names})")
     first_row = header.rows[0].fields
     is_number = [is_number_like(name) for name in header.names]

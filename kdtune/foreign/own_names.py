@@ -46,6 +46,8 @@ def rename_known_columns(
     notes.append(f"The temperature is the column {own_names.setdefault(TEMP, temperature)}.")
     if temperature != TEMP:
         new_names[temperature] = TEMP
+        if TEMP in table.columns:  # a temperature of something else, as that of the machine
+            new_names[TEMP] = f"{TEMP}{SETTING_SUFFIX}"
     width = find_width(table.columns)
     if width not in (None, WIDTH):
         new_names[str(width)] = WIDTH

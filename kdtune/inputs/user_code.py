@@ -31,12 +31,19 @@ def is_user_file(path: Path) -> bool:
 
 def describe_user_error(error: BaseException) -> str:
     """Return an error's type, message and the deepest place in the user's code: ``mynets.py:12: ValueError: no``."""
-    message = " ".join(str(error).split())
+    message = _without_stack(" ".join(str(error).split()))
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     if "Long, Int" in text:  # torch's words where floating-point numbers come to an embedding
         text += " (modules get floating-point numbers; of ids take x.long() in forward)"
     place = find_user_line(error)
     return text if place is None else f"{place}: {text}"
+
+
+def _without_stack(message: str) -> str:
+    """Return a message of torch's without the stack of its C++ code."""
+    for beginning in (" Exception raised from ", " frame #0: "):
+        message = message.partition(beginning)[0]
+    return message
 
 
 def find_user_line(error: BaseException) -> str | None:
