@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -47,11 +48,12 @@ from kdtune.errors import MAX_PRINTED_MISTAKES, Mistake, RequestError, StorageEr
 from kdtune.files.storage_errors import classify_read_errors
 from kdtune.foreign.replicates import name_replicates
 from kdtune.inputs.user_code import describe_user_error
+from kdtune.plan.plan import Plan
 from kdtune.plots.overall import draw_overall, prepare_overall
 from kdtune.results.store import Store
 from kdtune.results.students import load_network
 from kdtune.results.weights import check_weights
-from kdtune.run.changes import RECORD_FILE
+from kdtune.run.changes import RECORD_FILE, list_changes
 from kdtune.spec.load import load_spec
 from kdtune.statistics.pooled_curves import describe_set
 from kdtune.table import merge_tables, rows_to_arrow, select_networks
@@ -362,3 +364,11 @@ def test_the_stack_of_torchs_own_code_is_not_shown() -> None:
         "Overflow when unpacking Exception raised from THPUtils at a.h:75 frame #0: c10::Error::Error("
     )
     assert describe_user_error(error) == "RuntimeError: Overflow when unpacking"
+
+
+@pytest.mark.parametrize("code", [[], {"teacher f": 1}, {"teacher f": {"versions": [], "ids": []}}, None])
+def test_a_record_of_another_form_counts_as_none(tmp_path: Path, plan: Callable[..., Plan], code: Any) -> None:
+    store = Store(tmp_path, "small")
+    store.folder.mkdir()
+    (store.folder / RECORD_FILE).write_text(json.dumps({"data": {}, "teachers": {}, "code": code}), encoding="utf-8")
+    assert list_changes(store, plan().networks, set()) == []

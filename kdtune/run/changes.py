@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+
 from kdtune.columns import TEACHER
 from kdtune.files.atomic import write_atomically
 from kdtune.files.storage_errors import is_pipe
@@ -18,6 +20,22 @@ from kdtune.settings import FactoryShape, GivenDataset, GivenOutputs, TeacherMod
 from kdtune.text import join_names, pluralize
 
 RECORD_FILE = "inputs.json"
+
+
+class _FactoryRecord(BaseModel):
+    """What was recorded of a factory: see ``make_record``."""
+
+    versions: list[str | None] = Field(min_length=1)
+    ids: list[str]
+    files: dict[str, str] = {}
+
+
+class _Record(BaseModel):
+    """The content of the file."""
+
+    data: dict[str, Any] = {}
+    teachers: dict[str, Any] = {}
+    code: dict[str, _FactoryRecord] = {}
 
 
 def list_changes(store: Store, networks: Sequence[Network], trained_ids: Collection[str]) -> list[str]:
@@ -145,11 +163,9 @@ def _read_record(store: Store) -> dict[str, Any]:
     """Return the record of the last time; an empty one if there is none or it is damaged."""
     path = store.folder / RECORD_FILE
     try:
-        record: dict[str, Any] = json.loads("" if is_pipe(path) else path.read_text(encoding="utf-8"))
-        code = {key: {"files": {}, **entry} for key, entry in record["code"].items()}
-        return {"data": record["data"], "teachers": record.get("teachers", {}), "code": code}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"data": {}, "teachers": {}, "code": {}}
+        return _Record.model_validate_json("" if is_pipe(path) else path.read_bytes()).model_dump()
+    except (OSError, ValidationError):
+        return _Record().model_dump()
 
 
 def _write_text(text: str, path: Path) -> None:
