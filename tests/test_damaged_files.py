@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
 import kdtune.cli.show
 from kdtune import analyze
@@ -372,3 +373,23 @@ def test_a_record_of_another_form_counts_as_none(tmp_path: Path, plan: Callable[
     store.folder.mkdir()
     (store.folder / RECORD_FILE).write_text(json.dumps({"data": {}, "teachers": {}, "code": code}), encoding="utf-8")
     assert list_changes(store, plan().networks, set()) == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"shape": "[]"},
+        {"shape": '{"kind": "mlp", "hidden": [3]}'},
+        {"shape": '{"kind": "mlp", "hidden": [3]}', "inputs": "3", "n_classes": "x"},
+        {"shape": '{"kind": "mlp", "hidden": [3]}', "inputs": "[4]", "n_classes": "2"},
+        {"layers": "{}"},
+        {"layers": "[]"},
+    ],
+)
+def test_weights_that_kdtune_has_not_written_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    path = tmp_path / "sweep" / "students" / "abc.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file({"a": np.zeros(3, np.float32)}, path, metadata=metadata)
+    with pytest.raises(RequestError, match=r"abc\.safetensors: "):
+        load_network(tmp_path / "sweep", "abc")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,13 @@ from kdtune.inputs.given_data import GivenData
 from kdtune.plan.network import DataDraw, make_data_draw
 from kdtune.results.store import Store
 from kdtune.results.teacher_files import WEIGHTS_FILE
-from kdtune.results.weights import check_weights, load_weights, warn_of_changed_code
+from kdtune.results.weights import (
+    check_weights,
+    load_weights,
+    read_metadata,
+    refuse_foreign_metadata,
+    warn_of_changed_code,
+)
 from kdtune.settings import DatasetSetting
 from kdtune.table import read_table, to_frame
 from kdtune.table_facts import find_select
@@ -90,10 +96,17 @@ def read_data_draw(folder: Path, weights: Path, id: str, data_root: str | Path |
     RequestError
         If its data are not there, or differ.
     """
-    from safetensors import safe_open
+    metadata = read_metadata(weights)
+    with refuse_foreign_metadata(weights):
+        draw = _make_draw(metadata, folder, data_root)
+    # Files of earlier versions have no "data_id".
+    if metadata.get("data_id", draw.id) != draw.id:
+        location = f" in {draw.settings.root}" if hasattr(draw.settings, "root") else ""
+        raise RequestError(f"the data of network {id} are not those that it saw{location}: their content differs")
+    return draw
 
-    with safe_open(weights, framework="np") as file:
-        metadata = file.metadata()
+
+def _make_draw(metadata: Mapping[str, str], folder: Path, data_root: str | Path | None) -> DataDraw:
     try:
         context: dict[str, Any] = {"data_root": data_root and str(data_root)}
         if "given" in metadata:
@@ -101,15 +114,10 @@ def read_data_draw(folder: Path, weights: Path, id: str, data_root: str | Path |
             context["given"] = GivenData.model_validate_json(metadata["given"]).move_to(inputs_folder)
         settings = TypeAdapter[Any](DatasetSetting).validate_json(metadata["data"], context=context)
     except ValidationError as error:
-        raise RequestError(f"the data of network {id}: {error.errors()[0]['msg']}") from None
+        raise RequestError(f"the data of network {metadata.get('id')}: {error.errors()[0]['msg']}") from None
     draw_index, sweep_seed = json.loads(metadata["data_draw"])
     is_test_kept = json.loads(metadata.get("is_test_kept", "false"))
-    draw = make_data_draw(settings, draw_index, sweep_seed, is_test_kept)
-    # Files of earlier versions have no "data_id".
-    if metadata.get("data_id", draw.id) != draw.id:
-        location = f" in {settings.root}" if hasattr(settings, "root") else ""
-        raise RequestError(f"the data of network {id} are not those that it saw{location}: their content differs")
-    return draw
+    return make_data_draw(settings, draw_index, sweep_seed, is_test_kept)
 
 
 def _find_weights(folder: Path, id_prefix: str) -> Path:

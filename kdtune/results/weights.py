@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from kdtune.errors import RequestError
 from kdtune.files.atomic import write_atomically
@@ -68,32 +69,29 @@ def load_weights(path: Path) -> nn.Module:
     Raises
     ------
     RequestError
-        If it is a module of the user's whose code cannot be imported any more, or is of another shape.
+        If it is a module of the user's whose code cannot be imported any more, or is of another shape, or the file is
+        not one of kdtune's.
     """
     from safetensors import safe_open
 
     from kdtune.stacked.build_network import build_network
 
+    architecture = read_architecture(path)
     with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    architecture = read_architecture(metadata)
     try:
         net = build_network(architecture.shape, architecture.input_shape, architecture.n_classes)
         net.load_state_dict(state)
     except (ValueError, RuntimeError) as error:  # torch raises a RuntimeError where weights do not fit.
         if not isinstance(architecture.shape, ModuleShape):
-            raise
+            raise RequestError(f"{path}: its weights do not fit its metadata; sweep again") from None
         raise RequestError(f"{path}: {architecture.shape.factory} does not build this network: {error}") from None
     return net.eval()
 
 
 def warn_of_changed_code(path: Path) -> None:
     """Warn if the code that builds a network is another one than when it was trained: it may compute something else."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="np") as file:
-        shape = read_architecture(file.metadata()).shape
+    shape = read_architecture(path).shape
     if not isinstance(shape, ModuleShape):
         return
     now = describe_version(shape.factory, shape.search_folders).version
@@ -107,12 +105,9 @@ def warn_of_changed_code(path: Path) -> None:
 
 def load_rows_network(path: Path) -> nn.Module:
     """Load a network that takes rows of features, (batch, features), whatever the user's module takes."""
-    from safetensors import safe_open
-
     from kdtune.stacked.build_network import RowsToModule
 
-    with safe_open(path, framework="np") as file:
-        architecture = read_architecture(file.metadata())
+    architecture = read_architecture(path)
     net = load_weights(path)
     return RowsToModule(net, architecture.input_shape) if isinstance(architecture.shape, ModuleShape) else net
 
@@ -149,8 +144,34 @@ class Architecture(NamedTuple):
     n_classes: int
 
 
-def read_architecture(metadata: Mapping[str, str]) -> Architecture:
-    """Read how to build a network from the metadata of its file."""
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """Read the metadata of a file of weights; it has none if another program has written it."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def refuse_foreign_metadata(path: Path) -> Iterator[None]:
+    """Raise RequestError where the metadata of a file of weights are not those that kdtune writes."""
+    try:
+        yield
+    except ValidationError as error:
+        raise RequestError(f"{path}: {error.errors()[0]['msg']}") from None
+    except (KeyError, TypeError, ValueError):
+        raise RequestError(
+            f"{path}: its metadata are not those of a network of kdtune, so that it cannot be built again"
+        ) from None
+
+
+def read_architecture(path: Path) -> Architecture:
+    """Read how to build a network from the metadata of its file; RequestError if they do not say."""
+    with refuse_foreign_metadata(path):
+        return _parse_architecture(read_metadata(path))
+
+
+def _parse_architecture(metadata: Mapping[str, str]) -> Architecture:
     if "shape" in metadata:
         # The code may have been moved together with the results.
         search_folders = [*json.loads(metadata.get("search_folders", "[]")), str(Path.cwd())]

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -99,9 +100,10 @@ def _read_or_probe(
     """Return what is known of a module; InputError or ValueError if it cannot be built or gives no logits."""
     kept_text = find_in_memory(path)
     if kept_text is None and Path(path).exists():
-        kept_text = Path(path).read_text(encoding="utf-8")
+        kept_text = Path(path).read_text(encoding="utf-8", errors="replace")
     if kept_text is not None:
-        return ModuleFacts(**json.loads(kept_text))
+        with suppress(ValueError, TypeError):  # A damaged file is as good as none.
+            return ModuleFacts(**json.loads(kept_text))
     assert reader.probe is not None, "modules of the user's need a reader that can probe them"
     facts: ModuleFacts = reader.probe(shape, input_shape, n_classes, examples)
     keep_in_memory(path, json.dumps(dataclasses.asdict(facts)))

@@ -147,8 +147,8 @@ def take_network(sweep: SweepFolder, row: Row) -> TakenNetwork:
 def _load_network(sweep: SweepFolder, row: Row, weights: Path) -> TakenNetwork:
     from safetensors import safe_open
 
+    architecture = read_architecture(weights)
     with safe_open(weights, framework="pt") as file:
-        architecture = read_architecture(file.metadata())
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     data_draw = read_data_draw(sweep.folder, weights, row[ID], sweep.data_root)
     module = _simplify(load_weights(weights), architecture.shape)
