@@ -59,7 +59,7 @@ from kdtune.spec.load import load_spec
 from kdtune.statistics.pooled_curves import describe_set
 from kdtune.table import merge_tables, rows_to_arrow, select_networks
 from tests.conftest import write_small
-from tests.given_files import write_arrays, write_given
+from tests.given_files import GIVEN, write_arrays, write_given
 
 ROW = {ID: "a", MODEL: TEACHER, STATUS: "done"}
 
@@ -393,3 +393,9 @@ def test_weights_that_kdtune_has_not_written_are_refused(tmp_path: Path, metadat
     save_file({"a": np.zeros(3, np.float32)}, path, metadata=metadata)
     with pytest.raises(RequestError, match=r"abc\.safetensors: "):
         load_network(tmp_path / "sweep", "abc")
+
+
+def test_a_grid_without_items_in_a_number_with_limits_is_reported_once(tmp_path: Path) -> None:
+    with pytest.raises(SweepFileError) as caught:
+        load_spec(write_given(tmp_path, dataset={**GIVEN["dataset"], "scale": {"grid_search": 3}}))
+    assert str(caught.value).count("scale") == 1

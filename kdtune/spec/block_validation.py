@@ -134,13 +134,20 @@ def _find_path(error: Any, block_name: str) -> SettingPath:
     path: SettingPath = error["loc"]
     if path and path[0] in KINDS.get(block_name, {}):
         path = path[1:]  # pydantic puts the kind of the block in front.
-    # Of a setting of several types pydantic adds the type that it tried, as in "literal['standard']".
-    path = tuple(step for step in path if not (isinstance(step, str) and ("[" in step or step in _TRIED_TYPES)))
+    path = tuple(step for step in path if not _is_tried_type(step))
     if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
         return (*path, "kind")
     # kdtune's own rules name the setting that breaks them in the error's context.
     setting = error.get("ctx", {}).get("setting")
     return (*path, *setting.split(".")) if setting else path
+
+
+def _is_tried_type(step: str | int) -> bool:
+    """Return whether a step is the type that pydantic tried of a setting of several types, and no setting.
+
+    Examples are "literal['standard']" and "constrained-float".
+    """
+    return isinstance(step, str) and ("[" in step or step.startswith("constrained-") or step in _TRIED_TYPES)
 
 
 def _stands_under_wrong_name(error: Any, node: YamlNode, block_name: str) -> bool:
