@@ -399,3 +399,21 @@ def test_a_grid_without_items_in_a_number_with_limits_is_reported_once(tmp_path:
     with pytest.raises(SweepFileError) as caught:
         load_spec(write_given(tmp_path, dataset={**GIVEN["dataset"], "scale": {"grid_search": 3}}))
     assert str(caught.value).count("scale") == 1
+
+
+def test_a_table_of_endless_columns_is_refused_before_it_takes_gigabytes(
+    tmp_path: Path, call: Callable[..., Any]
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("T,error" + "," * 200_000 + "\n1,2\n", encoding="utf-8")
+    result = call("analyze", path)
+    assert result.exit_code == 2
+    assert "names 200,002 columns, and a table of networks has" in result.output
+
+
+def test_a_wide_table_with_an_endless_number_is_refused(tmp_path: Path, call: Callable[..., Any]) -> None:
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"temp 0": ["1.0", "1.5", "1e999"], "temp 5": ["1.0", "1.5", "2.5"]}).to_parquet(path)
+    result = call("analyze", path)
+    assert result.exit_code == 2
+    assert "columns temp 0, temp 5" in result.output

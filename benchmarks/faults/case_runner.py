@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ VARIABLES = {
     "KDTUNE_DATA": os.devnull + "/none",
     "COLUMNS": "120",
 }
+TRIED_MODULE = ("mynets.py", "kdtune/stacked/")  # in the stack of a command that was ended while it tried a module
 TO_TRAIN = "to train"  # what `kdtune plan` prints of a sweep that it has accepted
 # Root reads a file whatever its mode says, unless it has given up these two rights.
 DROPPED_RIGHTS = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
@@ -123,6 +125,10 @@ def judge_case(case: Case, measured: Measured, undamaged: Measured | None = None
     is_being_timed = case.command == "plan" and TO_TRAIN in screen and measured.exit_code != 2
     if is_being_timed and measured.exit_code not in EXIT_CODES:
         return Verdict("accepted, too large to time", [], measured, screen + errors)
+    # The harness ends what takes too much memory, and a module of the user's takes what its sizes ask for when it is
+    # tried on a few examples.
+    if measured.exit_code == -signal.SIGKILL and any(name in errors for name in TRIED_MODULE):
+        return Verdict("too large a module", [], measured, screen + errors)
     if measured.is_killed:
         outcome = "killed"
         problems.append(f"hang: killed after {measured.seconds:.1f} s")

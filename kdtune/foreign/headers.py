@@ -14,6 +14,7 @@ from kdtune.text import join_names, shorten
 
 _MAX_TITLES = 30  # lines above a header
 _MAX_NAMES = 6  # in a message
+MAX_COLUMNS = 20_000  # Each takes 8 kB while it is read, however few its rows are.
 _MAX_TITLE = 60  # characters
 
 
@@ -108,7 +109,7 @@ def _count_values(fields: Sequence[str], n_names: int) -> int:
 
 
 def check_header(path: Path, header: Header) -> None:
-    """Raise RequestError if no rows follow, the first row holds numbers instead of names, or a second one holds names.
+    """Raise RequestError if columns are too many, no rows follow, or the first row is no names or a second one is.
 
     Parameters
     ----------
@@ -116,6 +117,11 @@ def check_header(path: Path, header: Header) -> None:
     header : The names of the columns, with the first rows.
     """
     location = f"{path}:{header.line:,}"
+    if len(header.names) > MAX_COLUMNS:
+        raise RequestError(
+            f"{location}: the first row names {len(header.names):,} columns, and a table of networks has a few hundred "
+            f"at most ({MAX_COLUMNS:,} are accepted); remove the separators at its end, or columns that are no settings"
+        )
     if not header.rows:
         names = join_names([shorten(name) for name in header.names if name], max_names=_MAX_NAMES)
         raise RequestError(f"{location}: the table has no rows below the names of its columns ({names})")

@@ -51,7 +51,8 @@ def _refuse(table: pd.DataFrame, families: list[Family], variable: str, meaning:
     ending = ""
     if len(families) == 1 and not measure:
         choice = [NUM_ERROR, ACCURACY]
-        if looks_like_accuracy(pd.concat([table[name] for name in names]).dropna()):
+        values = pd.concat([table[name] for name in names])
+        if looks_like_accuracy(pd.to_numeric(values, errors="coerce").dropna()):  # Single values may be words.
             choice.reverse()
         measure = choice[0]
         what = {NUM_ERROR: "errors", ACCURACY: "accuracies"}
