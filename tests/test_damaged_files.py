@@ -37,6 +37,7 @@ from kdtune.columns import (
     NUM_ERROR,
     PREDICTED,
     REPLICATE,
+    SEEN_CLASSES,
     STATUS,
     STUDENT,
     TEACHER,
@@ -51,6 +52,7 @@ from kdtune.foreign.replicates import name_replicates
 from kdtune.inputs.user_code import describe_user_error
 from kdtune.plan.plan import Plan
 from kdtune.plots.overall import draw_overall, prepare_overall
+from kdtune.results.detail_tables import build_per_class
 from kdtune.results.store import Store
 from kdtune.results.students import load_network
 from kdtune.results.weights import check_weights
@@ -417,3 +419,10 @@ def test_a_wide_table_with_an_endless_number_is_refused(tmp_path: Path, call: Ca
     result = call("analyze", path)
     assert result.exit_code == 2
     assert "columns temp 0, temp 5" in result.output
+
+
+@pytest.mark.parametrize("counts", [[1, 2], [1, None, 2, 3]])
+def test_a_confusion_matrix_that_is_no_square_counts_as_none(counts: list[int | None]) -> None:
+    row = {**ROW, CONFUSION: [5, 1, 2, 4], SEEN_CLASSES: None}
+    rows = rows_to_arrow([row, {**row, ID: "b", CONFUSION: counts}])
+    assert build_per_class(rows)[ID].to_pylist() == ["a", "a"]

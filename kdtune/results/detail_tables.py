@@ -123,11 +123,13 @@ class _Confusion(NamedTuple):
 
 
 def _iterate_confusions(rows: pa.Table) -> Iterator[_Confusion]:
-    """Yield the confusion matrix of each network that has one."""
+    """Yield the confusion matrix of each network that has one; a damaged one, which is no square, counts as none."""
     rows = _select_with_detail(rows, CONFUSION)
     for network_id, values, seen_classes in zip(rows[ID], rows[CONFUSION], rows[SEEN_CLASSES], strict=True):
-        flat_counts = values.values.to_numpy()
+        flat_counts = values.values.to_numpy(zero_copy_only=False)
         n_classes = round(len(flat_counts) ** 0.5)
+        if len(flat_counts) != n_classes**2 or values.values.null_count:
+            continue
         counts = flat_counts.reshape(n_classes, n_classes).astype(np.int64)
         yield _Confusion(network_id.as_py(), counts, seen_classes.as_py())
 
