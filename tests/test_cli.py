@@ -8,13 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import kdtune.__main__
+import kdtune.cli
 from kdtune import __version__
+from kdtune.cli.fault_report import report_fault
 from kdtune.columns import ACCURACY, NUM_ERROR, STUDENT_SEED, VAL_NLL, VAL_NUM_ERROR
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.spec.bundled_sweeps import BUNDLED_SWEEPS_FOLDER, list_bundled_sweeps
@@ -290,3 +294,31 @@ def test_an_interrupt_while_the_commands_are_imported_ends_the_process_without_a
         check=False,
     )
     assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_fault_of_kdtune_is_one_message_and_a_file_of_details(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail() -> None:
+        raise KeyError("no such\nkey")
+
+    monkeypatch.setattr(kdtune.cli, "main", fail)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as caught:
+        kdtune.__main__.main()
+    assert caught.value.code == 1
+    (file,) = tmp_path.iterdir()
+    printed = capsys.readouterr().err
+    assert "fault of kdtune" in printed
+    assert str(file) in printed
+    assert printed.count("\n") == 1
+    assert "Traceback" not in printed
+    assert "Traceback" in file.read_text(encoding="utf-8")
+
+
+def test_a_fault_is_shown_where_no_file_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    report_fault(ValueError("odd"))
+    assert "ValueError: odd" in capsys.readouterr().err
