@@ -30,6 +30,7 @@ from kdtune.errors import RequestError
 from kdtune.errors_by_example import read_errors_by_example
 from kdtune.foreign.door import read_table
 from kdtune.foreign.options import ReadingOptions
+from kdtune.objects.places import find_url
 from kdtune.plots.figure_names import FIGURES
 from kdtune.table_facts import find_facts, read_versions
 
@@ -62,6 +63,8 @@ class AnsweredTable:
     def name_output(self, name: str, argument: str = "output") -> Path:
         """Return where an output lies by default: in the sweep's folder, else beside the table and named after it.
 
+        What is made from a sweep in an object store lies in the working folder, and is named after the sweep.
+
         Raises
         ------
         RequestError
@@ -69,6 +72,8 @@ class AnsweredTable:
         """
         if self.path is None:
             raise RequestError(f"{argument}: a frame lies in no folder; say where to write, as in {argument}={name!r}")
+        if find_url(self.path) is not None:
+            return Path(f"{self.path.parent.name}-{name}")
         return self.path.with_name(name if self.path.name == TABLE_FILE else f"{self.path.name}-{name}")
 
 

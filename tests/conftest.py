@@ -27,6 +27,7 @@ from kdtune.spec.load import load_spec
 from kdtune.spec.sweep_spec import SweepSpec
 from kdtune.train.train_pack import train_pack
 from kdtune.train.trained_network import TrainedNetwork
+from tests.object_stores import create_bucket, serve_s3, use_endpoint
 
 torch.set_num_threads(1)
 # Where Python writes no bytecode (a setting of many images), each process that a test starts would compile kdtune anew:
@@ -230,3 +231,17 @@ def kdtune(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3 server."""
+    with serve_s3() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket, whose store the environment variables name."""
+    use_endpoint(monkeypatch, s3_endpoint)
+    return create_bucket(s3_endpoint)

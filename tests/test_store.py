@@ -255,7 +255,11 @@ def test_a_folder_of_teachers_that_cannot_be_written_refuses_and_leaves_no_new_f
 
 def test_a_note_that_cannot_be_written_is_no_obstacle(store):
     (store.folder / ".lock.json" / "mine").mkdir(parents=True)
-    with store.lock(), pytest.raises(RequestError, match="in use by another sweep; wait or stop it"), store.lock():
+    with (
+        store.lock(),
+        pytest.raises(RequestError, match="in use by another sweep; wait for it with --wait"),
+        store.lock(),
+    ):
         pass
 
 
@@ -264,7 +268,10 @@ def test_a_driver_is_refused_even_if_the_note_of_the_holder_cannot_be_read(store
     with store.lock():
         path = store.folder / ".lock.json"
         path.unlink() if note is None else path.write_text(note)
-        with pytest.raises(RequestError, match="in use by another sweep; wait or stop it"), store.lock():
+        with (
+            pytest.raises(RequestError, match="in use by another sweep; wait for it with --wait"),
+            store.lock(),
+        ):
             pass
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,8 @@ from kdtune.analysis.file_problems import (
 )
 from kdtune.columns import DETAIL_FILES, ID, MODEL, STATUS
 from kdtune.errors import RequestError
+from kdtune.objects.places import mirror_sweep
+from kdtune.objects.urls import is_object_url
 from kdtune.table import drop_details, read_table, to_frame
 
 _PARQUET_MAGIC = b"PAR1"  # how every Parquet file starts: the format's specification, "File format"
@@ -27,6 +30,8 @@ _PARQUET_MAGIC = b"PAR1"  # how every Parquet file starts: the format's specific
 def locate_table(results: str | Path) -> Path:
     """Return the table's file: of a folder, of a sweep's name under results/, or the file itself.
 
+    Of a sweep in an object store it is a copy on this machine, made when this process asked for the first time.
+
     Raises
     ------
     RequestError
@@ -34,6 +39,8 @@ def locate_table(results: str | Path) -> Path:
     """
     if not str(results):
         raise RequestError("the name of the table is empty; name a sweep's folder, its name under results/, or a file")
+    if is_object_url(results):
+        return _locate_mirrored_table(str(results))
     candidates = (Path(results), Path("results") / results)
     try:
         for path in candidates:
@@ -47,6 +54,15 @@ def locate_table(results: str | Path) -> Path:
         reason = error.strerror if isinstance(error, OSError) else error
         raise RequestError(f"{results}: cannot be read: {reason}") from None
     raise RequestError(f"{results}: {problem}")
+
+
+@lru_cache  # A command asks several times, and answers from one state of the table.
+def _locate_mirrored_table(url: str) -> Path:
+    """Copy the table of a sweep in an object store, and what lies beside it, and return the table's file."""
+    path = mirror_sweep(url) / TABLE_FILE
+    if not path.is_file():
+        raise RequestError(f"{url}: the sweep has no table yet")
+    return path
 
 
 def read_sweep_table(results: str | Path) -> pd.DataFrame:

@@ -36,6 +36,7 @@ def sweep(
     keep_students: Literal["auto", "none", "best", "all"] = "auto",
     fresh: bool = False,
     fresh_teachers: bool = False,
+    wait: bool = False,
     max_networks: int = 100_000,
     progress: bool = True,
     verbose: bool = False,
@@ -47,7 +48,7 @@ def sweep(
     file : a sweep file, or the name of a bundled one; or a mapping with the blocks of one, in which arrays, frames,
         tensors, data sets, estimators, modules and functions may stand wherever a file would name one.
     set : values that replace those of the file, as in ``["distill.T=[2, 4]"]``.
-    results : the folder under which results lie.
+    results : the folder under which results lie, or the URL of a place in an object store: ``"s3://bucket/prefix"``.
     data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
         then ``$KDTUNE_DATA``, then a cache folder.
     workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``; ``workers=0`` trains in this process,
@@ -61,6 +62,7 @@ def sweep(
     keep_students : which weights are kept for ``load``: ``"none"``, ``"best"`` (students at the best T of each setting)
         or ``"all"``; ``"auto"`` keeps all while they take less than 200 MB together, else the best.
     fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
+    wait : if another process runs this sweep, wait until it has ended.
     max_networks : the largest sweep that is accepted.
     progress : show a progress bar in a terminal or a notebook, plain lines elsewhere.
 
@@ -80,6 +82,7 @@ def sweep(
     from pydantic import ValidationError
     from rich.console import Console
 
+    from kdtune.objects.places import find_root
     from kdtune.run.patience import Patience
     from kdtune.run.progress import Progress
     from kdtune.run.request import Request
@@ -100,7 +103,7 @@ def sweep(
     if isinstance(file, Mapping):
         from kdtune.api.mapping_trees import make_tree
 
-        source: Any = make_tree(file, results_path / "inputs", notes)
+        source: Any = make_tree(file, find_root(results_path) / "inputs", notes)
     else:
         source = find_sweep_file(str(to_path("file", file)))[0]
     request = Request(
@@ -117,6 +120,7 @@ def sweep(
         keep_students=keep_students,
         fresh=fresh,
         fresh_teachers=fresh_teachers,
+        waits=wait,
         max_networks=max_networks,
         verbose=verbose,
         notes=tuple(notes),

@@ -13,6 +13,7 @@ import click
 
 from kdtune.cli.folding import print_folded
 from kdtune.errors import KdtuneError, StorageError
+from kdtune.objects.places import name_urls
 from kdtune.versions import __version__
 
 # The exit code of a shell for Ctrl-C: 128 + SIGINT.
@@ -39,8 +40,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except KdtuneError as error:
-            is_list = "\n" in str(error)  # of mistakes, of which each begins at the margin
-            print_folded(str(error), hanging_indent="  " if is_list else "", err=True)
+            message = name_urls(str(error))
+            is_list = "\n" in message  # of mistakes, of which each begins at the margin
+            print_folded(message, hanging_indent="  " if is_list else "", err=True)
             raise SystemExit(error.exit_code) from None
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)

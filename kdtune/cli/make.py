@@ -31,7 +31,9 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
                      help="Change a value of the file, as in --set distill.T=[2,4]. May be repeated."),
         click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
-                     help="The folder under which results lie."),
+                     metavar="FOLDER|URL",
+                     help="The folder under which results lie, or a place in an object store: s3://BUCKET/PREFIX, "
+                     "gs:// or az://."),
         click.option("--data-root", type=click.Path(path_type=Path, file_okay=False),
                      help="The folder of the data sets' files, as in DIR/MNIST/raw. "
                      "[default: the file's root, else $KDTUNE_DATA, else a cache folder]"),
@@ -70,6 +72,7 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
               "all; auto: all while they take less than 200 MB together, else the best.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over: remove what this sweep left. Shared teachers stay.")
 @click.option("--fresh-teachers", is_flag=True, help="Train the teachers of this sweep again, too.")
+@click.option("--wait", "waits", is_flag=True, help="If another command runs this sweep, wait until it has ended.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is removed.")
 @click.option("--watch", is_flag=True, help="Show the sweep in a browser, at the address that is printed; it ends with "
               "the sweep (see `kdtune watch`).")  # fmt: skip
@@ -121,9 +124,9 @@ def _show_page(folder: Path) -> Iterator[None]:
 
 def _print_next_step(outcome: Outcome, table: pd.DataFrame) -> None:
     """Print where the table lies and which command to run next."""
-    click.echo(f"Table: {outcome.store.table_path}", err=True)
+    click.echo(f"Table: {outcome.store.location}/{outcome.store.table_path.name}", err=True)
     if ((table["model"] == "distilled_student") & (table["status"] == "done")).any():
-        command = shlex.join(["kdtune", "analyze", str(outcome.store.folder)])
+        command = shlex.join(["kdtune", "analyze", outcome.store.location])
         click.echo(f"Next, the best T with its confidence interval: {command}", err=True)
     if outcome.interrupted:
         n_networks = len(outcome.plan.networks)

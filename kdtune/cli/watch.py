@@ -6,6 +6,7 @@ import click
 
 from kdtune.cli.group import main
 from kdtune.errors import RequestError
+from kdtune.objects.urls import is_object_url
 
 
 @main.command()
@@ -21,9 +22,10 @@ from kdtune.errors import RequestError
 def watch(results: str | None, port: int, host: str, token: str | None, no_token: bool, opens_browser: bool) -> None:
     """Show a sweep in a browser, while it runs or when it is done.
 
-    RESULTS is a sweep's folder, its name under results/, or a folder with sweeps; without it, all under results/, the
-    newest first. The page refreshes itself: progress, time left, failures, and the best T as far as it is known. It
-    only reads, so it may be opened and closed at any time, also on another machine that sees the folder.
+    RESULTS is a sweep's folder, its name under results/, its URL in an object store (s3://BUCKET/PREFIX/NAME), or a
+    folder with sweeps; without it, all under results/, the newest first. The page refreshes itself: progress, time
+    left, failures, and the best T as far as it is known. It only reads, so it may be opened and closed at any time,
+    also on another machine that sees the folder.
     """
     from kdtune.watch.serve import Address, WatchServer
     from kdtune.watch.token_file import check_token, get_token
@@ -31,7 +33,12 @@ def watch(results: str | None, port: int, host: str, token: str | None, no_token
 
     if token is not None and no_token:
         raise click.UsageError("--token and --no-token contradict each other.")
-    folders = locate_watched_folders(results)
+    if results is not None and is_object_url(results):
+        from kdtune.watch.mirrored_results import watch_url
+
+        folders = watch_url(results)
+    else:
+        folders = locate_watched_folders(results)
     address = Address(host, port, None if no_token else get_token() if token is None else check_token(token))
     if no_token and not address.is_loopback:
         raise RequestError(f"--host {host}: other machines may reach the page, so it needs a token; drop --no-token")

@@ -185,6 +185,14 @@ class Pack:
                 f"put teachers and students into packs of their own, or a pack may wait for itself"
             )
 
+    def list_stored_paths(self) -> list[str]:
+        """List the paths of the stored inputs that its networks are trained on."""
+        paths: dict[str, None] = {}
+        for network in self.networks:
+            for settings in (network.data.settings, network.shape):
+                paths |= dict.fromkeys(settings.list_stored_paths())
+        return list(paths)
+
     @property
     def is_teacher_pack(self) -> bool:
         """Whether its networks are teachers; the networks of other packs are students and baselines."""

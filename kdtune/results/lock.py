@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,16 +24,26 @@ from kdtune.files.atomic import create_folder, list_folder, remove_empty_folders
 LOCK_FILE = ".lock"
 LOCK_HOLDER_FILE = ".lock.json"  # names the host and the process that hold the lock
 
+WAIT_SECONDS = 1.0
+
 # Another sweep that is refused may remove an empty folder between its creation and its locking here.
 MAX_CREATE_ATTEMPTS = 10
 
 
 @contextmanager
-def create_and_lock(folder: Path) -> Iterator[None]:
+def create_and_lock(
+    folder: Path, waits: bool = False, say: Callable[[str], object] = lambda line: None
+) -> Iterator[None]:
     """Create a folder where it does not exist, and hold its lock until the block ends.
 
     If a RequestError refuses the sweep, here or in the block, folders that were created here are removed again where
     nothing has been written to them.
+
+    Parameters
+    ----------
+    folder : the folder.
+    waits : whether to wait for another driver that holds the lock; otherwise the request is refused.
+    say : prints a line.
 
     Raises
     ------
@@ -42,7 +53,7 @@ def create_and_lock(folder: Path) -> Iterator[None]:
     """
     new_folders: list[Path] = []
     try:
-        lock = _create_and_acquire(folder, new_folders)
+        lock = _create_and_acquire(folder, new_folders, waits, say)
         try:
             with _name_holder(folder):
                 yield
@@ -59,10 +70,10 @@ def create_and_lock(folder: Path) -> Iterator[None]:
         raise
 
 
-def _create_and_acquire(folder: Path, new_folders: list[Path]) -> FileLock:
+def _create_and_acquire(folder: Path, new_folders: list[Path], waits: bool, say: Callable[[str], object]) -> FileLock:
     """Return the acquired lock of a folder, and add the folders that had to be created to ``new_folders``."""
     lock = FileLock(folder / LOCK_FILE)
-    attempts = 0
+    attempts, has_said = 0, False
     while True:
         attempts += 1
         try:
@@ -71,7 +82,15 @@ def _create_and_acquire(folder: Path, new_folders: list[Path]) -> FileLock:
             return lock
         except Timeout:
             holder = _describe_holder(folder)
-            raise RequestError(f"{folder} is in use by another sweep{holder}; wait or stop it") from None
+            if not waits:
+                raise RequestError(
+                    f"{folder} is in use by another sweep{holder}; wait for it with --wait, or stop it"
+                ) from None
+            if not has_said:
+                say(f"Waiting until {folder} is free: another sweep uses it{holder}.")
+                has_said = True
+            attempts = 0
+            time.sleep(WAIT_SECONDS)
         except (OSError, NotImplementedError) as error:
             was_removed = isinstance(error, FileNotFoundError | FileExistsError)
             if not was_removed or attempts == MAX_CREATE_ATTEMPTS:

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,21 +78,31 @@ class Store:
         self.warnings: list[str] = []
         self.teachers = TeacherStore(self.root / "teachers", self.warnings, repair)
 
+    @property
+    def location(self) -> str:
+        """Where the sweep's results lie, for messages: its folder."""
+        return str(self.folder)
+
     # --- the folder -----------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, waits: bool = False, say: Callable[[str], object] = lambda line: None) -> Iterator[None]:
         """Hold the sweep's folder as its only driver until the block ends.
 
         The folder is created where it does not exist, and temporary files that killed writers left are removed. If
         a RequestError ends the block, folders that were created here are removed again where they are empty.
+
+        Parameters
+        ----------
+        waits : whether to wait for another driver that holds the folder; otherwise the request is refused.
+        say : prints a line.
 
         Raises
         ------
         RequestError
             If another driver holds the folder, or it or the teachers' folder cannot be written.
         """
-        with create_and_lock(self.folder):
+        with create_and_lock(self.folder, waits, say):
             self._check_writable()
             self._remove_leftovers()
             yield
@@ -154,7 +164,7 @@ class Store:
             If the system cannot read a file at the moment, or a damaged one cannot be moved.
         """
         while True:
-            tables, errors = read_parts(list_parts(self.parts_folder))
+            tables, errors = read_parts(self._list_parts())
             # A part that vanished after it was listed was compacted, and its rows are in another file now: list again.
             if all(os.path.lexists(path) for path in errors):
                 break
@@ -175,7 +185,7 @@ class Store:
 
     def compact_parts(self, min_files: int = MAX_PARTS) -> None:
         """Put all rows into one part if there are many; not while packs run, since the driver reads parts by pack."""
-        paths = list_parts(self.parts_folder)
+        paths = self._list_parts()
         if len(paths) >= min_files:
             self._compact(paths)
 
@@ -193,7 +203,7 @@ class Store:
         StorageError
             If the disk is full or the folder cannot be written.
         """
-        self._compact(list_parts(self.parts_folder), without_ids=network_ids)
+        self._compact(self._list_parts(), without_ids=network_ids)
 
     def _compact(self, paths: Iterable[Path], without_ids: Iterable[str] = ()) -> None:
         """Write the rows of parts into one, then remove those parts; a kill in between leaves rows twice, never none.
@@ -207,7 +217,14 @@ class Store:
         rows = merge_tables(tables.values())
         is_removed = pc.is_in(rows[ID], pa.array(without_ids, pa.string()))
         self._write_part_file(compacted_path, rows.filter(pc.invert(is_removed)))
-        for path in tables:
+        self._remove_parts(tables)
+
+    def _list_parts(self) -> list[Path]:
+        """Return the files of all parts, the one that was written last at the end."""
+        return list_parts(self.parts_folder)
+
+    def _remove_parts(self, paths: Iterable[Path]) -> None:
+        for path in paths:
             with convert_os_errors(f"remove {path}"):
                 path.unlink(missing_ok=True)
 
@@ -262,6 +279,34 @@ class Store:
             create_folder(self.students_folder)
         save_weights(self.get_student_path(result.network.id), result)
 
+    # --- students -------------------------------------------------------------------------------
+
     def get_student_path(self, network_id: str) -> Path:
         """Return the path of a student's weights, which exist only if they were kept."""
         return self.students_folder / f"{network_id}.safetensors"
+
+    def fetch_student(self, network_id: str) -> Path:
+        """Return the path of a student's weights on this machine, which exist only if they were kept."""
+        return self.get_student_path(network_id)
+
+    def list_students(self) -> set[str]:
+        """Return the ids of the students whose weights are kept; StorageError if the folder cannot be read."""
+        return {path.stem for path in list_folder(self.students_folder) if path.suffix == ".safetensors"}
+
+    def remove_students(self, network_ids: Iterable[str]) -> None:
+        """Remove the weights of students; StorageError if one cannot be removed."""
+        for network_id in network_ids:
+            path = self.get_student_path(network_id)
+            with convert_os_errors(f"remove {path}"):
+                path.unlink(missing_ok=True)
+
+    # --- what the driver writes -----------------------------------------------------------------
+
+    def publish(self) -> None:
+        """Make what the driver has written visible to others: in a folder it is."""
+
+    def send_inputs(self, paths: Iterable[str]) -> None:
+        """Make stored inputs, which were written, visible to the workers: in a folder they are."""
+
+    def fetch_inputs(self, paths: Iterable[str]) -> None:
+        """Make stored inputs files of this machine: in a folder they are."""

@@ -16,8 +16,8 @@ from kdtune.errors import RequestError
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.inputs.given_data import GivenData
 from kdtune.plan.network import DataDraw, make_data_draw
+from kdtune.results.places import open_folder
 from kdtune.results.store import Store
-from kdtune.results.teacher_files import WEIGHTS_FILE
 from kdtune.results.weights import (
     check_weights,
     load_weights,
@@ -111,7 +111,9 @@ def _make_draw(metadata: Mapping[str, str], folder: Path, data_root: str | Path 
         context: dict[str, Any] = {"data_root": data_root and str(data_root)}
         if "given" in metadata:
             inputs_folder = folder.absolute().parent / "inputs"
-            context["given"] = GivenData.model_validate_json(metadata["given"]).move_to(inputs_folder)
+            given = GivenData.model_validate_json(metadata["given"]).move_to(inputs_folder)
+            open_folder(folder).fetch_inputs(given.list_stored_paths())
+            context["given"] = given
         settings = TypeAdapter[Any](DatasetSetting).validate_json(metadata["data"], context=context)
     except ValidationError as error:
         raise RequestError(f"the data of network {metadata.get('id')}: {error.errors()[0]['msg']}") from None
@@ -124,12 +126,14 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
     """Return the weights file of the one network whose id begins so; RequestError if there is none or several."""
     if not folder.is_dir():
         raise RequestError(f"{folder}: there is no such results folder")
+    store = open_folder(folder)
     with convert_os_errors(f"read the weights of {folder}"):
-        path_by_id = {path.stem: path for path in (folder / "students").glob("*.safetensors")}
-        path_by_id |= {path.parent.name: path for path in (folder.parent / "teachers").glob(f"[!.]*/{WEIGHTS_FILE}")}
-    matching_ids = [network_id for network_id in path_by_id if id_prefix and network_id.startswith(id_prefix)]
+        student_ids, teacher_ids = store.list_students(), store.teachers.list_teachers()
+    known_ids = sorted(student_ids | teacher_ids)
+    matching_ids = [network_id for network_id in known_ids if id_prefix and network_id.startswith(id_prefix)]
     if len(matching_ids) == 1:
-        path = path_by_id[matching_ids[0]]
+        fetch = store.fetch_student if matching_ids[0] in student_ids else store.teachers.fetch_weights
+        path = fetch(matching_ids[0])
         try:
             check_weights(path)
         except ValueError:
@@ -146,7 +150,7 @@ def _find_weights(folder: Path, id_prefix: str) -> Path:
             f"and with --fresh if it was trained without (a teacher that is given by its outputs, or is no module, "
             f"has none)"
         )
-    similar_ids = difflib.get_close_matches(id_prefix, [*path_by_id, *table_ids], n=1)
+    similar_ids = difflib.get_close_matches(id_prefix, [*known_ids, *table_ids], n=1)
     hint = f"; did you mean {similar_ids[0]}?" if similar_ids else ""
     raise RequestError(f"{folder}: there is no network {id_prefix!r}{hint}")
 
@@ -182,12 +186,15 @@ def prune_students(store: Store, rows: pa.Table, best_only: bool, removable_ids:
     if best_only:
         students = _select_best(table, students[students[MODEL] == STUDENT])
     kept_ids = set(students[ID])
-    for network_id in table[ID]:
-        if network_id not in kept_ids and (removable_ids is None or network_id in removable_ids):
-            path = store.get_student_path(network_id)
-            with convert_os_errors(f"remove {path}"):
-                path.unlink(missing_ok=True)
-    return sum(not store.get_student_path(network_id).exists() for network_id in kept_ids)
+    existing_ids = store.list_students()
+    store.remove_students(
+        network_id
+        for network_id in table[ID]
+        if network_id in existing_ids
+        and network_id not in kept_ids
+        and (removable_ids is None or network_id in removable_ids)
+    )
+    return len(kept_ids - existing_ids)
 
 
 def _select_best(table: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:

@@ -121,6 +121,14 @@ class TeacherStore:
         """
         return load_rows_network(self.get_unchanged_file(teacher_id, WEIGHTS_FILE))
 
+    def fetch_weights(self, teacher_id: str) -> Path:
+        """Return the path of a teacher's weights on this machine, which exist only if it has any."""
+        return self.folder / teacher_id / WEIGHTS_FILE
+
+    def list_teachers(self) -> set[str]:
+        """Return the ids of the teachers that have weights."""
+        return {path.parent.name for path in self.folder.glob(f"[!.]*/{WEIGHTS_FILE}")}
+
     def get_unchanged_file(self, teacher_id: str, name: str) -> Path:
         """Return the path of a teacher's file after comparing it with its checksum.
 

@@ -11,6 +11,7 @@ from kdtune.cores import count_cores
 from kdtune.errors import RequestError
 from kdtune.inputs.user_code import describe_user_error
 from kdtune.plan.plan import Plan
+from kdtune.results.places import open_store
 from kdtune.results.store import Store
 from kdtune.run.changes import list_changes
 from kdtune.run.cost import SweepCounts, format_bytes, format_counts, format_disk, format_time
@@ -39,7 +40,7 @@ def estimate_cost(request: Request) -> Iterator[str]:
     """
     spec = load_request_spec(request, allow_download=False)
     networks = list_sweep_networks(spec, request)
-    store = Store(request.results, spec.name, repair=False)
+    store = open_store(request.results, spec.name, repair=False)
     rows = read_known_rows(networks, request, store)
     options = _choose_options(spec, request)
     plan = plan_missing(networks, request, store, rows, options)
@@ -104,7 +105,7 @@ def _count_networks(spec: SweepSpec, store: Store, plan: Plan) -> SweepCounts:
     students_per_teacher = Counter(network.teacher.id for network in plan.networks if network.teacher).values()
     return SweepCounts(
         name=spec.name,
-        folder=str(store.folder),
+        folder=store.location,
         networks=len(plan.networks),
         replicates=spec.replicates.count,
         teachers=plan.count_model(TEACHER),

@@ -23,6 +23,7 @@ def train_and_save(pack: Pack, store: Store, options: WorkerOptions) -> None:
     # Only the stacks train on `threads`. Everything else, such as making the data, keeps to one thread: torch
     # would start one per core of the machine in every worker.
     torch.set_num_threads(1)
+    store.fetch_inputs(pack.list_stored_paths())
     results = train_pack(
         pack,
         store.teachers.load_logits,

@@ -34,7 +34,7 @@ def load_request_spec(request: Request, allow_download: bool = True) -> SweepSpe
         request.max_networks,
         request.data_root,
         allow_download,
-        inputs_folder=request.results / "inputs",
+        inputs_folder=request.root / "inputs",
         probe=_probe_module,
     )
 

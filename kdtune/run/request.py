@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from kdtune.errors import RequestError
+from kdtune.objects.places import find_root
+from kdtune.objects.urls import is_object_url, parse_object_url
 from kdtune.run.addresses import parse_address
 from kdtune.run.patience import Patience
 from kdtune.settings import Precision, Resources
@@ -30,7 +31,7 @@ class Request:
 
     file: Path | YamlNode  # the sweep file, or the tree of a sweep that is written in Python
     overrides: Sequence[str] = ()  # as in "distill.T=[2, 4]"
-    results: Path = Path("results")
+    results: Path | str = Path("results")  # a folder, or the URL of a place in an object store
     data_root: Path | None = None  # of data sets in files; replaces that of the sweep file
     resources: Resources = field(default_factory=Resources)  # replace those of the sweep file
     pack: int | None = None  # largest number of networks in a pack
@@ -42,6 +43,7 @@ class Request:
     fresh: bool = False  # remove the results of earlier runs of this sweep first
     fresh_teachers: bool = False  # remove the teachers of this sweep first
     max_networks: int = MAX_NETWORKS
+    waits: bool = False  # for another driver of this sweep, if there is one
     verbose: bool = False
     notes: tuple[str, ...] = ()  # what was assumed in what the user gave, as sentences
 
@@ -52,11 +54,11 @@ class Request:
             _check_whole_number("pack", self.pack, minimum=1)
         _check_whole_number("retries", self.retries, minimum=0)
         _check_whole_number("max_networks", self.max_networks, minimum=1)
-        for name in ("fresh", "fresh_teachers", "verbose"):
+        for name in ("fresh", "fresh_teachers", "waits", "verbose"):
             if not isinstance(getattr(self, name), bool):
                 raise RequestError(f"{name} must be True or False, not {getattr(self, name)!r}")
-        if re.match(r"\w+:/", str(self.results)):
-            raise RequestError(f"{self.results}: results lie in a folder that every worker sees; give its path")
+        if is_object_url(self.results):
+            object.__setattr__(self, "results", parse_object_url(self.results))
         if self.keep_students not in get_args(Keep):
             raise RequestError(f"keep_students must be auto, none, best or all, not {self.keep_students!r}")
         if self.precision is not None and self.precision not in get_args(Precision):
@@ -65,6 +67,11 @@ class Request:
             if not isinstance(self.address, str):
                 raise RequestError(f"address must be text, as in '10.0.0.1:6379', not {self.address!r}")
             parse_address(self.address)
+
+    @property
+    def root(self) -> Path:
+        """The folder of results on this machine: of those in an object store, its mirror."""
+        return find_root(self.results)
 
     @property
     def file_name(self) -> str:

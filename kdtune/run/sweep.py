@@ -17,6 +17,7 @@ from kdtune.files.atomic import write_atomically
 from kdtune.inputs.storage import write_inputs
 from kdtune.plan.network import Network, Pack
 from kdtune.plan.plan import Plan
+from kdtune.results.places import open_store
 from kdtune.results.store import Store
 from kdtune.run.changes import list_changes, write_record
 from kdtune.run.kept_students import KeptStudents, StudentPruner, choose_kept_students, prune_at_end
@@ -25,6 +26,7 @@ from kdtune.run.live_table import LiveTable
 from kdtune.run.missing_details import report_missing_details
 from kdtune.run.pack_training import train_and_save
 from kdtune.run.progress import Progress
+from kdtune.run.publisher import Publisher
 from kdtune.run.remaining_work import (
     add_skipped_rows,
     list_sweep_networks,
@@ -75,14 +77,15 @@ def sweep(
     SweepError
         If the run broke off; what was finished is on disk.
     """
-    request = replace(request, results=request.results.absolute())  # The user's code may change the working folder.
+    if isinstance(request.results, Path):
+        request = replace(request, results=request.root)  # The user's code may change the working folder.
     spec = load_request_spec(request)
     resources = merge_resources(spec, request)
     with _pause_garbage_collection():
         networks = list_sweep_networks(spec, request)
         kept = choose_kept_students(request.keep_students, networks)
-    store = Store(request.results, spec.name)
-    with store.lock(), accompany(store.folder):
+    store = open_store(request.results, spec.name)
+    with store.lock(request.waits, progress.say), accompany(store.folder):
         with _pause_garbage_collection():
             rows = read_known_rows(networks, request, store)
             # Packs depend on the workers, which are known once Ray is connected. This plan says what is missing,
@@ -140,6 +143,7 @@ def _train(
     """Run the plan's packs, and write an up-to-date table however that ends."""
     store.compact_parts()
     write_inputs(spec.list_stored_paths())
+    store.send_inputs(spec.list_stored_paths())
     write_record(store, plan.networks)
     _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
     table = LiveTable(store, plan, rows, spec.select, facts)
@@ -149,13 +153,20 @@ def _train(
     try:
         with progress.show_training(plan, options.workers, options.is_in_process):
             status.write("running")
-            run_packs(plan.packs, store, options, SweepListener(table, pruner, progress, status), train_and_save)
+            run_packs(
+                plan.packs,
+                store,
+                options,
+                SweepListener(table, pruner, progress, status, Publisher(store)),
+                train_and_save,
+            )
     except KeyboardInterrupt:
         interrupted = True
     except BaseException as error:
         status.write("failed", str(error))
         with suppress(StorageError):  # On a full disk, the first error is the one to report.
             table.write()
+            store.publish()
         raise
     status.write("interrupted" if interrupted else "finished")
     return Outcome(table.merge(), plan, store, interrupted)
@@ -169,6 +180,7 @@ class SweepListener:
     pruner: StudentPruner
     progress: Progress
     status: StatusWriter
+    publisher: Publisher
 
     def on_training_changed(self, in_training: tuple[PackInTraining, ...]) -> None:
         """Show which packs are trained now."""
@@ -193,9 +205,10 @@ class SweepListener:
         self.table.write_if_due()
 
     def on_tick(self) -> None:
-        """Write rows that came too soon after the last write, and what the sweep is doing."""
+        """Write rows that came too soon after the last write, and what the sweep is doing; let others see it."""
         self.table.write_if_due()
         self.status.write_if_due()
+        self.publisher.publish_if_due()
 
 
 def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: str, facts: AnswerFacts) -> Outcome:
@@ -210,6 +223,7 @@ def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: st
     if not outcome.interrupted:
         report_missing_details(plan.networks, outcome.rows, progress)
         prune_at_end(kept, store, plan, selected, progress)
+    store.publish()
     return Outcome(selected, plan, store, outcome.interrupted)
 
 

@@ -17,9 +17,8 @@ from kdtune.data.load import load_data
 from kdtune.data.splits import Data
 from kdtune.errors import RequestError, SweepFileError
 from kdtune.plan.network import DataDraw, Network, make_pack
-from kdtune.results.store import Store
+from kdtune.results.places import open_folder
 from kdtune.results.students import read_data_draw
-from kdtune.results.teacher_files import WEIGHTS_FILE
 from kdtune.results.weights import check_weights, load_weights, read_architecture
 from kdtune.run.remaining_work import list_sweep_networks, load_request_spec
 from kdtune.run.request import Request
@@ -37,13 +36,12 @@ class SweepFolder:
     def __init__(self, folder: Path, data_root: Path | None = None) -> None:
         self.folder = folder.absolute()
         self.data_root = data_root
-        self.store = Store(self.folder.parent, self.folder.name, repair=False)
+        self.store = open_folder(self.folder)
 
     def find_weights(self, row: Row) -> Path | None:
         """Return the file of a network's weights; None if it has none that can be read."""
-        path = self.store.get_student_path(row[ID])
-        if row[MODEL] == TEACHER:
-            path = self.store.teachers.folder / row[ID] / WEIGHTS_FILE
+        is_teacher = row[MODEL] == TEACHER
+        path = (self.store.teachers.fetch_weights if is_teacher else self.store.fetch_student)(row[ID])
         try:
             check_weights(path)
         except ValueError:
