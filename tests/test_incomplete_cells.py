@@ -230,6 +230,9 @@ def test_columns_that_split_at_random_are_named(settings_used, names, n_values, 
 )
 @settings(max_examples=25, deadline=None)
 def test_failures_alone_make_no_reserve(settings_used, n_replicates, failing_share, is_paired, is_kept, seed):
+    # Of 30 single runs that are not paired, failures may leave out by chance what a setting would leave out: of those
+    # that this test may draw, 10 % of failures do so in 6 of 606 tables.
+    assume(n_replicates > 1 or is_paired or failing_share < 0.1)
     table = make_table(n_replicates, **{name: SETTINGS[name] for name in settings_used})
     is_failed = np.random.default_rng(seed).random(len(table)) < failing_share
     table = table.assign(**{STATUS: np.where(is_failed, FAILED, DONE)})

@@ -31,6 +31,7 @@ from kdtune.results.store import Store
 from kdtune.run.kept_students import StudentPruner, choose_kept_students
 from kdtune.run.live_table import MIN_SECONDS_BETWEEN_WRITES, LiveTable
 from kdtune.run.progress import Progress
+from kdtune.run.publisher import Publisher
 from kdtune.run.status_writer import StatusWriter
 from kdtune.run.sweep import SweepListener
 from kdtune.spec.load import load_spec
@@ -180,7 +181,8 @@ def test_the_table_on_disk_gets_rows_that_came_soon_after_a_write(plan, tmp_path
     table = LiveTable(store, small, rows_to_arrow([]), "num_error", AnswerFacts())
     pruner = StudentPruner(store, small, choose_kept_students("none", small.networks))
     progress = Progress(None)
-    listener = SweepListener(table, pruner, progress, StatusWriter(store.folder, progress, 18, 0, 1))
+    status = StatusWriter(store.folder, progress, 18, 0, 1)
+    listener = SweepListener(table, pruner, progress, status, Publisher(store))
     pack = small.packs[0]
     listener.on_rows_finished(rows_to_arrow([make_row(network) for network in pack.networks]))
     listener.on_tick()
