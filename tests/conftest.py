@@ -156,8 +156,10 @@ def ray_address() -> Iterator[str]:
 
 
 @contextmanager
-def start_cluster(n_nodes: int, address: str = "", **variables: str) -> Iterator[str]:
+def start_cluster(n_nodes: int, address: str = "", dashboard_port: int = 0, **variables: str) -> Iterator[str]:
     """Start a Ray cluster on this machine with these environment variables; give its address, on a free port if none.
+
+    It has a dashboard, which takes jobs, if that has a port.
 
     `ray stop` would end every Ray on this machine, so the nodes are ended here, process by process.
     """
@@ -167,7 +169,8 @@ def start_cluster(n_nodes: int, address: str = "", **variables: str) -> Iterator
     address = address or f"127.0.0.1:{find_free_port()}"
     port = address.rpartition(":")[2]
     options = ["--block", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats"]
-    head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false"]
+    head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1"]
+    head += [f"--dashboard-port={dashboard_port}"] if dashboard_port else ["--include-dashboard=false"]
     other_node = [ray, "start", f"--address={address}"]
     nodes = []
     try:

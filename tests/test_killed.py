@@ -14,7 +14,10 @@ import pandas as pd
 import psutil
 import pytest
 
+import kdtune as package
 from kdtune.columns import ID, SECONDS
+from kdtune.objects.folder import ObjectFolder
+from kdtune.objects.places import CACHE_VARIABLE
 from kdtune.results.live_status import Restart, read_status
 from tests.conftest import environment, start_cluster, write_small
 from tests.folders import assert_same_rows, parts, table, train_alone
@@ -95,6 +98,33 @@ def test_a_killed_sweep_goes_on_where_it_was(kdtune, start, write, long_referenc
         seconds = table(folder).set_index(ID)[SECONDS]  # what was finished is not trained again
         assert (seconds[before[ID]].to_numpy() == before[SECONDS].to_numpy()).all()
     assert_same_rows(table(folder), long_reference)
+
+
+def test_a_killed_sweep_in_an_object_store_goes_on(kdtune, start, write, long_reference, tmp_path, bucket, monkeypatch):
+    """kill -9 of everything: its lease is void at once on this machine, and nothing finished is trained again."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    results = ObjectFolder(f"{bucket}/results")
+    arguments = ("sweep", write(), *LONG, "--results", results.url)
+    run = start(*arguments)
+    wait_for(lambda: len(results.list_objects("small/parts")) >= 2)
+    family = psutil.Process(run.pid).children(recursive=True)
+    for process in (psutil.Process(run.pid), *family):
+        if process.is_running():
+            process.kill()
+    run.wait()
+    wait_for(lambda: not any(is_alive(process) and not is_agent(process) for process in family))
+    assert results.read("small/lease.json") is not None
+    fetched = kdtune("fetch", f"{results.url}/small", "-o", tmp_path / "fetched")
+    assert fetched.returncode == 0, fetched.stderr
+    before = pd.concat([pd.read_parquet(path) for path in parts(tmp_path / "fetched/small")])
+    again = kdtune(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert f"{len(before)} of 26 networks are done already" in again.stderr
+    assert "Looking whether it still runs" not in again.stderr
+    after = package.read_table(f"{results.url}/small")
+    seconds = after.set_index(ID)[SECONDS]
+    assert (seconds[before[ID]].to_numpy() == before[SECONDS].to_numpy()).all()
+    assert_same_rows(after, long_reference)
 
 
 @pytest.mark.slow

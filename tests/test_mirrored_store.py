@@ -16,7 +16,7 @@ import torch
 
 import kdtune
 from kdtune.columns import DEVICE, DONE, FAILED, HOST, ID, SECONDS, STATUS, STUDENT, TEACHER, TEACHER_ID
-from kdtune.errors import RequestError
+from kdtune.errors import RequestError, StorageError
 from kdtune.objects.folder import ObjectFolder
 from kdtune.objects.lease import LEASE_NAME, LeaseLostError
 from kdtune.objects.places import CACHE_VARIABLE, find_root
@@ -296,3 +296,75 @@ def test_arrays_of_a_python_sweep_lie_in_the_store_by_their_content(results: str
     )
     assert set(first[ID]) < set(again[ID])
     assert (again[STATUS] == DONE).all()
+
+
+def test_a_fetched_sweep_goes_on_in_its_folder(
+    results: str, write: Callable[..., Path], call: Callable[..., Any], tmp_path: Path
+) -> None:
+    table = _sweep(write(), results)
+    _drop_mirror(results)
+    fetched = call("fetch", f"{results}/small", "-o", tmp_path / "fetched")
+    assert fetched.exit_code == 0, fetched.output
+    assert fetched.stdout == f"{tmp_path / 'fetched' / 'small'}\n"
+    pd.testing.assert_frame_equal(kdtune.read_table(tmp_path / "fetched" / "small"), table)
+    more = _sweep(write(), tmp_path / "fetched", overrides=["distill.T=[1, 2, 5, 7]"])
+    columns = [name for name in table.columns if name in more.columns]
+    kept = more[more[ID].isin(table[ID])][columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, table[columns])  # with their seconds: nothing of it was trained again
+    student = more[more["model"] == STUDENT].iloc[0]
+    assert kdtune.load(tmp_path / "fetched" / "small", student[ID]) is not None
+
+
+def test_a_fetch_brings_what_is_there_and_later_the_rest(
+    results: str, store: MirroredStore, teacher_result: Any, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    store.write_part("p", [{ID: "a", "model": "student", STATUS: DONE}])
+    command = ("fetch", f"{results}/small", "-o", tmp_path / "fetched")
+    assert call(*command).exit_code == 0
+    local = open_store(tmp_path / "fetched", "small")
+    assert local.read_rows()[ID].to_pylist() == ["a"]
+    store.write_part("q", [{ID: "b", "model": "student", STATUS: DONE}])
+    store.compact_parts()
+    assert call(*command).exit_code == 0
+    assert sorted(local.read_rows()[ID].to_pylist()) == ["a", "b"]
+
+
+def test_nothing_is_fetched_into_the_folder_of_a_sweep_that_runs(
+    results: str, store: MirroredStore, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    store.write_part("p", [{ID: "a", "model": "student", STATUS: DONE}])
+    with open_store(tmp_path / "fetched", "small").lock():
+        result = call("fetch", f"{results}/small", "-o", tmp_path / "fetched")
+    assert result.exit_code == 2
+    assert "in use by another sweep" in result.output
+    none = call("fetch", f"{results}/none", "-o", tmp_path / "fetched")
+    assert none.exit_code == 2
+    assert "there is no sweep" in none.output
+
+
+def test_a_driver_does_not_write_over_what_another_one_has_written(store: MirroredStore) -> None:
+    with store.lock():
+        (store.folder / "status.json").write_text("1")
+        store.publish()
+        store.objects.write("status.json", b"another driver's")
+        (store.folder / "status.json").write_text("22")
+        with pytest.raises(StorageError, match=r"status\.json was changed by another program"):
+            store.publish()
+    stored = store.objects.read("status.json")
+    assert stored is not None
+    assert stored.content == b"another driver's"
+
+
+def test_a_lost_answer_to_a_write_is_no_change(store: MirroredStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store has written, and the client repeats the request: it is told that the object exists, or has changed."""
+    with store.lock():
+        for text in ("1", "22"):
+            (store.folder / "status.json").write_text(text)
+            store.mirror.objects.write("status.json", text.encode())
+            store.publish()
+
+
+def test_a_lease_is_given_back_if_the_sweep_is_refused(store: MirroredStore) -> None:
+    with pytest.raises(RequestError, match="no"), store.lock():
+        raise RequestError("no")
+    assert store.objects.read(LEASE_NAME) is None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kdtune.spec.starting_file import StartingPoint
 
 
-def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that `sweep` and `plan` have in common."""
     options = [
         click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
@@ -58,7 +58,7 @@ def _add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command()
 @click.argument("file", required=False)
-@_add_file_options
+@add_file_options
 @click.option("--address", metavar="HOST:PORT",
               help="Run on this Ray cluster. [default: start Ray on this machine during the sweep]")  # fmt: skip
 @click.option("--retries", type=click.IntRange(min=0), default=3, show_default=True,
@@ -90,7 +90,7 @@ def sweep(file: str | None, yes: bool, watch: bool, list_bundled: bool, **option
         for name, description in list_bundled_sweeps().items():
             click.echo(f"{name:<24} {description}")
         return
-    request = _make_request(file, **options)
+    request = make_request(file, **options)
     _ask_before_removing(request, yes)
     _treat_sigterm_as_interrupt()
     from kdtune.run.progress import Progress
@@ -137,12 +137,12 @@ def _print_next_step(outcome: Outcome, table: pd.DataFrame) -> None:
 
 @main.command()
 @click.argument("file")
-@_add_file_options
+@add_file_options
 def plan(file: str, **options: Any) -> None:
     """Show what a sweep would train, and what that costs. Trains, writes and downloads nothing."""
     from kdtune.run.estimate import estimate_cost
 
-    for line in estimate_cost(_make_request(file, **options)):
+    for line in estimate_cost(make_request(file, **options)):
         click.echo(line)
 
 
@@ -170,7 +170,7 @@ def init(file: Path, start: StartingPoint | None, force: bool) -> None:
     click.echo(f"Wrote {file}. Next: {next_step}{shlex.join(['kdtune', 'plan', str(file)])}")
 
 
-def _make_request(
+def make_request(
     file: str | None, workers: int | None, cpus_per_worker: int | None, gpus_per_worker: float | None,
     overrides: tuple[str, ...], restarts: int = 3, cluster_minutes: float = 10.0, **options: Any,
 ) -> Request:  # fmt: skip

@@ -57,9 +57,11 @@ def read_array_file(path: Path, folder: Path, setting: str, part: PartName = "al
             return store_array(next(iter(arrays.values())), folder)
         if path.suffix != ".npy":
             raise InputError(f"{path} is no file of arrays; give .npy, .npz or .safetensors")
-        return inspect_npy_file(path)
+        array = inspect_npy_file(path)
     except InputError as error:
         raise InputError(str(error), setting) from None
+    # What was sent to the results from another machine lies there under its content, and never changes.
+    return array.model_copy(update={"modified_ns": None}) if path.is_relative_to(folder) else array
 
 
 def read_archive_parts(path: Path, folder: Path) -> dict[PartName, RawPart]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,21 +25,29 @@ class InputReader:
     file_folder : the folder of the sweep file, which the paths in it start from.
     inputs_folder : the folder ``inputs`` of the results, for inputs that lie in no file of the user's.
     probe : tries a module of the user's on a few examples; it needs torch, which this package does not import.
+    sent_paths : where files lie that came with the sweep from another machine, by their paths in the sweep file.
 
     Attributes
     ----------
     notes : sentences about what was assumed or matched, each once, for the user.
     source_paths : stored inputs that the sweep names itself, as those of a sweep that is written in Python.
+    located_paths : the files and folders that were found, by their paths in the sweep file.
     """
 
     def __init__(
-        self, file_folder: Path | None = None, inputs_folder: Path | None = None, probe: Probe | None = None
+        self,
+        file_folder: Path | None = None,
+        inputs_folder: Path | None = None,
+        probe: Probe | None = None,
+        sent_paths: Mapping[str, Path] | None = None,
     ) -> None:
         self.file_folder = (file_folder or Path()).absolute()
         self.inputs_folder = (inputs_folder or Path("results") / "inputs").absolute()
         self.notes: list[str] = []
         self.source_paths: list[str] = []
         self.probe = probe
+        self.sent_paths = sent_paths or {}
+        self.located_paths: dict[str, Path] = {}
         self._results: dict[Hashable, Any] = {}
 
     @property
@@ -65,11 +73,14 @@ class InputReader:
         if find_in_memory(path) is not None:
             self.source_paths.append(path)
             return Path(path)
+        if path in self.sent_paths:
+            return self.sent_paths[path]
         try:
             candidates = [folder / Path(path).expanduser() for folder in self.search_folders]
             for candidate in candidates:
                 if candidate.exists():
-                    return candidate.resolve()
+                    self.located_paths[path] = candidate.resolve()
+                    return self.located_paths[path]
         except (OSError, RuntimeError, ValueError) as error:  # too long, an unknown user, a null character
             raise InputError(
                 f"{path[:60]!r} cannot be looked for: {getattr(error, 'strerror', None) or error}", setting

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from kdtune.errors import StorageError
 from kdtune.files.atomic import create_folder, is_temporary, list_folder, write_atomically
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.objects.folder import ObjectFolder
@@ -74,7 +75,7 @@ class Mirror:
         Raises
         ------
         StorageError
-            If the store cannot be reached or refuses.
+            If the store cannot be reached or refuses, or somebody else has changed an object since it was copied.
         """
         paths = {path.name: path for path in self._list_files()}
         changed = False
@@ -82,7 +83,7 @@ class Mirror:
             copy, stamp = self._copies.get(name), _stamp(path)
             if stamp is None or (copy is not None and stamp == copy[1:]):
                 continue
-            self._copies[name] = _Copy(self.objects.write(name, path), *stamp)
+            self._copies[name] = _Copy(self._send_file(path, copy), *stamp)
             changed = True
         removed_names = [name for name in self._copies if name not in paths]
         self.objects.delete(removed_names)
@@ -90,6 +91,23 @@ class Mirror:
             del self._copies[name]
         if changed or removed_names:
             self._write_record()
+
+    def _send_file(self, path: Path, copy: _Copy | None) -> str:
+        """Write a file's object and return its ETag, but not over what another program has written meanwhile."""
+        content = path.read_bytes()
+        if copy is None:
+            etag = self.objects.create(path.name, content)
+        else:
+            etag = self.objects.update(path.name, content, copy.etag)
+        if etag is None:
+            current = self.objects.read(path.name)
+            # Where the answer to our own write was lost, the object has our content.
+            if current is None or current.content != content:
+                raise StorageError(
+                    f"{self.objects.url}/{path.name} was changed by another program; run the same command to continue"
+                )
+            etag = current.etag
+        return etag
 
     def forget(self) -> None:
         """Forget which files are copies, as all objects were deleted."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,19 +77,18 @@ class MirroredStore(Store):
         RequestError
             If another driver holds the lease, or the store cannot be reached or written.
         """
-        with super().lock(waits, say):
-            holding = hold_lease(self.objects, waits, say, self.folder / TOKEN_FILE)
+        with super().lock(waits, say), ExitStack() as stack:
             try:
-                lease = holding.__enter__()
+                lease = stack.enter_context(hold_lease(self.objects, waits, say, self.folder / TOKEN_FILE))
                 self.mirror.refresh()
             except StorageError as error:
                 raise RequestError(str(error)) from None
             self.lease = lease
-            try:
-                yield
-            finally:
-                self.lease = None
-                holding.__exit__(None, None, None)
+            stack.callback(self._forget_lease)
+            yield
+
+    def _forget_lease(self) -> None:
+        self.lease = None
 
     def refresh_mirror(self) -> None:
         """Bring the mirror's files and parts up to date, to show them; StorageError if the store cannot be reached."""
@@ -207,9 +206,9 @@ class MirroredStore(Store):
 
     def send_inputs(self, paths: Iterable[str]) -> None:
         """Send stored inputs that are not in the store; each is named by its content, and never changes."""
-        names = {Path(path).name: Path(path) for path in paths}
-        existing_names = {entry.name for entry in self.inputs.list_objects()} if names else set()
-        for name, path in names.items():
+        path_by_name = {self._name_input(path): Path(path) for path in paths}
+        existing_names = {entry.name for entry in self.inputs.list_objects()} if path_by_name else set()
+        for name, path in path_by_name.items():
             if name not in existing_names:
                 self.inputs.write(name, path)
 
@@ -226,8 +225,13 @@ class MirroredStore(Store):
                 continue
             with convert_os_errors(f"write {path.parent}"):
                 create_folder(path.parent)
-            if self.inputs.download(path.name, path) is None:
-                raise StorageError(f"{self.inputs.url}/{path.name} does not exist; run the same command again")
+            name = self._name_input(path)
+            if self.inputs.download(name, path) is None:
+                raise StorageError(f"{self.inputs.url}/{name} does not exist; run the same command again")
+
+    def _name_input(self, path: str | Path) -> str:
+        """Return the name of the object of a stored input."""
+        return Path(path).relative_to(self.root / "inputs").as_posix()
 
     def _check_lease(self) -> None:
         if self.lease is not None:

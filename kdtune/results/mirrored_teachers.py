@@ -48,11 +48,11 @@ class MirroredTeachers(TeacherStore):
 
     def read_rows(self, teacher_ids: Iterable[str]) -> pa.Table:
         """Read the rows of those teachers that exist; a damaged one is set aside with a warning."""
-        return super().read_rows(self._fetch_existing(teacher_ids))
+        return super().read_rows(self.fetch_existing(teacher_ids))
 
     def select_usable(self, teacher_ids: Iterable[str]) -> set[str]:
         """Return those teachers that exist and are intact; the others are set aside, and trained again."""
-        return super().select_usable(self._fetch_existing(teacher_ids))
+        return super().select_usable(self.fetch_existing(teacher_ids))
 
     def fetch_weights(self, teacher_id: str) -> Path:
         """Unpack a teacher, if it exists, and return the path of its weights."""
@@ -113,7 +113,7 @@ class MirroredTeachers(TeacherStore):
 
     # --- the mirror -----------------------------------------------------------------------------
 
-    def _fetch_existing(self, teacher_ids: Iterable[str]) -> list[str]:
+    def fetch_existing(self, teacher_ids: Iterable[str]) -> list[str]:
         """Unpack those teachers that exist, several at a time, and return their ids in the given order."""
         wanted_ids = list(teacher_ids)
         existing_names = {entry.name for entry in self.objects.list_objects()} if wanted_ids else set()

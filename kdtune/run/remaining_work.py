@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 
 from kdtune.columns import DONE, ERROR, ID, STATUS, TEACHER
 from kdtune.errors import Mistake, SweepFileError
+from kdtune.objects.folder import ObjectFolder
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import Network
 from kdtune.plan.packing import PackLimits, limit_loss
 from kdtune.plan.plan import Plan, make_plan
 from kdtune.results.store import Store
 from kdtune.run.request import Request
+from kdtune.run.sent_files import find_sent_files
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import ModuleFacts, ModuleShape, TeacherModule
 from kdtune.spec.load import load_spec
@@ -36,7 +38,16 @@ def load_request_spec(request: Request, allow_download: bool = True) -> SweepSpe
         allow_download,
         inputs_folder=request.root / "inputs",
         probe=_probe_module,
+        sent_paths=_find_sent_files(request),
     )
+
+
+def _find_sent_files(request: Request) -> dict[str, Path]:
+    """Return where files lie that came with a submitted sweep, by their paths in the sweep file."""
+    if not isinstance(request.file, Path):
+        return {}
+    inputs = ObjectFolder(f"{request.results}/inputs") if isinstance(request.results, str) else None
+    return find_sent_files(request.file.parent, request.root / "inputs", inputs)
 
 
 def _probe_module(

@@ -270,6 +270,8 @@ class TeacherModule(ModuleShape):
         if path.suffix not in (".safetensors", ".pt", ".pth"):
             raise InputError(f"{path} must be a .safetensors file, or .pt with a state dict", "weights")
         self._weights_path = str(path)
+        if path.is_relative_to(reader.inputs_folder):  # They were sent to the results from another machine.
+            self._facts_paths.append(str(path))
         self._weights_hash = reader.read_once(("hash", str(path)), lambda: compute_checksum(path))
 
     def estimate_work(self, n_train: int, n_features: int) -> int:

@@ -38,6 +38,7 @@ def load_spec(
     allow_download: bool = True,
     inputs_folder: Path | None = None,
     probe: Probe | None = None,
+    sent_paths: Mapping[str, Path] | None = None,
 ) -> SweepSpec:
     """Read and validate a sweep file, and inspect the files of its data.
 
@@ -50,6 +51,7 @@ def load_spec(
     allow_download : Whether missing files of data sets may be downloaded.
     inputs_folder : The folder ``inputs`` of the results; None for ``results/inputs``.
     probe : Tries a module of the user's on random examples; it needs torch, which validation does not import.
+    sent_paths : Where files lie that came with the sweep from another machine, by their paths in the sweep file.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def load_spec(
         raise SweepFileError([Mistake(tree.location, "", "must be a mapping of settings, as in `name: fakeset`")])
     mistakes = MistakeCollector()
     tree = apply_overrides(tree, overrides, mistakes)
-    reader = InputReader(None if isinstance(source, YamlNode) else source.parent, inputs_folder, probe)
+    reader = InputReader(None if isinstance(source, YamlNode) else source.parent, inputs_folder, probe, sent_paths)
     validator = BlockValidator(data_root, allow_download, mistakes, reader)
     mistakes.extend(_find_unknown_names(tree))
     mistakes.extend(_find_missing_blocks(tree))
@@ -96,6 +98,7 @@ def load_spec(
         cases,
         filled_sweep,
         tuple(reader.notes),
+        located_paths=tuple(reader.located_paths.items()),
     )
 
 

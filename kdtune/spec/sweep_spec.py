@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kdtune.settings import Dataset, Distill, Replicates, Resources, Shape, Train, Transfer
@@ -38,6 +39,7 @@ class SweepSpec:
     filled_sweep: dict[str, Any]  # The sweep file with its defaults filled in; grids stay grids.
     notes: tuple[str, ...] = ()  # What was assumed or matched in what the user brings, as sentences.
     source_paths: tuple[str, ...] = ()  # Stored inputs that the sweep names itself.
+    located_paths: tuple[tuple[str, Path], ...] = ()  # Files and folders of the user's, as written and where they lie.
 
     def list_stored_paths(self) -> list[str]:
         """List the paths of the inputs that a sweep writes before it trains."""
