@@ -368,3 +368,20 @@ def test_a_lease_is_given_back_if_the_sweep_is_refused(store: MirroredStore) -> 
     with pytest.raises(RequestError, match="no"), store.lock():
         raise RequestError("no")
     assert store.objects.read(LEASE_NAME) is None
+
+
+@pytest.mark.parametrize("command", ["plan", "sweep", "fetch", "watch", "show"])
+@pytest.mark.parametrize("problem", ["bucket", "credentials"])
+def test_a_store_that_refuses_is_told_at_the_start(
+    bucket: str, write: Callable[..., Path], call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
+    command: str, problem: str,
+) -> None:  # fmt: skip
+    words = "there is no such bucket" if problem == "bucket" else "there are no credentials"
+    if problem == "credentials":
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    url = f"{bucket}-none/results"
+    makes = command in ("plan", "sweep")
+    result = call(command, write(), "--results", url) if makes else call(command, f"{url}/small")
+    assert result.exit_code == 2, result.output
+    assert words in result.output
+    assert not list(Path().iterdir())

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -47,6 +49,15 @@ def find_url(path: Path) -> str | None:
     return None
 
 
+@contextmanager
+def refuse_storage_errors() -> Iterator[None]:
+    """Raise RequestError in place of StorageError: at the start of a command the place is what is wrong."""
+    try:
+        yield
+    except StorageError as error:
+        raise RequestError(str(error)) from None
+
+
 def mirror_sweep(url: Path | str) -> Path:
     """Bring the mirror of a sweep's folder up to date, and return it. Its parts, students and teachers stay away.
 
@@ -67,10 +78,8 @@ def mirror_sweep(url: Path | str) -> Path:
     if root_url.endswith("/"):  # only a bucket
         raise RequestError(f"{place}: name the folder of a sweep in the bucket, as in {place}/results/fakeset")
     folder = find_root(root_url) / name
-    try:
+    with refuse_storage_errors():
         mirror = Mirror(ObjectFolder(place), folder)
         if not mirror.refresh():
             raise RequestError(f"{place}: there is no sweep; name the folder that holds its table.parquet")
-    except StorageError as error:
-        raise RequestError(str(error)) from None
     return folder

@@ -12,6 +12,7 @@ from kdtune.files.atomic import create_folder
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.objects.folder import ObjectEntry, ObjectFolder
 from kdtune.objects.lease import LEASE_NAME
+from kdtune.objects.places import refuse_storage_errors
 from kdtune.objects.urls import parse_object_url
 from kdtune.results.mirrored_teachers import MirroredTeachers
 from kdtune.results.store import Store
@@ -46,8 +47,9 @@ def fetch_sweep(
     root_url, _, name = place.rpartition("/")
     if root_url.endswith("/"):
         raise RequestError(f"{place}: name the folder of a sweep in the bucket, as in {place}/results/fakeset")
-    objects = ObjectFolder(place)
-    entries = [entry for entry in objects.list_objects() if entry.name != LEASE_NAME]
+    with refuse_storage_errors():
+        objects = ObjectFolder(place)
+        entries = [entry for entry in objects.list_objects() if entry.name != LEASE_NAME]
     if not entries:
         raise RequestError(f"{place}: there is no sweep; name the folder that holds its table.parquet")
     store = Store(root, name)

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kdtune.errors import RequestError, StorageError
+from kdtune.errors import StorageError
 from kdtune.files.atomic import create_folder
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.objects.folder import ObjectFolder
 from kdtune.objects.lease import LEASE_NAME, Lease, hold_lease
 from kdtune.objects.mirror import Mirror
+from kdtune.objects.places import refuse_storage_errors
 from kdtune.results.mirrored_teachers import MirroredTeachers
 from kdtune.results.store import Store
 
@@ -78,11 +79,9 @@ class MirroredStore(Store):
             If another driver holds the lease, or the store cannot be reached or written.
         """
         with super().lock(waits, say), ExitStack() as stack:
-            try:
+            with refuse_storage_errors():
                 lease = stack.enter_context(hold_lease(self.objects, waits, say, self.folder / TOKEN_FILE))
                 self.mirror.refresh()
-            except StorageError as error:
-                raise RequestError(str(error)) from None
             self.lease = lease
             stack.callback(self._forget_lease)
             yield

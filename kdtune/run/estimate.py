@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from kdtune.columns import BASELINE, STUDENT, TEACHER
 from kdtune.cores import count_cores
 from kdtune.errors import RequestError
 from kdtune.inputs.user_code import describe_user_error
+from kdtune.objects.places import refuse_storage_errors
+from kdtune.objects.urls import is_object_url
 from kdtune.plan.plan import Plan
 from kdtune.results.places import open_store
 from kdtune.results.store import Store
@@ -40,8 +43,9 @@ def estimate_cost(request: Request) -> Iterator[str]:
     """
     spec = load_request_spec(request, allow_download=False)
     networks = list_sweep_networks(spec, request)
-    store = open_store(request.results, spec.name, repair=False)
-    rows = read_known_rows(networks, request, store)
+    with refuse_storage_errors() if is_object_url(request.results) else nullcontext():
+        store = open_store(request.results, spec.name, repair=False)
+        rows = read_known_rows(networks, request, store)
     options = _choose_options(spec, request)
     plan = plan_missing(networks, request, store, rows, options)
     for warning in store.warnings:

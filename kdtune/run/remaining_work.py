@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from kdtune.columns import DONE, ERROR, ID, STATUS, TEACHER
 from kdtune.errors import Mistake, SweepFileError
-from kdtune.objects.folder import ObjectFolder
+from kdtune.objects.urls import is_object_url
 from kdtune.plan.enumerate_networks import enumerate_networks
 from kdtune.plan.network import Network
 from kdtune.plan.packing import PackLimits, limit_loss
@@ -46,8 +46,8 @@ def _find_sent_files(request: Request) -> dict[str, Path]:
     """Return where files lie that came with a submitted sweep, by their paths in the sweep file."""
     if not isinstance(request.file, Path):
         return {}
-    inputs = ObjectFolder(f"{request.results}/inputs") if isinstance(request.results, str) else None
-    return find_sent_files(request.file.parent, request.root / "inputs", inputs)
+    inputs_url = f"{request.results}/inputs" if is_object_url(request.results) else None
+    return find_sent_files(request.file.parent, request.root / "inputs", inputs_url)
 
 
 def _probe_module(

@@ -50,14 +50,14 @@ def write_list(names: Mapping[str, str], folder: Path) -> None:
     (folder / LIST_FILE).write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
 
 
-def find_sent_files(folder: Path, inputs_folder: Path, inputs: ObjectFolder | None) -> dict[str, Path]:
+def find_sent_files(folder: Path, inputs_folder: Path, inputs_url: str | None) -> dict[str, Path]:
     """Return where the files lie that came with a sweep, by their paths in the sweep file; copy those that are missing.
 
     Parameters
     ----------
     folder : the folder of the sweep file.
     inputs_folder : the folder ``inputs`` of the results on this machine.
-    inputs : the objects ``inputs``; None if the results lie in a folder.
+    inputs_url : the URL of the objects ``inputs``; None if the results lie in a folder.
 
     Raises
     ------
@@ -68,6 +68,7 @@ def find_sent_files(folder: Path, inputs_folder: Path, inputs: ObjectFolder | No
         names: dict[str, str] = json.loads((folder / LIST_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    inputs = None if inputs_url is None else ObjectFolder(inputs_url)
     paths = {}
     for written_path, name in names.items():
         path = inputs_folder / name.removesuffix(FOLDER_ENDING)

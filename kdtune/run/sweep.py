@@ -15,6 +15,7 @@ from kdtune.columns import ID
 from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
 from kdtune.inputs.storage import write_inputs
+from kdtune.objects.places import refuse_storage_errors
 from kdtune.plan.network import Network, Pack
 from kdtune.plan.plan import Plan
 from kdtune.results.places import open_store
@@ -84,7 +85,8 @@ def sweep(
     with _pause_garbage_collection():
         networks = list_sweep_networks(spec, request)
         kept = choose_kept_students(request.keep_students, networks)
-    store = open_store(request.results, spec.name)
+    with refuse_storage_errors():
+        store = open_store(request.results, spec.name)
     with store.lock(request.waits, progress.say), accompany(store.folder):
         with _pause_garbage_collection():
             rows = read_known_rows(networks, request, store)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kdtune.errors import KdtuneError
-from kdtune.objects.places import find_root
+from kdtune.objects.places import find_root, refuse_storage_errors
 from kdtune.objects.urls import parse_object_url
 from kdtune.results.mirrored_store import MirroredStore
 from kdtune.watch.watched_folders import WatchedFolders, watch_one
@@ -21,13 +21,12 @@ def watch_url(url: str) -> WatchedFolders:
     Raises
     ------
     RequestError
-        If the URL is none of an object store.
-    StorageError
-        If the store cannot be reached or refuses.
+        If the URL is none of an object store, or the store cannot be reached or refuses.
     """
     root, _, name = parse_object_url(url).removesuffix("/table.parquet").rpartition("/")
-    store = MirroredStore(parse_object_url(root), find_root(root), name, repair=False)
-    store.refresh_mirror()
+    with refuse_storage_errors():
+        store = MirroredStore(parse_object_url(root), find_root(root), name, repair=False)
+        store.refresh_mirror()
     threading.Thread(target=_refresh_until_end, args=(store,), name="mirror", daemon=True).start()
     return watch_one(Path(store.folder))
 
