@@ -69,3 +69,37 @@ def test_workers_get_the_modules_of_a_folder_that_they_cannot_see(tmp_path, ray_
     table = pd.read_parquet(results / GIVEN["name"] / "table.parquet")
     assert set(table["status"]) == {"done"}
     assert len(table) == 4
+
+
+@pytest.mark.xdist_group("ray")
+def test_a_results_folder_that_the_workers_cannot_see_is_refused_at_the_start(write, tmp_path, ray_address):
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("only root can hide a folder from the workers")
+    results = tmp_path / "results"
+    results.mkdir()
+    sweep = [sys.executable, "-m", "kdtune", "sweep", str(write()), "--address", ray_address, "--results", str(results)]
+    run = subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            'mount -t tmpfs none "$1" && shift && exec "$@"',
+            "sh",
+            str(results),
+            *sweep,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env=environment(joins=True) | {"COLUMNS": "200"},
+    )
+    if "unshare" in run.stderr or "mount:" in run.stderr:
+        pytest.skip("file systems cannot be mounted here")
+    assert run.returncode == 2, run.stderr
+    assert "2 machines (" in run.stderr
+    assert "of the cluster do not see this folder" in run.stderr
+    assert "s3://BUCKET/PREFIX" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "Training" not in run.stderr

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ray
 
+from kdtune.run.check_machines import check_machines
 from kdtune.run.join_ray import join_ray
 from kdtune.run.ray_messages import Connect, Connected
 from kdtune.run.shares import NodeSize
@@ -19,7 +20,7 @@ def connect_to_ray(request: Connect) -> Connected:
     Raises
     ------
     RequestError
-        If the named cluster does not answer or cannot be joined.
+        If the named cluster does not answer, cannot be joined, or has machines that do not see the results.
     SweepError
         If Ray cannot start on this machine. Any other error may pass with the next attempt.
     """
@@ -28,6 +29,8 @@ def connect_to_ray(request: Connect) -> Connected:
         session_folder = start_ray(request.cpus, request.verbose)
     else:
         join_ray(request.address, request.verbose, request.code_folder)
+        if request.shared_file is not None:
+            check_machines([node for node in ray.nodes() if node["Alive"]], request.shared_file)  # type: ignore[no-untyped-call]
     return Connected(_measure_nodes(), session_folder)
 
 

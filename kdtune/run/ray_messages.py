@@ -29,6 +29,7 @@ class Connect:
     cpus: int  # how many CPUs a Ray on this machine is told of
     verbose: bool
     code_folder: Path | None  # the user's own modules, which the workers of a cluster get
+    shared_file: Path | None = None  # in the results folder, which every machine of a cluster must see
 
 
 @dataclass(frozen=True)

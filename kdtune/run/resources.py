@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from kdtune.cores import count_cores
 from kdtune.errors import RequestError
+from kdtune.files.atomic import make_temporary_path
+from kdtune.files.storage_errors import convert_os_errors
+from kdtune.objects.urls import is_object_url
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
 from kdtune.run.addresses import resolve_auto
@@ -80,10 +83,12 @@ def open_workers(
     # Ray counts CPUs and does not measure them: telling it of more lets the user run more workers than cores.
     cpus = max(n_cores, (resources.workers or 0) * cpus_per_worker)
 
-    with open_scratch_folder() as scratch_folder:
+    with open_scratch_folder() as scratch_folder, ExitStack() as stack:
         code_folder = copy_user_code(spec, scratch_folder / "code")
         address = resolve_auto(request.address)
-        connect = Connect(address, cpus, request.verbose, code_folder)
+        is_shared = address is not None and not is_object_url(request.results)
+        shared_file = stack.enter_context(_write_shared_file(log_path.parent)) if is_shared else None
+        connect = Connect(address, cpus, request.verbose, code_folder, shared_file)
         workers = RayWorkers(connect, scratch_folder, None if request.verbose else log_path, request.patience, say)
         try:
             nodes = workers.connect().nodes
@@ -96,6 +101,19 @@ def open_workers(
             raise
         finally:
             workers.close()
+
+
+@contextmanager
+def _write_shared_file(folder: Path) -> Iterator[Path]:
+    """Keep a file in the results folder until the block ends, for the machines of a cluster to see."""
+    path = make_temporary_path(folder / "seen-by-all-machines")
+    with convert_os_errors(f"write {folder}"):
+        path.touch()
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()
 
 
 def choose_in_process_options(resources: Resources, must_fit: bool = True) -> WorkerOptions:
