@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +30,11 @@ TOKEN = "0123456789abcdef" * 4
 def head(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the dashboard of a cluster that wants a token."""
     port = find_free_port()
+    # In a folder of its own: Ray tells a job the address of the Ray that was started last in the same folder. A path of
+    # pytest's is too long for Ray's sockets.
+    folder = tempfile.mkdtemp(prefix="kdtune-jobs-", dir="/tmp")
     variables = {
+        "RAY_TMPDIR": folder,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -38,6 +44,7 @@ def head(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     }
     with start_cluster(n_nodes=1, dashboard_port=port, **variables):
         yield f"http://127.0.0.1:{port}"
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
