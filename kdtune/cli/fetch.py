@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.job_options import add_optional_address, find_results
+from kdtune.cli.job_options import find_results
 
 
 @main.command()
@@ -16,7 +16,9 @@ from kdtune.cli.job_options import add_optional_address, find_results
               show_default=True, help="The folder under which results lie here.")  # fmt: skip
 @click.option("--data", "needs_inputs", is_flag=True,
               help="Bring the data that the sweep kept, too: `kdtune.load_data` needs them.")  # fmt: skip
-@add_optional_address
+@click.option("--address", envvar="RAY_API_SERVER_ADDRESS", metavar="http://HEAD:8265",
+              help="The dashboard of the cluster that runs the job, if a job is named. "
+              "[default: $RAY_API_SERVER_ADDRESS]")  # fmt: skip
 def fetch(url: str, root: Path, needs_inputs: bool, address: str | None) -> None:
     """Copy a sweep from an object store into a folder: its table, rows, kept students and teachers.
 

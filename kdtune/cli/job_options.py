@@ -1,21 +1,8 @@
-"""The option that names a cluster to the commands that read results: it knows where those of a job lie."""
+"""Find the results of a job by its name, for the commands that read results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import click
-
 from kdtune.objects.urls import is_object_url
-
-
-def add_optional_address(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option that names the dashboard of a cluster which runs a job."""
-    return click.option(
-        "--address", envvar="RAY_API_SERVER_ADDRESS", metavar="http://HEAD:8265",
-        help="The dashboard of the cluster that runs the job, if a job is named. [default: $RAY_API_SERVER_ADDRESS]",
-    )(command)  # fmt: skip
 
 
 def find_results(name: str, address: str | None) -> str:

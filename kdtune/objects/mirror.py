@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtune.errors import StorageError
-from kdtune.files.atomic import create_folder, is_temporary, list_folder, write_atomically
+from kdtune.files.atomic import create_folder, list_folder, write_atomically
 from kdtune.files.storage_errors import convert_os_errors
 from kdtune.objects.folder import ObjectFolder
 from kdtune.objects.lease import LEASE_NAME
@@ -114,11 +114,7 @@ class Mirror:
         self._copies = {}
 
     def _list_files(self) -> list[Path]:
-        return [
-            path
-            for path in list_folder(self.folder)
-            if path.is_file() and not path.name.startswith(".") and not is_temporary(path)
-        ]
+        return [path for path in list_folder(self.folder) if path.is_file() and not path.name.startswith(".")]
 
     def _remember(self, path: Path, etag: str) -> None:
         stamp = _stamp(path)

@@ -116,10 +116,11 @@ class MirroredTeachers(TeacherStore):
     def fetch_existing(self, teacher_ids: Iterable[str]) -> list[str]:
         """Unpack those teachers that exist, several at a time, and return their ids in the given order."""
         wanted_ids = list(teacher_ids)
-        existing_names = {entry.name for entry in self.objects.list_objects()} if wanted_ids else set()
-        existing_ids = [teacher_id for teacher_id in wanted_ids if _name_object(teacher_id) in existing_names]
+        etags = {entry.name: entry.etag for entry in self.objects.list_objects()} if wanted_ids else {}
+        existing_ids = [teacher_id for teacher_id in wanted_ids if _name_object(teacher_id) in etags]
+        changed_ids = [each for each in existing_ids if self._read_etag(each) != etags[_name_object(each)]]
         with ThreadPoolExecutor(_THREADS) as threads:
-            list(threads.map(self._fetch, existing_ids))
+            list(threads.map(self._fetch, changed_ids))
         return existing_ids
 
     def _fetch(self, teacher_id: str) -> None:
