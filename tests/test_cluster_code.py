@@ -27,10 +27,25 @@ def student(inputs, n_classes, width):
 """
 
 
-@pytest.mark.xdist_group("ray")
-def test_workers_get_the_modules_of_a_folder_that_they_cannot_see(tmp_path, ray_address):
+def run_in_own_file_systems(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell script whose mounts nobody else sees; skip the test where that is not allowed."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only root can hide a folder from the workers")
+    run = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env=environment(joins=True) | {"COLUMNS": "200"},
+    )
+    if "unshare" in run.stderr or "mount:" in run.stderr:
+        pytest.skip("file systems cannot be mounted here")
+    return run
+
+
+@pytest.mark.xdist_group("ray")
+def test_workers_get_the_modules_of_a_folder_that_they_cannot_see(tmp_path, ray_address):
     code = tmp_path / "code"
     (code / "parts").mkdir(parents=True)
     (code / "parts" / "layers.py").write_text(HELPER)
@@ -55,16 +70,7 @@ def test_workers_get_the_modules_of_a_folder_that_they_cannot_see(tmp_path, ray_
     code.mkdir()
     sweep = [sys.executable, "-m", "kdtune", "sweep", "given.yaml", "--address", ray_address, "--results", str(results)]
     script = 'mount -t tmpfs none "$1" && cp -r "$2"/. "$1" && cd "$1" && shift 2 && exec "$@"'
-    run = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", str(code), str(copy), *sweep],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env=environment(joins=True) | {"COLUMNS": "200"},
-    )
-    if "unshare" in run.stderr or "mount:" in run.stderr:
-        pytest.skip("file systems cannot be mounted here")
+    run = run_in_own_file_systems(script, str(code), str(copy), *sweep)
     assert run.returncode == 0, run.stderr
     table = pd.read_parquet(results / GIVEN["name"] / "table.parquet")
     assert set(table["status"]) == {"done"}
@@ -73,30 +79,11 @@ def test_workers_get_the_modules_of_a_folder_that_they_cannot_see(tmp_path, ray_
 
 @pytest.mark.xdist_group("ray")
 def test_a_results_folder_that_the_workers_cannot_see_is_refused_at_the_start(write, tmp_path, ray_address):
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
-        pytest.skip("only root can hide a folder from the workers")
     results = tmp_path / "results"
     results.mkdir()
     sweep = [sys.executable, "-m", "kdtune", "sweep", str(write()), "--address", ray_address, "--results", str(results)]
-    run = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "sh",
-            "-c",
-            'mount -t tmpfs none "$1" && shift && exec "$@"',
-            "sh",
-            str(results),
-            *sweep,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env=environment(joins=True) | {"COLUMNS": "200"},
-    )
-    if "unshare" in run.stderr or "mount:" in run.stderr:
-        pytest.skip("file systems cannot be mounted here")
+    script = 'mount -t tmpfs none "$1" && shift && exec "$@"'
+    run = run_in_own_file_systems(script, str(results), *sweep)
     assert run.returncode == 2, run.stderr
     assert "2 machines (" in run.stderr
     assert "of the cluster do not see this folder" in run.stderr

@@ -19,7 +19,7 @@ _SENT_OPTIONS = ("pack", "workers", "cpus_per_worker", "gpus_per_worker", "preci
 
 
 def add_address_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option that names a cluster's dashboard."""
+    """Add the option that names the dashboard of a cluster."""
     return click.option(
         "--address", required=True, envvar="RAY_API_SERVER_ADDRESS", metavar="http://HEAD:8265",
         help="The cluster's dashboard. [default: $RAY_API_SERVER_ADDRESS]",

@@ -44,7 +44,7 @@ class ObjectEntry(NamedTuple):
 
 
 class ObjectFolder:
-    """The objects whose names begin with the path of a URL. It is pickled for the workers as its URL.
+    """The objects whose names begin with the path of a URL. Its pickle, for the workers, is the URL.
 
     Credentials are those that the store's own tools use: environment variables, an instance role, or a profile of the
     AWS tools where boto3 is installed. Each method raises StorageError if the store cannot be reached or refuses.
