@@ -90,3 +90,16 @@ def test_a_results_folder_that_the_workers_cannot_see_is_refused_at_the_start(wr
     assert "s3://BUCKET/PREFIX" in run.stderr
     assert "Traceback" not in run.stderr
     assert "Training" not in run.stderr
+
+
+@pytest.mark.xdist_group("ray")
+def test_workers_need_no_temporary_folder_of_the_driver(write, tmp_path, ray_address):
+    """As on another machine: Tune would save each trial into it, and fail."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    results = tmp_path / "results"
+    sweep = [sys.executable, "-m", "kdtune", "sweep", str(write()), "--address", ray_address, "--results", str(results)]
+    script = 'mount -t tmpfs none "$1" && export TMPDIR="$1" && shift && exec "$@"'
+    run = run_in_own_file_systems(script, str(temporary), *sweep)
+    assert run.returncode == 0, run.stderr
+    assert "worker died" not in run.stdout + run.stderr

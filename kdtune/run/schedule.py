@@ -77,6 +77,8 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
             storage_path=str(scratch_folder),
             verbose=2 if work.options.verbose else 0,
             callbacks=[DispatcherCallback(dispatcher)],
+            # Workers on other machines do not see the scratch folder, into which Tune would let them save.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),  # the supervisor retries, and counts crashes by pack
         ),
     )
