@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,36 +163,47 @@ def start_cluster(n_nodes: int, address: str = "", dashboard_port: int = 0, **va
 
     `ray stop` would end every Ray on this machine, so the nodes are ended here, process by process.
     """
+    address = address or f"127.0.0.1:{find_free_port()}"
+    port = address.rpartition(":")[2]
+    head = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1"]
+    head += [f"--dashboard-port={dashboard_port}"] if dashboard_port else ["--include-dashboard=false"]
+    with ExitStack() as stack:
+        stack.enter_context(_run_node(head, variables))
+        _wait_for_nodes(address, 1, variables)
+        for count in range(2, n_nodes + 1):
+            stack.enter_context(join_cluster(address, "--num-cpus=1", **variables))
+            _wait_for_nodes(address, count, variables)
+        yield address
+
+
+@contextmanager
+def join_cluster(address: str, *options: str, **variables: str) -> Iterator[None]:
+    """Let one more machine, as Ray sees it, join a cluster until the block ends, with these options of `ray start`."""
+    with _run_node([f"--address={address}", *options], variables):
+        yield
+
+
+@contextmanager
+def _run_node(options: list[str], variables: dict[str, str]) -> Iterator[None]:
+    """Run the processes of one node of a cluster until the block ends."""
     import psutil
 
     ray = str(Path(sys.executable).with_name("ray"))
-    address = address or f"127.0.0.1:{find_free_port()}"
-    port = address.rpartition(":")[2]
-    options = ["--block", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats"]
-    head = [ray, "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1"]
-    head += [f"--dashboard-port={dashboard_port}"] if dashboard_port else ["--include-dashboard=false"]
-    other_node = [ray, "start", f"--address={address}"]
-    nodes = []
+    node = subprocess.Popen(
+        [ray, "start", *options, "--block", "--object-store-memory=100000000", "--disable-usage-stats"],
+        env=os.environ | variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
-        for count in range(1, n_nodes + 1):
-            nodes.append(
-                subprocess.Popen(
-                    [*(head if count == 1 else other_node), *options],
-                    env=os.environ | variables,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            )
-            _wait_for_nodes(address, count, variables)
-        yield address
+        yield
     finally:
-        processes = [child for node in nodes for child in psutil.Process(node.pid).children(recursive=True)]
-        for process in [*processes, *nodes]:
+        processes = psutil.Process(node.pid).children(recursive=True)
+        for process in [*processes, node]:
             with suppress(psutil.NoSuchProcess):  # one ends when another that it serves is gone
                 process.kill()
-        for node in nodes:
-            node.wait()
+        node.wait()
 
 
 def find_free_port() -> int:

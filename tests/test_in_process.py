@@ -35,6 +35,9 @@ class Ledger:
     def on_training_changed(self, in_training):
         self.packs += [each.pack for each in in_training]
 
+    def on_workers_changed(self, workers):
+        pass
+
     def on_ray_died(self, reason):
         raise AssertionError("there is no Ray")
 

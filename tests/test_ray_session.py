@@ -152,6 +152,9 @@ class Silence:
 
     def on_training_changed(self, in_training): ...
 
+    def on_workers_changed(self, workers):
+        pass
+
     def on_ray_died(self, reason):
         self.deaths.append(reason)
 

@@ -36,6 +36,9 @@ class Ledger:
     def on_training_changed(self, in_training):
         self.in_training.append(in_training)
 
+    def on_workers_changed(self, workers):
+        pass
+
     def on_ray_died(self, reason):
         self.deaths.append(reason)
 

@@ -101,7 +101,9 @@ def test_a_growing_cluster_keeps_the_workers_and_uses_the_gpus_that_it_has_now()
 def test_a_cluster_that_scales_from_zero_starts_what_is_asked_for():
     assert share_cluster([NodeSize(0, 0)], Resources(workers=8), can_grow=True) == WorkerOptions(8, 1, 0.0)
     on_gpus = Resources(workers=8, gpus_per_worker=0.5, cpus_per_worker=4)
-    assert share_cluster([NodeSize(0, 0)], on_gpus, can_grow=True) == WorkerOptions(8, 4, 0.5)
+    assert share_cluster([NodeSize(0, 0)], on_gpus, can_grow=True) == WorkerOptions(
+        8, 4, 0.5, cpus_per_cpu_only_worker=4
+    )
     with pytest.raises(RequestError, match="give the number of workers"):
         share_cluster([NodeSize(0, 0)], Resources(), can_grow=True)
 
@@ -120,3 +122,40 @@ def test_shares_of_gpus_that_ray_cannot_give_are_refused(gpus_per_worker):
 @pytest.mark.parametrize("gpus_per_worker", [None, 0.0, 0.0001, 0.3, 1.0, 4.0])
 def test_other_shares_of_gpus_are_accepted(gpus_per_worker):
     check_gpus_per_worker(gpus_per_worker)
+
+
+GIB = 1 << 30
+MIXED = [NodeSize(8, 1, 30 * GIB), NodeSize(16, 0, 8 * GIB)]
+
+
+def test_machines_without_a_gpu_get_workers_of_their_own():
+    options = share_cluster(MIXED, Resources(), can_grow=True, memory_per_worker=GIB)
+    assert (options.workers, options.cpus_per_worker, options.gpus_per_worker) == (1, 8, 1.0)
+    assert (options.cpu_only_workers, options.cpus_per_cpu_only_worker) == (8, 1)  # 8 GiB
+    assert options.follows_cluster
+    assert options.for_kind(is_cpu_only=True).gpus_per_worker == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "workers", "cpu_only_workers"),
+    [
+        ({"cpu_only_workers": 0}, 1, 0),
+        ({"cpu_only_workers": 3}, 1, 3),
+        ({"workers": 4, "cpu_only_workers": 40}, 4, 40),
+        ({"workers": 4}, 4, 0),
+        ({"gpus_per_worker": 0}, 24, 0),
+    ],
+)
+def test_the_workers_of_each_kind_can_be_named(asked, workers, cpu_only_workers):
+    options = share_cluster(MIXED, Resources(**asked), can_grow=True)
+    assert (options.workers, options.cpu_only_workers) == (workers, cpu_only_workers)
+
+
+def test_workers_without_a_gpu_are_refused_beside_others_without_one():
+    with pytest.raises(RequestError, match="no worker has a GPU here"):
+        share_cluster([NodeSize(4)], Resources(cpu_only_workers=2), can_grow=True)
+
+
+def test_a_worker_that_needs_more_memory_than_any_machine_has_asks_for_all_of_it():
+    options = share_cluster([NodeSize(4, 0, GIB), NodeSize(4, 0, 2 * GIB)], Resources(), True, 5 * GIB)
+    assert (options.workers, options.memory_per_worker) == (1, 2 * GIB)

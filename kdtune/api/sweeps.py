@@ -27,6 +27,7 @@ def sweep(
     workers: int | None = None,
     cpus_per_worker: int | None = None,
     gpus_per_worker: float | None = None,
+    cpu_only_workers: int | None = None,
     pack: int | None = None,
     precision: Literal["float32", "bf16"] | None = None,
     address: str | None = None,
@@ -51,8 +52,8 @@ def sweep(
     results : the folder under which results lie, or the URL of a place in an object store: ``"s3://bucket/prefix"``.
     data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
         then ``$KDTUNE_DATA``, then a cache folder.
-    workers, cpus_per_worker, gpus_per_worker : see ``kdtune sweep --help``; ``workers=0`` trains in this process,
-        without Ray, which is faster for small sweeps.
+    workers, cpus_per_worker, gpus_per_worker, cpu_only_workers : see ``kdtune sweep --help``; ``workers=0`` trains in
+        this process, without Ray, which is faster for small sweeps.
     pack : the largest number of networks that train together; 1 trains each network alone.
     precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
     address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
@@ -94,7 +95,12 @@ def sweep(
 
     _check_overrides(set)
     try:
-        resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
+        resources = Resources(
+            workers=workers,
+            cpus_per_worker=cpus_per_worker,
+            gpus_per_worker=gpus_per_worker,
+            cpu_only_workers=cpu_only_workers,
+        )
     except ValidationError as error:
         problems = [f"{problem['loc'][0]}: {describe_error(problem, ())}" for problem in error.errors()]
         raise RequestError("; ".join(problems)) from None

@@ -15,7 +15,9 @@ from kdtune.cli.make import add_file_options, make_request
 if TYPE_CHECKING:
     from kdtune.run.jobs import Job
 
-_SENT_OPTIONS = ("pack", "workers", "cpus_per_worker", "gpus_per_worker", "precision", "max_networks", "data_root")
+_SENT_OPTIONS = (
+    "pack", "workers", "cpus_per_worker", "gpus_per_worker", "cpu_only_workers", "precision", "max_networks", "data_root",
+)  # fmt: skip
 
 
 def add_address_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -45,6 +45,9 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--cpus-per-worker", type=click.IntRange(min=1), help="Cores of each worker. [default: 1]"),
         click.option("--gpus-per-worker", type=click.FloatRange(min=0),
                      help="GPUs of each worker; a fraction shares a GPU, 0 uses none. [default: 1 if there is a GPU]"),
+        click.option("--cpu-only-workers", type=click.IntRange(min=0),
+                     help="Further workers without a GPU, in a cluster where the others have one. [default: what the "
+                     "machines without a GPU hold, if --workers is not given]"),
         click.option("--precision", type=click.Choice(["float32", "bf16"]),
                      help="Precision of the matrix products (train.precision in the file). bf16 gives other numbers, "
                      "and is slower on some processors: `kdtune plan` says so. [default: float32]"),
@@ -172,7 +175,7 @@ def init(file: Path, start: StartingPoint | None, force: bool) -> None:
 
 def make_request(
     file: str | None, workers: int | None, cpus_per_worker: int | None, gpus_per_worker: float | None,
-    overrides: tuple[str, ...], restarts: int = 3, cluster_minutes: float = 10.0, **options: Any,
+    cpu_only_workers: int | None, overrides: tuple[str, ...], restarts: int = 3, cluster_minutes: float = 10.0, **options: Any,
 ) -> Request:  # fmt: skip
     """Return what the options of a command ask for, and say which sweep file was found."""
     from kdtune.run.patience import Patience
@@ -184,7 +187,12 @@ def make_request(
         raise click.UsageError("Missing argument 'FILE'; --list lists the bundled sweeps.")
     path, is_bundled = find_sweep_file(file)
     click.echo(f"Sweep file: {path}{' (bundled)' if is_bundled else ''}", err=True)
-    resources = Resources(workers=workers, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker)
+    resources = Resources(
+        workers=workers,
+        cpus_per_worker=cpus_per_worker,
+        gpus_per_worker=gpus_per_worker,
+        cpu_only_workers=cpu_only_workers,
+    )
     patience = Patience(restarts, cluster_minutes)
     return Request(file=path, overrides=overrides, resources=resources, patience=patience, **options)
 

@@ -208,6 +208,12 @@ class Pack:
         """Multiply-adds of its training."""
         return sum(network.work for network in self.networks)
 
+    @property
+    def estimated_bytes(self) -> int:
+        """Bytes of memory for its data and its networks, about."""
+        data_bytes = {network.data.id: network.data_bytes for network in self.networks}
+        return sum(data_bytes.values()) + sum(network.training_bytes for network in self.networks)
+
     def without_teachers(self, teacher_ids: Collection[str]) -> Pack:
         """Return the pack without the students of these teachers; it may be empty."""
         return make_pack(

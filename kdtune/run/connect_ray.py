@@ -31,10 +31,13 @@ def connect_to_ray(request: Connect) -> Connected:
         join_ray(request.address, request.verbose, request.code_folder)
         if request.shared_file is not None:
             check_machines([node for node in ray.nodes() if node["Alive"]], request.shared_file)  # type: ignore[no-untyped-call]
-    return Connected(_measure_nodes(), session_folder)
+    return Connected(measure_nodes(), session_folder)
 
 
-def _measure_nodes() -> tuple[NodeSize, ...]:
+def measure_nodes() -> tuple[NodeSize, ...]:
     """Return what each machine of the cluster has."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    return tuple(NodeSize(cpus=int(each.get("CPU", 0)), gpus=int(each.get("GPU", 0))) for each in nodes)
+    return tuple(
+        NodeSize(int(each.get("CPU", 0)), int(each.get("GPU", 0)), int(each["memory"]) if "memory" in each else None)
+        for each in nodes
+    )

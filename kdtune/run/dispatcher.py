@@ -9,51 +9,82 @@ follows. Tune itself retries only trials whose machine was taken away with notic
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ray import tune
 from ray.tune.search import Searcher
 
-from kdtune.run.ray_messages import Crashed, Ended, Finish, FromRay, Order, Started, Tick
+from kdtune.run.ray_messages import Crashed, Ended, Finish, FromRay, Order, Resized, Started, Tick
 from kdtune.run.ray_output import read_crash_reason
-from kdtune.run.trainable import FAILED_TEACHERS, PACK_ID, STORAGE_ERROR
+from kdtune.run.shares import NodeSize, count_fitting_workers
+from kdtune.run.trainable import FAILED_TEACHERS, IS_CPU_ONLY, PACK_ID, STORAGE_ERROR
+from kdtune.run.worker_options import WorkerOptions
 
 TICK_SECONDS = 1.0
+MEASURE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _RunningPack:
+    pack_id: str
+    is_cpu_only: bool
 
 
 class Dispatcher(Searcher):
     """Suggests packs as they are ordered, never more at a time than there are workers.
 
+    Where some workers have a GPU and others have none, a pack goes to whichever kind is free, a GPU first.
+
     Parameters
     ----------
-    workers : the number of workers.
+    options : how many workers there are, of which kinds, and whether their number follows the cluster.
     orders : the supervisor's orders, to which another thread appends.
     report : tells the supervisor.
+    measure_nodes : returns the machines that the cluster has now.
     """
 
-    def __init__(self, workers: int, orders: deque[Order | Finish], report: Callable[[FromRay], None]) -> None:
+    def __init__(
+        self,
+        options: WorkerOptions,
+        orders: deque[Order | Finish],
+        report: Callable[[FromRay], None],
+        measure_nodes: Callable[[], Sequence[NodeSize]],
+    ) -> None:
         super().__init__()
-        self.workers = workers
+        self.options = options
         self.orders = orders
         self.report = report
-        self.running_packs: dict[str, str] = {}  # the id of the pack by that of the trial
+        self.measure_nodes = measure_nodes
+        self.running_packs: dict[str, _RunningPack] = {}  # by trial
         self.next_tick = 0.0  # on the monotonic clock
+        self.next_measurement = time.monotonic() + MEASURE_SECONDS
 
     # --- what Tune asks ---------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> Any:
         """Return the configuration of the next trial, None to be asked again later, or ``FINISHED``."""
-        if not self.orders or len(self.running_packs) >= self.workers:
+        if not self.orders:
             return None
         order = self.orders[0]
         if isinstance(order, Finish):
             return None if self.running_packs else Searcher.FINISHED
+        is_cpu_only = self._find_free_kind()
+        if is_cpu_only is None:
+            return None
         self.orders.popleft()
-        self.running_packs[trial_id] = order.pack_id
+        self.running_packs[trial_id] = _RunningPack(order.pack_id, is_cpu_only)
         self.report(Started(order.pack_id))
-        return {PACK_ID: order.pack_id, FAILED_TEACHERS: list(order.failed_teachers)}
+        return {PACK_ID: order.pack_id, FAILED_TEACHERS: list(order.failed_teachers), IS_CPU_ONLY: is_cpu_only}
+
+    def _find_free_kind(self) -> bool | None:
+        """Return whether the next pack gets a worker without a GPU where others have one; None if no worker is free."""
+        n_running = Counter(each.is_cpu_only for each in self.running_packs.values())
+        if n_running[False] < self.options.workers:
+            return False
+        return True if n_running[True] < self.options.cpu_only_workers else None
 
     # --- what Tune reports ------------------------------------------------------------------------
 
@@ -64,7 +95,7 @@ class Dispatcher(Searcher):
         """
         if error:
             return
-        pack_id = self.running_packs.pop(trial_id)
+        pack_id = self.running_packs.pop(trial_id).pack_id
         if not result:  # It ended before its first result, and Tune does not say why.
             self.report(Crashed(pack_id, reason=""))
         else:
@@ -72,7 +103,7 @@ class Dispatcher(Searcher):
 
     def on_trial_crash(self, trial_id: str, reason: str) -> None:
         """Report a trial whose worker died."""
-        self.report(Crashed(self.running_packs.pop(trial_id), reason))
+        self.report(Crashed(self.running_packs.pop(trial_id).pack_id, reason))
 
     def on_step_end(self) -> None:
         """Report each second that Tune's loop goes on."""
@@ -80,6 +111,19 @@ class Dispatcher(Searcher):
         if now >= self.next_tick:
             self.next_tick = now + TICK_SECONDS
             self.report(Tick())
+        if self.options.follows_cluster and now >= self.next_measurement:
+            self.next_measurement = now + MEASURE_SECONDS
+            self._follow_cluster()
+
+    def _follow_cluster(self) -> None:
+        """Let there be as many workers as the machines that the cluster has now hold."""
+        fitting = count_fitting_workers(self.measure_nodes(), self.options)
+        options = replace(self.options, workers=fitting.workers)
+        if self.options.cpu_only_workers:
+            options = replace(options, cpu_only_workers=fitting.cpu_only_workers)
+        if options.total_workers != self.options.total_workers:
+            self.report(Resized(options.total_workers))
+        self.options = options
 
     # --- what Tune would save ---------------------------------------------------------------------
     # Tune saves its search algorithm for a restore. A sweep is continued without one: networks that are done

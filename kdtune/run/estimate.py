@@ -95,11 +95,9 @@ def _refuse_too_large_packs(plan: Plan) -> None:
     """Raise RequestError if a pack with its data cannot fit into this machine's memory, before any of it is built."""
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for pack in plan.packs:
-        data_bytes = {network.data.id: network.data_bytes for network in pack.networks}
-        pack_bytes = sum(data_bytes.values()) + sum(network.training_bytes for network in pack.networks)
-        if pack_bytes > memory_bytes:
+        if pack.estimated_bytes > memory_bytes:
             raise RequestError(
-                f"a pack needs about {format_bytes(pack_bytes)} of memory for its data and networks, and this machine "
+                f"a pack needs about {format_bytes(pack.estimated_bytes)} of memory for its data and networks, and this machine "
                 f"has {format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
             )
 

@@ -48,7 +48,7 @@ def estimate_time(packs: list[Pack], options: WorkerOptions) -> TimeEstimate:
     kinds = [time_first_pack(kind) for kind in kinds[:MAX_TIMED_KINDS]] + kinds[MAX_TIMED_KINDS:]
     return TimeEstimate(
         seconds=_estimate_seconds(kinds, options),
-        workers=options.workers,
+        workers=options.total_workers,
         threads=threads,
         is_in_process=options.is_in_process,
         device=device,
@@ -93,7 +93,7 @@ def _estimate_seconds(kinds: list[_PackKind], options: WorkerOptions) -> float:
     total_seconds = timed_seconds * total_work / timed_work
     n_packs = sum(len(kind.packs) for kind in kinds)
     start_seconds = START_SECONDS_IN_PROCESS if options.is_in_process else START_SECONDS
-    return start_seconds + max(total_seconds / min(options.workers, n_packs), longest_pack_seconds)
+    return start_seconds + max(total_seconds / min(options.total_workers, n_packs), longest_pack_seconds)
 
 
 def _estimate_float32_seconds(kinds: list[_PackKind], options: WorkerOptions, device: str) -> float | None:

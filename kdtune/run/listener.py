@@ -34,6 +34,9 @@ class Listener(Protocol):
         ``memory`` says how much memory was used, as the end of a clause; it is empty if there was enough.
         """
 
+    def on_workers_changed(self, workers: int) -> None:
+        """Handle that the cluster has room for so many workers now, as machines have come or gone."""
+
     def on_ray_died(self, reason: str) -> None:
         """Handle that Ray died, and is started or joined again."""
 

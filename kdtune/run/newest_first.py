@@ -7,17 +7,24 @@ worker is ended. If packs take less time than a worker takes to start, this goes
 
 from __future__ import annotations
 
+from typing import Any
+
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
 
 class NewestFirst(FIFOScheduler):
-    """Chooses the newest of the trials that wait: all older ones wait for a worker of their own to start."""
+    """Chooses the newest of the trials that wait: all older ones wait for a worker of their own to start.
+
+    Of trials that need workers of different kinds, the newest of each kind is chosen in turn, so that a trial that no
+    worker can take holds up none of another kind.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.pending_trials: list[Trial] = []
+        self._last_chosen: Any = None  # what the trial that was chosen last needs
 
     def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         """Note a new trial."""
@@ -26,4 +33,10 @@ class NewestFirst(FIFOScheduler):
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """Return the newest trial that waits, which gets a free worker if there is one."""
         self.pending_trials = [trial for trial in self.pending_trials if trial.status == Trial.PENDING]
-        return self.pending_trials[-1] if self.pending_trials else None
+        if not self.pending_trials:
+            return None
+        newest = {trial.placement_group_factory: trial for trial in self.pending_trials}
+        others = [trial for needs, trial in newest.items() if needs != self._last_chosen]
+        chosen = others[-1] if others else self.pending_trials[-1]
+        self._last_chosen = chosen.placement_group_factory
+        return chosen

@@ -90,6 +90,10 @@ class Progress:
             with self._print_lines():
                 yield
 
+    def set_workers(self, workers: int) -> None:
+        """Say that the cluster has room for so many workers now."""
+        self.say(f"The cluster has room for {pluralize(workers, 'worker')} now.{'' if workers else ' Waiting.'}")
+
     def set_running(self, n_networks: int) -> None:
         """Show that so many networks are trained now."""
         self.n_running = n_networks

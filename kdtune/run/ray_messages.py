@@ -97,6 +97,13 @@ class Crashed:
 
 
 @dataclass(frozen=True)
+class Resized:
+    """The cluster has room for so many workers now."""
+
+    workers: int
+
+
+@dataclass(frozen=True)
 class Tick:
     """Ray's process is alive; it says so each second."""
 
@@ -114,4 +121,4 @@ class Broken:
 
 
 ToRay = Connect | Work | Order | Finish
-FromRay = Connected | Refused | Started | Ended | Crashed | Tick | Finished | Broken
+FromRay = Connected | Refused | Started | Ended | Crashed | Resized | Tick | Finished | Broken

@@ -104,7 +104,9 @@ def plan_missing(
     if options is None:
         options = WorkerOptions(workers=1)
     trains_on_gpu = options.gpus_per_worker > 0
-    limits = PackLimits.for_gpu(options.gpus_per_worker) if trains_on_gpu else PackLimits()
+    # Where some workers have a GPU and some have none, either may get any pack: it must not be too large for a core.
+    is_for_gpu = trains_on_gpu and not options.cpu_only_workers
+    limits = PackLimits.for_gpu(options.gpus_per_worker) if is_for_gpu else PackLimits()
     if request.pack is not None:
         limits = replace(limits, max_networks=request.pack)
     # Where a result may depend on its pack, packs must follow from the sweep alone: see `make_plan`.
@@ -118,10 +120,10 @@ def plan_missing(
         done_ids=final_ids,
         ready_teacher_ids=store.teachers.select_usable(needed_teachers & done_ids),
         failed_teacher_ids=set(list_teacher_ids(networks)) & (final_ids - done_ids),
-        workers=options.workers,
+        workers=options.total_workers,
         limits=limits,
         fixed_packs=fixed_packs,
-        module_limits=None if trains_on_gpu else limit_loss(limits, networks),
+        module_limits=None if is_for_gpu else limit_loss(limits, networks),
     )
 
 

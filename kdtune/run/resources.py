@@ -21,12 +21,13 @@ from kdtune.run.pack_training import TrainFunction
 from kdtune.run.ray_messages import Connect
 from kdtune.run.request import Request
 from kdtune.run.scratch_folder import open_scratch_folder
-from kdtune.run.shares import check_gpus_per_worker, refuse_share, share_cluster
+from kdtune.run.shares import NodeSize, check_gpus_per_worker, refuse_share, share_cluster
 from kdtune.run.supervisor import RayWorkers
 from kdtune.run.user_code import copy_user_code
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import Resources
 from kdtune.spec.sweep_spec import SweepSpec
+from kdtune.text import pluralize
 
 
 def merge_resources(spec: SweepSpec, request: Request) -> Resources:
@@ -47,18 +48,28 @@ def merge_resources(spec: SweepSpec, request: Request) -> Resources:
     return resources
 
 
+# What a worker's process takes before it has any data: Python, torch, Ray.
+WORKER_BYTES = 400 << 20
+MEMORY_UNIT = 256 << 20
+
 RunPacks = Callable[[Sequence[Pack], Store, WorkerOptions, Listener, TrainFunction], None]
 
 
 @contextmanager
 def open_workers(
-    spec: SweepSpec, resources: Resources, request: Request, log_path: Path, say: Callable[[str], None]
+    spec: SweepSpec,
+    resources: Resources,
+    request: Request,
+    packs: Sequence[Pack],
+    log_path: Path,
+    say: Callable[[str], None],
 ) -> Iterator[tuple[WorkerOptions, RunPacks]]:
     """Provide what trains for the length of a sweep: Ray's workers, or this process.
 
     Parameters
     ----------
     spec, resources, request : the sweep, what it may use and what the user asked for.
+    packs : what is to be trained, as far as it is known; the packs that follow are no larger.
     log_path : the file for what Ray prints.
     say : prints a line.
 
@@ -92,15 +103,33 @@ def open_workers(
         workers = RayWorkers(connect, scratch_folder, None if request.verbose else log_path, request.patience, say)
         try:
             nodes = workers.connect().nodes
-            yield (
-                _add_request(share_cluster(nodes, resources, can_grow=address is not None), request),
-                workers.run_packs,
-            )
+            options = _share(nodes, resources, packs, is_shared=address is not None)
+            if options.cpu_only_workers:
+                say(f"note: {_describe_kinds(options)}")
+            yield _add_request(options, request), workers.run_packs
         except BaseException:
             workers.kill()
             raise
         finally:
             workers.close()
+
+
+def _share(nodes: Sequence[NodeSize], resources: Resources, packs: Sequence[Pack], is_shared: bool) -> WorkerOptions:
+    """Divide the machines of a Ray; those of a cluster, which others use too, must have the memory that a pack needs."""
+    if not is_shared:
+        return share_cluster(nodes, resources)
+    memory = WORKER_BYTES + max((pack.estimated_bytes for pack in packs), default=0)
+    rounded_memory = -(-memory // MEMORY_UNIT) * MEMORY_UNIT
+    return share_cluster(nodes, resources, can_grow=True, memory_per_worker=rounded_memory)
+
+
+def _describe_kinds(options: WorkerOptions) -> str:
+    """Say that workers of two kinds train, and what follows from that."""
+    return (
+        f"{pluralize(options.workers, 'worker')} with a GPU and {options.cpu_only_workers} without one train this sweep. "
+        f"The column device says which of them trained a network: the two differ in the last digits. "
+        f"--cpu-only-workers 0 trains on GPUs alone, --gpus-per-worker 0 on CPUs alone."
+    )
 
 
 @contextmanager

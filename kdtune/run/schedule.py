@@ -22,11 +22,13 @@ from pathlib import Path
 import ray
 from ray import tune
 
+from kdtune.run.connect_ray import measure_nodes
 from kdtune.run.dispatcher import Dispatcher, DispatcherCallback
 from kdtune.run.lost_workers import teach_tune_lost_workers
 from kdtune.run.newest_first import NewestFirst
 from kdtune.run.ray_messages import Broken, Finish, Finished, FromRay, Order, Work
-from kdtune.run.trainable import PackTrainable
+from kdtune.run.trainable import IS_CPU_ONLY, PackTrainable
+from kdtune.run.worker_options import WorkerOptions
 from kdtune.text import format_on_one_line
 
 
@@ -45,7 +47,7 @@ def run_ordered_packs(
     scratch_folder : what Tune writes goes there.
     """
     logging.getLogger("ray").setLevel(logging.INFO if work.options.verbose else logging.ERROR)
-    dispatcher = Dispatcher(work.options.workers, orders, report)
+    dispatcher = Dispatcher(work.options, orders, report, measure_nodes)
     teach_tune_lost_workers()
     try:
         _make_tuner(work, dispatcher, scratch_folder).fit()
@@ -62,7 +64,7 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
         tune.with_parameters(
             PackTrainable, packs=pack_references, store=work.store, options=work.options, train=work.train
         ),
-        {"CPU": work.options.cpus_per_worker, "GPU": work.options.gpus_per_worker},
+        lambda config: list_needs(work.options.for_kind(config[IS_CPU_ONLY])),
     )
     return tune.Tuner(
         trainable,
@@ -82,3 +84,11 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
             failure_config=tune.FailureConfig(max_failures=0),  # the supervisor retries, and counts crashes by pack
         ),
     )
+
+
+def list_needs(options: WorkerOptions) -> tune.PlacementGroupFactory:
+    """Return what Ray reserves for one worker, on one machine. The autoscaler of a cluster sees it, too."""
+    needs = {"CPU": float(options.cpus_per_worker), "GPU": options.gpus_per_worker}
+    if options.memory_per_worker:
+        needs["memory"] = float(options.memory_per_worker)
+    return tune.PlacementGroupFactory([{name: amount for name, amount in needs.items() if amount}])

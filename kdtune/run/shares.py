@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from kdtune.errors import RequestError
 from kdtune.run.worker_options import WorkerOptions
@@ -20,12 +20,16 @@ class NodeSize:
 
     cpus: int
     gpus: int = 0
+    memory: int | None = None  # bytes that workers may use; None if it is not known
 
 
-def share_cluster(nodes: Sequence[NodeSize], resources: Resources, can_grow: bool = False) -> WorkerOptions:
+def share_cluster(
+    nodes: Sequence[NodeSize], resources: Resources, can_grow: bool = False, memory_per_worker: int = 0
+) -> WorkerOptions:
     """Divide a cluster among workers: one for each CPU or, where there are GPUs, one for each GPU.
 
-    No worker spans two machines, and no fraction of a GPU spans two GPUs.
+    No worker spans two machines, and no fraction of a GPU spans two GPUs. Where some machines of a cluster have GPUs
+    and others have none, those get workers of their own.
 
     Parameters
     ----------
@@ -34,12 +38,14 @@ def share_cluster(nodes: Sequence[NodeSize], resources: Resources, can_grow: boo
         worker takes one unless ``gpus_per_worker`` says otherwise; 0 trains on CPUs.
     can_grow : whether the cluster may have more machines later. If a number of workers is asked for, it is
         then kept, with their CPUs and GPUs, even if fewer fit now or none: a cluster that scales from zero
-        starts its GPU machines only for workers that ask for GPUs.
+        starts its GPU machines only for workers that ask for GPUs. If none is asked for, the number of workers
+        follows the machines.
+    memory_per_worker : the bytes that a worker needs. If no machine has so much, as much as one has is asked for.
 
     Raises
     ------
     RequestError
-        If not even one worker fits.
+        If not even one worker fits, or workers without a GPU are asked for beside others without one.
     """
     gpus_per_worker = resources.gpus_per_worker
     if gpus_per_worker is None:
@@ -47,14 +53,50 @@ def share_cluster(nodes: Sequence[NodeSize], resources: Resources, can_grow: boo
     cpus_per_worker = resources.cpus_per_worker
     if cpus_per_worker is None:
         cpus_per_worker = _choose_cpus_per_worker(nodes, gpus_per_worker, resources.workers)
+    if resources.cpu_only_workers and not gpus_per_worker:
+        raise RequestError("cpu_only_workers: no worker has a GPU here; give workers alone")
+    most_memory = max((node.memory or memory_per_worker for node in nodes), default=memory_per_worker)
+    options = WorkerOptions(
+        workers=resources.workers or 0,
+        cpus_per_worker=cpus_per_worker,
+        gpus_per_worker=gpus_per_worker,
+        cpu_only_workers=resources.cpu_only_workers or 0,
+        cpus_per_cpu_only_worker=resources.cpus_per_worker or 1,
+        memory_per_worker=min(memory_per_worker, most_memory),
+    )
     if can_grow and resources.workers:
-        return WorkerOptions(resources.workers, cpus_per_worker, gpus_per_worker)
+        return options
 
-    fitting_workers = sum(_count_fitting_workers(node, cpus_per_worker, gpus_per_worker) for node in nodes)
-    if fitting_workers == 0:
+    fitting = count_fitting_workers(nodes, options)
+    if fitting.workers == 0:
         raise _refuse_shares(nodes, cpus_per_worker, gpus_per_worker)
-    workers = min(resources.workers or fitting_workers, fitting_workers)
-    return WorkerOptions(workers, cpus_per_worker, gpus_per_worker)
+    if not can_grow:
+        return replace(options, workers=min(resources.workers or fitting.workers, fitting.workers))
+    has_both = gpus_per_worker > 0 and resources.cpu_only_workers is None
+    return replace(
+        options,
+        workers=fitting.workers,
+        cpu_only_workers=fitting.cpu_only_workers if has_both else options.cpu_only_workers,
+        follows_cluster=True,
+    )
+
+
+@dataclass(frozen=True)
+class FittingWorkers:
+    """How many workers of each kind a cluster has room for."""
+
+    workers: int
+    cpu_only_workers: int
+
+
+def count_fitting_workers(nodes: Iterable[NodeSize], options: WorkerOptions) -> FittingWorkers:
+    """Count the workers that fit on a cluster: those without a GPU on machines that have none."""
+    workers = cpu_only_workers = 0
+    for node in nodes:
+        workers += _count_on_node(node, options.cpus_per_worker, options.gpus_per_worker, options.memory_per_worker)
+        if options.gpus_per_worker and not node.gpus:
+            cpu_only_workers += _count_on_node(node, options.cpus_per_cpu_only_worker, 0.0, options.memory_per_worker)
+    return FittingWorkers(workers, cpu_only_workers)
 
 
 def check_gpus_per_worker(gpus_per_worker: float | None) -> None:
@@ -98,11 +140,13 @@ def _choose_cpus_per_worker(nodes: Sequence[NodeSize], gpus_per_worker: float, w
     return min(cpu_shares, default=1)
 
 
-def _count_fitting_workers(node: NodeSize, cpus_per_worker: int, gpus_per_worker: float) -> int:
+def _count_on_node(node: NodeSize, cpus_per_worker: int, gpus_per_worker: float, memory_per_worker: int) -> int:
     """Return how many workers fit on a machine."""
     fitting_workers = node.cpus // cpus_per_worker
     if gpus_per_worker > 0:
         fitting_workers = min(fitting_workers, _count_gpu_workers(node.gpus, gpus_per_worker))
+    if memory_per_worker and node.memory is not None:
+        fitting_workers = min(fitting_workers, node.memory // memory_per_worker)
     return fitting_workers
 
 

@@ -19,7 +19,7 @@ from kdtune.run.memory import MemoryWatch, read_full_memory
 from kdtune.run.pack_runs import PackRuns
 from kdtune.run.pack_training import TrainFunction
 from kdtune.run.patience import Patience
-from kdtune.run.ray_messages import Connect, Connected, Crashed, Ended, Finish, Finished, Started, Work
+from kdtune.run.ray_messages import Connect, Connected, Crashed, Ended, Finish, Finished, Resized, Started, Work
 from kdtune.run.ray_session import RayDiedError, RaySession
 from kdtune.run.scratch_folder import note_ray_folder
 from kdtune.run.worker_options import WorkerOptions
@@ -104,7 +104,7 @@ class RayWorkers:
         """
         if not packs:
             return
-        runs = PackRuns(packs, store, options.workers, options.retries, listener)
+        runs = PackRuns(packs, store, options.total_workers, options.retries, listener)
         while True:
             n_finished = runs.n_finished
             try:
@@ -156,6 +156,9 @@ class RayWorkers:
                 if message.storage_error is not None:
                     raise StorageError(message.storage_error)
                 runs.mark_ended(message.pack_id)
+            elif isinstance(message, Resized):
+                runs.workers = message.workers
+                listener.on_workers_changed(message.workers)
             elif isinstance(message, Crashed):
                 memory = read_full_memory(message.reason) or self.memory.describe()
                 runs.mark_crashed(message.pack_id, message.reason, memory)

@@ -107,7 +107,8 @@ def sweep(
             progress.say(f"Joining Ray at {request.address}.")
         elif resources.workers != 0:
             progress.say("Starting Ray on this machine.")
-        with open_workers(spec, resources, request, store.ray_log_path, progress.say) as (options, run_packs):
+        packs = preliminary_plan.packs
+        with open_workers(spec, resources, request, packs, store.ray_log_path, progress.say) as (options, run_packs):
             _remove_results(networks, request, store)
             plan = plan_missing(networks, request, store, rows, options)
             pruner = StudentPruner(store, plan, kept)
@@ -150,10 +151,10 @@ def _train(
     _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
     table = LiveTable(store, plan, rows, spec.select, facts)
     n_ready = len(plan.networks) - len(plan.networks_to_train)
-    status = StatusWriter(store.folder, progress, len(plan.networks), n_ready, options.workers)
+    status = StatusWriter(store.folder, progress, len(plan.networks), n_ready, options.total_workers)
     interrupted = False
     try:
-        with progress.show_training(plan, options.workers, options.is_in_process):
+        with progress.show_training(plan, options.total_workers, options.is_in_process):
             status.write("running")
             run_packs(
                 plan.packs,
@@ -188,6 +189,11 @@ class SweepListener:
         """Show which packs are trained now."""
         self.progress.set_running(sum(len(each.pack.networks) for each in in_training))
         self.status.in_training = in_training
+
+    def on_workers_changed(self, workers: int) -> None:
+        """Say how many workers there are now."""
+        self.progress.set_workers(workers)
+        self.status.n_workers = workers
 
     def on_ray_died(self, reason: str) -> None:
         """Note that Ray is started again."""

@@ -20,6 +20,7 @@ from kdtune.run.worker_options import WorkerOptions
 # Keys of a trial's configuration. It is small, as Tune copies, flattens and logs it.
 PACK_ID = "pack_id"
 FAILED_TEACHERS = "failed_teachers"  # ids; their students are left out of the pack
+IS_CPU_ONLY = "is_cpu_only"  # whether the worker has no GPU where others have one
 
 # A key of a trial's result, beside Tune's own keys.
 STORAGE_ERROR = "storage_error"  # the message if results could not be saved; otherwise absent
@@ -46,7 +47,8 @@ class PackTrainable(tune.Trainable):
         planned_pack: Pack = ray.get(self.packs[self.config[PACK_ID]])
         pack = planned_pack.without_teachers(self.config[FAILED_TEACHERS])
         try:
-            train_or_write_failed_rows(self.train_function, pack, self.store, self.options)
+            options = self.options.for_kind(self.config[IS_CPU_ONLY])
+            train_or_write_failed_rows(self.train_function, pack, self.store, options)
         except StorageError as error:
             return {TRIAL_DONE: True, STORAGE_ERROR: str(error)}
         return {TRIAL_DONE: True}

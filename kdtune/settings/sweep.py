@@ -43,6 +43,8 @@ class Resources(Settings):
 
     cpus_per_worker: PositiveInt | None = None
     gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
+    # Further workers without a GPU, in a cluster whose other workers have one.
+    cpu_only_workers: Annotated[WholeNumber, Field(ge=0, le=10**9)] | None = None
     workers: Annotated[WholeNumber, Field(ge=0, le=10**9)] | None = None
 
 

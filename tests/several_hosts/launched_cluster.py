@@ -55,7 +55,9 @@ class LaunchedCluster:
         # The machines have no network to install from: they get this environment.
         config["setup_commands"] = [f"mkdir -p ~/kdtune-env && ln -sfn {ENVIRONMENT}/* ~/kdtune-env/"]
         start = config["worker_start_ray_commands"]
-        config["worker_start_ray_commands"] = [f"{each} --num-cpus={self.cpus}" if "--address" in each else each for each in start]
+        config["worker_start_ray_commands"] = [
+            f"{each} --num-cpus={self.cpus}" if "--address" in each else each for each in start
+        ]
         yaml.dump(config, self.config_path)
 
     @property
@@ -81,7 +83,12 @@ class LaunchedCluster:
     def make_environment(self, **variables: str) -> dict[str, str]:
         """Return the laptop's environment variables."""
         mine = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
-        laptop = {"HOME": str(self.folder), "RAY_TMPDIR": str(self.folder), "KDTUNE_CACHE": str(self.folder / "cache"), "COLUMNS": "200"}
+        laptop = {
+            "HOME": str(self.folder),
+            "RAY_TMPDIR": str(self.folder),
+            "KDTUNE_CACHE": str(self.folder / "cache"),
+            "COLUMNS": "200",
+        }
         path = {"PATH": f"{BIN}:{os.environ['PATH']}", "RAY_API_SERVER_ADDRESS": self.address}
         return {name: value for name, value in (mine | self.variables | laptop | path | variables).items() if value}
 

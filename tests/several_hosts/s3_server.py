@@ -35,7 +35,14 @@ def serve_seaweed(folder: Path, address: str = "127.0.0.1") -> Iterator[str]:
     identity = {"name": "test", "credentials": [keys], "actions": actions}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     port = find_free_port()
-    command = [program, "server", f"-dir={folder}", f"-ip={address}", "-ip.bind=0.0.0.0", "-master.volumeSizeLimitMB=64"]
+    command = [
+        program,
+        "server",
+        f"-dir={folder}",
+        f"-ip={address}",
+        "-ip.bind=0.0.0.0",
+        "-master.volumeSizeLimitMB=64",
+    ]
     command += ["-s3", f"-s3.port={port}", f"-s3.config={folder / 's3.json'}", "-volume.max=100"]
     command += [f"-{part}.port={find_free_port()}" for part in ("master", "volume", "filer")]
     # By default they are greater by 10,000, and some are no ports.
