@@ -194,6 +194,7 @@ def test_the_heads_rights_end_at_its_cluster_and_the_workers_role(account: Accou
     (passing,) = [rule for rule in statements if rule["Action"] == "iam:PassRole"]
     assert passing["Resource"].endswith(":role/kdtune-worker")
     (ending,) = [rule for rule in statements if "ec2:TerminateInstances" in rule["Action"]]
+    assert ending["Action"] == ["ec2:CreateTags", "ec2:TerminateInstances"]
     assert ending["Condition"] == {"StringEquals": {"ec2:ResourceTag/ray-cluster-name": read_cluster()["cluster_name"]}}
 
 
