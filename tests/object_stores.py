@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -67,7 +68,48 @@ def serve_refusals(status: int, code: str) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _serve(Handler) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def serve_metadata(role: str) -> Iterator[tuple[str, list[str]]]:
+    """Serve what a machine with a role asks for its keys; yield the endpoint's URL and the requests, as they come.
+
+    As on machines with ``HttpTokens: required``, a request without the token of version 2 is refused.
+    """
+    requests: list[str] = []
+    keys = {"AccessKeyId": "test", "SecretAccessKey": "test", "Token": "test", "Expiration": "2999-01-01T00:00:00Z"}
+    folder = "/latest/meta-data/iam/security-credentials/"
+    answers = {folder: role, folder + role: json.dumps({"Code": "Success", "Type": "AWS-HMAC", **keys})}
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            requests.append(f"{self.command} {self.path}")
+            if self.command == "PUT" and self.path == "/latest/api/token":
+                status, text = 200, "token of a session"
+            elif self.headers.get("X-aws-ec2-metadata-token") != "token of a session":
+                status, text = 401, ""
+            else:
+                status, text = (200, answers[self.path]) if self.path in answers else (404, "")
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_GET = do_PUT = _answer  # noqa: N815 - names of http.server's
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    with _serve(Handler) as endpoint:
+        yield endpoint, requests
+
+
+@contextmanager
+def _serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on a free port of this machine, and yield the URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
