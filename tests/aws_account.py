@@ -1,4 +1,4 @@
-"""An AWS account that moto plays: made ready by cluster-account.yaml, and a cluster.yaml that is filled in for it."""
+"""An AWS account that moto plays: made ready by clusters/aws-account.yaml, and a cluster.yaml that is filled in for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from moto.core.authorization import enable_iam_authentication
 
 ROOT = Path(__file__).parent.parent
 CLUSTER_TEXT = (ROOT / "cluster.yaml").read_text(encoding="utf-8")
-STACK_TEXT = (ROOT / "cluster-account.yaml").read_text(encoding="utf-8")
+STACK_TEXT = (ROOT / "clusters/aws-account.yaml").read_text(encoding="utf-8")
 MY_ADDRESS = "203.0.113.7/32"
 BUCKET = "results-of-a-test"
 OTHER_BUCKET = "private"
@@ -29,7 +29,7 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Account:
-    """What the stack of cluster-account.yaml has left in an account."""
+    """What the stack of clusters/aws-account.yaml has left in an account."""
 
     region: str
     security_group: str

@@ -1,4 +1,4 @@
-"""cluster.yaml and cluster-account.yaml in an AWS account that moto plays: what Ray makes of them there."""
+"""cluster.yaml and clusters/aws-account.yaml in an AWS account that moto plays: what Ray makes of them there."""
 
 from __future__ import annotations
 

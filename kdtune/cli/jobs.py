@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from kdtune.run.jobs import Job
 
 _SENT_OPTIONS = (
-    "pack", "workers", "cpus_per_worker", "gpus_per_worker", "cpu_only_workers", "precision", "max_networks", "data_root",
+    "pack", "workers", "cpus_per_worker", "gpus_per_worker", "cpu_only_workers", "precision", "max_networks",
+    "data_root",
 )  # fmt: skip
 
 

@@ -175,7 +175,8 @@ def init(file: Path, start: StartingPoint | None, force: bool) -> None:
 
 def make_request(
     file: str | None, workers: int | None, cpus_per_worker: int | None, gpus_per_worker: float | None,
-    cpu_only_workers: int | None, overrides: tuple[str, ...], restarts: int = 3, cluster_minutes: float = 10.0, **options: Any,
+    cpu_only_workers: int | None, overrides: tuple[str, ...], restarts: int = 3, cluster_minutes: float = 10.0,
+    **options: Any,
 ) -> Request:  # fmt: skip
     """Return what the options of a command ask for, and say which sweep file was found."""
     from kdtune.run.patience import Patience

@@ -97,8 +97,8 @@ def _refuse_too_large_packs(plan: Plan) -> None:
     for pack in plan.packs:
         if pack.estimated_bytes > memory_bytes:
             raise RequestError(
-                f"a pack needs about {format_bytes(pack.estimated_bytes)} of memory for its data and networks, and this machine "
-                f"has {format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
+                f"a pack needs about {format_bytes(pack.estimated_bytes)} of memory for its data and networks, and this "
+                f"machine has {format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
             )
 
 

@@ -115,7 +115,7 @@ def open_workers(
 
 
 def _share(nodes: Sequence[NodeSize], resources: Resources, packs: Sequence[Pack], is_shared: bool) -> WorkerOptions:
-    """Divide the machines of a Ray; those of a cluster, which others use too, must have the memory that a pack needs."""
+    """Divide the machines of a Ray; those of a cluster, which others use too, must have the memory of a pack."""
     if not is_shared:
         return share_cluster(nodes, resources)
     memory = WORKER_BYTES + max((pack.estimated_bytes for pack in packs), default=0)
@@ -126,8 +126,8 @@ def _share(nodes: Sequence[NodeSize], resources: Resources, packs: Sequence[Pack
 def _describe_kinds(options: WorkerOptions) -> str:
     """Say that workers of two kinds train, and what follows from that."""
     return (
-        f"{pluralize(options.workers, 'worker')} with a GPU and {options.cpu_only_workers} without one train this sweep. "
-        f"The column device says which of them trained a network: the two differ in the last digits. "
+        f"{pluralize(options.workers, 'worker')} with a GPU and {options.cpu_only_workers} without one train this "
+        f"sweep. The column device says which of them trained a network: the two differ in the last digits. "
         f"--cpu-only-workers 0 trains on GPUs alone, --gpus-per-worker 0 on CPUs alone."
     )
 
