@@ -41,7 +41,10 @@ def test_the_reader_is_told_which_blocks_are_not_run(page: str) -> None:
     assert len(re.findall(r"block is not run in our\s+tests", text)) == n_left_out
 
 
-@pytest.mark.parametrize("page", [*PAGES, "own-data.md", "estimator.md", "storage.md", "cluster.md", "../README.md"])
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, "own-data.md", "estimator.md", "storage.md", "cluster.md", "kubernetes.md", "slurm.md", "../README.md"],
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", text):
