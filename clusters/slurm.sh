@@ -31,6 +31,13 @@ export KDTUNE_JOB_FOLDER=$PWD/.kdtune-job-$job
 # A short path on each machine's own disk: Ray's sockets lie in it. Ray takes the same path on all machines.
 export RAY_TMPDIR=/tmp/kdtune-$job
 
+# shellcheck disable=SC2329 # The trap calls it.
+clean_up() {
+  rm -rf "$KDTUNE_JOB_FOLDER"
+  srun --ntasks-per-node=1 rm -rf "$RAY_TMPDIR" || true
+}
+trap clean_up EXIT
+
 # Whoever reaches a port of Ray's can run code, and other users are on these machines: Ray answers nobody without a token.
 rm -rf "$KDTUNE_JOB_FOLDER"
 mkdir -m 700 "$KDTUNE_JOB_FOLDER"
@@ -94,17 +101,11 @@ run_sweep() {
   mv "$KDTUNE_JOB_FOLDER/.exit-code" "$KDTUNE_JOB_FOLDER/exit-code" # at once whole for those who look
 }
 
-# shellcheck disable=SC2329 # The trap calls it.
-clean_up() {
-  rm -rf "$KDTUNE_JOB_FOLDER"
-  srun --ntasks-per-node=1 rm -rf "$RAY_TMPDIR" || true
-}
-trap clean_up EXIT
 trap 'echo "Slurm asks this job to stop." >&2; touch "$KDTUNE_JOB_FOLDER/stop"' TERM
 
 export -f run_node run_sweep
 export KDTUNE_CPUS=$cpus
-# A machine that is lost does not end the sweep. srun has not taken over the number of CPUs since Slurm 22.05.
+# A machine whose Ray ends does not end the sweep. srun has not taken over the number of CPUs since Slurm 22.05.
 # shellcheck disable=SC2086 # words of a command
 srun --ntasks-per-node=1 --cpus-per-task="$cpus" --kill-on-bad-exit=0 \
   $own_processes bash -c 'run_node "$@"' run_node "$@" &

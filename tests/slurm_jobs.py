@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,11 +95,12 @@ class SlurmJob:
         assert all(each["RAY_AUTH_TOKEN_PATH"] == str(self.token) for each in variables)
 
     def kill(self) -> None:
-        """End all of it at once."""
+        """End all of it at once, where a test has failed."""
         if not self.is_over:
             for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
+            shutil.rmtree(self.ray_folder, ignore_errors=True)
 
 
 @contextmanager
