@@ -42,7 +42,18 @@ def test_the_reader_is_told_which_blocks_are_not_run(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, "own-data.md", "estimator.md", "storage.md", "cluster.md", "aws.md", "../README.md"]
+    "page",
+    [
+        *PAGES,
+        "own-data.md",
+        "estimator.md",
+        "storage.md",
+        "cluster.md",
+        "aws.md",
+        "kubernetes.md",
+        "slurm.md",
+        "../README.md",
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")

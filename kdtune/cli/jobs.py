@@ -37,11 +37,17 @@ def add_address_option(command: Callable[..., Any]) -> Callable[..., Any]:
               help="How often a pack is tried again after its worker crashed.")  # fmt: skip
 @click.option("--keep-students", type=click.Choice(["auto", "none", "best", "all"]), default="auto", show_default=True,
               help="Which students' weights to keep; see `kdtune sweep --help`.")  # fmt: skip
+@click.option(
+    "--wait",
+    "waits",
+    is_flag=True,
+    help="Let the job wait until another driver of this sweep has ended, in place of being refused.",
+)
 @click.option("--env", "variables", multiple=True, metavar="NAME[=VALUE]",
               help="An environment variable of the job; without a value, this machine's. May be repeated.")  # fmt: skip
 def submit(
-    file: str, address: str, overrides: tuple[str, ...], retries: int, keep_students: str, variables: tuple[str, ...],
-    **options: Any,
+    file: str, address: str, overrides: tuple[str, ...], retries: int, keep_students: str, waits: bool,
+    variables: tuple[str, ...], **options: Any,
 ) -> None:  # fmt: skip
     """Run a sweep as a job of a Ray cluster, and return at once.
 
@@ -56,6 +62,7 @@ def submit(
     words = [word for one in overrides for word in ("--set", one)]
     for name, value in {**given, "retries": retries, "keep_students": keep_students}.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
+    words += ["--wait"] if waits else []
     request = make_request(file, overrides=overrides, retries=retries, keep_students=keep_students, **options)
     job = submit_sweep(request, address, words, _read_variables(variables))
     click.echo(f"Submitted. Next: kdtune logs {job.name} --follow --address {address}", err=True)

@@ -94,12 +94,12 @@ def _choose_options(spec: SweepSpec, request: Request) -> WorkerOptions:
 def _refuse_too_large_packs(plan: Plan) -> None:
     """Raise RequestError if a pack with its data cannot fit into this machine's memory, before any of it is built."""
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for pack in plan.packs:
-        if pack.estimated_bytes > memory_bytes:
-            raise RequestError(
-                f"a pack needs about {format_bytes(pack.estimated_bytes)} of memory for its data and networks, and this "
-                f"machine has {format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
-            )
+    needed_bytes = max((pack.estimated_bytes for pack in plan.packs), default=0)
+    if needed_bytes > memory_bytes:
+        raise RequestError(
+            f"a pack needs about {format_bytes(needed_bytes)} of memory for its data and networks, and this machine has "
+            f"{format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
+        )
 
 
 def _count_networks(spec: SweepSpec, store: Store, plan: Plan) -> SweepCounts:
