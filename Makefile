@@ -2,6 +2,7 @@
 # make test    set everything up and pass the tests
 # make check   style, docstrings, types, format, which folder imports which
 # make chaos   kill processes of a sweep at random for MINUTES=20, and compare its tables with the undisturbed ones
+# make test-cluster   a sweep on four hosts, in network namespaces, that die in the middle of it (as root)
 # make fuzz    read N=2000 damaged sweep files, tables and results folders
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ MINUTES ?= 20
 N ?= 2000
 SEED ?= 1
 
-.PHONY: setup sweep test promises check format bench chaos fuzz clean
+.PHONY: setup sweep test promises test-cluster check format bench chaos fuzz clean
 
 setup: $(READY)
 
@@ -33,6 +34,10 @@ test: $(READY)
 
 promises: $(READY)
 	$(BIN)/python -m pytest -m slow $(SIDE_BY_SIDE)
+
+test-cluster: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,hosts]'
+	$(BIN)/python -m pytest -m hosts -s tests/several_hosts
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""An AWS account that moto plays: made ready by clusters/aws-account.yaml, and a cluster.yaml that is filled in for it."""
+"""An AWS account that moto plays: made ready by clusters/aws-account.yaml, and a cluster.yaml filled in for it."""
 
 from __future__ import annotations
 

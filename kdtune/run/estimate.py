@@ -97,8 +97,8 @@ def _refuse_too_large_packs(plan: Plan) -> None:
     needed_bytes = max((pack.estimated_bytes for pack in plan.packs), default=0)
     if needed_bytes > memory_bytes:
         raise RequestError(
-            f"a pack needs about {format_bytes(needed_bytes)} of memory for its data and networks, and this machine has "
-            f"{format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
+            f"a pack needs about {format_bytes(needed_bytes)} of memory for its data and networks, and this machine "
+            f"has {format_bytes(memory_bytes)}; make the data or the networks smaller, or train on a larger machine"
         )
 
 

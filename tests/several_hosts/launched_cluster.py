@@ -116,8 +116,25 @@ class LaunchedCluster:
             self._tunnel.wait()
             self._tunnel = None
 
+    def wait_for_nodes(self, n_nodes: int, seconds: float = 180.0) -> None:
+        """Wait until Ray knows so many machines alive, the head included."""
+        ends_at = time.monotonic() + seconds
+        while (found := self.count_nodes()) != n_nodes:
+            if time.monotonic() > ends_at:
+                raise RuntimeError(f"Ray knows {found} machines, not {n_nodes}")
+            time.sleep(1)
+
     def count_nodes(self) -> int:
         """Return how many machines Ray knows alive, the head included; 0 if it does not answer."""
         code = "import ray; ray.init(address='auto', log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()))"
         run = self.head.run(f'set -a; . ~/kdtune.env; ~/kdtune-env/bin/python -c "{code}" 2>/dev/null')
         return int(run.stdout.strip() or 0)
+
+    def join(self, host: Host) -> None:
+        """Let a host that the launcher does not know join by hand."""
+        environment = "".join(f"export {name}={value}; " for name, value in self.variables.items())
+        setup = f"mkdir -p ~/kdtune-env && ln -sfn {ENVIRONMENT}/* ~/kdtune-env/; {environment}"
+        start = f"ray start --address={self.head.address}:6379 --num-cpus={self.cpus} --disable-usage-stats"
+        run = host.run(f"{setup} PATH=$HOME/kdtune-env/bin:$PATH; {start}")
+        if run.returncode:
+            raise RuntimeError(f"{host.name} cannot join: {run.stderr}")
