@@ -15,6 +15,7 @@ Importing this module takes seconds.
 from __future__ import annotations
 
 import logging
+import secrets
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,12 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
     pack_references = {pack.id: ray.put(pack) for pack in work.packs}
     trainable = tune.with_resources(
         tune.with_parameters(
-            PackTrainable, packs=pack_references, store=work.store, options=work.options, train=work.train
+            PackTrainable,
+            packs=pack_references,
+            store=work.store,
+            options=work.options,
+            train=work.train,
+            run_name=secrets.token_hex(8),
         ),
         lambda config: list_needs(work.options.for_kind(config[IS_CPU_ONLY])),
     )

@@ -5,15 +5,18 @@ A worker is a Ray actor that Tune reuses: its process, its imports and its data 
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import ray
 from ray import tune
 from ray.tune.result import DONE as TRIAL_DONE
 
+from kdtune.data.load import share_data
 from kdtune.errors import StorageError
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
+from kdtune.run.machine_folder import MachineFolder
 from kdtune.run.pack_training import TrainFunction, train_or_write_failed_rows
 from kdtune.run.worker_options import WorkerOptions
 
@@ -30,9 +33,16 @@ class PackTrainable(tune.Trainable):
     """A worker for Ray Tune: each of its trials is one step long and trains one pack."""
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], packs: dict[str, Any], store: Store, options: WorkerOptions, train: TrainFunction
+        self,
+        config: dict[str, Any],
+        packs: dict[str, Any],
+        store: Store,
+        options: WorkerOptions,
+        train: TrainFunction,
+        run_name: str,
     ) -> None:
         """Keep what all packs have in common; ``packs`` are references to Ray's object store by pack id."""
+        self.folder = _open_machine_folder(run_name)
         self.packs = packs
         self.store = store
         self.options = options
@@ -53,8 +63,25 @@ class PackTrainable(tune.Trainable):
             return {TRIAL_DONE: True, STORAGE_ERROR: str(error)}
         return {TRIAL_DONE: True}
 
+    def cleanup(self) -> None:
+        """Let go of what the workers of this machine share."""
+        if self.folder is not None:
+            self.folder.close()
+
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save nothing: a pack that breaks off starts again."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Load nothing, as nothing was saved."""
+
+
+def _open_machine_folder(run_name: str) -> MachineFolder | None:
+    """Let the workers of this machine share their data sets; None if there is no place for them."""
+    # Data that another process has made are mapped read-only, and no training writes to them.
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    try:
+        folder = MachineFolder(run_name)
+    except (OSError, ImportError):
+        return None
+    share_data(folder.path)
+    return folder

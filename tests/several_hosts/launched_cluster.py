@@ -46,6 +46,7 @@ class LaunchedCluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config_path = self.folder / "local.yaml"
         self.environment_path = self.folder / "local.env"
+        self.variables = {"PYTHONPATH": str(CHECKOUT)} | self.variables  # this checkout, whichever is installed
         self.environment_path.write_text("".join(f"{name}={value}\n" for name, value in self.variables.items()))
         yaml = YAML(typ="safe", pure=True)
         config = yaml.load(CHECKOUT / "clusters" / "local.yaml")

@@ -31,17 +31,17 @@ pytestmark = pytest.mark.hosts
 OUTPUT = CHECKOUT / "build" / "test-cluster"
 SWEEP = {
     "name": "hosts",
-    "replicates": 3,
+    "replicates": 4,
     "dataset": {
         "kind": "make_classification",
         "n_samples": 10_000,
         "class_sep": {"grid_search": [0.5, 1.0, 1.5]},
         "p_informative": {"grid_search": [0.2, 0.5]},
     },
-    "teacher": {"hidden": [100, 100, 100], "dropout": 0.2},
-    "student": {"depth": 2, "width": {"grid_search": [10, 50]}},
-    "distill": {"T": {"grid_search": [1, 2, 4, 8, 16]}},
-    "train": {"epochs": 180, "batch_size": 100},
+    "teacher": {"hidden": [50, 50]},
+    "student": {"depth": 2, "width": {"grid_search": [50, 100]}},
+    "distill": {"T": {"grid_search": [1, 2, 3, 4, 8, 16, 32]}},
+    "train": {"epochs": 240, "batch_size": 100},
 }
 
 
@@ -81,7 +81,7 @@ class Stage:
     def submit(self, *options: str) -> str:
         """Submit the sweep, and return the name of its job."""
         job = self.cluster.kdtune(
-            "submit", str(self.sweep), "--results", self.results, "--pack", "3", "--retries", "20", *options
+            "submit", str(self.sweep), "--results", self.results, "--pack", "4", "--retries", "20", *options
         )
         assert job.returncode == 0, job.stderr
         self.log.write(f"submitted as {job.stdout.strip()}")
@@ -163,7 +163,7 @@ def test_a_sweep_outlives_workers_hosts_and_the_head(stage: Stage) -> None:
     log.write(f"switched off {killed.name}")
     stage.wait_for("its pack is tried again", lambda: _count_crashes(stage, job) >= 2, 30)
     killed.start()
-    log.write(f"switched it on again")
+    log.write("switched it on again")
     stage.wait_for("it trains again", lambda: stage.is_training(killed), 180)
 
     teacher_seconds = stage.read_teacher_seconds()
