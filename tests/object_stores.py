@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -70,6 +70,25 @@ def serve_refusals(status: int, code: str) -> Iterator[str]:
 
     with _serve(Handler) as endpoint:
         yield endpoint
+
+
+@contextmanager
+def serve_json(content: Mapping[str, str]) -> Iterator[str]:
+    """Answer each GET with the same JSON, and yield the server's URL."""
+    body = json.dumps(dict(content)).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    with _serve(Handler) as url:
+        yield url
 
 
 @contextmanager

@@ -280,3 +280,26 @@ for stop, word in ((interrupt, "interrupted"), (break_off, "failed")):
         RAY_TMPDIR="/tmp",
     )
     assert run.stdout.split() == ["joined", "started", "refused", "refused", "interrupted", "failed"], run.stderr
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [(("2.59.0", "3.11.7"), "Ray: 2.59.0"), (("2.60.0", "3.10.1"), "Python: 3.10.1")],
+)
+def test_another_version_of_ray_or_python_is_refused_in_one_message(versions, said, ray_address):
+    code = f"""
+        import ray._private.utils
+        from kdtune.errors import RequestError
+        from kdtune.run.connect_ray import connect_to_ray
+        from kdtune.run.ray_messages import Connect
+        ray._private.utils.compute_version_info = lambda: {versions}
+        try:
+            connect_to_ray(Connect({ray_address!r}, cpus=1, verbose=False, code_folder=None))
+        except RequestError as error:
+            print(error)
+    """
+    run = run_python(code, RAY_AUTH_MODE="disabled")
+    assert "cannot join the Ray cluster" in run.stdout, run.stderr
+    assert "Version mismatch" in run.stdout
+    assert said in run.stdout
+    assert len(run.stdout.splitlines()) == 1

@@ -20,7 +20,7 @@ from kdtune.objects.places import CACHE_VARIABLE
 from tests.conftest import find_free_port, start_cluster
 from tests.folders import assert_same_rows
 from tests.given_files import write_arrays, write_given
-from tests.object_stores import VARIABLES
+from tests.object_stores import VARIABLES, serve_json
 
 pytestmark = pytest.mark.xdist_group("jobs")
 TOKEN = "0123456789abcdef" * 4
@@ -141,3 +141,13 @@ def test_results_on_this_machine_are_refused(run: Callable[..., Any], write: Cal
     unknown = run("status", "none")
     assert unknown.returncode == 2
     assert "has no job 'none'" in unknown.stderr
+
+
+def test_another_version_of_ray_is_refused(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_json({"ray_version": "2.1.0", "version": "4"}) as address:
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", address)
+        refused = run("status")
+    assert refused.returncode == 2
+    assert "the cluster runs Ray 2.1.0, and Ray" in refused.stderr
+    assert "pip install 'ray[default]==2.1.0'" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 import requests
 from ray.exceptions import AuthenticationError, RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
@@ -33,6 +34,10 @@ POLL_SECONDS = 2.0
 AWAY_SECONDS = 600.0  # how long a head that does not answer is asked again while its job's output is followed
 STOP_SECONDS = 30  # a sweep ends within 5 s of SIGTERM; Ray sends SIGKILL after 3 s by default
 _VERSION, _SWEEP, _RESULTS = "kdtune", "sweep", "results"  # keys of a job's metadata
+
+
+class UnknownJobError(RequestError):
+    """The cluster knows no job of that name."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,13 @@ class JobClient:
     Raises
     ------
     RequestError
-        If nothing answers there as Ray's Jobs API does, or it refuses our token.
+        If nothing answers there as Ray's Jobs API does, it refuses our token, or another version of Ray runs there.
     """
 
     def __init__(self, address: str) -> None:
         self.address = _parse_address(address)
         with self._convert_errors():
-            requests.get(f"{self.address}/api/version", timeout=ANSWER_SECONDS)
+            _check_version(self.address, requests.get(f"{self.address}/api/version", timeout=ANSWER_SECONDS))
             with _api_server(self.address):  # Ray lets the environment replace the address that it is given.
                 self._client = JobSubmissionClient(self.address)
 
@@ -129,7 +134,7 @@ class JobClient:
 
         Raises
         ------
-        RequestError
+        UnknownJobError
             If there is none.
         """
         jobs = self.list_jobs()
@@ -138,7 +143,7 @@ class JobClient:
                 return job
         nearest = find_nearest(name, [job.name for job in jobs])
         hint = f"; did you mean {nearest}?" if nearest else ""
-        raise RequestError(f"the cluster at {self.address} has no job {name!r}{hint}; `kdtune status` lists all")
+        raise UnknownJobError(f"the cluster at {self.address} has no job {name!r}{hint}; `kdtune status` lists all")
 
     def read_output(self, name: str) -> str:
         """Return what a job has printed so far."""
@@ -153,13 +158,18 @@ class JobClient:
         Raises
         ------
         SweepError
-            If the head has not answered for ten minutes.
+            If the head has not answered for ten minutes, or has been started again and knows the job no more.
         """
         n_shown, answered_at = 0, time.monotonic()
         while True:
             try:
                 is_over = self.get_job(name).is_over  # before the output, so that its end is not missed
                 text = self.read_output(name)
+            except UnknownJobError as error:
+                raise SweepError(
+                    f"{error}. A cluster whose head was started again has forgotten its jobs: submit the sweep again, "
+                    f"and it goes on."
+                ) from None
             except RequestError as error:
                 if time.monotonic() - answered_at > AWAY_SECONDS:
                     raise SweepError(f"{error}. The job may go on: ask again with `kdtune status`.") from None
@@ -207,6 +217,19 @@ def _parse_address(address: str) -> str:
             f"of the cluster, `kdtune sweep --address` takes HOST:PORT"
         )
     return address.rstrip("/")
+
+
+def _check_version(address: str, response: requests.Response) -> None:
+    """Raise RequestError if the cluster answers that it runs another version of Ray than is installed here."""
+    try:
+        version = response.json()["ray_version"]
+    except (ValueError, KeyError, TypeError):  # a refused token, which is told later, or no Ray
+        return
+    if version != ray.__version__:
+        raise RequestError(
+            f"address {address!r}: the cluster runs Ray {version}, and Ray {ray.__version__} is installed here; install the "
+            f"same version on both, as in `pip install 'ray[default]=={version}'`"
+        )
 
 
 @contextmanager

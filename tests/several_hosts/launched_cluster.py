@@ -81,6 +81,14 @@ class LaunchedCluster:
         """Run a command of kdtune on the laptop."""
         return self.run(str(BIN / "kdtune"), *arguments, timeout=timeout, **variables)
 
+    def follow(self, job: str, log: Path) -> subprocess.Popen[bytes]:
+        """Begin to follow what a job prints, into a file."""
+        with log.open("wb") as file:
+            return subprocess.Popen(
+                [str(BIN / "kdtune"), "logs", job, "--follow"],
+                env=self.make_environment(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            )  # fmt: skip
+
     def make_environment(self, **variables: str) -> dict[str, str]:
         """Return the laptop's environment variables."""
         mine = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
