@@ -227,8 +227,8 @@ def _check_version(address: str, response: requests.Response) -> None:
         return
     if version != ray.__version__:
         raise RequestError(
-            f"address {address!r}: the cluster runs Ray {version}, and Ray {ray.__version__} is installed here; install the "
-            f"same version on both, as in `pip install 'ray[default]=={version}'`"
+            f"address {address!r}: the cluster runs Ray {version}, and Ray {ray.__version__} is installed here; "
+            f"install the same version on both, as in `pip install 'ray[default]=={version}'`"
         )
 
 

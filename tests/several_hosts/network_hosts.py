@@ -109,7 +109,7 @@ class Host:
         _run("ip", "link", "set", self.name, "up")
 
     def kill(self) -> None:
-        """Switch the host off: all of its processes end at once, and its temporary files are gone."""
+        """Switch the host off: all of its processes end at once; its home folder stays, its temporary files do not."""
         if self._leader is not None:
             self._leader.kill()  # unshare, with which its child ends, and with that the whole process namespace
             self._leader.wait()
@@ -123,6 +123,8 @@ class Host:
         if not host_key.exists():
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(host_key))
         authorized_keys.write_text(f"{self.authorized_key}\n")
+        home = self.folder / "home"  # the host's disk, which is there again after it was switched off
+        home.mkdir(exist_ok=True)
         users = self.folder / "passwd"  # says where the home folder is
         lines = Path("/etc/passwd").read_text(encoding="utf-8").splitlines()
         fields = next(line for line in lines if line.startswith("root:")).split(":")
@@ -142,7 +144,7 @@ class Host:
                 "mount -t tmpfs none /tmp && mount -t tmpfs none /dev/shm",
                 f"mkdir -p {CHECKOUT} && mount --bind /mnt/checkout {CHECKOUT}",
                 f"mount --bind {users} /etc/passwd",
-                f"mkdir {HOME} && touch {HOME}/.bashrc && cd {HOME}",
+                f"mkdir {HOME} && mount --bind {home} {HOME} && touch {HOME}/.bashrc && cd {HOME}",
                 f"exec /usr/sbin/sshd -D -e -f /dev/null {server}",
             ]
         )
