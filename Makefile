@@ -3,6 +3,7 @@
 # make check   style, docstrings, types, format, which folder imports which
 # make chaos   kill processes of a sweep at random for MINUTES=20, and compare its tables with the undisturbed ones
 # make test-cluster   a sweep on four hosts, in network namespaces, that die in the middle of it (as root)
+# make test-cluster-kills   twenty random kills of a sweep on these hosts, and drivers that race for one store
 # make fuzz    read N=2000 damaged sweep files, tables and results folders
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ MINUTES ?= 20
 N ?= 2000
 SEED ?= 1
 
-.PHONY: setup sweep test promises test-cluster check format bench chaos fuzz clean
+.PHONY: setup sweep test promises test-cluster test-cluster-kills check format bench chaos fuzz clean
 
 setup: $(READY)
 
@@ -37,7 +38,11 @@ promises: $(READY)
 
 test-cluster: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,hosts]'
-	$(BIN)/python -m pytest -m hosts -s tests/several_hosts
+	$(BIN)/python -m pytest -m hosts -s tests/several_hosts/test_several_hosts.py
+
+test-cluster-kills: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,hosts]'
+	$(BIN)/python -m pytest -m hosts -s tests/test_seaweed.py tests/several_hosts/test_random_kills.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -60,6 +60,7 @@ def test_a_sweep_trains_on_two_machines_and_the_same_command_again_trains_nothin
     assert package.read_table(tmp_path / "results/small").equals(table)
 
 
+@pytest.mark.slow
 def test_two_jobs_run_on_one_machine_at_a_time(submit, write):
     jobs = [submit(write(), "--results", name) for name in ("one", "two")]
     for code, output in [job.finish() for job in jobs]:
@@ -79,6 +80,7 @@ def test_a_ray_that_does_not_start_is_a_failure(submit, write):
     assert "Failed to start Ray" in output
 
 
+@pytest.mark.slow
 def test_before_the_time_limit_the_sweep_stops_as_with_ctrl_c_and_goes_on_when_submitted_again(submit, write, tmp_path):
     file = write(**LONG)
     job = submit(file)
