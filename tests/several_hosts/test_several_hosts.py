@@ -73,6 +73,7 @@ def test_a_sweep_outlives_workers_hosts_and_the_head(stage: Stage) -> None:
     teacher_seconds = stage.read_teacher_seconds()
     first_log = stage.output / f"{job}.log"
     follower = cluster.follow(job, first_log)
+    stage.wait_for("its output is followed", lambda: first_log.stat().st_size > 0, 30)
     cluster.head.kill()
     log.write(f"switched off the head, after {len(stage.list_parts())} parts; {len(teacher_seconds)} teachers are done")
     cluster.head.start()
