@@ -1,8 +1,9 @@
 """What the driver costs: 10,000 packs that train nothing, beside as many plain Ray Tune trials that do nothing.
 
-    python -m benchmarks.driver [PACKS]
+    python -m benchmarks.driver [PACKS] [--address HOST:PORT|auto] [--folder FOLDER]
 
-Prints seconds for both, whole, and their ratio. Both reuse their workers and start Ray once before.
+Prints seconds for both, whole, and their ratio. Both reuse their workers and start Ray once before. On a cluster, of
+which each CPU is a worker, only kdtune is measured; give a folder that all machines see.
 """
 
 from __future__ import annotations
@@ -57,19 +58,19 @@ def nothing(pack: Pack, store: Store, options: WorkerOptions) -> None:
     store.write_part(pack.id, [make_row(network) for network in pack.networks])
 
 
-def kdtune_seconds(packs: int) -> float:
-    with tempfile.TemporaryDirectory() as folder:
+def kdtune_seconds(packs: int, address: str | None = None, folder_of_all: str | None = None) -> float:
+    with tempfile.TemporaryDirectory(dir=folder_of_all) as folder:
         path = Path(folder) / "driver.yaml"
         path.write_text(SWEEP % ", ".join(str(i + 1) for i in range(packs - 2)))
         plan = make_plan(list(enumerate_networks(load_spec(path))), workers=2, limits=PackLimits(max_networks=1))
         assert len(plan.packs) == packs
         store = Store(folder, "driver")
         (Path(folder) / "scratch").mkdir()
-        connect = Connect(None, cpus=2, verbose=False, code_folder=None)
+        connect = Connect(address, cpus=2, verbose=False, code_folder=None)
         workers = RayWorkers(connect, Path(folder) / "scratch", Path(folder) / "ray.log", Patience(), print)
-        workers.connect()
+        n_workers = sum(node.cpus for node in workers.connect().nodes)
         start = time.perf_counter()
-        workers.run_packs(plan.packs, store, WorkerOptions(workers=2), Silence(), nothing)
+        workers.run_packs(plan.packs, store, WorkerOptions(n_workers), Silence(), nothing)
         seconds = time.perf_counter() - start
         workers.close()
         assert store.read_rows().num_rows == packs
@@ -110,7 +111,14 @@ def plain_seconds(trials: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packs", type=int, nargs="?", default=10_000, help="how many (default: %(default)s)")
-    count = parser.parse_args().packs
+    parser.add_argument("--address", help="of a cluster (default: a Ray of its own)")
+    parser.add_argument("--folder", help="that all machines see (default: a temporary one)")
+    arguments = parser.parse_args()
+    count = arguments.packs
+    if arguments.address is not None:
+        seconds = kdtune_seconds(count, arguments.address, arguments.folder)
+        print(f"{count} packs that train nothing, on a cluster: {seconds:.1f} s, {1000 * seconds / count:.0f} ms each")
+        return
     ours, plain = kdtune_seconds(count), plain_seconds(count)
     print(f"{count} packs that train nothing, kdtune:      {ours:6.1f} s, {1000 * ours / count:.0f} ms each")
     print(f"{count} trials that do nothing, plain Ray Tune: {plain:6.1f} s, {1000 * plain / count:.0f} ms each")
