@@ -143,10 +143,12 @@ def test_results_on_this_machine_are_refused(run: Callable[..., Any], write: Cal
     assert "has no job 'none'" in unknown.stderr
 
 
-def test_another_version_of_ray_is_refused(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_ray_is_refused(
+    run: Callable[..., Any], bucket: str, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serve_json({"ray_version": "2.1.0", "version": "4"}) as address:
         monkeypatch.setenv("RAY_API_SERVER_ADDRESS", address)
-        refused = run("status")
+        refused = run("submit", write(), "--results", bucket)
     assert refused.returncode == 2
     assert "the cluster runs Ray 2.1.0, and Ray" in refused.stderr
     assert "pip install 'ray[default]==2.1.0'" in refused.stderr

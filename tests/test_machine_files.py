@@ -50,9 +50,30 @@ def test_of_many_processes_one_makes_the_data(draw, tmp_path):
     assert len(list(tmp_path.glob("made-by-*"))) == 1
 
 
-def test_where_no_file_can_be_written_each_makes_its_own(draw, tmp_path):
+@pytest.mark.parametrize("failing", ["folder", "arrays", "pickle"])
+def test_where_no_file_can_be_written_each_makes_its_own(failing, draw, tmp_path, monkeypatch):
+    made, calls = load_data(draw), []
+    folder = tmp_path
+    if failing == "folder":
+        folder = tmp_path / "file"
+        folder.touch()
+    else:
+        (tmp_path / f"set.{failing}").mkdir()
+
+    def make():
+        calls.append(1)
+        return made
+
+    for _ in range(2):
+        assert load_once(folder, "set", make) is made
+    assert len(calls) == 2
+
+
+def test_data_that_would_fill_the_disk_are_not_shared(draw, tmp_path, monkeypatch):
+    monkeypatch.setattr("kdtune.data.machine_files.FREE_SHARE", 0.0)
     made = load_data(draw)
-    assert load_once(tmp_path / "missing", "set", lambda: made) is made
+    assert load_once(tmp_path, "set", lambda: made) is made
+    assert not list(tmp_path.glob("set.arrays"))
 
 
 @pytest.fixture
@@ -79,3 +100,9 @@ def test_a_folder_that_a_killed_process_has_left_is_removed_by_the_next_sweep(te
     assert {path.name for path in temporary.iterdir()} == {"kdtune-data-used", "kdtune-data-other"}
     used.close()
     other.close()
+
+
+def test_a_folder_is_for_its_owner_only(temporary: Path):
+    folder = MachineFolder("sweep")
+    assert folder.path.stat().st_mode & 0o077 == 0
+    folder.close()

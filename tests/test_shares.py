@@ -9,7 +9,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kdtune.errors import RequestError
-from kdtune.run.shares import NodeSize, check_gpus_per_worker, count_needed_gpus, share_cluster
+from kdtune.run.shares import (
+    NodeSize,
+    ask_for_memory,
+    check_gpus_per_worker,
+    count_needed_gpus,
+    follow_nodes,
+    share_cluster,
+)
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import Resources
 
@@ -129,9 +136,9 @@ MIXED = [NodeSize(8, 1, 30 * GIB), NodeSize(16, 0, 8 * GIB)]
 
 
 def test_machines_without_a_gpu_get_workers_of_their_own():
-    options = share_cluster(MIXED, Resources(), can_grow=True, memory_per_worker=GIB)
+    options = share_cluster(MIXED, Resources(), can_grow=True)
     assert (options.workers, options.cpus_per_worker, options.gpus_per_worker) == (1, 8, 1.0)
-    assert (options.cpu_only_workers, options.cpus_per_cpu_only_worker) == (8, 1)  # 8 GiB
+    assert (options.cpu_only_workers, options.cpus_per_cpu_only_worker) == (16, 1)
     assert options.follows_cluster
     assert options.for_kind(is_cpu_only=True).gpus_per_worker == 0
 
@@ -156,6 +163,44 @@ def test_workers_without_a_gpu_are_refused_beside_others_without_one():
         share_cluster([NodeSize(4)], Resources(cpu_only_workers=2), can_grow=True)
 
 
-def test_a_worker_that_needs_more_memory_than_any_machine_has_asks_for_all_of_it():
-    options = share_cluster([NodeSize(4, 0, GIB), NodeSize(4, 0, 2 * GIB)], Resources(), True, 5 * GIB)
-    assert (options.workers, options.memory_per_worker) == (1, 2 * GIB)
+def follow(options, nodes):
+    return follow_nodes(options, nodes).workers, follow_nodes(options, nodes).cpu_only_workers
+
+
+def test_each_kind_follows_its_machines_down_to_none_and_back():
+    options = share_cluster(MIXED, Resources(), can_grow=True)
+    assert follow(options, MIXED[:1]) == (1, 0)
+    without_cpu_machines = follow_nodes(options, MIXED[:1])
+    assert follow(without_cpu_machines, MIXED) == (1, 16)
+    assert follow(options, MIXED[1:]) == (0, 16)
+
+
+def test_a_number_that_was_asked_for_does_not_follow():
+    options = share_cluster(MIXED, Resources(cpu_only_workers=3), can_grow=True)
+    assert follow(options, MIXED) == (1, 3)
+    options = share_cluster(MIXED, Resources(workers=2, gpus_per_worker=0), can_grow=True)
+    assert follow(options, MIXED * 3) == (2, 0)
+
+
+def ask(plan, *nodes, **resources):
+    pack = plan().packs[0]  # of a few megabytes, to which a worker's own memory is added
+    return ask_for_memory(share_cluster(nodes, Resources(**resources), can_grow=True), nodes, [pack])
+
+
+def test_fewer_workers_fit_where_memory_is_short(plan):
+    options = ask(plan, NodeSize(8, 0, 2 * GIB))
+    assert (options.workers, options.memory_per_worker) == (4, GIB // 2)
+
+
+def test_a_worker_that_needs_more_memory_than_any_machine_has_asks_for_all_of_it(plan):
+    options = ask(plan, NodeSize(0, 0, 64 * GIB), NodeSize(4, 0, GIB // 4), NodeSize(4, 0, GIB // 8))
+    assert (options.workers, options.memory_per_worker) == (1, GIB // 4)
+
+
+def test_machines_that_do_not_say_what_memory_they_have_are_asked_for_none(plan):
+    options = ask(plan, NodeSize(4, 0, 2 * GIB), NodeSize(4, 0, None))
+    assert (options.workers, options.memory_per_worker) == (8, 0)
+
+
+def test_a_cluster_without_machines_yet_is_asked_for_no_memory(plan):
+    assert ask(plan, NodeSize(0, 0, GIB), workers=8).memory_per_worker == 0

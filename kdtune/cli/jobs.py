@@ -63,6 +63,7 @@ def submit(
     for name, value in {**given, "retries": retries, "keep_students": keep_students}.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
     words += ["--wait"] if waits else []
+    options["waits"] = waits
     request = make_request(file, overrides=overrides, retries=retries, keep_students=keep_students, **options)
     job = submit_sweep(request, address, words, _read_variables(variables))
     click.echo(f"Submitted. Next: kdtune logs {job.name} --follow --address {address}", err=True)

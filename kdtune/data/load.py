@@ -28,7 +28,7 @@ def share_data(folder: Path | None) -> None:
 @lru_cache(maxsize=4)
 def load_data(data_draw: DataDraw) -> Data:
     """Generate or read one draw of a data set; the same draw gives the same bits every time."""
-    if _shared_folder is None:
+    if _shared_folder is None or data_draw.settings.is_read_from_file:  # Those lie in a file that all map already.
         return _make_data(data_draw)
     return load_once(_shared_folder, data_draw.id, lambda: _make_data(data_draw))
 

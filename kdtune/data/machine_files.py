@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
-from kdtune.data.mapped_examples import MappedExamples
 from kdtune.data.splits import Data
+from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
 
+FREE_SHARE = 0.1
 ALIGNMENT = 64  # bytes: a cache line, at which the memory of an array starts
 
 
 def load_once(folder: Path, name: str, make: Callable[[], Data]) -> Data:
     """Return data that one process of this machine makes; the arrays of all others are read-only maps of its file.
 
-    Where the folder takes no file, or the data lie in a mapped file already, every process makes them for itself.
+    Where the folder takes no file, every process makes them for itself.
 
     Parameters
     ----------
@@ -29,30 +31,37 @@ def load_once(folder: Path, name: str, make: Callable[[], Data]) -> Data:
     make : makes the data, in a process that finds none.
     """
     path = folder / f"{name}.pickle"
-    try:
-        with FileLock(folder / f"{name}.lock"):
-            if not path.exists():
-                data = make()
-                if not isinstance(data.x_train, MappedExamples):
-                    with suppress(OSError):
-                        _write(data, path)
-                return data
-        return _read(path)
-    except OSError:
-        return make()
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(FileLock(folder / f"{name}.lock"))
+        with suppress(OSError):
+            if path.exists():
+                return _read(path)
+        data = make()
+        with suppress(OSError, StorageError):
+            _write(data, path)
+    return data
 
 
 def _write(data: Data, path: Path) -> None:
-    """Write the arrays into a file beside ``path``, and everything else into ``path``, which comes last."""
+    """Write the arrays into a file beside ``path``, and everything else into ``path``, which comes last.
+
+    Write nothing where that would take more than a tenth of what is free: the folder is no place for large data.
+    """
     buffers: list[pickle.PickleBuffer] = []
     rest = pickle.dumps(data, protocol=5, buffer_callback=buffers.append)
-    sizes = []
-    with path.with_suffix(".arrays").open("wb") as file:
-        for buffer in buffers:
-            with buffer.raw() as memory:
-                file.write(memory)
-                file.write(bytes(-memory.nbytes % ALIGNMENT))
-                sizes.append(memory.nbytes)
+    sizes = [buffer.raw().nbytes for buffer in buffers]
+    if sum(sizes) > FREE_SHARE * shutil.disk_usage(path.parent).free:
+        return
+    arrays = path.with_suffix(".arrays")
+    try:
+        with arrays.open("wb") as file:
+            for buffer in buffers:
+                file.write(buffer.raw())
+                file.write(bytes(-buffer.raw().nbytes % ALIGNMENT))
+    except OSError:
+        arrays.unlink(missing_ok=True)
+        raise
     write_atomically(path, lambda temporary: temporary.write_bytes(pickle.dumps((sizes, rest))))
 
 

@@ -19,7 +19,7 @@ from ray.tune.search import Searcher
 
 from kdtune.run.ray_messages import Crashed, Ended, Finish, FromRay, Order, Resized, Started, Tick
 from kdtune.run.ray_output import read_crash_reason
-from kdtune.run.shares import NodeSize, count_fitting_workers
+from kdtune.run.shares import NodeSize, follow_nodes
 from kdtune.run.trainable import FAILED_TEACHERS, IS_CPU_ONLY, PACK_ID, STORAGE_ERROR
 from kdtune.run.worker_options import WorkerOptions
 
@@ -55,6 +55,7 @@ class Dispatcher(Searcher):
     ) -> None:
         super().__init__()
         self.options = options
+        self.n_reported = options.total_workers
         self.orders = orders
         self.report = report
         self.measure_nodes = measure_nodes
@@ -102,7 +103,9 @@ class Dispatcher(Searcher):
             self.report(Ended(pack_id, result.get(STORAGE_ERROR)))
 
     def on_trial_crash(self, trial_id: str, reason: str) -> None:
-        """Report a trial whose worker died."""
+        """Report a trial whose worker died, perhaps with its machine: the pack must not wait for that."""
+        if self.options.follows_cluster:
+            self._follow_cluster()
         self.report(Crashed(self.running_packs.pop(trial_id).pack_id, reason))
 
     def on_step_end(self) -> None:
@@ -116,14 +119,12 @@ class Dispatcher(Searcher):
             self._follow_cluster()
 
     def _follow_cluster(self) -> None:
-        """Let there be as many workers as the machines that the cluster has now hold."""
-        fitting = count_fitting_workers(self.measure_nodes(), self.options)
-        options = replace(self.options, workers=fitting.workers)
-        if self.options.cpu_only_workers:
-            options = replace(options, cpu_only_workers=fitting.cpu_only_workers)
-        if options.total_workers != self.options.total_workers:
+        """Let there be as many workers as the machines that the cluster has now hold, or one that waits for some."""
+        options = follow_nodes(self.options, self.measure_nodes())
+        if options.total_workers != self.n_reported:
+            self.n_reported = options.total_workers
             self.report(Resized(options.total_workers))
-        self.options = options
+        self.options = options if options.total_workers else replace(options, workers=1)
 
     # --- what Tune would save ---------------------------------------------------------------------
     # Tune saves its search algorithm for a restore. A sweep is continued without one: networks that are done

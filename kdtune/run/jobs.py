@@ -77,18 +77,24 @@ class JobClient:
     Raises
     ------
     RequestError
-        If nothing answers there as Ray's Jobs API does, it refuses our token, or another version of Ray runs there.
+        If nothing answers there as Ray's Jobs API does, or it refuses our token.
     """
 
     def __init__(self, address: str) -> None:
         self.address = _parse_address(address)
         with self._convert_errors():
-            _check_version(self.address, requests.get(f"{self.address}/api/version", timeout=ANSWER_SECONDS))
+            self._version = requests.get(f"{self.address}/api/version", timeout=ANSWER_SECONDS)
             with _api_server(self.address):  # Ray lets the environment replace the address that it is given.
                 self._client = JobSubmissionClient(self.address)
 
     def submit(
-        self, sweep: str, results: str, folder: Path, arguments: Sequence[str], variables: Mapping[str, str]
+        self,
+        sweep: str,
+        results: str,
+        folder: Path,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        waits: bool = False,
     ) -> Job:
         """Submit a sweep and return its job at once.
 
@@ -99,15 +105,17 @@ class JobClient:
         folder : the sweep file and the user's modules, which travel with the job.
         arguments : those of ``kdtune sweep``.
         variables : environment variables of the job.
+        waits : whether the job may wait for another job of this sweep.
 
         Raises
         ------
         RequestError
-            If a job of this sweep runs already, or Ray refuses this one.
+            If a job of this sweep runs already, another version of Ray runs there, or Ray refuses the job.
         """
+        _check_version(self.address, self._version)
         jobs = [job for job in self.list_jobs() if job.sweep == sweep]
         for job in jobs:
-            if job.url == f"{results}/{sweep}" and not job.is_over:
+            if job.url == f"{results}/{sweep}" and not job.is_over and not waits:
                 raise RequestError(f"{job.name} runs this sweep already; `kdtune logs {job.name}` shows what it prints")
         attempts = [int(match[1]) for job in jobs if (match := re.search(r"-(\d+)$", job.name))]
         name = f"{sweep}-{max(attempts, default=0) + 1}"  # Ray takes each name once.
@@ -161,9 +169,14 @@ class JobClient:
             If the head has not answered for ten minutes, or has been started again and knows the job no more.
         """
         n_shown, answered_at = 0, time.monotonic()
+        started_at: float | None = None
         while True:
             try:
-                is_over = self.get_job(name).is_over  # before the output, so that its end is not missed
+                job = self.get_job(name)
+                started_at = started_at or job.started_at
+                if job.started_at not in (None, started_at):
+                    raise UnknownJobError(f"the cluster at {self.address} has another job {name!r} now")
+                is_over = job.is_over  # before the output, so that its end is not missed
                 text = self.read_output(name)
             except UnknownJobError as error:
                 raise SweepError(

@@ -29,13 +29,17 @@ class MachineFolder:
     """
 
     def __init__(self, name: str) -> None:
+        import fcntl  # noqa: F401 - Windows has none, and no folder is made there
+
         root = Path(tempfile.gettempdir())
         self.path = root / f"{PREFIX}{name}"
         for other in root.glob(f"{PREFIX}*"):
             if other != self.path:
                 _remove_if_unused(other)
         while True:
-            self.path.mkdir(exist_ok=True)
+            self.path.mkdir(mode=0o700, exist_ok=True)  # Others need not see the data.
+            if self.path.stat().st_uid != os.getuid():
+                raise PermissionError(f"{self.path} belongs to another user")
             self._lock = _open_lock(self.path)
             if self._lock is not None:
                 return
@@ -50,17 +54,20 @@ class MachineFolder:
 
 def _open_lock(folder: Path) -> int | None:
     """Hold a shared lock on a folder and return its file; None if the folder was removed meanwhile."""
-    import fcntl  # Windows has none.
+    import fcntl
 
     try:
         lock = os.open(folder / _LOCK_FILE, os.O_CREAT | os.O_RDWR)
     except FileNotFoundError:
         return None
     fcntl.flock(lock, fcntl.LOCK_SH)
-    if os.fstat(lock).st_nlink == 0:
-        os.close(lock)
-        return None
-    return lock
+    try:
+        if os.path.samestat(os.fstat(lock), (folder / _LOCK_FILE).stat()):
+            return lock
+    except FileNotFoundError:
+        pass
+    os.close(lock)
+    return None
 
 
 def _remove_if_unused(folder: Path) -> None:
@@ -73,8 +80,10 @@ def _remove_if_unused(folder: Path) -> None:
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (folder / _LOCK_FILE).unlink()
-        shutil.rmtree(folder, ignore_errors=True)
+        # Under another name first: who opens the lock from now on makes a new folder.
+        removed = folder.with_name(f"{folder.name}-removed-{os.getpid()}")
+        folder.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
     except OSError:
         pass
     finally:

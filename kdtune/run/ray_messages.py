@@ -40,6 +40,7 @@ class Work:
     store: Store
     options: WorkerOptions
     train: TrainFunction
+    data_folder: Path | None = None  # where workers share data; None for one on each machine of a cluster
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from kdtune.run.pack_training import TrainFunction
 from kdtune.run.ray_messages import Connect
 from kdtune.run.request import Request
 from kdtune.run.scratch_folder import open_scratch_folder
-from kdtune.run.shares import NodeSize, check_gpus_per_worker, refuse_share, share_cluster
+from kdtune.run.shares import check_gpus_per_worker, refuse_share, share_cluster
 from kdtune.run.supervisor import RayWorkers
 from kdtune.run.user_code import copy_user_code
 from kdtune.run.worker_options import WorkerOptions
@@ -48,10 +48,6 @@ def merge_resources(spec: SweepSpec, request: Request) -> Resources:
     return resources
 
 
-# What a worker's process takes before it has any data: Python, torch, Ray.
-WORKER_BYTES = 400 << 20
-MEMORY_UNIT = 256 << 20
-
 RunPacks = Callable[[Sequence[Pack], Store, WorkerOptions, Listener, TrainFunction], None]
 
 
@@ -60,7 +56,6 @@ def open_workers(
     spec: SweepSpec,
     resources: Resources,
     request: Request,
-    packs: Sequence[Pack],
     log_path: Path,
     say: Callable[[str], None],
 ) -> Iterator[tuple[WorkerOptions, RunPacks]]:
@@ -69,7 +64,6 @@ def open_workers(
     Parameters
     ----------
     spec, resources, request : the sweep, what it may use and what the user asked for.
-    packs : what is to be trained, as far as it is known; the packs that follow are no larger.
     log_path : the file for what Ray prints.
     say : prints a line.
 
@@ -103,7 +97,10 @@ def open_workers(
         workers = RayWorkers(connect, scratch_folder, None if request.verbose else log_path, request.patience, say)
         try:
             nodes = workers.connect().nodes
-            options = _share(nodes, resources, packs, is_shared=address is not None)
+            if address is None and resources.cpu_only_workers is not None:
+                say("note: cpu_only_workers is for a cluster, and is left out here.")
+                resources = resources.model_copy(update={"cpu_only_workers": None})
+            options = share_cluster(nodes, resources, can_grow=address is not None)
             if options.cpu_only_workers:
                 say(f"note: {_describe_kinds(options)}")
             yield _add_request(options, request), workers.run_packs
@@ -112,15 +109,6 @@ def open_workers(
             raise
         finally:
             workers.close()
-
-
-def _share(nodes: Sequence[NodeSize], resources: Resources, packs: Sequence[Pack], is_shared: bool) -> WorkerOptions:
-    """Divide the machines of a Ray; those of a cluster, which others use too, must have the memory of a pack."""
-    if not is_shared:
-        return share_cluster(nodes, resources)
-    memory = WORKER_BYTES + max((pack.estimated_bytes for pack in packs), default=0)
-    rounded_memory = -(-memory // MEMORY_UNIT) * MEMORY_UNIT
-    return share_cluster(nodes, resources, can_grow=True, memory_per_worker=rounded_memory)
 
 
 def _describe_kinds(options: WorkerOptions) -> str:

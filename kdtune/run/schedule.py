@@ -68,7 +68,7 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
             store=work.store,
             options=work.options,
             train=work.train,
-            run_name=secrets.token_hex(8),
+            data_folder=work.data_folder or secrets.token_hex(8),
         ),
         lambda config: list_needs(work.options.for_kind(config[IS_CPU_ONLY])),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from kdtune.errors import RequestError
+from kdtune.plan.network import Pack
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.settings import Resources
 
@@ -23,9 +24,7 @@ class NodeSize:
     memory: int | None = None  # bytes that workers may use; None if it is not known
 
 
-def share_cluster(
-    nodes: Sequence[NodeSize], resources: Resources, can_grow: bool = False, memory_per_worker: int = 0
-) -> WorkerOptions:
+def share_cluster(nodes: Sequence[NodeSize], resources: Resources, can_grow: bool = False) -> WorkerOptions:
     """Divide a cluster among workers: one for each CPU or, where there are GPUs, one for each GPU.
 
     No worker spans two machines, and no fraction of a GPU spans two GPUs. Where some machines of a cluster have GPUs
@@ -40,7 +39,6 @@ def share_cluster(
         then kept, with their CPUs and GPUs, even if fewer fit now or none: a cluster that scales from zero
         starts its GPU machines only for workers that ask for GPUs. If none is asked for, the number of workers
         follows the machines.
-    memory_per_worker : the bytes that a worker needs. If no machine has so much, as much as one has is asked for.
 
     Raises
     ------
@@ -55,14 +53,12 @@ def share_cluster(
         cpus_per_worker = _choose_cpus_per_worker(nodes, gpus_per_worker, resources.workers)
     if resources.cpu_only_workers and not gpus_per_worker:
         raise RequestError("cpu_only_workers: no worker has a GPU here; give workers alone")
-    most_memory = max((node.memory or memory_per_worker for node in nodes), default=memory_per_worker)
     options = WorkerOptions(
         workers=resources.workers or 0,
         cpus_per_worker=cpus_per_worker,
         gpus_per_worker=gpus_per_worker,
         cpu_only_workers=resources.cpu_only_workers or 0,
         cpus_per_cpu_only_worker=resources.cpus_per_worker or 1,
-        memory_per_worker=min(memory_per_worker, most_memory),
     )
     if can_grow and resources.workers:
         return options
@@ -72,13 +68,10 @@ def share_cluster(
         raise _refuse_shares(nodes, cpus_per_worker, gpus_per_worker)
     if not can_grow:
         return replace(options, workers=min(resources.workers or fitting.workers, fitting.workers))
-    has_both = gpus_per_worker > 0 and resources.cpu_only_workers is None
-    return replace(
-        options,
-        workers=fitting.workers,
-        cpu_only_workers=fitting.cpu_only_workers if has_both else options.cpu_only_workers,
-        follows_cluster=True,
-    )
+    options = replace(options, workers=fitting.workers, follows_cluster=True)
+    if gpus_per_worker == 0 or resources.cpu_only_workers is not None or fitting.cpu_only_workers == 0:
+        return options
+    return replace(options, cpu_only_workers=fitting.cpu_only_workers, cpu_only_follow=True)
 
 
 @dataclass(frozen=True)
@@ -97,6 +90,36 @@ def count_fitting_workers(nodes: Iterable[NodeSize], options: WorkerOptions) -> 
         if options.gpus_per_worker and not node.gpus:
             cpu_only_workers += _count_on_node(node, options.cpus_per_cpu_only_worker, 0.0, options.memory_per_worker)
     return FittingWorkers(workers, cpu_only_workers)
+
+
+def follow_nodes(options: WorkerOptions, nodes: Sequence[NodeSize]) -> WorkerOptions:
+    """Return the options with as many workers as these machines hold, of the kinds that follow the machines."""
+    fitting = count_fitting_workers(nodes, options)
+    if options.follows_cluster:
+        options = replace(options, workers=fitting.workers)
+    if options.cpu_only_follow:
+        options = replace(options, cpu_only_workers=fitting.cpu_only_workers)
+    return options
+
+
+# What a worker's process takes before it has any data: Python, torch, Ray.
+WORKER_BYTES = 400 << 20
+MEMORY_UNIT = 256 << 20
+
+
+def ask_for_memory(options: WorkerOptions, nodes: Sequence[NodeSize], packs: Sequence[Pack]) -> WorkerOptions:
+    """Let each worker ask for the memory that the largest of these packs needs; fewer of them may fit then.
+
+    Where no machine that has a worker's CPUs and GPUs has so much, they ask for as much as one has. Where one does not
+    say what it has, they ask for none.
+    """
+    needed = WORKER_BYTES + max((pack.estimated_bytes for pack in packs), default=0)
+    needed = -(-needed // MEMORY_UNIT) * MEMORY_UNIT
+    memories = [node.memory for node in nodes if count_fitting_workers([node], options) != FittingWorkers(0, 0)]
+    known_memories = [memory for memory in memories if memory is not None]
+    if not memories or len(known_memories) < len(memories):
+        return options
+    return follow_nodes(replace(options, memory_per_worker=min(needed, max(known_memories))), nodes)
 
 
 def check_gpus_per_worker(gpus_per_worker: float | None) -> None:

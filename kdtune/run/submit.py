@@ -56,4 +56,4 @@ def submit_sweep(request: Request, address: str, options: Sequence[str], variabl
         write_list(names, folder)
         copy_user_code(spec, folder)
         arguments = [request.file.name, "--address", AUTO, "--results", request.results, *options]
-        return client.submit(spec.name, request.results, folder, arguments, variables)
+        return client.submit(spec.name, request.results, folder, arguments, variables, request.waits)

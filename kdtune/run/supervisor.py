@@ -22,6 +22,7 @@ from kdtune.run.patience import Patience
 from kdtune.run.ray_messages import Connect, Connected, Crashed, Ended, Finish, Finished, Resized, Started, Work
 from kdtune.run.ray_session import RayDiedError, RaySession
 from kdtune.run.scratch_folder import note_ray_folder
+from kdtune.run.shares import NodeSize, ask_for_memory
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.text import pluralize
 
@@ -57,6 +58,10 @@ class RayWorkers:
         self.memory = MemoryWatch()
         self.n_deaths = 0  # of Ray, in all
         self._n_fruitless = 0  # deaths since a pack was finished
+        self._n_workers = 0  # that the listener knows of
+        self._nodes: tuple[NodeSize, ...] = ()
+        # A Ray of the sweep's own ends with this machine's scratch folder, which holds its workers' data.
+        self.data_folder = scratch_folder / "data" if request.address is None else None
         if log_path is not None:
             with convert_os_errors(f"write {log_path}"):
                 log_path.write_bytes(b"")
@@ -104,6 +109,9 @@ class RayWorkers:
         """
         if not packs:
             return
+        self._n_workers = options.total_workers
+        if self.request.address is not None:
+            options = ask_for_memory(options, self._nodes, packs)
         runs = PackRuns(packs, store, options.total_workers, options.retries, listener)
         while True:
             n_finished = runs.n_finished
@@ -137,6 +145,7 @@ class RayWorkers:
 
     def _connect(self) -> Connected:
         connected = self.session.connect()
+        self._nodes = connected.nodes
         if connected.session_folder:
             note_ray_folder(self.scratch_folder, connected.session_folder)
         return connected
@@ -144,7 +153,8 @@ class RayWorkers:
     def _serve(self, runs: PackRuns, options: WorkerOptions, listener: Listener, train: TrainFunction) -> None:
         """Order packs and record what happens to them until all have ended; RayDiedError if Ray dies before."""
         session = self.session
-        session.send(Work(runs.list_remaining_packs(), runs.store, options, train))
+        session.send(Work(runs.list_remaining_packs(), runs.store, options, train, self.data_folder))
+        self._set_workers(runs, options.total_workers, listener)
         while not runs.is_finished:
             while (order := runs.order_next()) is not None:
                 session.send(order)
@@ -157,8 +167,7 @@ class RayWorkers:
                     raise StorageError(message.storage_error)
                 runs.mark_ended(message.pack_id)
             elif isinstance(message, Resized):
-                runs.workers = message.workers
-                listener.on_workers_changed(message.workers)
+                self._set_workers(runs, message.workers, listener)
             elif isinstance(message, Crashed):
                 memory = read_full_memory(message.reason) or self.memory.describe()
                 runs.mark_crashed(message.pack_id, message.reason, memory)
@@ -169,6 +178,13 @@ class RayWorkers:
         with suppress(RayDiedError):  # There is nothing left to do for it.
             while not isinstance(session.receive(), Finished):
                 listener.on_tick()
+
+    def _set_workers(self, runs: PackRuns, workers: int, listener: Listener) -> None:
+        """Note how many workers there are; one pack stays on order, so that a cluster sees that it should grow."""
+        if workers != self._n_workers:
+            listener.on_workers_changed(workers)
+        self._n_workers = workers
+        runs.workers = max(1, workers)
 
     def _restart(self, reason: str, listener: Listener) -> None:
         """Start or join Ray again, after a pause that grows; SweepError if that was in vain too often."""

@@ -107,8 +107,7 @@ def sweep(
             progress.say(f"Joining Ray at {request.address}.")
         elif resources.workers != 0:
             progress.say("Starting Ray on this machine.")
-        packs = preliminary_plan.packs
-        with open_workers(spec, resources, request, packs, store.ray_log_path, progress.say) as (options, run_packs):
+        with open_workers(spec, resources, request, store.ray_log_path, progress.say) as (options, run_packs):
             _remove_results(networks, request, store)
             plan = plan_missing(networks, request, store, rows, options)
             pruner = StudentPruner(store, plan, kept)

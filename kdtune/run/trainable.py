@@ -6,6 +6,7 @@ A worker is a Ray actor that Tune reuses: its process, its imports and its data 
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -39,10 +40,13 @@ class PackTrainable(tune.Trainable):
         store: Store,
         options: WorkerOptions,
         train: TrainFunction,
-        run_name: str,
+        data_folder: Path | str,
     ) -> None:
-        """Keep what all packs have in common; ``packs`` are references to Ray's object store by pack id."""
-        self.folder = _open_machine_folder(run_name)
+        """Keep what all packs have in common; ``packs`` are references to Ray's object store by pack id.
+
+        ``data_folder`` is where the workers share data: a folder of this machine, or the name of one on each machine.
+        """
+        self.folder = _share_data(data_folder)
         self.packs = packs
         self.store = store
         self.options = options
@@ -75,13 +79,17 @@ class PackTrainable(tune.Trainable):
         """Load nothing, as nothing was saved."""
 
 
-def _open_machine_folder(run_name: str) -> MachineFolder | None:
-    """Let the workers of this machine share their data sets; None if there is no place for them."""
+def _share_data(folder: Path | str) -> MachineFolder | None:
+    """Let the workers of this machine share their data sets, if there is a place; return it if it is to be closed."""
     # Data that another process has made are mapped read-only, and no training writes to them.
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     try:
-        folder = MachineFolder(run_name)
+        if isinstance(folder, Path):
+            folder.mkdir(exist_ok=True)
+            share_data(folder)
+            return None
+        machine_folder = MachineFolder(folder)
     except (OSError, ImportError):
         return None
-    share_data(folder.path)
-    return folder
+    share_data(machine_folder.path)
+    return machine_folder

@@ -21,6 +21,8 @@ class WorkerOptions:
     """The bytes of memory that a machine must have left for each worker; 0 asks for none in particular."""
     follows_cluster: bool = False
     """Whether the number of workers follows the machines that the cluster has, which may come and go."""
+    cpu_only_follow: bool = False
+    """Whether that of the workers without a GPU does."""
     keep_weights: bool = False
     """Whether to write students' weights too; a teacher's are always written."""
     retries: int = 3

@@ -1,6 +1,6 @@
 """Twenty random kills of a sweep on several hosts: of a worker, a worker's host, the head or the driver.
 
-``make test-cluster`` runs it, in about twenty minutes. It leaves ``build/random-kills/events.log``.
+``make test-cluster-kills`` runs it, in about twenty minutes. It leaves ``build/random-kills/events.log``.
 """
 
 from __future__ import annotations
