@@ -74,6 +74,7 @@ run_node() {
   fi
   trap 'touch "$KDTUNE_JOB_FOLDER/stop"' TERM # of scancel
   (umask 077 && mkdir -p "$RAY_TMPDIR")
+  export TMPDIR=$RAY_TMPDIR # What workers leave there goes with it.
   if [[ ! -O $RAY_TMPDIR || -L $RAY_TMPDIR ]]; then
     echo "$RAY_TMPDIR on $(hostname) belongs to another user" >&2
   else

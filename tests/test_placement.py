@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,30 @@ def test_a_machine_that_joins_later_is_used_and_one_that_leaves_is_not_waited_fo
     visitor.join()
     assert len(list_nodes()) == 2
     assert ledger.workers == [2, 1]
+
+
+def test_the_packs_of_a_gpu_machine_that_leaves_are_trained_without_a_gpu(
+    go: Any, address: str, tmp_path: Path
+) -> None:
+    """The machine of two GPUs is there at first, and gone once it has trained a pack."""
+
+    def count_places(gpus: str) -> int:
+        path = tmp_path / "places"
+        return sum(line.endswith(f" {gpus}") for line in path.read_text().splitlines()) if path.exists() else 0
+
+    with ExitStack() as stack:
+        stack.enter_context(join_cluster(address, "--num-cpus=1", "--num-gpus=2", RAY_AUTH_MODE="disabled"))
+
+        def leave() -> None:
+            while not count_places("2"):
+                time.sleep(0.2)
+            stack.close()
+
+        visitor = threading.Thread(target=leave)
+        visitor.start()
+        kinds = {"gpus_per_worker": 2.0, "cpu_only_workers": 1, "follows_cluster": True, "cpu_only_follow": True}
+        _, ledger = go(seconds=2, workers=1, **kinds)
+        visitor.join()
+    assert count_places("2") >= 1
+    assert count_places("0") >= 9
+    assert ledger.crashes
