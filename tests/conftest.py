@@ -169,10 +169,10 @@ def start_cluster(n_nodes: int, address: str = "", dashboard_port: int = 0, **va
     head += [f"--dashboard-port={dashboard_port}"] if dashboard_port else ["--include-dashboard=false"]
     with ExitStack() as stack:
         stack.enter_context(_run_node(head, variables))
-        _wait_for_nodes(address, 1, variables)
+        wait_for_nodes(address, 1, variables)
         for count in range(2, n_nodes + 1):
             stack.enter_context(join_cluster(address, "--num-cpus=1", **variables))
-            _wait_for_nodes(address, count, variables)
+            wait_for_nodes(address, count, variables)
         yield address
 
 
@@ -213,7 +213,7 @@ def find_free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _wait_for_nodes(address: str, count: int, variables: dict[str, str]) -> None:
+def wait_for_nodes(address: str, count: int, variables: dict[str, str]) -> None:
     status = [str(Path(sys.executable).with_name("ray")), "status", f"--address={address}"]
     for _ in range(60):
         result = subprocess.run(status, capture_output=True, text=True, check=False, env=os.environ | variables)

@@ -24,7 +24,7 @@ from kdtune.run.ray_messages import Connect
 from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.train.rows import make_row
-from tests.conftest import join_cluster, start_cluster
+from tests.conftest import join_cluster, start_cluster, wait_for_nodes
 from tests.test_schedule import Ledger
 
 pytestmark = pytest.mark.xdist_group("placement")
@@ -153,9 +153,11 @@ def test_the_packs_of_a_gpu_machine_that_leaves_are_trained_without_a_gpu(
 
     with ExitStack() as stack:
         stack.enter_context(join_cluster(address, "--num-cpus=1", "--num-gpus=2", RAY_AUTH_MODE="disabled"))
+        wait_for_nodes(address, 3, {"RAY_AUTH_MODE": "disabled"})
 
         def leave() -> None:
-            while not count_places("2"):
+            ends_at = time.monotonic() + 60
+            while not count_places("2") and time.monotonic() < ends_at:
                 time.sleep(0.2)
             stack.close()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,6 +86,10 @@ class Dispatcher(Searcher):
         if n_running[False] < self.options.workers:
             return False
         return True if n_running[True] < self.options.cpu_only_workers else None
+
+    def is_stranded(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a trial waits for a worker of a kind that is gone, while there are workers of the other."""
+        return not (self.options.cpu_only_workers if config[IS_CPU_ONLY] else self.options.workers)
 
     # --- what Tune reports ------------------------------------------------------------------------
 

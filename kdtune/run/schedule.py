@@ -76,7 +76,7 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=dispatcher,
-            scheduler=NewestFirst(),
+            scheduler=NewestFirst(dispatcher.is_stranded),
             num_samples=-1,  # until the dispatcher says that it has finished
             reuse_actors=True,  # a worker takes seconds to start
         ),

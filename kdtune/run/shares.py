@@ -110,16 +110,21 @@ MEMORY_UNIT = 256 << 20
 def ask_for_memory(options: WorkerOptions, nodes: Sequence[NodeSize], packs: Sequence[Pack]) -> WorkerOptions:
     """Let each worker ask for the memory that the largest of these packs needs; fewer of them may fit then.
 
-    Where no machine that has a worker's CPUs and GPUs has so much, they ask for as much as one has. Where one does not
-    say what it has, they ask for none.
+    Where no machine that has the CPUs and GPUs of a worker has so much, they ask for as much as one has. Where a
+    machine does not say what it has, they ask for none. What the options ask for already stays.
     """
     needed = WORKER_BYTES + max((pack.estimated_bytes for pack in packs), default=0)
-    needed = -(-needed // MEMORY_UNIT) * MEMORY_UNIT
-    memories = [node.memory for node in nodes if count_fitting_workers([node], options) != FittingWorkers(0, 0)]
-    known_memories = [memory for memory in memories if memory is not None]
-    if not memories or len(known_memories) < len(memories):
-        return options
-    return follow_nodes(replace(options, memory_per_worker=min(needed, max(known_memories))), nodes)
+    needed = options.memory_per_worker or -(-needed // MEMORY_UNIT) * MEMORY_UNIT
+    kinds = [options.for_kind(is_cpu_only) for is_cpu_only in ((False, True) if options.cpu_only_workers else (False,))]
+    for kind in kinds:
+        memories = [
+            node.memory for node in nodes if _count_on_node(node, kind.cpus_per_worker, kind.gpus_per_worker, 0)
+        ]
+        known_memories = [memory for memory in memories if memory is not None]
+        if not memories or len(known_memories) < len(memories):
+            return options
+        needed = min(needed, max(known_memories))
+    return follow_nodes(replace(options, memory_per_worker=needed), nodes)
 
 
 def check_gpus_per_worker(gpus_per_worker: float | None) -> None:
