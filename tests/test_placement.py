@@ -43,6 +43,7 @@ def address() -> Iterator[str]:
         start_cluster(n_nodes=1, **variables) as address,
         join_cluster(address, "--num-cpus=1", "--num-gpus=1", f"--memory={2 * GIB}", **variables),
     ):
+        wait_for_nodes(address, 2, variables)  # Two that start at one time get in each other's way.
         yield address
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -119,6 +120,7 @@ def test_no_machine_gets_more_workers_than_its_memory_holds(go: Any) -> None:
     assert len({node for node, _ in places}) == 1
 
 
+@pytest.mark.slow
 def test_a_machine_that_joins_later_is_used_and_one_that_leaves_is_not_waited_for(
     go: Any, address: str, tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_machine_that_joins_later_is_used_and_one_that_leaves_is_not_waited_fo
     assert ledger.workers == [2, 1]
 
 
+@pytest.mark.slow
 def test_the_packs_of_a_gpu_machine_that_leaves_are_trained_without_a_gpu(
     go: Any, address: str, tmp_path: Path
 ) -> None:
@@ -152,7 +155,9 @@ def test_the_packs_of_a_gpu_machine_that_leaves_are_trained_without_a_gpu(
         return sum(line.endswith(f" {gpus}") for line in path.read_text().splitlines()) if path.exists() else 0
 
     with ExitStack() as stack:
-        stack.enter_context(join_cluster(address, "--num-cpus=1", "--num-gpus=2", RAY_AUTH_MODE="disabled"))
+        stack.enter_context(
+            join_cluster(address, "--num-cpus=1", "--num-gpus=2", f"--memory={2 * GIB}", RAY_AUTH_MODE="disabled")
+        )
         wait_for_nodes(address, 3, {"RAY_AUTH_MODE": "disabled"})
 
         def leave() -> None:
