@@ -56,7 +56,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	for name in step grid workers driver planning scale same_numbers memory where soft_targets; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in step grid workers throughput driver busy planning scale same_numbers memory where soft_targets; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 chaos: $(READY)
 	$(BIN)/python -m benchmarks.faults.chaos --minutes $(MINUTES) --seed $(SEED)
