@@ -96,9 +96,12 @@ class Host:
         return ["ssh", *options, "-o", "ConnectTimeout=3", "-i", key, f"root@{self.address}", command]
 
     def list_processes(self, part: str) -> list[str]:
-        """Return the command lines of the host's processes that contain a text."""
+        """Return the command lines of the host's living processes that contain a text.
+
+        The first process of a host is its ssh server, which does not collect those that have ended.
+        """
         lines = self.run("ps -eo args=").stdout.splitlines()
-        return [line for line in lines if part in line and "ps -eo" not in line]
+        return [line for line in lines if part in line and "ps -eo" not in line and "<defunct>" not in line]
 
     def cut_off(self) -> None:
         """Unplug the network: the host goes on, and nobody hears of it."""
