@@ -8,6 +8,8 @@ head of a cluster that Ray's launcher brings up, with the results in a folder th
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from tests.several_hosts.network_hosts import CHECKOUT
@@ -18,6 +20,8 @@ COMMANDS = ("benchmarks.throughput --workers 1 2 1 2", "benchmarks.driver 1000")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     with pytest.MonkeyPatch.context() as monkeypatch, open_stage("hosts-figures", SWEEP, monkeypatch) as stage:
         stage.bring_up()
         stage.late.start()
