@@ -33,12 +33,13 @@ def measure_seconds(results: str, folder: Path, variables: dict[str, str]) -> fl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=int, nargs="?", default=5, help="how many (default: %(default)s)")
+    pairs = parser.parse_args().pairs
     seconds: dict[str, list[float]] = {"folder": [], "S3": []}
     with tempfile.TemporaryDirectory() as name, serve_seaweed(Path(name) / "store") as endpoint:
         folder = Path(name)
         variables = VARIABLES | {"AWS_ENDPOINT_URL": endpoint, "KDTUNE_CACHE": str(folder / "cache")}
         bucket = create_bucket(endpoint)
-        for turn in range(parser.parse_args().pairs):
+        for turn in range(pairs):
             seconds["folder"].append(measure_seconds(str(folder / f"results-{turn}"), folder, variables))
             seconds["S3"].append(measure_seconds(f"{bucket}/results-{turn}", folder, variables))
             print(f"{seconds['folder'][-1]:6.1f} s  {seconds['S3'][-1]:6.1f} s", flush=True)

@@ -106,6 +106,7 @@ def test_a_pack_that_waits_for_a_gpu_holds_up_no_other(go: Any) -> None:
     assert sum(gpus == "0" for _, gpus in places) >= 3, places
 
 
+@pytest.mark.slow
 def test_workers_share_a_gpu(go: Any) -> None:
     """The second of them waits for a CPU."""
     places, _ = go(workers=2, gpus_per_worker=0.5)
@@ -113,6 +114,7 @@ def test_workers_share_a_gpu(go: Any) -> None:
     assert len({node for node, _ in places}) == 1
 
 
+@pytest.mark.slow
 def test_no_machine_gets_more_workers_than_its_memory_holds(go: Any) -> None:
     """The machine with a GPU has 2 GiB."""
     places, ledger = go(workers=2, memory_per_worker=3 * GIB, follows_cluster=True)

@@ -46,6 +46,7 @@ def networks() -> Iterator[list[str]]:
         yield names
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_on_two_machines_and_the_same_command_again_trains_nothing(submit, write, networks, tmp_path):
     file = write()
     code, output = submit(file, networks=networks).finish()
@@ -73,6 +74,7 @@ def test_the_exit_code_is_that_of_the_sweep(submit, write):
     assert "did you mean 'width'?" in output
 
 
+@pytest.mark.slow
 def test_a_ray_that_does_not_start_is_a_failure(submit, write):
     """The exit code of symmetric-run is 0 then."""
     code, output = submit(write(), cpus="none").finish()
