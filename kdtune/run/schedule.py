@@ -60,6 +60,7 @@ def run_ordered_packs(
 
 def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tune.Tuner:
     """Set up Ray Tune so that the dispatcher decides which trials there are."""
+    options = work.options  # not `work`, all of which would travel with the function below
     pack_references = {pack.id: ray.put(pack) for pack in work.packs}
     trainable = tune.with_resources(
         tune.with_parameters(
@@ -70,7 +71,7 @@ def _make_tuner(work: Work, dispatcher: Dispatcher, scratch_folder: Path) -> tun
             train=work.train,
             data_folder=work.data_folder or secrets.token_hex(8),
         ),
-        lambda config: list_needs(work.options.for_kind(config[IS_CPU_ONLY])),
+        lambda config: list_needs(options.for_kind(config[IS_CPU_ONLY])),
     )
     return tune.Tuner(
         trainable,
