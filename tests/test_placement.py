@@ -27,7 +27,7 @@ from kdtune.train.rows import make_row
 from tests.conftest import join_cluster, start_cluster, wait_for_nodes
 from tests.test_schedule import Ledger
 
-pytestmark = pytest.mark.xdist_group("placement")
+pytestmark = pytest.mark.xdist_group("jobs")  # one cluster after the other: two that start at one time fail
 GIB = 1 << 30
 ALONE = PackLimits(max_networks=1)
 # The function below runs in Ray's workers, which cannot import this module.
