@@ -9,13 +9,10 @@ the first pack's begin to the last one's end.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
-
-import ray
 
 from benchmarks.driver import SWEEP, Silence
 from kdtune.plan.enumerate_networks import enumerate_networks
@@ -29,8 +26,6 @@ from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
 from kdtune.spec.load import load_spec
 from kdtune.train.rows import make_row
-
-ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 def sleep(seconds: float, pack: Pack, store: Store, options: WorkerOptions) -> None:
@@ -76,4 +71,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import busy  # Workers import what they run by the name of its module, which is not __main__.
+
+    busy.main()

@@ -9,12 +9,9 @@ counted. On a cluster, give a folder that all machines see.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-import ray
 
 from benchmarks.driver import Silence
 from kdtune.plan.enumerate_networks import enumerate_networks
@@ -38,7 +35,6 @@ student: {depth: 2, width: 50}
 distill: {T: {grid_search: [1, 2, 3, 4, 6, 8, 12, 16]}}
 train: {epochs: 60, batch_size: 100}
 """
-ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 def train_and_note(pack: Pack, store: Store, options: WorkerOptions) -> None:
@@ -87,4 +83,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import throughput  # Workers import what they run by the name of its module, which is not __main__.
+
+    throughput.main()

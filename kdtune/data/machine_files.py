@@ -15,7 +15,7 @@ from kdtune.data.splits import Data
 from kdtune.errors import StorageError
 from kdtune.files.atomic import write_atomically
 
-FREE_SHARE = 0.1
+FREE_SHARE = 0.1  # of the free disk, the most that one data set may take
 ALIGNMENT = 64  # bytes: a cache line, at which the memory of an array starts
 
 
