@@ -14,17 +14,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-from benchmarks.driver import SWEEP, Silence
-from kdtune.plan.enumerate_networks import enumerate_networks
+from benchmarks.run_packs import run_packs, write_single_networks
 from kdtune.plan.network import Pack
-from kdtune.plan.packing import PackLimits
-from kdtune.plan.plan import make_plan
 from kdtune.results.store import Store
-from kdtune.run.patience import Patience
-from kdtune.run.ray_messages import Connect
-from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.spec.load import load_spec
 from kdtune.train.rows import make_row
 
 
@@ -40,19 +33,8 @@ def measure(packs: int, seconds: float, n_workers: int) -> tuple[float, float]:
     """Return the seconds of the whole run, and those from the first pack's begin to the last one's end."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "driver.yaml").write_text(SWEEP % ", ".join(str(i + 1) for i in range(packs - 2)))
-        networks = list(enumerate_networks(load_spec(folder / "driver.yaml")))
-        plan = make_plan(networks, workers=n_workers, limits=PackLimits(max_networks=1))
-        store = Store(folder, "driver")
-        for each in ("scratch", "times"):
-            (folder / each).mkdir()
-        connect = Connect(None, cpus=n_workers, verbose=False, code_folder=None)
-        workers = RayWorkers(connect, folder / "scratch", folder / "ray.log", Patience(), print)
-        workers.connect()
-        start = time.perf_counter()
-        workers.run_packs(plan.packs, store, WorkerOptions(n_workers), Silence(), partial(sleep, seconds))
-        whole = time.perf_counter() - start
-        workers.close()
+        (folder / "times").mkdir()
+        _, whole = run_packs(write_single_networks(packs), folder, partial(sleep, seconds), cpus=n_workers)
         times = [tuple(map(float, path.read_text().split())) for path in (folder / "times").iterdir()]
         assert len(times) == packs
         return whole, max(end for _, end in times) - min(begin for begin, _ in times)

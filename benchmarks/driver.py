@@ -13,67 +13,21 @@ import tempfile
 import time
 from pathlib import Path
 
-import pyarrow as pa
-
-from kdtune.plan.enumerate_networks import enumerate_networks
+from benchmarks.run_packs import run_packs, write_single_networks
 from kdtune.plan.network import Pack
-from kdtune.plan.packing import PackLimits
-from kdtune.plan.plan import make_plan
 from kdtune.results.store import Store
-from kdtune.run.listener import PackInTraining
-from kdtune.run.patience import Patience
-from kdtune.run.ray_messages import Connect
-from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.spec.load import load_spec
 from kdtune.train.rows import make_row
-
-SWEEP = """
-name: driver
-dataset: {kind: make_classification, n_samples: 200, n_features: 10, n_classes: 2}
-teacher: {hidden: [4]}
-student: {hidden: [4]}
-distill: {T: {grid_search: [%s]}}
-train: {epochs: 1, batch_size: 50}
-"""
-
-
-class Silence:
-    """A listener that does not listen."""
-
-    def on_training_changed(self, in_training: tuple[PackInTraining, ...]) -> None: ...
-
-    def on_workers_changed(self, workers: int) -> None: ...
-
-    def on_ray_died(self, reason: str) -> None: ...
-
-    def on_rows_finished(self, rows: pa.Table) -> None: ...
-
-    def on_pack_crashed(self, pack: Pack, crashes: int, memory: str) -> None: ...
-
-    def on_tick(self) -> None: ...
 
 
 def nothing(pack: Pack, store: Store, options: WorkerOptions) -> None:
     store.write_part(pack.id, [make_row(network) for network in pack.networks])
 
 
-def kdtune_seconds(packs: int, address: str | None = None, folder_of_all: str | None = None) -> float:
-    with tempfile.TemporaryDirectory(dir=folder_of_all) as folder:
-        path = Path(folder) / "driver.yaml"
-        path.write_text(SWEEP % ", ".join(str(i + 1) for i in range(packs - 2)))
-        plan = make_plan(list(enumerate_networks(load_spec(path))), workers=2, limits=PackLimits(max_networks=1))
-        assert len(plan.packs) == packs
-        store = Store(folder, "driver")
-        (Path(folder) / "scratch").mkdir()
-        connect = Connect(address, cpus=2, verbose=False, code_folder=None)
-        workers = RayWorkers(connect, Path(folder) / "scratch", Path(folder) / "ray.log", Patience(), print)
-        n_workers = sum(node.cpus for node in workers.connect().nodes)
-        start = time.perf_counter()
-        workers.run_packs(plan.packs, store, WorkerOptions(n_workers), Silence(), nothing)
-        seconds = time.perf_counter() - start
-        workers.close()
-        assert store.read_rows().num_rows == packs
+def kdtune_seconds(packs: int, address: str | None = None, shared_folder: str | None = None) -> float:
+    with tempfile.TemporaryDirectory(dir=shared_folder) as folder:
+        count, seconds = run_packs(write_single_networks(packs), Path(folder), nothing, cpus=2, address=address)
+    assert count == packs
     return seconds
 
 

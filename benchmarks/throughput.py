@@ -13,18 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.driver import Silence
-from kdtune.plan.enumerate_networks import enumerate_networks
+from benchmarks.run_packs import run_packs
 from kdtune.plan.network import Pack
-from kdtune.plan.packing import PackLimits
-from kdtune.plan.plan import make_plan
 from kdtune.results.store import Store
 from kdtune.run.pack_training import train_and_save
-from kdtune.run.patience import Patience
-from kdtune.run.ray_messages import Connect
-from kdtune.run.supervisor import RayWorkers
 from kdtune.run.worker_options import WorkerOptions
-from kdtune.spec.load import load_spec
 
 SWEEP = """
 name: throughput
@@ -47,19 +40,10 @@ def train_and_note(pack: Pack, store: Store, options: WorkerOptions) -> None:
 
 def measure(workers: int, address: str | None, folder: Path) -> float:
     """Return how many packs of students ended in a second, from the first end to the first worker without a pack."""
-    (folder / "throughput.yaml").write_text(SWEEP)
-    networks = list(enumerate_networks(load_spec(folder / "throughput.yaml")))
-    plan = make_plan(networks, workers=2, limits=PackLimits(max_networks=4))
-    store = Store(folder, "throughput")
-    for each in ("scratch", "ends"):
-        (folder / each).mkdir()
-    connect = Connect(address, cpus=workers, verbose=False, code_folder=None)
-    ray_workers = RayWorkers(connect, folder / "scratch", folder / "ray.log", Patience(), print)
-    ray_workers.connect()
-    ray_workers.run_packs(plan.packs, store, WorkerOptions(workers), Silence(), train_and_note)
-    ray_workers.close()
+    (folder / "ends").mkdir()
+    n_packs, _ = run_packs(SWEEP, folder, train_and_note, workers, max_networks=4, workers=workers, address=address)
     paths = list((folder / "ends").iterdir())
-    assert len(paths) == len(plan.packs)
+    assert len(paths) == n_packs
     ends = sorted(float(path.read_text()) for path in paths if path.name.startswith("students"))
     first, last = workers - 1, len(ends) - workers
     return (last - first) / (ends[last] - ends[first])

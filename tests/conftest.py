@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -156,10 +156,13 @@ def ray_address() -> Iterator[str]:
 
 
 @contextmanager
-def start_cluster(n_nodes: int, address: str = "", dashboard_port: int = 0, **variables: str) -> Iterator[str]:
+def start_cluster(
+    n_nodes: int, address: str = "", dashboard_port: int = 0, head_options: Sequence[str] = (), **variables: str
+) -> Iterator[str]:
     """Start a Ray cluster on this machine with these environment variables; give its address, on a free port if none.
 
-    It has a dashboard, which takes jobs, if that has a port.
+    It has a dashboard, which takes jobs, if that has a port. The head has one CPU, unless further options of
+    `ray start` say otherwise.
 
     `ray stop` would end every Ray on this machine, so the nodes are ended here, process by process.
     """
@@ -167,6 +170,7 @@ def start_cluster(n_nodes: int, address: str = "", dashboard_port: int = 0, **va
     port = address.rpartition(":")[2]
     head = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1"]
     head += [f"--dashboard-port={dashboard_port}"] if dashboard_port else ["--include-dashboard=false"]
+    head += head_options
     with ExitStack() as stack:
         stack.enter_context(_run_node(head, variables))
         wait_for_nodes(address, 1, variables)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 REGION = "us-east-1"
 VARIABLES = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
@@ -89,6 +90,38 @@ def serve_json(content: Mapping[str, str]) -> Iterator[str]:
 
     with _serve(Handler) as url:
         yield url
+
+
+@contextmanager
+def refuse_jobs_at_first(head: str, times: int) -> Iterator[tuple[str, list[str]]]:
+    """Pass requests on to a cluster's dashboard, but refuse so many jobs as a head does whose agent is not there yet.
+
+    Yields the URL, and the paths of what was refused, as it comes.
+    """
+    refused: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.command == "POST" and len(refused) < times:
+                refused.append(self.path)
+                status, content = 500, b"No available agent to submit job, please try again later."
+            else:
+                headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+                answer = requests.request(self.command, head + self.path, data=body, headers=headers, timeout=60)
+                status, content = answer.status_code, answer.content
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = _pass_on  # noqa: N815 - names of http.server's
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    with _serve(Handler) as url:
+        yield url, refused
 
 
 @contextmanager

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import requests
+from PIL import Image
 
 import kdtune as package
 from kdtune.columns import ID
@@ -19,11 +24,19 @@ from kdtune.objects.folder import ObjectFolder
 from kdtune.objects.places import CACHE_VARIABLE
 from tests.conftest import find_free_port, start_cluster
 from tests.folders import assert_same_rows
-from tests.given_files import write_arrays, write_given
-from tests.object_stores import VARIABLES, serve_json
+from tests.given_files import make_patients, write_arrays, write_given
+from tests.object_stores import VARIABLES, refuse_jobs_at_first, serve_json
+from tests.watched import wait_for
 
 pytestmark = pytest.mark.xdist_group("jobs")
 TOKEN = "0123456789abcdef" * 4
+NET = """
+from torch import nn
+
+def make_net(input_shape, n_classes):
+    n_inputs = input_shape[0] * input_shape[1] * input_shape[2]
+    return nn.Sequential(nn.Flatten(), nn.Linear(n_inputs, 8), nn.ReLU(), nn.Linear(8, n_classes))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +106,48 @@ def test_a_submitted_sweep_gives_the_table_of_one_that_is_run_here(
     assert [entry.name for entry in ObjectFolder(results).list_objects("inputs")] == names  # sent once
 
 
+@pytest.mark.slow
+def test_images_a_table_and_modules_travel_and_the_page_finds_them_by_the_name_of_the_job(
+    run: Callable[..., Any], bucket: str, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    for split, name in product(("train", "test"), ("cat", "emu")):
+        (tmp_path / "photos" / split / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / split / name / f"{number}.png")
+    (tmp_path / "mynets.py").write_text(NET)
+    make_patients().to_csv(tmp_path / "patients.csv", index=False)
+    net = {"kind": "python", "factory": "mynets:make_net"}
+    photos = {"kind": "image_folder", "train": "photos/train", "test": "photos/test", "size": 4}
+    patients = {"kind": "table", "file": "patients.csv", "target": "outcome"}
+    forest = {"kind": "sklearn", "estimator": "sklearn.ensemble.RandomForestClassifier"}
+    results = f"{bucket}/results"
+    for name, blocks in {
+        "photos": {"dataset": photos, "teacher": net, "student": net},
+        "patients": {"dataset": patients, "teacher": forest},
+    }.items():
+        file = write_given(tmp_path, name=name, **blocks)
+        submitted = run("submit", file, "--results", results, "--workers", "1")
+        assert submitted.returncode == 0, submitted.stderr
+        followed = run("logs", name, "--follow")
+        assert followed.returncode == 0, followed.stdout + followed.stderr
+        here = run("sweep", file, "--workers", "0", "--results", tmp_path / "here")
+        assert here.returncode == 0, here.stderr
+        assert_same_rows(package.read_table(f"{results}/{name}"), package.read_table(tmp_path / "here" / name))
+    command = ["watch", "patients", "--address", os.environ["RAY_API_SERVER_ADDRESS"], "--port", "0", "--no-token"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "kdtune", *command], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as page:
+        assert page.stdout is not None
+        try:
+            url = page.stdout.readline().removeprefix("Watch: ").strip()
+            status = wait_for(lambda: requests.get(f"{url}api/status", timeout=10).json())
+        finally:
+            page.terminate()
+    assert status["sweep"] == "patients", status
+
+
 def test_a_stopped_job_keeps_what_is_finished(run: Callable[..., Any], bucket: str, write: Callable[..., Path]) -> None:
     results = f"{bucket}/results"
     command = ("submit", write(), "--results", results, "--set", "train.epochs=300", "--pack", "1", "--workers", "1")
@@ -153,3 +208,16 @@ def test_another_version_of_ray_is_refused(
     assert "the cluster runs Ray 2.1.0, and Ray" in refused.stderr
     assert "pip install 'ray[default]==2.1.0'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_head_that_does_not_run_jobs_yet_is_asked_again(
+    run: Callable[..., Any], bucket: str, write: Callable[..., Path], head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the first seconds after `ray up`."""
+    with refuse_jobs_at_first(head, times=2) as (address, refused_posts):
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", address)
+        submitted = run("submit", write(name="early"), "--results", f"{bucket}/results")
+    assert submitted.returncode == 0, submitted.stderr
+    assert submitted.stdout == "early-1\n"
+    assert len(refused_posts) == 2
+    run("stop", "early")

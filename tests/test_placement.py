@@ -67,27 +67,30 @@ def note_place_after(seconds: float, pack: Any, store: Store, options: WorkerOpt
     store.write_part(pack.id, [make_row(network) for network in pack.networks])
 
 
+def run_in_places(
+    address: str, plan: Any, folder: Path, seconds: float = 0.5, **options: Any
+) -> tuple[list[list[str]], Watcher]:
+    """Run the small sweep's packs, each of one network, and return the places where they ran."""
+    store, ledger = Store(folder, "small"), Watcher()
+    (folder / "scratch").mkdir()
+    request = Connect(address, cpus=1, verbose=False, code_folder=None)
+    workers = RayWorkers(request, folder / "scratch", folder / "ray.log", Patience(), print)
+    try:
+        workers.connect()
+        packs = plan(workers=2, limits=ALONE).packs
+        workers.run_packs(packs, store, WorkerOptions(**options), ledger, partial(note_place_after, seconds))
+    finally:
+        workers.close()
+    assert len(ledger.rows) == sum(len(pack.networks) for pack in packs)
+    assert {row[STATUS] for row in ledger.rows} == {DONE}
+    return [line.split() for line in (folder / "places").read_text().splitlines()], ledger
+
+
 @pytest.fixture
 def go(plan: Any, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the small sweep's packs, each of one network, and return the places where they ran."""
+    """Run the small sweep on the cluster."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-
-    def go(seconds: float = 0.5, **options: Any) -> tuple[list[list[str]], Watcher]:
-        store, ledger = Store(tmp_path, "small"), Watcher()
-        (tmp_path / "scratch").mkdir()
-        request = Connect(address, cpus=1, verbose=False, code_folder=None)
-        workers = RayWorkers(request, tmp_path / "scratch", tmp_path / "ray.log", Patience(), print)
-        try:
-            workers.connect()
-            packs = plan(workers=2, limits=ALONE).packs
-            workers.run_packs(packs, store, WorkerOptions(**options), ledger, partial(note_place_after, seconds))
-        finally:
-            workers.close()
-        assert len(ledger.rows) == sum(len(pack.networks) for pack in packs)
-        assert {row[STATUS] for row in ledger.rows} == {DONE}
-        return [line.split() for line in (tmp_path / "places").read_text().splitlines()], ledger
-
-    return go
+    return partial(run_in_places, address, plan, tmp_path)
 
 
 def test_a_cluster_of_two_kinds_of_machines_keeps_both_busy(go: Any) -> None:

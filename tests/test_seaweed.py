@@ -43,7 +43,7 @@ class Driver:
         command = [sys.executable, "-m", "kdtune", "sweep", str(file), "--results", results, "--workers", "0", "--wait"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=environment() | {CACHE_VARIABLE: str(folder / "cache")},
+                command, cwd=folder, env=environment(joins=False) | {CACHE_VARIABLE: str(folder / "cache")},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

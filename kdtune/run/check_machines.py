@@ -34,7 +34,7 @@ def check_machines(nodes: list[dict[str, Any]], shared_file: Path) -> None:
         If a machine does not see it, or cannot import kdtune.
     """
     node_by_answer = {
-        _sees.options(
+        _check_visible.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False), num_cpus=0
         ).remote(str(shared_file)): node["NodeManagerAddress"]
         for node in nodes
@@ -60,7 +60,7 @@ def check_machines(nodes: list[dict[str, Any]], shared_file: Path) -> None:
 
 
 @ray.remote
-def _sees(path: str) -> bool:
+def _check_visible(path: str) -> bool:
     """Return whether the machine that this runs on sees a file."""
     import kdtune.run.pack_training  # noqa: F401 - what its workers will import
 

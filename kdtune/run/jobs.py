@@ -32,6 +32,7 @@ from kdtune.versions import __version__
 ANSWER_SECONDS = 10.0
 POLL_SECONDS = 2.0
 AWAY_SECONDS = 600.0  # how long a head that does not answer is asked again while its job's output is followed
+START_SECONDS = 60.0  # how long a head that has just been started may take until it runs jobs
 STOP_SECONDS = 30  # a sweep ends within 5 s of SIGTERM; Ray sends SIGKILL after 3 s by default
 _VERSION, _SWEEP, _RESULTS = "kdtune", "sweep", "results"  # keys of a job's metadata
 
@@ -119,17 +120,30 @@ class JobClient:
                 raise RequestError(f"{job.name} runs this sweep already; `kdtune logs {job.name}` shows what it prints")
         attempts = [int(match[1]) for job in jobs if (match := re.search(r"-(\d+)$", job.name))]
         name = f"{sweep}-{max(attempts, default=0) + 1}"  # Ray takes each name once.
+        submission = {
+            "entrypoint": shlex.join(["python", "-m", "kdtune", "sweep", *arguments]),
+            "submission_id": name,
+            "runtime_env": {
+                "working_dir": str(folder),
+                "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), **variables},
+            },
+            "metadata": {_VERSION: __version__, _SWEEP: sweep, _RESULTS: f"{results}/{sweep}"},
+        }
         with self._convert_errors():
-            self._client.submit_job(
-                entrypoint=shlex.join(["python", "-m", "kdtune", "sweep", *arguments]),
-                submission_id=name,
-                runtime_env={
-                    "working_dir": str(folder),
-                    "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), **variables},
-                },
-                metadata={_VERSION: __version__, _SWEEP: sweep, _RESULTS: f"{results}/{sweep}"},
-            )
+            self._submit_when_ready(submission)
         return self.get_job(name)
+
+    def _submit_when_ready(self, submission: Mapping[str, Any]) -> None:
+        """Submit a job, again where the head answers already but its process that runs jobs is not there yet."""
+        gives_up_at = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._client.submit_job(**submission)
+                return
+            except RuntimeError as error:
+                if "No available agent" not in str(error) or time.monotonic() > gives_up_at:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     def list_jobs(self) -> list[Job]:
         """Return the jobs of kdtune that the cluster knows, the latest first."""
