@@ -173,7 +173,8 @@ def start_cluster(
     head += head_options
     with ExitStack() as stack:
         stack.enter_context(_run_node(head, variables))
-        wait_for_nodes(address, 1, variables)
+        # A head that starts machines is no node in what Ray prints.
+        _wait_for_status(address, variables, lambda status: "GiB memory" in status)
         for count in range(2, n_nodes + 1):
             stack.enter_context(join_cluster(address, "--num-cpus=1", **variables))
             wait_for_nodes(address, count, variables)
@@ -218,10 +219,16 @@ def find_free_port() -> int:
 
 
 def wait_for_nodes(address: str, count: int, variables: dict[str, str]) -> None:
+    """Wait until a cluster has so many machines."""
+    _wait_for_status(address, variables, lambda status: status.count(" node_") >= count)
+
+
+def _wait_for_status(address: str, variables: dict[str, str], is_up: Callable[[str], bool]) -> None:
+    """Wait until what `ray status` prints is as it should be."""
     status = [str(Path(sys.executable).with_name("ray")), "status", f"--address={address}"]
     for _ in range(60):
         result = subprocess.run(status, capture_output=True, text=True, check=False, env=os.environ | variables)
-        if result.stdout.count(" node_") >= count:
+        if is_up(result.stdout):
             return
         time.sleep(0.5)
     raise AssertionError(f"Ray did not come up: {result.stdout}{result.stderr}")

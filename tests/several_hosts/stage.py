@@ -50,8 +50,11 @@ class Stage:
         down = self.cluster.launch("down")
         assert down.returncode == 0, down.stdout + down.stderr
         hosts = (self.cluster.head, *self.cluster.workers)
-        # The head's ssh connections to the workers stay for ten seconds.
-        self.wait_for("ray down has left no process", lambda: not any(host.list_processes("ray") for host in hosts), 40)
+        ends_at = time.monotonic() + 40  # The head's ssh connections to the workers stay for ten seconds.
+        while left := [f"{host.name}: {line[:300]}" for host in hosts for line in host.list_processes("ray")]:
+            assert time.monotonic() < ends_at, "ray down has left\n" + "\n".join(left)
+            time.sleep(1)
+        self.log.write("ray down has left no process")
 
     def list_parts(self) -> list[str]:
         """Return the names of the objects that hold rows of packs."""
