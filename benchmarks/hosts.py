@@ -15,7 +15,7 @@ import pytest
 from tests.several_hosts.network_hosts import CHECKOUT
 from tests.several_hosts.stage import open_stage
 
-SWEEP = {"name": "hosts", "dataset": {"kind": "digits"}, "distill": {"T": [1]}}
+SWEEP = {"name": "hosts", "dataset": {"kind": "digits"}, "distill": {"T": 1}}
 COMMANDS = ("benchmarks.throughput --workers 1 2 1 2", "benchmarks.driver 1000")
 
 

@@ -33,9 +33,8 @@ TOKEN = "0123456789abcdef" * 4
 NET = """
 from torch import nn
 
-def make_net(input_shape, n_classes):
-    n_inputs = input_shape[0] * input_shape[1] * input_shape[2]
-    return nn.Sequential(nn.Flatten(), nn.Linear(n_inputs, 8), nn.ReLU(), nn.Linear(8, n_classes))
+def make_net():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 8), nn.ReLU(), nn.Linear(8, 2))
 """
 
 
@@ -124,10 +123,10 @@ def test_images_a_table_and_modules_travel_and_the_page_finds_them_by_the_name_o
     forest = {"kind": "sklearn", "estimator": "sklearn.ensemble.RandomForestClassifier"}
     results = f"{bucket}/results"
     for name, blocks in {
-        "photos": {"dataset": photos, "teacher": net, "student": net},
+        "photos": {"dataset": photos, "teacher": {**net, "trained": False}, "student": net},
         "patients": {"dataset": patients, "teacher": forest},
     }.items():
-        file = write_given(tmp_path, name=name, **blocks)
+        file = write_given(tmp_path, name=name, train={"epochs": 2, "batch_size": 10}, **blocks)
         submitted = run("submit", file, "--results", results, "--workers", "1")
         assert submitted.returncode == 0, submitted.stderr
         followed = run("logs", name, "--follow")
@@ -216,8 +215,8 @@ def test_a_head_that_does_not_run_jobs_yet_is_asked_again(
     """As in the first seconds after `ray up`."""
     with refuse_jobs_at_first(head, times=2) as (address, refused_posts):
         monkeypatch.setenv("RAY_API_SERVER_ADDRESS", address)
-        submitted = run("submit", write(name="early"), "--results", f"{bucket}/results")
+        submitted = run("submit", write(), "--results", f"{bucket}/results")
     assert submitted.returncode == 0, submitted.stderr
-    assert submitted.stdout == "early-1\n"
+    assert submitted.stdout.startswith("small-")
     assert len(refused_posts) == 2
-    run("stop", "early")
+    run("stop", submitted.stdout.strip())

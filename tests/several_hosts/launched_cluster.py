@@ -54,7 +54,8 @@ class LaunchedCluster:
         config["auth"] = {"ssh_user": "root", "ssh_private_key": str(self.private_key)}
         config["file_mounts"] = {"~/kdtune.env": str(self.environment_path)}
         # The machines have no network to install from: they get this environment.
-        config["setup_commands"] = [f"mkdir -p ~/kdtune-env && ln -sfn {ENVIRONMENT}/* ~/kdtune-env/"]
+        *_, find_ray = config["setup_commands"]
+        config["setup_commands"] = [f"mkdir -p ~/kdtune-env && ln -sfn {ENVIRONMENT}/* ~/kdtune-env/", find_ray]
         start = config["worker_start_ray_commands"]
         config["worker_start_ray_commands"] = [
             f"{each} --num-cpus={self.cpus}" if "--address" in each else each for each in start
