@@ -52,7 +52,7 @@ class Stage:
         hosts = (self.cluster.head, *self.cluster.workers)
         started_at = time.monotonic()  # Workers end when they have not heard of the head for a minute.
         while left := [f"{host.name}: {line[:300]}" for host in hosts for line in host.list_processes("ray")]:
-            assert time.monotonic() < started_at + 120, "ray down has left\n" + "\n".join(left)
+            assert time.monotonic() < started_at + 150, "ray down has left\n" + "\n".join(left)
             time.sleep(1)
         self.log.write(f"ray down has left no process ({time.monotonic() - started_at:.1f} s)")
 
