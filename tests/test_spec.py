@@ -511,7 +511,7 @@ def test_counts_and_bounds_in_messages_are_written_out(write):
 
 @pytest.mark.parametrize("name", ["plain.yaml", "with space/x.yaml", "it's; here/x.yaml"])
 def test_the_commands_in_a_starting_file_name_it_as_a_shell_reads_it(name):
-    comments = make_starting_file(Path(name)).splitlines()[2:4]
+    comments = make_starting_file(Path(name)).splitlines()[3:5]
     assert [shlex.split(comment, comments=False)[1:4] for comment in comments] == [
         ["kdtune", command, name] for command in ("plan", "sweep")
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdtune.cli import answer, compare, fetch, jobs, make, show, take_home, watch
+from kdtune.cli import answer, compare, fetch, jobs, make, show, start, take_home, watch
 from kdtune.cli.group import main
 
-__all__ = ["answer", "compare", "fetch", "jobs", "main", "make", "show", "take_home", "watch"]
+__all__ = ["answer", "compare", "fetch", "jobs", "main", "make", "show", "start", "take_home", "watch"]

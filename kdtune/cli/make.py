@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from kdtune.run.request import Request
     from kdtune.run.sweep import Outcome
-    from kdtune.spec.starting_file import StartingPoint
 
 
 def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -147,30 +146,6 @@ def plan(file: str, **options: Any) -> None:
 
     for line in estimate_cost(make_request(file, **options)):
         click.echo(line)
-
-
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--from", "start", type=click.Choice(["logits", "table", "images", "sklearn", "modules"]),
-              help="What you have: a teacher's logits, a table, folders of images, a scikit-learn estimator, or "
-              "PyTorch modules. [default: nothing; data are generated]")  # fmt: skip
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def init(file: Path, start: StartingPoint | None, force: bool) -> None:
-    """Write a commented sweep file to start from."""
-    from kdtune.spec.starting_file import make_starting_file
-
-    if file.suffix not in (".yaml", ".yml"):
-        raise RequestError(f"{file}: the name of a sweep file must end in .yaml")
-    text = make_starting_file(file, start or "generated")
-    try:
-        with file.open("w" if force else "x", encoding="utf-8") as sweep_file:
-            sweep_file.write(text)
-    except FileExistsError:
-        raise RequestError(f"{file} exists already; --force overwrites it") from None
-    except OSError as error:
-        raise RequestError(f"{file}: cannot be written: {error.strerror}") from None
-    next_step = "" if start is None else "fill in its paths, then run "
-    click.echo(f"Wrote {file}. Next: {next_step}{shlex.join(['kdtune', 'plan', str(file)])}")
 
 
 def make_request(

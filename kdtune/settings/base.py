@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 
@@ -42,13 +42,19 @@ def _check_split_size(value: Any) -> Any:
 
 
 # The size of a split: a fraction (float) or a number (int) of examples.
-SplitSize = Annotated[float | int, BeforeValidator(_check_split_size)]
+_SPLIT_SIZE_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        {"type": "integer", "minimum": 1, "maximum": 10**9},
+    ]
+}
+SplitSize = Annotated[float | int, BeforeValidator(_check_split_size), WithJsonSchema(_SPLIT_SIZE_SCHEMA)]
 
 
 class Settings(BaseModel):
     """A block of settings: no unknown keys, no text where a number belongs, nothing infinite."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     def list_file_hashes(self) -> dict[str, Any]:
         """Return hashes of the files that the settings point to; a network's id depends on them, too."""

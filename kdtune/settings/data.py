@@ -36,15 +36,25 @@ class MakeClassification(DatasetSettings):
     """Data from scikit-learn's ``make_classification``, with the tutorial's values as defaults."""
 
     kind: Literal["make_classification"]
+    """Data that scikit-learn's `make_classification` generates."""
     n_samples: PositiveInt = 50_000
+    """The number of training and test examples together."""
     n_features: Size = 100
+    """The number of features."""
     n_classes: Annotated[WholeNumber, Field(ge=2, le=10**6)] = 10
+    """The number of classes."""
     n_clusters_per_class: Size = 1
+    """The number of clusters of each class."""
     class_sep: Annotated[float, Field(gt=0)] = 1.0
+    """How far apart the classes lie; a larger value makes the data easier."""
     p_informative: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of the features that say something about the class."""
     flip_y: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """The share of the examples whose class is drawn at random."""
     test_size: SplitSize = 0.2
+    """The size of the test split: a fraction, or a number of examples."""
     val_size: SplitSize | None = None
+    """The size of the validation split, which is generated in addition; none stands for that of the test split."""
 
     jitter: ClassVar[int] = 0
 
@@ -86,9 +96,13 @@ class Digits(DatasetSettings):
     """scikit-learn's ``load_digits``: 1,797 images of 8 x 8 pixels, which ship with the library."""
 
     kind: Literal["digits"]
+    """The handwritten digits of scikit-learn's `load_digits`: 1,797 images of 8 x 8 pixels."""
     test_size: SplitSize = 0.2
+    """The size of the test split: a fraction, or a number of images."""
     val_size: SplitSize = 0.1
+    """The size of the validation split: a fraction of the rest, or a number of images."""
     jitter: Jitter = Field(0, json_schema_extra=exclude_from_hash_while(0))
+    """The largest shift of a training image in pixels, drawn anew in each epoch."""
 
     @property
     def image(self) -> Image:
@@ -149,13 +163,20 @@ class Torchvision(DatasetSettings):
     """An image set in torchvision's files: MNIST or a set of the same form. Pixels are scaled from 0..255 to 0..1."""
 
     kind: Literal["torchvision"]
+    """An image set in the files of torchvision."""
     name: Literal["MNIST", "FashionMNIST", "KMNIST", "EMNIST"]
+    """The name of the image set."""
     split: Split | None = None
-    # The folder of the files, unless the caller gives pydantic a "data_root". It is not hashed, since the id of the
-    # data depends on the content of the files.
+    """Which split of EMNIST; other sets have none."""
+    # Not hashed, since the id of the data depends on the content of the files.
     root: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The folder of the files, as in `ROOT/MNIST/raw`. `--data-root` comes first; without both it is $KDTUNE_DATA, or
+    a cache folder."""
     val_size: SplitSize | None = None
+    """The size of the validation split, cut from the training images; none stands for 5,000 of MNIST, and for a tenth
+    of other sets."""
     jitter: Jitter = 0
+    """The largest shift of a training image in pixels, drawn anew in each epoch."""
     _files: ImageFiles = PrivateAttr()
 
     @property

@@ -36,8 +36,12 @@ class FactoryShape(UnlayeredShape):
     """
 
     factory: str
+    """What is called, as in `module:name`, in a file beside the sweep file or an installed package."""
     args: dict[str, Any] = Field(default_factory=dict)
+    """Its arguments; each may be a grid."""
     version: str | None = None
+    """What stands for the code in the ids of networks; by default a hash of your module, or the version of the
+    installed package."""
     _search_folders: list[str] = PrivateAttr(default_factory=list)
     _source_version: str | None = PrivateAttr(None)  # of the code as it was when the sweep was checked
 
@@ -121,15 +125,17 @@ class SklearnTeacher(FactoryShape):
     """
 
     kind: Literal["sklearn"]
-    # The probabilities of training examples come from the estimator that was trained on all of them, or from
-    # estimators that have not seen them (5 folds, stratified). In sample made the better students on four data sets,
-    # with each of four ensembles: see benchmarks/soft_targets.py.
+    """An estimator with `fit` and `predict_proba` in scikit-learn's way, which is trained here."""
+    # In sample made the better students on four data sets, with each of four ensembles: see benchmarks/soft_targets.py.
     soft_targets: Literal["out_of_fold", "in_sample"] = "in_sample"
-    # The features of the student, or the columns of the table as they were before they were encoded.
+    """Whether the probabilities of training examples come from the estimator that was trained on all of them, or from
+    five that have not seen them."""
     inputs: Literal["student", "raw"] = "student"
-    # Probabilities below this are raised to it, as a logarithm of 0 is none. Of 1e-6, 1e-4, 1e-3 and 1e-2 this was the
-    # one that was nowhere much worse than another: see benchmarks/soft_targets.py.
+    """What the estimator sees: the features of the student, or the columns of the table before they were encoded."""
+    # Of 1e-6, 1e-4, 1e-3 and 1e-2 this was the one that was nowhere much worse than another: see
+    # benchmarks/soft_targets.py.
     floor: Floor = 1e-4
+    """Probabilities below this are raised to it, as 0 has no logarithm."""
 
     is_trained_by_steps: ClassVar[bool] = False
 
@@ -175,6 +181,7 @@ class ModuleShape(FactoryShape):
     """A PyTorch module that maps a batch of examples to logits, and is trained here."""
 
     kind: Literal["python"]
+    """A PyTorch module of your own, which maps a batch of examples to logits."""
     # What was found out about the module, by the shape of one example and the number of classes.
     _facts: dict[tuple[tuple[int, ...], int], ModuleFacts] = PrivateAttr(default_factory=dict)
     _facts_paths: list[str] = PrivateAttr(default_factory=list)
@@ -199,11 +206,13 @@ class ImageInputs(Settings):
     """How a teacher sees the images of a folder: at a size of its own, with its own normalisation of the channels."""
 
     size: Annotated[WholeNumber, Field(ge=1, le=10_000)]
-    # One number for each channel: three for RGB, one for grayscale.
+    """The side in pixels of the images that the teacher sees."""
     mean: list[float] = Field(default_factory=lambda: [0.0, 0.0, 0.0], min_length=1, max_length=3)
+    """What is subtracted from each channel: three numbers for RGB, one for grayscale."""
     std: list[Annotated[float, Field(gt=0)]] = Field(
         default_factory=lambda: [1.0, 1.0, 1.0], min_length=1, max_length=3
     )
+    """What each channel is divided by."""
 
     def describe(self) -> str:
         """Return the settings as plain text: ``size 224, mean 0.485 0.456 0.406, std 0.229 0.224 0.225``."""
@@ -225,11 +234,14 @@ class TeacherModule(ModuleShape):
     """
 
     trained: bool
+    """Whether the teacher is used as it is; if not, it is trained here first."""
     weights: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """A `.safetensors` or `.pt` file of its weights."""
     inputs: ImageInputs | None = None
-    # One that is used as it is, and agrees with fewer labels than the most frequent class has, fails: its classes may
-    # be in another order. ``any`` accepts it.
+    """How images are prepared for the teacher, where it wants other images than the student."""
     agreement: Literal["checked", "any"] = Field("checked", json_schema_extra=EXCLUDE_FROM_HASH)
+    """A teacher that is used as it is, and agrees with fewer labels than the most frequent class has, fails, as its
+    classes may be in another order; `any` accepts it."""
     _weights_hash: str | None = PrivateAttr(None)
     _weights_path: str | None = PrivateAttr(None)
 

@@ -57,13 +57,17 @@ class GivenDataset(DatasetSettings):
     """
 
     kind: str = Field(json_schema_extra=EXCLUDE_FROM_HASH)
-    # What the data set is called in the table, in place of the name of its file.
     name: str | None = Field(None, min_length=1, max_length=100, json_schema_extra=EXCLUDE_FROM_HASH)
+    """What the data set is called in tables, in place of the name of its file or function."""
     test_size: SplitSize | None = None
+    """The size of the test split, where one set is split here: a fraction (0.2 by default), or a number of examples."""
     val_size: SplitSize | None = None
-    # Labels are 0 to n_classes - 1 if the user says so; otherwise the classes are those that occur. 0 stands for that
-    # until the data were looked at. Not hashed, since the content of the data tells the classes.
+    """The size of the validation split, where none is given: a fraction of the rest (0.1 by default), or a number of
+    examples."""
+    # 0 until the data were looked at. Not hashed, since the content of the data tells the classes.
     n_classes: Annotated[WholeNumber, Field(ge=2, le=10**6)] = Field(0, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The number of classes, where labels are 0 to `n_classes` - 1 even if some class has no example. By default the
+    classes are those that occur."""
     _given: GivenData = PrivateAttr()
 
     @abstractmethod

@@ -24,21 +24,34 @@ class SplitFiles(Settings):
     """The files of one split: its examples, and their labels where there are any."""
 
     x: str
+    """The file of the examples."""
     y: str | None = None
+    """The file of the labels."""
 
 
 class Arrays(GivenDataset):
     """Arrays in files: ``.npy``, ``.npz`` or ``.safetensors``, one for each split or one set that is split here."""
 
     kind: Literal["arrays"] = Field("arrays", json_schema_extra=EXCLUDE_FROM_HASH)
+    """Arrays in files `.npy`, `.npz` or `.safetensors`; may be left out beside `x` or `train`."""
     file: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """One `.npz` or `.safetensors` file that holds all arrays: x_train, y_train, x_test, y_test (and x_val, y_val), or
+    x and y."""
     x: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The file of the examples of one set, which is split here."""
     y: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The file of the labels of one set."""
     train: SplitFiles | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The files of the training split."""
     val: SplitFiles | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The files of the validation split; without them it is cut from the training split."""
     test: SplitFiles | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The files of the test split."""
     scale: Scale | None = None
+    """None takes values as they are; a number divides by it; `standard` gives each feature mean 0 and variance 1 over
+    the training examples."""
     jitter: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=exclude_from_hash_while(0))
+    """The largest shift of a training image in pixels, drawn anew in each epoch."""
 
     def read(self, reader: InputReader) -> GivenData:
         """Look at the files."""

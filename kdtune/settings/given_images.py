@@ -23,13 +23,22 @@ class ImageFolder(GivenDataset):
     """
 
     kind: Literal["image_folder"] = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    """Images in folders, one for each class, as torchvision's `ImageFolder` reads them."""
     folder: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The folder of one set, which is split here."""
     train: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The folder of the training split."""
     val: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The folder of the validation split; without it, it is cut from the training split."""
     test: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The folder of the test split."""
     size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
+    """The side in pixels: the shorter side is scaled to it, and a square is cut out of the middle; or `[height,
+    width]`."""
     scale: Scale | None = 255.0
+    """The number by which pixels are divided, or `standard`; none takes them as they are."""
     jitter: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=exclude_from_hash_while(0))
+    """The largest shift of a training image in pixels, drawn anew in each epoch."""
 
     def to_columns(self) -> dict[str, Any]:
         """Return the settings that are hashed; height and width as text, so that rows can be grouped by them."""

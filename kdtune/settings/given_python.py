@@ -23,13 +23,23 @@ class PythonData(GivenDataset):
     """
 
     kind: Literal["python"] = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    """Data that a function returns: one of your own, or a loader of scikit-learn's."""
     factory: str = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    """The function, as in `module:function`, in a file beside the sweep file or an installed package. It is called
+    once for each command."""
     args: dict[str, Any] = Field(default_factory=dict, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The arguments of the function; each may be a grid."""
     target: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The column with the class, where the function returns a table."""
     drop: list[str] = Field(default_factory=list, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The columns that are no features, where it returns a table."""
     impute: Impute | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)  # The content of the features covers it.
+    """What stands for a missing value, where it returns a table; without it, missing values are refused."""
     scale: Scale | None = None
+    """None takes values as they are; a number divides by it; `standard` gives each feature mean 0 and variance 1 over
+    the training examples."""
     jitter: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=exclude_from_hash_while(0))
+    """The largest shift of a training image in pixels, drawn anew in each epoch."""
 
     def read(self, reader: InputReader) -> GivenData:
         """Call the factory, once for all variants that have the same arguments."""

@@ -24,16 +24,27 @@ class TableFile(GivenDataset):
     """
 
     kind: Literal["table"] = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    """A table in a file: `.csv`, `.tsv` or `.parquet`."""
     file: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The file of one set, which is split here, or by the column `split`."""
     train: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The file of the training split."""
     val: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The file of the validation split; without it, it is cut from the training split."""
     test: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """The file of the test split."""
     target: str = Field(json_schema_extra=EXCLUDE_FROM_HASH)
+    """The column with the class."""
     drop: list[str] = Field(default_factory=list, json_schema_extra=EXCLUDE_FROM_HASH)
-    split: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)  # A column that names the split of each row.
+    """The columns that are no features."""
+    split: str | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)
+    """A column that says `train`, `val` or `test` in each row."""
     impute: Impute | None = Field(None, json_schema_extra=EXCLUDE_FROM_HASH)  # The content of the features covers it.
+    """What stands for a missing value: the median (text: the most frequent value), or the most frequent value. Without
+    it, missing values are refused."""
 
     jitter: int = Field(0, le=0, json_schema_extra=EXCLUDE_FROM_HASH)
+    """Only 0: rows of a table are not shifted."""
 
     def read(self, reader: InputReader) -> GivenData:
         """Read the tables."""

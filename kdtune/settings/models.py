@@ -9,7 +9,7 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from kdtune.settings.base import (
     Settings,
@@ -84,16 +84,23 @@ class MLP(LayeredShape):
     """A multilayer perceptron whose layers are given as ``hidden`` or as ``depth`` and ``width``."""
 
     kind: Literal["mlp"] = "mlp"
+    """A multilayer perceptron, with dense layers alone."""
     hidden: list[Size] | None = None
+    """The sizes of the hidden layers, in place of depth and width."""
     depth: Annotated[WholeNumber, Field(ge=1, le=1000)] | None = None
+    """The number of hidden layers."""
     width: Size | None = None
+    """The number of units in each hidden layer."""
     dropout: DropoutRate = 0.0
+    """The share of the hidden units that are left out at random in each step."""
     activation: Activation = Field("relu", json_schema_extra=exclude_from_hash_while("relu"))
-    # Standard deviation of the hidden layers' initial weights, which are then normal as in the tutorial; None
-    # stands for Glorot-uniform weights.
+    """The activation of the hidden units."""
     init_std: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=exclude_from_hash_while(None))
-    # The largest Euclidean norm of the incoming weights of a hidden unit (Srivastava et al. 2014, section 5.1).
+    """The standard deviation of the hidden layers' initial weights, which are then normal; none stands for Glorot-
+    uniform weights."""
     max_norm: Annotated[float, Field(gt=0)] | None = Field(None, json_schema_extra=exclude_from_hash_while(None))
+    """The largest Euclidean norm of the incoming weights of a hidden unit (Srivastava et al. 2014, section 5.1); none
+    sets no limit."""
 
     is_faster_stacked: ClassVar[bool] = True  # Whether a CPU trains a stack faster than one network after the other.
 
@@ -177,6 +184,10 @@ def _check_window(value: Any) -> int:
     return window
 
 
+_WINDOW_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 10**6}
+_POOL_SCHEMA = {"anyOf": [_WINDOW_SCHEMA, {"type": "array", "items": _WINDOW_SCHEMA}]}
+
+
 class CNN(LayeredShape):
     """A convolutional network.
 
@@ -185,13 +196,19 @@ class CNN(LayeredShape):
     """
 
     kind: Literal["cnn"]
+    """A convolutional network, for images."""
     channels: Annotated[list[Size], Field(min_length=1)] = Field(default_factory=lambda: [8, 16])
+    """The number of channels of each convolution."""
     kernel: Annotated[WholeNumber, Field(ge=1, le=99)] = 3
-    # The pooling window after each convolution, 1 for none; one number stands for all of them.
-    pool: Annotated[int | list[int], PlainValidator(_check_pool)] = 2
+    """The side of the convolutions' kernels in pixels, an odd number."""
+    pool: Annotated[int | list[int], PlainValidator(_check_pool), WithJsonSchema(_POOL_SCHEMA)] = 2
+    """The side of the pooling window after each convolution, 1 for none; one number stands for all of them."""
     hidden: list[Size] = Field(default_factory=list)
+    """The sizes of the dense hidden layers after the convolutions."""
     dropout: DropoutRate = 0.0
+    """The share of the units that are left out at random in each step, before and between the dense layers."""
     activation: Activation = "relu"
+    """The activation of the convolutions and the hidden layers."""
 
     is_faster_stacked: ClassVar[bool] = False
     has_handwritten_step: ClassVar[bool] = False

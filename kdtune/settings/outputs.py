@@ -24,8 +24,11 @@ class SplitOutputs(Settings):
     """The files of a teacher's outputs on each split."""
 
     train: str
+    """The file of the outputs on the training split."""
     val: str | None = None
+    """The file of the outputs on the validation split, where one is given."""
     test: str
+    """The file of the outputs on the test split."""
 
 
 class GivenOutputs(UnlayeredShape):
@@ -35,10 +38,13 @@ class GivenOutputs(UnlayeredShape):
     """
 
     kind: Literal["logits", "probabilities"]
+    """Outputs of a teacher that was trained elsewhere."""
     outputs: str | SplitOutputs = Field(json_schema_extra=EXCLUDE_FROM_HASH)
-    # Outputs that agree with fewer labels than the most frequent class has are refused: their rows may be in another
-    # order. ``any`` accepts them.
+    """One file for a set that is split here, or a file for each given split. A row for each example, in the order of
+    the data."""
     agreement: Literal["checked", "any"] = Field("checked", json_schema_extra=EXCLUDE_FROM_HASH)
+    """Outputs that agree with fewer labels than the most frequent class has are refused, as their rows may be in
+    another order; `any` accepts them."""
     _arrays: dict[PartName, ArrayInput] = PrivateAttr()
 
     is_trained_by_steps: ClassVar[bool] = False
@@ -146,14 +152,16 @@ class GivenLogits(GivenOutputs):
     """Logits of a teacher that was trained elsewhere."""
 
     kind: Literal["logits"]
+    """Logits of a teacher that was trained elsewhere."""
 
 
 class GivenProbabilities(GivenOutputs):
     """Probabilities of a teacher that was trained elsewhere; T acts on their logarithms."""
 
     kind: Literal["probabilities"]
-    # Probabilities below this are raised to it, as a logarithm of 0 is none: see ``SklearnTeacher.floor``.
+    """Probabilities of a teacher that was trained elsewhere; T acts on their logarithms."""
     floor: Floor = 1e-4
+    """Probabilities below this are raised to it, as 0 has no logarithm."""
 
     def to_columns(self) -> dict[str, Any]:
         """Return the values for the table's columns."""

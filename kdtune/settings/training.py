@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from kdtune.columns import TEMP_RANGE
 from kdtune.settings.base import (
@@ -29,16 +29,22 @@ class Train(Settings):
     """The training of a network; the defaults are those of the tutorial, which are those of Keras."""
 
     epochs: PositiveInt = 50
+    """How many times a network sees its training examples."""
     batch_size: PositiveInt = 100
+    """The number of examples in each step."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """The optimizer."""
     lr: Annotated[float, Field(gt=0)] = 0.001
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # Used by sgd only.
-    weight_decay: Annotated[float, Field(ge=0)] | None = None  # None stands for 0.01 with adamw, otherwise for 0.
-    # Precision of the matrix products; with bf16, parameters, loss and optimizer stay float32.
+    """The learning rate."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The momentum of `sgd`; other optimizers do not use it."""
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    """The weight decay; none stands for 0.01 with `adamw`, and for 0 otherwise."""
     precision: Precision = Field("float32", json_schema_extra=exclude_from_hash_while("float32"))
-    # Losses and errors are recorded every this many epochs and after the last one; 0 records none.
-    # Recording changes no result.
+    """The precision of the matrix products; with `bf16`, parameters, loss and optimizer stay float32."""
     eval_every: Annotated[WholeNumber, Field(ge=0)] = Field(0, json_schema_extra=EXCLUDE_FROM_HASH)
+    """Losses and errors are recorded every so many epochs and after the last one; 0 records none. Recording changes no
+    result."""
 
     @model_validator(mode="after")
     def _resolve(self) -> Train:
@@ -75,6 +81,12 @@ def _read_biases(value: Any) -> Any:
 
 Bias = Annotated[float, Field(ge=-MAX_BIAS, le=MAX_BIAS)]
 ClassLabel = Annotated[WholeNumber, Field(ge=0)]
+_BIASES_SCHEMA = {
+    "type": "object",
+    "propertyNames": {"pattern": f"^[0-9]{{1,{MAX_CLASS_DIGITS}}}$"},
+    "additionalProperties": {"type": "number", "minimum": -MAX_BIAS, "maximum": MAX_BIAS},
+}
+Biases = Annotated[dict[ClassLabel, Bias] | None, BeforeValidator(_read_biases), WithJsonSchema(_BIASES_SCHEMA)]
 ClassLabels = Annotated[list[ClassLabel], BeforeValidator(_sort_classes)]
 
 
@@ -82,7 +94,9 @@ class Transfer(Settings):
     """The classes whose examples students are trained on; validation and test splits stay complete."""
 
     omit: ClassLabels | None = None
+    """The classes, as numbers, whose examples students do not see in training."""
     keep: ClassLabels | None = None
+    """The only classes, as numbers, whose examples students see in training."""
 
     @model_validator(mode="after")
     def _refuse_omit_beside_keep(self) -> Transfer:
@@ -114,15 +128,17 @@ class Distill(Settings):
     """The distillation loss, and changes to the biases of the output layer."""
 
     T: Annotated[float, Field(ge=TEMP_RANGE[0], le=TEMP_RANGE[1])]
+    """The distillation temperature, by which the logits of teacher and student are divided."""
     hard_weight: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of the cross-entropy with the labels, which is added to that with the teacher's soft targets."""
     scale_T2: bool = True  # noqa: N815 - as in the sweep file
-    # The biases of these classes start at these values, as in the tutorial.
-    bias_start: Annotated[dict[ClassLabel, Bias] | None, BeforeValidator(_read_biases)] = Field(
-        None, json_schema_extra=exclude_from_hash_while(None)
-    )
-    # The learned biases of these classes are shifted by the amount that is best on the validation split, as in
-    # Hinton, Vinyals and Dean (2015), section 3.
+    """Whether the loss of the soft targets is multiplied by the square of T (Hinton, Vinyals and Dean 2015, section
+    2)."""
+    bias_start: Biases | None = Field(None, json_schema_extra=exclude_from_hash_while(None))
+    """Where output biases start, by class, as in `{3: 3.5}`; other biases start at 0."""
     bias_shift: ClassLabels | None = Field(None, json_schema_extra=exclude_from_hash_while(None))
+    """The classes whose output biases are shifted after training by the amount that is best on the validation split
+    (Hinton, Vinyals and Dean 2015, section 3)."""
 
     @model_validator(mode="after")
     def _resolve(self) -> Distill:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -48,6 +49,11 @@ _MODELS_OF_ONE_KIND: dict[str, type[BaseModel]] = {
 }
 REQUIRED_BLOCKS = ("dataset", "teacher", "student", "distill")
 BLOCKS_WITH_TRAIN = ("teacher", "student", "distill")  # These may override the settings of ``train``.
+
+
+def get_models(block_name: str) -> Mapping[str, type[BaseModel]]:
+    """Return the models of a block by its kinds; of a block of one kind, under the empty name."""
+    return KINDS.get(block_name) or {"": _MODELS_OF_ONE_KIND[block_name]}
 
 
 def list_valid_settings(block_name: str, node: YamlNode, path: SettingPath) -> list[str]:

@@ -15,6 +15,7 @@ from kdtune.spec.messages import describe_error
 
 # What a sweep starts from: data that are generated, or what the user has. Each is a file in ``starting_files``.
 StartingPoint = Literal["generated", "logits", "table", "images", "sklearn", "modules"]
+SCHEMA_FILE = "kdtune.schema.json"  # lies beside the sweep file, which names it for editors
 _FOLDER = Path(__file__).with_name("starting_files")
 
 
@@ -37,4 +38,5 @@ def make_starting_file(path: Path, start: StartingPoint = "generated") -> str:
         description = describe_error(error.errors()[0], valid_names=())
         raise RequestError(f"{path}: a sweep is named after its file, and its name {description}") from None
     template = Template((_FOLDER / f"{start}.yaml").read_text(encoding="utf-8"))
-    return template.substitute(name=path.stem, file=shlex.quote(str(path)))
+    modeline = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+    return modeline + template.substitute(name=path.stem, file=shlex.quote(str(path)))
