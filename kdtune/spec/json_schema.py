@@ -14,7 +14,7 @@ from kdtune.spec.schema import BLOCKS, BLOCKS_WITH_TRAIN, KINDS, REQUIRED_BLOCKS
 
 Schema = dict[str, Any]
 DIALECT = "http://json-schema.org/draft-07/schema#"  # the one that editors know best
-_DESCRIPTIONS = {
+BLOCK_MEANINGS = {
     "dataset": "The data on which teachers and students are trained.",
     "transfer": "The classes whose examples students are trained on; validation and test splits stay complete.",
     "train": "How networks are trained. `teacher.train`, `student.train` and `distill.train` may say otherwise.",
@@ -57,7 +57,7 @@ class _SchemaMaker:
             grid = {"type": "object", "required": [GRID], "properties": {GRID: {"type": "array", "minItems": 1}}}
             branches.append({"type": "object", "required": ["kind"], "properties": {"kind": grid}})
         block = branches[0] if len(branches) == 1 else {"anyOf": branches}
-        return {"description": _DESCRIPTIONS[name], **self._allow_grid(name, block)}
+        return {"description": BLOCK_MEANINGS[name], **self._allow_grid(name, block)}
 
     def _describe_kind(self, name: str, kind: str, model: type[BaseModel]) -> Schema:
         schema = describe_model(model)
