@@ -29,7 +29,7 @@ SWEEP = {
     "teacher": {"hidden": [50, 50]},
     "student": {"depth": 2, "width": {"grid_search": [50, 100]}},
     "distill": {"T": {"grid_search": [1, 2, 3, 4, 8, 16, 32]}},
-    "train": {"epochs": 160, "batch_size": 100},
+    "train": {"epochs": 100, "batch_size": 100},
 }
 
 
