@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from kdtune.answers import AnsweredTable
 
 
-@main.command()
+@main.command(
+    example="""
+        kdtune analyze mine
+        kdtune analyze runs.csv --map temp=kd_temperature --cell dataset,width
+    """
+)
 @add_table_options
 @add_select_option
 @add_margin_options
@@ -54,7 +59,7 @@ def analyze(results: str, output: Path | None, **options: Any) -> None:
         click.echo(f"Wrote {file}", err=True)
 
 
-@main.command()
+@main.command(example="kdtune plot mine -o figures")
 @add_table_options
 @add_select_option
 @add_margin_options
@@ -88,7 +93,7 @@ def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **opt
         click.echo("No setting has two temperatures: the figures that compare them are left out.", err=True)
 
 
-@main.command()
+@main.command(example="kdtune report mine")
 @add_table_options
 @add_select_option
 @add_margin_options
@@ -109,7 +114,7 @@ def report(results: str, output: Path | None, **options: Any) -> None:
     click.echo(f"Wrote {page}", err=True)
 
 
-@main.command()
+@main.command(example="kdtune power mine")
 @add_table_options
 @add_select_option
 @click.option("--difference", "differences", multiple=True, callback=check_finite,

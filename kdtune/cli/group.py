@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from kdtune.cli.folding import print_folded
+from kdtune.cli.help_pages import START, HelpfulCommand, format_sections
 from kdtune.errors import KdtuneError, StorageError
 from kdtune.objects.places import name_urls
 from kdtune.versions import __version__
@@ -22,6 +23,12 @@ INTERRUPTED = 130
 
 class _Group(click.Group):
     """The commands, whose errors become one message and an exit code."""
+
+    command_class = HelpfulCommand
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in sections."""
+        format_sections(self, ctx, formatter)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; say in one line when standard output takes no more, as when its disk is full."""
@@ -76,7 +83,14 @@ def _discard_standard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="kdtune")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Find the best distillation temperature, with evidence."""
+    if context.invoked_subcommand is None:
+        click.echo(START, nl=False)

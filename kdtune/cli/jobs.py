@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.make import add_file_options, make_request
+from kdtune.cli.make import RARE_OPTIONS, add_file_options, make_request
 
 if TYPE_CHECKING:
     from kdtune.run.jobs import Job
@@ -29,7 +29,10 @@ def add_address_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)  # fmt: skip
 
 
-@main.command()
+@main.command(
+    example="kdtune submit mine.yaml --results s3://my-bucket/results --address http://127.0.0.1:8265",
+    rare=RARE_OPTIONS,
+)
 @click.argument("file")
 @add_file_options
 @add_address_option
@@ -70,7 +73,7 @@ def submit(
     click.echo(job.name)
 
 
-@main.command()
+@main.command(example="kdtune status")
 @click.argument("job", required=False)
 @add_address_option
 def status(job: str | None, address: str) -> None:
@@ -88,7 +91,7 @@ def status(job: str | None, address: str) -> None:
         click.echo(_describe_job(each))
 
 
-@main.command()
+@main.command(example="kdtune logs mine-1 --follow")
 @click.argument("job")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended; its end is the exit code.")
 @add_address_option
@@ -109,7 +112,7 @@ def logs(job: str, follow: bool, address: str) -> None:
         raise SystemExit(1)
 
 
-@main.command()
+@main.command(example="kdtune stop mine-1")
 @click.argument("job")
 @add_address_option
 def stop(job: str, address: str) -> None:

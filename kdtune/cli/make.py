@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from kdtune.run.sweep import Outcome
 
 
+# Few users need these: `--help` names them, `--help-all` explains them.
+RARE_OPTIONS = (
+    "data_root", "pack", "cpus_per_worker", "gpus_per_worker", "cpu_only_workers", "precision", "max_networks",
+    "retries", "restarts", "cluster_minutes", "fresh_teachers", "waits", "yes", "verbose",
+)  # fmt: skip
+
+
 def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that `sweep` and `plan` have in common."""
     options = [
@@ -58,7 +65,7 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@main.command()
+@main.command(example="kdtune sweep quickstart.yaml --set replicates=5", rare=RARE_OPTIONS)
 @click.argument("file", required=False)
 @add_file_options
 @click.option("--address", metavar="HOST:PORT",
@@ -137,7 +144,7 @@ def _print_next_step(outcome: Outcome, table: pd.DataFrame) -> None:
                    "Run the same command to continue.", err=True)  # fmt: skip
 
 
-@main.command()
+@main.command(example="kdtune plan mine.yaml", rare=RARE_OPTIONS)
 @click.argument("file")
 @add_file_options
 def plan(file: str, **options: Any) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@main.command()
+@main.command(example="kdtune show mine --model teacher -s num_error")
 @click.argument("results")
 @click.option("-c", "--columns", help="Columns to show, separated by commas; 'all' shows every column.")
 @click.option("-m", "--model", type=click.Choice([TEACHER, BASELINE, STUDENT]),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kdtune.spec.starting_file import StartingPoint
 
 
-@main.command()
+@main.command(example="kdtune init mine.yaml --from table")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--from", "start", type=click.Choice(["logits", "table", "images", "sklearn", "modules"]),
               help="What you have: a teacher's logits, a table, folders of images, a scikit-learn estimator, or "
@@ -27,8 +27,6 @@ def init(file: Path, start: StartingPoint | None, force: bool) -> None:
 
     Beside it, kdtune.schema.json is written. With it, editors complete and check the file: the first line names it for
     yaml-language-server, which the YAML extensions of editors use.
-
-    Example: kdtune init mine.yaml --from table
     """
     from kdtune.spec.starting_file import SCHEMA_FILE, make_starting_file
 
@@ -48,7 +46,7 @@ def init(file: Path, start: StartingPoint | None, force: bool) -> None:
     click.echo(f"Wrote {file}. Next: {next_step}{shlex.join(['kdtune', 'plan', str(file)])}")
 
 
-@main.command()
+@main.command(example="kdtune schema -o kdtune.schema.json")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write it to this file. [default: the terminal]")  # fmt: skip
 def schema(output: Path | None) -> None:
@@ -56,8 +54,6 @@ def schema(output: Path | None) -> None:
 
     It knows all settings, their types, ranges and meanings, and that any of them may be a grid. What depends on several
     settings, or on your files, `kdtune plan` checks.
-
-    Example: kdtune schema -o kdtune.schema.json
     """
     if output is None:
         click.echo(_make_schema_text(), nl=False)

@@ -10,7 +10,7 @@ from kdtune.errors import RequestError
 from kdtune.objects.urls import is_object_url
 
 
-@main.command()
+@main.command(example="kdtune watch mine")
 @click.argument("results", required=False)
 @click.option("--port", type=click.IntRange(0, 65_535), default=8700, show_default=True,
               help="Where to listen; the next free port if it is taken.")  # fmt: skip

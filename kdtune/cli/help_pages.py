@@ -1,0 +1,99 @@
+"""How help is laid out: commands in sections, an example for each, rare options in a group of their own."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+START = """\
+Find the best distillation temperature, with evidence.
+
+  kdtune sweep quickstart.yaml   try it: half a minute, on data that ship with scikit-learn
+
+Then, with data, a teacher and a student of your own:
+
+  1. kdtune init mine.yaml       write a sweep file to start from (--from table, images, ...)
+  2. kdtune plan mine.yaml       see what it would train, and for how long
+  3. kdtune sweep mine.yaml      train it; the same command goes on after an interruption
+  4. kdtune analyze mine         which temperature to use, and the evidence
+  5. kdtune export mine          take the best student home
+
+All commands: kdtune --help. What one does: kdtune sweep --help.
+"""
+SECTIONS = {
+    "Train": ("init", "schema", "plan", "sweep", "watch"),
+    "Read the results, or a table from elsewhere": ("analyze", "show", "plot", "report", "power", "compare"),
+    "Take a student home": ("export",),
+    "On a cluster": ("submit", "status", "logs", "stop", "fetch"),
+}
+_SHOWS_ALL = "kdtune.shows_all_options"
+
+
+class HelpfulCommand(click.Command):
+    """A command whose help ends with an example.
+
+    Parameters
+    ----------
+    example : a command line and what it does, or several lines.
+    rare : the names of parameters that few users need. ``--help`` names their options, ``--help-all`` explains them.
+    """
+
+    def __init__(self, *args: Any, example: str = "", rare: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.example = inspect.cleandoc(example)
+        self.rare = rare
+        if rare:
+            self.params.append(
+                click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_show_all,
+                             help="Show this message with the rare options explained, and exit.")
+            )  # fmt: skip
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the common options, then the rare ones."""
+        common, rare, rare_names = [], [], []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None or isinstance(parameter, click.Argument):  # Arguments are explained in the text above.
+                continue
+            if parameter.name in self.rare:
+                rare.append(record)
+                rare_names.append(parameter.opts[-1])
+            else:
+                common.append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(common)
+        if rare and ctx.meta.get(_SHOWS_ALL):
+            with formatter.section("Rare options"):
+                formatter.write_dl(rare)
+        elif rare:
+            with formatter.section("Rare options, which --help-all explains"):
+                width = formatter.width - formatter.current_indent
+                for line in textwrap.wrap(", ".join(rare_names), width, break_on_hyphens=False):
+                    formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        if self.example:
+            with formatter.section("Example"):
+                for line in self.example.splitlines():
+                    formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
+
+def _show_all(ctx: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        ctx.meta[_SHOWS_ALL] = True
+        click.echo(ctx.get_help())
+        ctx.exit()
+
+
+def format_sections(group: click.Group, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write the commands of a group in sections, each with its first sentence."""
+    width = max(map(len, group.commands))
+    for title, names in SECTIONS.items():
+        with formatter.section(title):
+            limit = formatter.width - width - 6
+            formatter.write_dl([(name.ljust(width), group.commands[name].get_short_help_str(limit)) for name in names])

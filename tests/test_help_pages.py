@@ -1,0 +1,47 @@
+"""What help pages show: the five steps, commands in sections, an example for each, rare options apart."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+
+from kdtune.cli import main
+from kdtune.cli.help_pages import SECTIONS
+
+
+def test_kdtune_alone_shows_what_one_does_in_order(call: Callable[..., Result]) -> None:
+    result = call()
+    assert result.exit_code == 0
+    steps = re.findall(r"^  \d\. kdtune (\w+)", result.output, re.M)
+    assert steps == ["init", "plan", "sweep", "analyze", "export"]
+    assert call("--help").output.count("\n  sweep ") == 1
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_each_command_stands_in_a_section_and_has_an_example(
+    name: str, call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://head:8265")
+    assert sum(name in names for names in SECTIONS.values()) == 1
+    help_page = call(name, "--help").output
+    example = help_page.partition("Example:\n")[2].strip().splitlines()
+    assert example
+    for line in example:
+        command, *arguments = shlex.split(line)[1:]
+        assert command == name
+        main.commands[name].make_context(name, arguments)  # Its options are known, and have values that they take.
+
+
+def test_the_help_of_sweep_fits_a_screen_and_names_rare_options_without_explaining_them(
+    call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    short, whole = call("sweep", "--help").output, call("sweep", "--help-all").output
+    assert len(short.splitlines()) <= 45
+    assert "--cluster-minutes" in short
+    assert "How long a cluster" not in short
+    assert "How long a cluster" in whole
