@@ -58,7 +58,7 @@ class LaunchedCluster:
         config["setup_commands"] = [f"mkdir -p ~/kdtune-env && ln -sfn {ENVIRONMENT}/* ~/kdtune-env/", find_ray]
         start = config["worker_start_ray_commands"]
         config["worker_start_ray_commands"] = [
-            f"{each} --num-cpus={self.cpus}" if "--address" in each else each for each in start
+            each.replace("--address=", f"--num-cpus={self.cpus} --address=") for each in start
         ]
         yaml.dump(config, self.config_path)
 
