@@ -1,6 +1,7 @@
 # make sweep   set everything up and run the main job
 # make test    set everything up and pass the tests
 # make check   style, docstrings, types, format, which folder imports which
+# make docs    build the documentation site into build/docs
 # make chaos   kill processes of a sweep at random for MINUTES=20, and compare its tables with the undisturbed ones
 # make test-cluster   a sweep on four hosts, in network namespaces, that die in the middle of it (as root)
 # make test-cluster-kills   twenty random kills of a sweep on these hosts, and drivers that race for one store
@@ -17,7 +18,7 @@ MINUTES ?= 20
 N ?= 2000
 SEED ?= 1
 
-.PHONY: setup sweep test promises test-cluster test-cluster-kills check format bench chaos fuzz clean
+.PHONY: setup sweep test docs promises test-cluster test-cluster-kills check format bench chaos fuzz clean
 
 setup: $(READY)
 
@@ -32,6 +33,10 @@ sweep: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/docs/index.html"
 
 promises: $(READY)
 	$(BIN)/python -m pytest -m slow $(SIDE_BY_SIDE)

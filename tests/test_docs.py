@@ -16,7 +16,7 @@ from kdtune.settings.given_tables import TableFile
 from kdtune.settings.outputs import GivenLogits, GivenProbabilities
 from tests.docs_pages import DOCS, PageRun, read_blocks
 
-PAGES = ["own-modules.md", "own-logits.md", "which-temperature.md", "own-images.md", "own-estimator.md"]
+PAGES = ["tutorial.md", "own-modules.md", "own-logits.md", "which-temperature.md", "own-images.md", "own-estimator.md"]
 # A page that takes a student home runs at least this many blocks: files, plan or sweep, analyze, export.
 MIN_BLOCKS = 6
 

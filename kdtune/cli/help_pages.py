@@ -20,7 +20,7 @@ Then, with data, a teacher and a student of your own:
   2. kdtune plan mine.yaml       see what it would train, and for how long
   3. kdtune sweep mine.yaml      train it; the same command goes on after an interruption
   4. kdtune analyze mine         which temperature to use, and the evidence
-  5. kdtune export mine          take the best student home
+  5. kdtune export mine -o best  take the best student home, into the folder "best"
 
 All commands: kdtune --help. What one does: kdtune sweep --help.
 """
@@ -30,7 +30,7 @@ SECTIONS = {
     "Take a student home": ("export",),
     "On a cluster": ("submit", "status", "logs", "stop", "fetch"),
 }
-_SHOWS_ALL = "kdtune.shows_all_options"
+SHOWS_ALL = "kdtune.shows_all_options"
 
 
 class HelpfulCommand(click.Command):
@@ -66,7 +66,7 @@ class HelpfulCommand(click.Command):
                 common.append(record)
         with formatter.section("Options"):
             formatter.write_dl(common)
-        if rare and ctx.meta.get(_SHOWS_ALL):
+        if rare and ctx.meta.get(SHOWS_ALL):
             with formatter.section("Rare options"):
                 formatter.write_dl(rare)
         elif rare:
@@ -85,7 +85,7 @@ class HelpfulCommand(click.Command):
 
 def _show_all(ctx: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
     if is_asked and not ctx.resilient_parsing:
-        ctx.meta[_SHOWS_ALL] = True
+        ctx.meta[SHOWS_ALL] = True
         click.echo(ctx.get_help())
         ctx.exit()
 
