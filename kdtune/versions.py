@@ -7,7 +7,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _LIBRARIES = ("torch", "numpy", "scikit-learn", "ray", "scipy", "statsmodels", "pandas", "pyarrow", "matplotlib")
 
