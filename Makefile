@@ -32,7 +32,7 @@ sweep: $(READY)
 	$(BIN)/kdtune sweep sweeps/fakeset.yaml
 
 test: $(READY)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --durations=40
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -93,6 +93,7 @@ def go(plan: Any, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch)
     return partial(run_in_places, address, plan, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_cluster_of_two_kinds_of_machines_keeps_both_busy(go: Any) -> None:
     places, _ = go(workers=1, gpus_per_worker=1.0, cpu_only_workers=1)
     node_by_gpus = {gpus: {node for node, node_gpus in places if node_gpus == gpus} for gpus in ("0", "1")}
