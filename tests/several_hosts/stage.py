@@ -83,7 +83,8 @@ class Stage:
     def is_over(self, job: str) -> bool:
         """Return whether a job has ended, or its head forgot it."""
         status = self.cluster.kdtune("status", job)
-        return status.returncode != 0 or ("running" not in status.stdout and "pending" not in status.stdout)
+        # The message of a job that failed ends with what it printed, which may say "running".
+        return status.returncode != 0 or status.stdout.split()[1] not in ("running", "pending")
 
     def submit(self, *options: str) -> str:
         """Submit the sweep, and return the name of its job."""

@@ -75,7 +75,7 @@ def _kill(stage: Stage, victim: str, random: Random) -> bool:
         host.kill()
         host.start()  # Ray's launcher, on the head, starts Ray there again.
     elif victim == "driver":
-        cluster.head.run("pkill -9 -f 'kdtune sweep'; pkill -9 -f kdtune.run.ray_process")
+        cluster.head.run("pkill -9 -f '[k]dtune sweep'; pkill -9 -f '[k]dtune.run.ray_process'")
         stage.wait_for("the job has ended", lambda: stage.is_over("hosts"), 60)
         return True
     else:
