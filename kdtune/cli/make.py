@@ -46,8 +46,8 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--pack", type=click.IntRange(min=1),
                      help="The largest number of networks that train together; 1 trains each alone."),
         click.option("--workers", type=click.IntRange(min=0),
-                     help="How many packs train at the same time; 0 trains in this process, without Ray, which is "
-                     "faster for small sweeps. [default: one per core]"),
+                     help="How many packs (networks that train together) train at the same time; 0 trains in this "
+                     "process, without Ray, which saves ten seconds. [default: one for each core or GPU]"),
         click.option("--cpus-per-worker", type=click.IntRange(min=1), help="Cores of each worker. [default: 1]"),
         click.option("--gpus-per-worker", type=click.FloatRange(min=0),
                      help="GPUs of each worker; a fraction shares a GPU, 0 uses none. [default: 1 if there is a GPU]"),
