@@ -76,6 +76,11 @@ class Stage:
         n_parts = len(self.list_parts())
         self.wait_for(f"{n_more} more parts in the store", lambda: len(self.list_parts()) >= n_parts + n_more, seconds)
 
+    def wait_for_training(self) -> None:
+        """Wait until a worker of the cluster trains, which may be any."""
+        hosts = self.cluster.workers
+        self.wait_for("packs are trained", lambda: any(self.is_training(host) for host in hosts), 180)
+
     def is_training(self, host: Host) -> bool:
         """Return whether a worker trains on a host at this moment."""
         return bool(host.list_processes("ray::ResourceTrainable.train"))

@@ -48,11 +48,11 @@ def test_no_row_is_lost_or_doubled_over_random_kills(stage: Stage) -> None:
             replicates += MORE_REPLICATES
             stage.log.write(f"the sweep is done; it goes on with {replicates} replicates")
             job = stage.submit("--set", f"replicates={replicates}", "--wait")
-            stage.wait_for_parts(1)
+            stage.wait_for_training()
         stage.log.write(f"kill {number}: {victim}, after {len(stage.list_parts())} parts")
         if _kill(stage, victim, random):
             job = stage.submit("--set", f"replicates={replicates}", "--wait")
-        stage.wait_for_parts(1)
+        stage.wait_for_training()
     followed = stage.cluster.kdtune("logs", job, "--follow", timeout=900)
     assert followed.returncode == 0, followed.stdout[-3000:] + followed.stderr
     fetched = stage.cluster.kdtune("fetch", job, "-o", str(stage.output / "cluster"))
@@ -73,7 +73,8 @@ def _kill(stage: Stage, victim: str, random: Random) -> bool:
         host.run("pkill -9 -f ray::ResourceTrainable")
     elif victim == "host":
         host.kill()
-        host.start()  # Ray's launcher, on the head, starts Ray there again.
+        host.start()  # Ray's launcher starts Ray there again, but gives a host up that dies meanwhile.
+        stage.wait_for("Ray is there again", lambda: bool(host.list_processes("tail --pid")), 180)
     elif victim == "driver":
         cluster.head.run("pkill -9 -f '[k]dtune sweep'; pkill -9 -f '[k]dtune.run.ray_process'")
         stage.wait_for("the job has ended", lambda: stage.is_over("hosts"), 60)
