@@ -179,6 +179,7 @@ def test_a_cluster_that_wants_a_token_says_so_at_once(kdtune, write, monkeypatch
 # --- the process of the user ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_auto_is_the_ray_of_this_process_and_a_ray_of_its_own_starts_beside_it(write, tmp_path):
     run = run_python(
         """

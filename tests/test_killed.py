@@ -69,7 +69,7 @@ def long_reference(tmp_path_factory):
     return train_alone(write_small(tmp_path_factory.mktemp("long") / "small.yaml"), SETS)
 
 
-@pytest.mark.parametrize(("victim", "after"), [("everything", 2), ("worker", 1)])
+@pytest.mark.parametrize(("victim", "after"), [("everything", 2), pytest.param("worker", 1, marks=pytest.mark.slow)])
 def test_a_killed_sweep_goes_on_where_it_was(kdtune, start, write, long_reference, tmp_path, victim, after):
     """kill -9 of everything or of one worker, after some packs."""
     folder = tmp_path / "results/small"
@@ -100,6 +100,7 @@ def test_a_killed_sweep_goes_on_where_it_was(kdtune, start, write, long_referenc
     assert_same_rows(table(folder), long_reference)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_in_an_object_store_goes_on(kdtune, start, write, long_reference, tmp_path, bucket, monkeypatch):
     """kill -9 of everything: its lease is void at once on this machine, and nothing finished is trained again."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))

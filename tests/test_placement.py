@@ -27,7 +27,8 @@ from kdtune.train.rows import make_row
 from tests.conftest import join_cluster, start_cluster, wait_for_nodes
 from tests.test_schedule import Ledger
 
-pytestmark = pytest.mark.xdist_group("jobs")  # one cluster after the other: two that start at one time fail
+# One cluster after the other: two that start at one time fail.
+pytestmark = [pytest.mark.xdist_group("jobs"), pytest.mark.slow]
 GIB = 1 << 30
 ALONE = PackLimits(max_networks=1)
 # The function below runs in Ray's workers, which cannot import this module.
@@ -93,7 +94,6 @@ def go(plan: Any, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch)
     return partial(run_in_places, address, plan, tmp_path)
 
 
-@pytest.mark.slow
 def test_a_cluster_of_two_kinds_of_machines_keeps_both_busy(go: Any) -> None:
     places, _ = go(workers=1, gpus_per_worker=1.0, cpu_only_workers=1)
     node_by_gpus = {gpus: {node for node, node_gpus in places if node_gpus == gpus} for gpus in ("0", "1")}
@@ -110,7 +110,6 @@ def test_a_pack_that_waits_for_a_gpu_holds_up_no_other(go: Any) -> None:
     assert sum(gpus == "0" for _, gpus in places) >= 3, places
 
 
-@pytest.mark.slow
 def test_workers_share_a_gpu(go: Any) -> None:
     """The second of them waits for a CPU."""
     places, _ = go(workers=2, gpus_per_worker=0.5)
@@ -118,7 +117,6 @@ def test_workers_share_a_gpu(go: Any) -> None:
     assert len({node for node, _ in places}) == 1
 
 
-@pytest.mark.slow
 def test_no_machine_gets_more_workers_than_its_memory_holds(go: Any) -> None:
     """The machine with a GPU has 2 GiB."""
     places, ledger = go(workers=2, memory_per_worker=3 * GIB, follows_cluster=True)
@@ -126,7 +124,6 @@ def test_no_machine_gets_more_workers_than_its_memory_holds(go: Any) -> None:
     assert len({node for node, _ in places}) == 1
 
 
-@pytest.mark.slow
 def test_a_machine_that_joins_later_is_used_and_one_that_leaves_is_not_waited_for(
     go: Any, address: str, tmp_path: Path
 ) -> None:
@@ -150,7 +147,6 @@ def test_a_machine_that_joins_later_is_used_and_one_that_leaves_is_not_waited_fo
     assert ledger.workers == [2, 1]
 
 
-@pytest.mark.slow
 def test_the_packs_of_a_gpu_machine_that_leaves_are_trained_without_a_gpu(
     go: Any, address: str, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ def allow(share, n_tables=N_TABLES):
     return share + 2 * math.sqrt(share * (1 - share) / n_tables)
 
 
+@pytest.mark.slow
 def test_a_doubling_is_found_and_no_move_is_not():
     assert measure_shares(DOUBLES["lopsided curves double"], 5).rejected >= 0.8
     assert measure_shares(NO_MOVE["kinks turn, off the grid"], 5).rejected <= 0.2
