@@ -82,7 +82,8 @@ def run_packs(
     (folder / "scratch").mkdir()
     connect = Connect(address, cpus=cpus, verbose=False, code_folder=None)
     ray_workers = RayWorkers(connect, folder / "scratch", folder / "ray.log", Patience(), print)
-    workers = workers or sum(node.cpus for node in ray_workers.connect().nodes)
+    nodes = ray_workers.connect().nodes
+    workers = workers or sum(node.cpus for node in nodes)
     start = time.perf_counter()
     ray_workers.run_packs(plan.packs, store, WorkerOptions(workers), Silence(), train)
     seconds = time.perf_counter() - start
