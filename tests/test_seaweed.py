@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -41,6 +42,7 @@ class Driver:
         folder.mkdir(exist_ok=True)
         self.log = folder / "log.txt"
         command = [sys.executable, "-m", "kdtune", "sweep", str(file), "--results", results, "--workers", "0", "--wait"]
+        command += ["--pack", "1"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, env=environment(joins=False) | {CACHE_VARIABLE: str(folder / "cache")},
@@ -49,7 +51,8 @@ class Driver:
 
     def kill(self) -> None:
         """Kill it and all that it has started."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # It has ended by itself.
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
@@ -58,7 +61,7 @@ def test_drivers_that_race_and_are_killed_leave_the_table_of_an_undisturbed_run(
 ) -> None:
     """Each driver waits for the one that drives; the one that drives is killed, and another machine takes over."""
     random = Random(SEED)
-    file = write(train={"epochs": 200, "batch_size": 37})
+    file = write(train={"epochs": 600, "batch_size": 37}, distill={"T": {"grid_search": [1, 2, 3, 4, 6, 8]}})
     drivers = [Driver(file, results, tmp_path / f"machine-{number}") for number in range(2)]
     folder = ObjectFolder(f"{results}/small")
     for n_kills in range(N_KILLS):
