@@ -120,7 +120,7 @@ def test_images_a_table_and_modules_travel_and_the_page_finds_them_by_the_name_o
     net = {"kind": "python", "factory": "mynets:make_net"}
     photos = {"kind": "image_folder", "train": "photos/train", "test": "photos/test", "size": 4}
     patients = {"kind": "table", "file": "patients.csv", "target": "outcome"}
-    forest = {"kind": "sklearn", "estimator": "sklearn.ensemble.RandomForestClassifier"}
+    forest = {"kind": "sklearn", "factory": "sklearn.ensemble:RandomForestClassifier"}
     results = f"{bucket}/results"
     for name, blocks in {
         "photos": {"dataset": photos, "teacher": {**net, "trained": False}, "student": net},
