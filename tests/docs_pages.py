@@ -2,8 +2,10 @@
 
 A page is read from top to bottom. Of its fenced blocks, one that begins with a comment that is a file's name, as in
 ``# mine.yaml``, becomes that file; ``sh`` blocks are run line by line, other ``python`` blocks too; ``text`` is what
-the command before it has printed. ``<!-- not run -->`` before a block leaves it out, ``<!-- from a run -->`` says that
-its figures come from a longer run, so that only its first line is compared.
+the command before it has printed. In ``console`` blocks commands stand behind ``$``, and what they print below them.
+Other ``yaml`` blocks that name a dataset are read as sweep files. ``<!-- not run -->`` before a block leaves it out,
+``<!-- from a run -->`` says that its figures come from a longer run: of ``text`` its first line is compared, of
+``console`` nothing. ``<!-- fails -->`` says that a command ends with exit code 2, as bad input does.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from typing import Any
 from click.testing import CliRunner
 
 from kdtune.cli import main
+from kdtune.spec.load import load_spec
+from kdtune.spec.mistakes import SweepFileError
+from kdtune.spec.yaml_tree import read_yaml_text
 
 DOCS = Path(__file__).parents[1] / "docs"
 _FENCE = re.compile(r"(?:^<!-- (?P<mark>[a-z ]+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
@@ -77,23 +82,35 @@ class PageRun:
                 Path(file_name[1]).write_text(_EPOCHS.sub(r"\g<1>2", block.text), encoding="utf-8")
             elif block.kind == "sh":
                 self._run_commands(block.text, place)
+            elif block.kind == "console":
+                self._run_console(block, place)
+            elif block.kind == "yaml" and "dataset:" in block.text:
+                _check_sweep(block.text, place)
             elif block.kind == "python":
                 with _prepare_imports(), contextlib.redirect_stdout(io.StringIO()) as output:
                     exec(compile(_EPOCHS.sub(r"\g<1>2", block.text), place, "exec"), self._names)
                 self.output = output.getvalue()
         return len(blocks)
 
-    def _run_commands(self, text: str, place: str) -> None:
+    def _run_console(self, block: Block, place: str) -> None:
+        lines = block.text.splitlines()
+        commands = "\n".join(line.removeprefix("$ ") for line in lines if line.startswith("$ "))
+        self._run_commands(commands, place, exit_code=2 if block.mark == "fails" else 0)
+        if block.mark != "from a run":
+            printed = "\n".join(line for line in lines if not line.startswith("$ "))
+            self._compare(Block("text", printed, block.mark, block.line), place)
+
+    def _run_commands(self, text: str, place: str, exit_code: int = 0) -> None:
         self.output = ""
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
-            if not words:
+            if not words or words[0] in ("pip", "make"):  # Installing is what CI does first.
                 continue
             if words[0] == "kdtune":
                 words += ["--workers", "0"] if words[1] in ("sweep", "plan") else []
                 with _prepare_imports():
                     result = CliRunner().invoke(main, words[1:])
-                assert result.exit_code == 0, f"{place}: {line}\n{result.output}\n{result.exception!r}"
+                assert result.exit_code == exit_code, f"{place}: {line}\n{result.output}\n{result.exception!r}"
                 self.output += result.output
             else:
                 assert words[0] == "python", f"{place}: {line}: a page runs kdtune and python only"
@@ -107,6 +124,15 @@ class PageRun:
             lines = lines[:1]
         for line in lines:
             assert line in printed, f"{place}: not printed: {line}\n{self.output}"
+
+
+def _check_sweep(text: str, place: str) -> None:
+    """Check that kdtune takes a sweep file. Where its data are not at hand, only that may be wrong."""
+    try:
+        load_spec(read_yaml_text(text, place), ["name=page"], allow_download=False)
+    except SweepFileError as error:
+        if not all("dataset.root" in str(mistake) for mistake in error.mistakes):
+            raise
 
 
 def _mask(line: str) -> str:

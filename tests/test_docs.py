@@ -42,37 +42,6 @@ def test_the_reader_is_told_which_blocks_are_not_run(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page",
-    [
-        *PAGES,
-        "own-data.md",
-        "estimator.md",
-        "storage.md",
-        "cluster.md",
-        "aws.md",
-        "kubernetes.md",
-        "slurm.md",
-        "../README.md",
-    ],
-)
-def test_links_lead_somewhere(page: str) -> None:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", text):
-        if "://" in target:
-            continue
-        path = (DOCS / page).parent.joinpath(target) if target else DOCS / page
-        assert path.exists(), target
-        if anchor:
-            assert anchor in list_anchors(path), f"{target}#{anchor}"
-
-
-def list_anchors(path: Path) -> list[str]:
-    """List the anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
-    return [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
-
-
-@pytest.mark.parametrize(
     "settings",
     [
         *(Arrays, TableFile, ImageFolder, PythonData),

@@ -123,6 +123,7 @@ def test_a_resolved_file_means_the_same(spec, write, tmp_path):
         ("name=../up", "name: must be a plain file name"),
         ("name=.hidden", "name: must be a plain file name"),
         ("name=teachers", "name: 'teachers' is taken"),
+        ("dataset=digits", "dataset: must be a block of settings, not the text 'digits'; write {kind: digits}"),
         ("teacher=5", "teacher: must be a block of settings, not 5"),
         ("resources.cpus_per_worker=0", "resources.cpus_per_worker: must be at least 1"),
         ("train=[1]", "train: must be a block of settings"),

@@ -27,8 +27,9 @@ NUMBER_COLUMNS = (
 
 
 def print_summary(table: Any, folder: Path | None = None) -> None:
-    """Print which T to use and, for each setting, the errors of teacher, baseline and the student at its best T.
+    """Print for each setting the errors of teacher, baseline and the student at its best T, then which T to use.
 
+    The recommendation comes last, since the last lines are what a reader of a terminal or of a log sees first.
     ``table`` is a sweep's, which lies in ``folder``. Its ``attrs`` say by which measure T is chosen, and how replicates
     redraw the data, which is printed, too.
     """
@@ -52,9 +53,6 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
     except RequestError as error:  # What was trained is there, whatever can be said of it.
         print_folded(f"The best T cannot be chosen: {error}")
         return
-    if not n_hidden:  # Of a part of the settings a recommendation may be wrong.
-        print_opening(write_recommendations(answer), [])
-        click.echo()
     summary = summarize_errors(answer)
     replicates = int(summary.pop("replicates").max())
     digits = 1 if replicates > 1 else 0
@@ -72,6 +70,10 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
     print_table(summary, n_keys)
     if n_hidden:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")
+    else:  # Of a part of the settings a recommendation may be wrong.
+        click.echo()
+        print_opening(write_recommendations(answer), [])
+    click.echo()
 
 
 def _format_errors(errors: float, digits: int) -> str:

@@ -173,6 +173,8 @@ def _suggest_form(error: Any, node: YamlNode, block_name: str, path: SettingPath
         return f", or, as an argument of the factory, args: {{{path[0]}: {format_value(error['input'])}}}"
     if block_name not in BLOCKS or error["type"] == "extra_forbidden" or path[-1:] == ("eval_every",):
         return ""
+    if not path and isinstance(error["input"], str) and error["input"] in KINDS.get(block_name, {}):
+        return f"; write {{kind: {error['input']}}}"
     if error.get("ctx", {}).get("setting"):  # A rule of the whole block: the value alone would be right.
         return ""
     if path and isinstance(path[-1], int):  # The error is about one item: look at its list.
