@@ -164,6 +164,15 @@ def test_one_setting_is_not_compared_with_others():
     assert {"t_opt", "excess", "gain"} <= set(list_figures(answer))
 
 
+@pytest.mark.parametrize("n_temperatures", [1, 3, 7])
+def test_the_softmax_is_shown_at_temperatures_of_the_table_from_the_lowest_to_the_highest(n_temperatures):
+    grid = tuple(float(2**power) for power in range(n_temperatures))
+    figure = list_figures(analyze_table(planted.table(STILL, temperatures=grid)))["softmax"]()
+    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert (shown[0], shown[-1], len(shown)) == (f"T = {grid[0]:g}", f"T = {grid[-1]:g}", min(4, len(grid)))
+    assert set(shown) <= {f"T = {T:g}" for T in grid}
+
+
 # The best temperature.
 
 
@@ -333,6 +342,21 @@ def test_classes_bear_the_users_names_in_their_own_data_set_only():
     first, second = draw_class_errors(prepared).axes
     assert list_shown_ticks(first) == prepared.class_labels["birds"]
     assert list_shown_ticks(second) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"), [(8, None), (37, [0, 5, 10, 20]), (10, None), (1010, [0, 5, 10, 20, 50, 100, 200, 500, 1000])]
+)
+def test_a_logarithmic_axis_of_errors_by_class_has_ticks_and_says_so(most, ticks):
+    networks = make_networks()
+    rows = make_class_rows(networks, 10)
+    rows.loc[rows[LABEL] == 3, NUM_ERROR] = most
+    rows.loc[rows[LABEL] != 3, NUM_ERROR] = 1
+    figure = draw_class_errors(prepare_class_errors(networks, rows))
+    is_logarithmic = any("logarithmic above 10" in text for text in list_texts(figure))
+    assert is_logarithmic == (ticks is not None) == (figure.axes[0].get_yscale() == "symlog")
+    if ticks is not None:
+        assert figure.axes[0].get_yticks().tolist() == ticks
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 40, 100])

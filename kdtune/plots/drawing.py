@@ -27,7 +27,7 @@ from kdtune.plots.optimum_map import draw_map, prepare_map
 from kdtune.plots.overall import draw_overall, prepare_overall
 from kdtune.plots.per_class import draw_class_errors, prepare_class_errors
 from kdtune.plots.regret import draw_fixed_costs, prepare_fixed_costs
-from kdtune.plots.softmax import draw_softmax, prepare_softmax
+from kdtune.plots.softmax import TEMPERATURES, draw_softmax, prepare_softmax
 
 FILE_TYPES = ("png", "svg")
 
@@ -51,7 +51,8 @@ def list_figures(answer: Answer | None, networks: ChosenNetworks | None = None) 
         need it.
     networks : The single networks to show, or None if the table has no ids of networks.
     """
-    figures: dict[str, Callable[[], Figure]] = {"softmax": lambda: draw_softmax(prepare_softmax())}
+    temperatures = TEMPERATURES if answer is None else sorted(answer.curves["T"].unique())
+    figures: dict[str, Callable[[], Figure]] = {"softmax": lambda: draw_softmax(prepare_softmax(temperatures))}
     if networks is not None:
         figures |= _list_network_figures(networks)
     if answer is not None:

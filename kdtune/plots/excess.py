@@ -118,7 +118,7 @@ def draw_excess(prepared: ExcessCurves) -> Figure:
         layout.note_omitted(figure, n_panels, len(curves.points[[DATA, STUDENT]].drop_duplicates()), "settings")
         figure.supylabel(prepared.excess_label, fontsize=9)
         has_arrows = bool((shown_points["excess"] > prepared.axis_max).any())
-        _add_legend(figure, prepared, has_arrows)
+        _add_legend(figure, prepared, bool(shown_points["good_enough"].any()), has_arrows)
     return figure
 
 
@@ -168,7 +168,7 @@ def _label_panels(all_axes: Any, data_sets: list[str], students: list[str]) -> N
             axes.set_ylabel(data_set.replace(", ", "\n"), fontsize=7)
 
 
-def _add_legend(figure: Figure, prepared: ExcessCurves, has_arrows: bool) -> None:
+def _add_legend(figure: Figure, prepared: ExcessCurves, has_squares: bool, has_arrows: bool) -> None:
     """Explain the marks and the band."""
     band = f"95 % {'within-replicate ' if prepared.is_paired else ''}confidence band"
     marks: Any = {"color": style.LEGEND_COLOR, "linestyle": "none", "markersize": 5}
@@ -176,7 +176,7 @@ def _add_legend(figure: Figure, prepared: ExcessCurves, has_arrows: bool) -> Non
         "statistically tied with the best": Line2D([], [], marker="o", **marks),
         "significantly worse than the best": Line2D([], [], marker="o", markerfacecolor="white", **marks),
     }
-    if prepared.good_enough_label:
+    if has_squares:
         label = f"square at the bottom: {prepared.good_enough_label} (95 % confidence)"
         handles[label] = Line2D([], [], marker="s", **marks)
     handles[band] = Patch(color=style.LEGEND_COLOR, alpha=0.2)

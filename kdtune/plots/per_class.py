@@ -111,6 +111,7 @@ def draw_class_errors(prepared: ClassErrors) -> Figure:
             if prepared.is_skewed:
                 axes.set_yscale("symlog", linthresh=SYMLOG_THRESHOLD)
                 axes.margins(y=0.08)
+                axes.set_yticks(_choose_ticks(float(errors[f"{NUM_ERROR}_high"].max())))
                 axes.yaxis.set_major_formatter(layout.format_plain_numbers())
             axes.set_ylim(bottom=0)
         all_axes.flat[-1].set_xlabel("class of the test example")
@@ -162,6 +163,13 @@ def _set_class_axis(axes: Axes, row: _Row, n_columns: int, class_inches: float) 
     axes.grid(visible=True, axis="x", which="minor")
 
 
+def _choose_ticks(max_errors: float) -> list[float]:
+    """Return ticks of an axis that is linear up to the threshold, and logarithmic beyond: 0, 5, 10, 20, 50, 100, ..."""
+    decades = range(int(math.log10(SYMLOG_THRESHOLD)), int(math.log10(max(SYMLOG_THRESHOLD, max_errors))) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    return [0, SYMLOG_THRESHOLD / 2, *(tick for tick in ticks if tick <= max_errors)]
+
+
 def _describe(prepared: ClassErrors) -> str | None:
     """Write what marks and shades mean, as far as there are any."""
     notes = []
@@ -169,4 +177,7 @@ def _describe(prepared: ClassErrors) -> str | None:
         notes.append("mean over replicates; lines: lowest to highest")
     if any(prepared.unseen_classes.values()):
         notes.append("shaded: classes that students never saw")
-    return "; ".join(notes) or None
+    lines = ["; ".join(notes)] if notes else []
+    if prepared.is_skewed:
+        lines.append(f"the axis is logarithmic above {SYMLOG_THRESHOLD}")
+    return "\n".join(lines) or None

@@ -89,7 +89,7 @@ def draw_fixed_costs(prepared: FixedCosts) -> Figure:
         axes.set_ylabel(f"relative excess {prepared.measure_name}\nover the setting's own T (test split)")
         title = f"one T for all {pluralize(int(costs['cells'].iloc[0]), 'setting')}; a point for each setting"
         if costs["worst"].notna().any():
-            title += "\nworst: of the settings, without the chance in single points"
+            title += "\nworst: estimated for the setting that it costs most, as single points scatter by chance"
         layout.add_legend(figure, handles, title=title)
     return figure
 

@@ -17,17 +17,23 @@ from kdtune.plots import layout, style
 
 N_CLASSES, MAX_LOGIT = 10, 50  # the tutorial's: ten classes, uniform between 0 and 50
 TEMPERATURES = (1, 10, 20, 50)
+MAX_CURVES = 4
 
 
 def prepare_softmax(temperatures: Sequence[float] = TEMPERATURES) -> pd.DataFrame:
     """Compute the softmax of made-up logits at several temperatures.
+
+    Parameters
+    ----------
+    temperatures : Those of the table, ascending; of many, four from the lowest to the highest are taken.
 
     Returns
     -------
     One row per class, in the order of their numbers, and one column per temperature, which names it.
     """
     logits = np.random.RandomState(0).rand(N_CLASSES) * MAX_LOGIT
-    return pd.DataFrame({f"T = {T:g}": softmax(logits / T) for T in temperatures})
+    positions = np.linspace(0, len(temperatures) - 1, min(MAX_CURVES, len(temperatures))).round().astype(int)
+    return pd.DataFrame({f"T = {T:g}": softmax(logits / T) for T in np.asarray(temperatures)[positions]})
 
 
 def draw_softmax(probabilities: pd.DataFrame) -> Figure:
