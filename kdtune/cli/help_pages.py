@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -33,20 +32,22 @@ SECTIONS = {
 SHOWS_ALL = "kdtune.shows_all_options"
 
 
+class RareOption(click.Option):
+    """An option that few users need: ``--help`` names it, ``--help-all`` explains it."""
+
+
 class HelpfulCommand(click.Command):
-    """A command whose help ends with an example.
+    """A command whose help ends with an example, and sets rare options apart.
 
     Parameters
     ----------
     example : a command line and what it does, or several lines.
-    rare : the names of parameters that few users need. ``--help`` names their options, ``--help-all`` explains them.
     """
 
-    def __init__(self, *args: Any, example: str = "", rare: Sequence[str] = (), **settings: Any) -> None:
+    def __init__(self, *args: Any, example: str = "", **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.example = inspect.cleandoc(example)
-        self.rare = rare
-        if rare:
+        if any(isinstance(parameter, RareOption) for parameter in self.params):
             self.params.append(
                 click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_show_all,
                              help="Show this message with the rare options explained, and exit.")
@@ -59,7 +60,7 @@ class HelpfulCommand(click.Command):
             record = parameter.get_help_record(ctx)
             if record is None or isinstance(parameter, click.Argument):  # Arguments are explained in the text above.
                 continue
-            if parameter.name in self.rare:
+            if isinstance(parameter, RareOption):
                 rare.append(record)
                 rare_names.append(parameter.opts[-1])
             else:

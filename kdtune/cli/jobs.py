@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kdtune.cli.group import main
-from kdtune.cli.make import RARE_OPTIONS, add_file_options, make_request
+from kdtune.cli.help_pages import RareOption
+from kdtune.cli.make import add_file_options, make_request
 
 if TYPE_CHECKING:
     from kdtune.run.jobs import Job
@@ -31,12 +32,11 @@ def add_address_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command(
     example="kdtune submit mine.yaml --results s3://my-bucket/results --address http://127.0.0.1:8265",
-    rare=RARE_OPTIONS,
 )
 @click.argument("file")
 @add_file_options
 @add_address_option
-@click.option("--retries", type=click.IntRange(min=0), default=3, show_default=True,
+@click.option("--retries", cls=RareOption, type=click.IntRange(min=0), default=3, show_default=True,
               help="How often a pack is tried again after its worker crashed.")  # fmt: skip
 @click.option("--keep-students", type=click.Choice(["auto", "none", "best", "all"]), default="auto", show_default=True,
               help="Which students' weights to keep; see `kdtune sweep --help`.")  # fmt: skip

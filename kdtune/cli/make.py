@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from kdtune.cli.group import INTERRUPTED, main
+from kdtune.cli.help_pages import RareOption
 from kdtune.cli.printing import print_failures, print_summary
 from kdtune.errors import RequestError
 
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 
     from kdtune.run.request import Request
     from kdtune.run.sweep import Outcome
-
-
-# Few users need these: `--help` names them, `--help-all` explains them.
-RARE_OPTIONS = (
-    "data_root", "pack", "cpus_per_worker", "gpus_per_worker", "cpu_only_workers", "precision", "max_networks",
-    "retries", "restarts", "cluster_minutes", "fresh_teachers", "waits", "yes", "verbose",
-)  # fmt: skip
 
 
 def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,24 +34,25 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      metavar="FOLDER|URL",
                      help="The folder under which results lie, or a place in an object store: s3://BUCKET/PREFIX, "
                      "gs:// or az://."),
-        click.option("--data-root", type=click.Path(path_type=Path, file_okay=False),
+        click.option("--data-root", cls=RareOption, type=click.Path(path_type=Path, file_okay=False),
                      help="The folder of the data sets' files, as in DIR/MNIST/raw. "
                      "[default: the file's root, else $KDTUNE_DATA, else a cache folder]"),
-        click.option("--pack", type=click.IntRange(min=1),
+        click.option("--pack", cls=RareOption, type=click.IntRange(min=1),
                      help="The largest number of networks that train together; 1 trains each alone."),
         click.option("--workers", type=click.IntRange(min=0),
                      help="How many packs (networks that train together) train at the same time; 0 trains in this "
                      "process, without Ray, which saves ten seconds. [default: one for each core or GPU]"),
-        click.option("--cpus-per-worker", type=click.IntRange(min=1), help="Cores of each worker. [default: 1]"),
-        click.option("--gpus-per-worker", type=click.FloatRange(min=0),
+        click.option("--cpus-per-worker", cls=RareOption, type=click.IntRange(min=1),
+                     help="Cores of each worker. [default: 1]"),
+        click.option("--gpus-per-worker", cls=RareOption, type=click.FloatRange(min=0),
                      help="GPUs of each worker; a fraction shares a GPU, 0 uses none. [default: 1 if there is a GPU]"),
-        click.option("--cpu-only-workers", type=click.IntRange(min=0),
+        click.option("--cpu-only-workers", cls=RareOption, type=click.IntRange(min=0),
                      help="Further workers without a GPU, in a cluster where the others have one. [default: what the "
                      "machines without a GPU hold, if --workers is not given]"),
-        click.option("--precision", type=click.Choice(["float32", "bf16"]),
+        click.option("--precision", cls=RareOption, type=click.Choice(["float32", "bf16"]),
                      help="Precision of the matrix products (train.precision in the file). bf16 gives other numbers, "
                      "and is slower on some processors: `kdtune plan` says so. [default: float32]"),
-        click.option("--max-networks", type=click.IntRange(min=1), default=100_000, show_default=True,
+        click.option("--max-networks", cls=RareOption, type=click.IntRange(min=1), default=100_000, show_default=True,
                      help="Refuse a sweep of more networks."),
     ]  # fmt: skip
     for option in reversed(options):
@@ -65,28 +60,30 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@main.command(example="kdtune sweep quickstart.yaml --set replicates=5", rare=RARE_OPTIONS)
+@main.command(example="kdtune sweep quickstart.yaml --set replicates=5")
 @click.argument("file", required=False)
 @add_file_options
 @click.option("--address", metavar="HOST:PORT",
               help="Run on this Ray cluster. [default: start Ray on this machine during the sweep]")  # fmt: skip
-@click.option("--retries", type=click.IntRange(min=0), default=3, show_default=True,
+@click.option("--retries", cls=RareOption, type=click.IntRange(min=0), default=3, show_default=True,
               help="How often a pack is tried again after its worker crashed.")  # fmt: skip
-@click.option("--restarts", type=click.IntRange(min=0), default=3, show_default=True,
+@click.option("--restarts", cls=RareOption, type=click.IntRange(min=0), default=3, show_default=True,
               help="How often Ray is started again after it died, without a pack finished in between.")  # fmt: skip
-@click.option("--cluster-minutes", type=click.FloatRange(min=0), default=10, show_default=True,
+@click.option("--cluster-minutes", cls=RareOption, type=click.FloatRange(min=0), default=10, show_default=True,
               help="How long a cluster that no longer answers is waited for.")  # fmt: skip
 @click.option("--keep-students", type=click.Choice(["auto", "none", "best", "all"]), default="auto",
               show_default=True, help="Which students' weights to keep: none, those at the best T of each setting, or "
               "all; auto: all while they take less than 200 MB together, else the best.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over: remove what this sweep left. Shared teachers stay.")
-@click.option("--fresh-teachers", is_flag=True, help="Train the teachers of this sweep again, too.")
-@click.option("--wait", "waits", is_flag=True, help="If another command runs this sweep, wait until it has ended.")
-@click.option("--yes", is_flag=True, help="Do not ask before something is removed.")
+@click.option("--fresh-teachers", cls=RareOption, is_flag=True, help="Train the teachers of this sweep again, too.")
+@click.option(
+    "--wait", "waits", cls=RareOption, is_flag=True, help="If another command runs this sweep, wait until it has ended."
+)
+@click.option("--yes", cls=RareOption, is_flag=True, help="Do not ask before something is removed.")
 @click.option("--watch", is_flag=True, help="Show the sweep in a browser, at the address that is printed; it ends with "
               "the sweep (see `kdtune watch`).")  # fmt: skip
 @click.option("--list", "list_bundled", is_flag=True, help="List the bundled sweeps.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the messages of Ray and Ray Tune.")
+@click.option("-v", "--verbose", cls=RareOption, is_flag=True, help="Show the messages of Ray and Ray Tune.")
 def sweep(file: str | None, yes: bool, watch: bool, list_bundled: bool, **options: Any) -> None:
     """Train every network that FILE asks for and that has no result yet.
 
@@ -144,7 +141,7 @@ def _print_next_step(outcome: Outcome, table: pd.DataFrame) -> None:
                    "Run the same command to continue.", err=True)  # fmt: skip
 
 
-@main.command(example="kdtune plan mine.yaml", rare=RARE_OPTIONS)
+@main.command(example="kdtune plan mine.yaml")
 @click.argument("file")
 @add_file_options
 def plan(file: str, **options: Any) -> None:
