@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,29 @@ class AnswerFacts:
     class_names : the name of a data set -> what its classes are called, class 0 first; only of data sets whose classes
         have other names than their numbers.
     sources : the data sets that exist once. All others are generated, so that different draws of them are independent.
+    n_networks : how many networks the sweep asks for; 0 if the table does not say.
+    n_missing : how many of them have no row; it is counted when the table is read.
     """
 
     data_redraws: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     class_names: dict[str, list[str]] = field(default_factory=dict)
     sources: list[DataSource] = field(default_factory=list)
+    n_networks: int = 0
+    n_missing: int = 0
+
+    def count_missing(self, n_rows: int) -> AnswerFacts:
+        """Return these facts with the number of networks that a whole table of so many rows lacks."""
+        return replace(self, n_missing=max(0, self.n_networks - n_rows))
+
+    def describe_missing(self) -> str:
+        """Say that an answer is of a part of the sweep; nothing if it is of the whole."""
+        if not self.n_missing:
+            return ""
+        return (
+            f"{self.n_networks - self.n_missing:,} of the sweep's {self.n_networks:,} networks are done, and this is "
+            f"the answer of these alone. Run the sweep again to train the others."
+        )
 
 
 def stamp_versions(table: pa.Table, versions: Mapping[str, str]) -> pa.Table:
@@ -108,7 +125,8 @@ def find_facts(source: Any) -> AnswerFacts | None:
             DataSource(str(source["name"]), str(source["content"]), int(source["n_examples"]), str(source["unit"]))
             for source in facts.get("sources", [])
         ]
-        return AnswerFacts(redraws, [str(note) for note in facts["notes"]], class_names, sources)
+        n_networks = int(facts.get("n_networks", 0))
+        return AnswerFacts(redraws, [str(note) for note in facts["notes"]], class_names, sources, n_networks)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

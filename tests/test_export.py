@@ -440,7 +440,7 @@ def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_note_without_onnx(digits: Path, tmp_path: Path, without_onnx: None) -> None:
     exported = kdtune.export(digits, tmp_path / "out", cell={"architecture": "mlp"})
-    note = "There is no `student.onnx`: onnx and onnxscript are not installed; `pip install 'kdtune[export]'`"
+    note = "There is no `student.onnx`: onnx and onnxscript are not installed; `pip install onnx onnxscript`"
     assert any(text.startswith(note) for text in exported.notes)
     assert note in (tmp_path / "out" / "model_card.md").read_text()
     assert not (tmp_path / "out" / "student.onnx").exists()

@@ -146,6 +146,30 @@ def test_accepted_shapes(windows: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(printed.iloc[:, 1:], np.concatenate([probabilities] * 2), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("first_line", "is_header"),
+    [("", False), (",".join(f"f{i}" for i in range(48)), True), (",".join(map(str, range(48))), True)],
+)
+def test_a_first_line_of_names_is_said_and_no_example_is_taken_for_one(
+    windows: Any, tmp_path: Path, first_line: str, is_header: bool
+) -> None:
+    rows = [",".join(map(str, row)) for row in make_windows(windows)[:3].reshape(3, 48)]
+    (tmp_path / "new.csv").write_text("\n".join([first_line, *rows] if is_header else rows))
+    result = run_script(windows.folder, tmp_path / "new.csv")
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) == 1 + 3
+    assert ("the first line is taken for the names of the columns" in result.stderr) == is_header
+
+
+def test_a_first_example_with_a_missing_number_is_refused(windows: Any, tmp_path: Path) -> None:
+    rows = [",".join(map(str, row)) for row in make_windows(windows)[:3].reshape(3, 48)]
+    rows[0] = "," + rows[0].partition(",")[2]
+    (tmp_path / "new.csv").write_text("\n".join(rows))
+    result = run_script(windows.folder, tmp_path / "new.csv")
+    assert result.returncode == 1
+    assert "row 0" in result.stderr
+
+
 def test_refused_arrays(windows: Any, tmp_path: Path) -> None:
     shapes = [(200, 16, 3), (200, 2, 24), (200, 47), (3, 16), (48,), (2, 100, 48), ()]
     for shape in shapes:

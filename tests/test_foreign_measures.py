@@ -57,6 +57,35 @@ def test_errors_in_percent_are_not_taken_for_accuracies():
     assert find_best(rates.rename(columns={"num_error": "test_error"})) == BEST
 
 
+@pytest.mark.parametrize(
+    ("name", "factor"), [("test_error", 1), ("error rate (%)", 100), ("test_error_pct", 100), ("err", 1)]
+)
+def test_rates_of_errors_are_read_in_percent(name, factor):
+    runs = make_runs()
+    rates = runs["num_error"] / 10_000
+    table = runs.drop(columns=["val_num_error", "num_error"]).assign(**{name: rates * factor})
+    answer = kdtune.analyze(table)
+    assert answer.is_percent
+    assert f"{name} is a rate of errors" in " ".join(answer.reading_notes)
+    assert " %" in answer.advice[0].text.partition("Test errors: ")[2]
+    expected = rates.groupby([runs["width"], runs["temp"]]).mean()
+    np.testing.assert_allclose(answer.curves["errors"], 100 * expected, atol=1e-6)
+
+
+def test_numbers_of_errors_stay_numbers():
+    runs = make_runs()[["temp", "replicate", "width", "num_error"]]
+    answer = kdtune.analyze(runs)
+    assert not answer.is_percent
+    assert not any("rate" in note for note in answer.reading_notes)
+
+
+def test_a_low_accuracy_that_was_mapped_is_said_to_be_low():
+    runs = make_runs()
+    table = runs.drop(columns=["val_num_error", "num_error"]).assign(value=runs["num_error"] / 50_000)
+    answer = kdtune.analyze(table, map={"accuracy": "value"})
+    assert any("if these are error rates" in note and "num_error" in note for note in answer.reading_notes)
+
+
 def test_fractions_beside_percents_are_refused():
     runs = with_accuracy("accuracy", "percent")
     runs.loc[:4, "accuracy"] /= 100

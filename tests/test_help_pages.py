@@ -36,6 +36,19 @@ def test_each_command_stands_in_a_section_and_has_an_example(
         main.commands[name].make_context(name, arguments)  # Its options are known, and have values that they take.
 
 
+@pytest.mark.parametrize(
+    ("option", "setting"), [("--replicates", "replicates"), ("--T", "distill.T"), ("--batch-size", "train.batch_size")]
+)
+def test_a_setting_that_is_given_as_an_option_leads_to_set(
+    call: Callable[..., Result], option: str, setting: str
+) -> None:
+    for command in ("sweep", "plan"):
+        result = call(command, "quickstart.yaml", option, "5")
+        assert result.exit_code == 2
+        assert f"{option} is a setting of the sweep file: change it there, or say --set {setting}=" in result.output
+    assert "No such option" in call("analyze", "x", option, "5").output
+
+
 def test_the_help_of_sweep_fits_a_screen_and_names_rare_options_without_explaining_them(
     call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,9 +31,9 @@ def test_the_headline_says_which_differences_the_table_finds_and_what_the_next_o
     one, twenty = frame["errors"]
     assert frame["to_tell"].tolist()[1] <= 5 < frame["to_tell"].tolist()[0]
     assert text.splitlines()[0] == (
-        f"With 5 replicates, as here, a difference of 20% of the errors ({twenty:.3g} errors) is found with at least "
-        f"80 % probability in the median of 12 settings; one of 1% of the errors ({one:.3g} errors) takes "
-        f"{frame['to_tell'][0]}."
+        f"With 5 replicates, as here, a difference of 20% of the errors ({twenty:.3g} errors on the validation split) "
+        f"is found with at least 80 % probability in the median of 12 settings; one of 1% of the errors ({one:.3g} errors "
+        f"on the validation split) takes {frame['to_tell'][0]}."
     )
     text, frame = read_power(rising, capsys, differences=(0.01,))
     assert text.startswith(
@@ -43,7 +43,7 @@ def test_the_headline_says_which_differences_the_table_finds_and_what_the_next_o
     text, _ = read_power(rising, capsys, differences=(0.5,))
     assert "; one of" not in text.splitlines()[0]
     text, _ = read_power(rising, capsys, differences=(), errors=(1e-6,))
-    assert text.splitlines()[0].endswith("(1e-06 errors) takes more than 10,000.")
+    assert text.splitlines()[0].endswith("(1e-06 errors on the validation split) takes more than 10,000.")
 
 
 @pytest.mark.parametrize(("n_widths", "words", "others"), [
@@ -65,7 +65,7 @@ def test_what_a_count_is_for_is_said_in_full(rising, capsys):
     assert "\n5%  " in text
     text, _ = read_power(rising, capsys, is_percent=True)
     assert "errors, %: the same difference in percent of the examples, in the median setting." in text
-    assert "percentage points) is found" in text
+    assert "percentage points on the validation split) is found" in text
 
 
 def test_few_runs_are_said_to_tell_the_noise_roughly(capsys):
@@ -92,7 +92,7 @@ def test_a_measure_of_ones_own_has_differences_in_its_own_units(rising, capsys):
 
 def test_a_difference_is_no_share_of_no_errors(rising, capsys):
     text, frame = read_power(rising, capsys, (), (5,))
-    assert f"{100 * frame['difference'][0]:.3g}% of the errors (5 errors)" in text
+    assert f"{100 * frame['difference'][0]:.3g}% of the errors (5 errors on the validation split)" in text
     answer = analyze_table(rising)
     print_power(frame.assign(difference=math.inf), answer)
     text = capsys.readouterr().out

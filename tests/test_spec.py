@@ -605,7 +605,28 @@ def test_a_setting_in_a_wrong_place_leads_to_its_right_place(write, path, sugges
 
 def test_what_one_network_lacks_because_of_its_kind_is_not_sought_in_the_other(write):
     (mistake,) = mistakes(write(), "teacher.channels=[3]")
-    assert "teacher.channels: is not a setting here; choose from" in mistake
+    assert mistake.endswith(
+        "teacher.channels: belongs to another kind of teacher; write kind: cnn (the default is mlp)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (
+            "teacher: {factory: 'a:B', trained: true, weights: a.pt}",
+            "write kind: sklearn or kind: python (the default is",
+        ),
+        ("student: {factory: 'a:B', args: {width: 3}}", "write kind: python (the default is mlp)"),
+        ("student: {kind: mlp, factory: 'a:B'}", "student.factory: is not a setting here"),
+    ],
+)
+def test_a_forgotten_kind_is_said_once(write, tmp_path, block, expected):
+    path = tmp_path / "kind.yaml"
+    lines = [f"{name}: {value}" for name, value in SMALL.items() if name != block.partition(":")[0]]
+    path.write_text("\n".join([*lines, block]))
+    (mistake,) = mistakes(path)
+    assert expected in mistake
 
 
 @pytest.mark.parametrize(

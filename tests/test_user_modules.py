@@ -268,6 +268,27 @@ def test_a_softmax_at_the_end_is_refused(last_layer):
         probe_module(build, {}, SHAPE, N_CLASSES)
 
 
+class Masked(nn.Module):
+    """A text classifier that leaves padding out, and has no mean of an example that is padding alone."""
+
+    def __init__(self, n_classes, padding):
+        super().__init__()
+        self.padding, self.words, self.last = padding, nn.Embedding(30, 4), nn.Linear(4, n_classes)
+
+    def forward(self, x):
+        is_word = x.long() != self.padding
+        if (is_word.sum(dim=1) == 0).any():
+            raise RuntimeError("an example is padding alone")
+        return self.last((self.words(x.long()) * is_word.unsqueeze(-1)).sum(dim=1))
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_module_that_masks_padding_is_tried_on_examples_with_words(padding):
+    ids = np.random.default_rng(0).integers(2, 30, (22, 6))
+    facts = probe_module(Masked, {"padding": padding}, (6,), N_CLASSES, examples=ids.astype(np.float32))
+    assert facts.n_params == 30 * 4 + 4 * N_CLASSES + N_CLASSES
+
+
 def test_modules_are_tried_on_examples_of_the_data():
     ids = np.random.default_rng(0).integers(0, 30, (22, 6))
     ids[0, 0] = 29

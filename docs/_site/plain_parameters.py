@@ -22,4 +22,5 @@ class PlainParameters(griffe.Extension):
 
 
 def _describe(match: re.Match[str]) -> str:
-    return f"{match['indent']}{match['names']}\n{match['indent']}    {match['text']}"
+    indent, text = match["indent"], match["text"]
+    return "\n".join(f"{indent}{name}\n{indent}    {text}" for name in match["names"].split(", "))

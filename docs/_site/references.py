@@ -84,17 +84,30 @@ def write_commands() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+# The classes of what the functions return, where these are no frames.
+RETURNED = (
+    "kdtune.analysis.answer.Answer",
+    "kdtune.analysis.advice.Advice",
+    "kdtune.take_home.export.Export",
+    "kdtune.data.splits.Data",
+)
+
+
 def write_python() -> str:
     """Return the page of what Python programs import, which mkdocstrings fills."""
     names = [name for name in kdtune.__all__ if not name.startswith("_")]
     functions = [name for name in names if name.islower()]
     others = [name for name in names if not name.islower()]
     paths = [f"::: {getattr(kdtune, name).__module__}.{name}" for name in (*functions, *others)]
-    return (
-        "# Python\n\n`import kdtune` gives these names; what they need is imported when they are used.\n\n"
-        + "\n\n".join(paths)
-        + "\n"
-    )
+    returned = [f"::: {path}" for path in RETURNED]
+    parts = [
+        "# Python",
+        "`import kdtune` gives these names; what they need is imported when they are used.",
+        *paths,
+        "## What they return",
+        *returned,
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def write_columns() -> str:

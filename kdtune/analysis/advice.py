@@ -128,8 +128,9 @@ def _describe_broken_runs(student: StudentAnswer, of_students: str, measured: Me
     assert rest is not None
     place = f"{run.setting}, replicate {run.replicate}" if len(student.cells) > 1 else f"replicate {run.replicate}"
     is_one = len(student.broken_runs) == 1
+    noun, percent = " errors" if measured.are_errors else "", " %" if measured.is_percent else ""
     subject = "One run looks broken and hides" if is_one else f"{len(student.broken_runs)} runs look broken and hide"
-    values = f"{'it' if is_one else 'one of them'} has {write_values(run, measured.are_errors)}"
+    values = f"{'it' if is_one else 'one of them'} has {write_values(run, noun, percent)}"
     yield f"{subject} the best temperature{of_students}: at T = {run.T:g} ({place}) {values}."
     yield f"Look at {'it, and train it' if is_one else 'them, and train them'} again."
     T = format_temperature(rest.best_temperature, rest.temperatures.tolist())

@@ -40,6 +40,7 @@ from kdtune.analysis.selection_measure import (
     choose_selection_measure,
     find_test_measure,
 )
+from kdtune.analysis.shown_figures import agree_on_baseline, prefer_cross_fitted
 from kdtune.analysis.single_replicates import describe_single_replicates
 from kdtune.analysis.student_answer import StudentAnswer
 from kdtune.analysis.temperature_effects import estimate_effects, make_effects_frame, make_set_effects_frame
@@ -76,6 +77,7 @@ class Answer:
     measure: Measure | None = None  # what T is chosen by, if the user names a measure of a table from elsewhere
     selected_test: pd.DataFrame = field(default_factory=pd.DataFrame)  # as ``test``, in the measure that T is chosen
     # by; it is empty if these are errors, which ``test`` has, or a measure that the table lacks on the test split
+    unfinished: str = ""  # how much of the sweep is missing; empty if nothing is
     reserve: str = ""  # why the recommendation may be wrong, and what mends it; empty if nothing speaks against it
     reading_notes: list[str] = field(default_factory=list)  # how the table was understood: sentences for the user
     matching_notes: list[str] = field(default_factory=list)  # with whom students are compared: sentences, too
@@ -129,7 +131,7 @@ class Answer:
     def students(self) -> list[StudentAnswer]:
         """The answer for each student over all of its data sets."""
         with threadpool_limits(1):
-            return answer_over_data(
+            students = answer_over_data(
                 self.cells,
                 self.cell_columns,
                 self.selection_measure,
@@ -138,6 +140,8 @@ class Answer:
                 self.t_opt,
                 self.influential_runs,
             )
+        test = self.get_test(self.test_measure)
+        return students if test.empty else agree_on_baseline(students, prefer_cross_fitted(test))
 
     @property
     def overall(self) -> pd.DataFrame:
@@ -272,6 +276,7 @@ def analyze_table(
         cells_without_results=[cell.describe() for cell in all_cells if not cell.replicates],
         side_settings=find_side_settings(table, cell_columns),
         measure=measure,
+        unfinished="" if facts is None else facts.describe_missing(),
         reserve=reserve,
         is_percent=are_percents(table, NUM_ERROR),
         influential_runs=[

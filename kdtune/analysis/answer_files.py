@@ -70,7 +70,7 @@ def _format_json(answer: Answer, frames: dict[str, pd.DataFrame]) -> str:
     if not answer.is_paired:
         content["paired"] = False
     content["advice"] = [each.text for each in answer.advice]
-    for name in ("reserve", "reading_notes", "matching_notes"):
+    for name in ("unfinished", "reserve", "reading_notes", "matching_notes"):
         if getattr(answer, name):
             content[name] = getattr(answer, name)
     for name, frame in frames.items():

@@ -108,7 +108,7 @@ def describe_test(group: Sequence[StudentAnswer], measured: Measured) -> Iterato
     test = group[0].test
     if len(group) > 1 or math.isnan(test.student):
         return
-    unit = f" of {test.n_test:,}" if test.n_test and not measured.is_percent else ""
+    unit = f" of {test.n_test:,}" if test.n_test and measured.are_errors and not measured.is_percent else ""
     percent = " %" if measured.is_percent else ""
     parts = [f"student {measured.write_mean(test.student)}{percent}{unit}"]
     for name, value in (("labels alone", test.baseline), ("teacher", test.teacher)):

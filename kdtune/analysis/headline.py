@@ -16,17 +16,17 @@ MAX_ADVICE = 8  # recommendations that are written out; the table of the setting
 
 
 def write_opening(answer: Answer) -> list[str]:
-    """Return paragraphs: why the settings may be wrong, if they may; the recommendations; what the best T depends on.
+    """Return paragraphs: what is missing, why the settings may be wrong, the advice, what the best T depends on.
 
     Who reads no further can act on them.
     """
     opening = list(_write_paragraphs(answer))
-    if not answer.reserve:
-        return opening
-    if not opening:
-        return [answer.reserve]
-    first = opening[0]
-    return [f"{answer.reserve} As the settings are now: {first[0].lower()}{first[1:]}", *opening[1:]]
+    if answer.reserve and opening:
+        first = opening[0]
+        opening[0] = f"{answer.reserve} As the settings are now: {first[0].lower()}{first[1:]}"
+    elif answer.reserve:
+        opening = [answer.reserve]
+    return [answer.unfinished, *opening] if answer.unfinished else opening
 
 
 def _write_paragraphs(answer: Answer) -> Iterator[str]:

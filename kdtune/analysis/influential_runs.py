@@ -124,10 +124,13 @@ def describe_influential_run(run: InfluentialRun) -> str:
     return f"{start}; without it {', and '.join(changes)}."
 
 
-def write_values(run: InfluentialRun, are_errors: bool = False) -> str:
-    """Write the value of a run and what was expected, as in "9,000 errors, where the other runs suggest about 179"."""
-    unit = " errors" if are_errors else ""
-    return f"{_write_value(run.value)}{unit}, where the other runs suggest about {_write_value(run.typical_value)}"
+def write_values(run: InfluentialRun, noun: str = "", percent: str = "") -> str:
+    """Write the value of a run and what was expected, as in "9,000 errors, where the other runs suggest about 179".
+
+    ``noun`` stands behind the value, and ``percent``, the sign of rates, behind both.
+    """
+    value, typical_value = _write_value(run.value), _write_value(run.typical_value)
+    return f"{value}{percent}{noun}, where the other runs suggest about {typical_value}{percent}"
 
 
 def _write_value(value: float) -> str:

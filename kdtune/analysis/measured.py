@@ -40,6 +40,8 @@ class Measured:
         if self.is_relative:  # Nothing has fewer than none.
             low, high = max(low, -1.0), max(high, -1.0)
         least, most = self.write(low), self.write(high)
+        if self.is_relative and least == most == "0 %":
+            return f"less than 1 % {self.fewer.split()[0]} or {self.more}"
         if high <= 0 or most in ("0 %", "0"):
             return f"between {most} and {least} {self.fewer}"
         if low >= 0 or least in ("0 %", "0"):

@@ -10,6 +10,7 @@ import pandas as pd
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.influential_runs import describe_influential_run
 from kdtune.analysis.optimum import INCOMPLETE
+from kdtune.analysis.shown_figures import prefer_cross_fitted
 from kdtune.analysis.temperature_texts import format_interval, format_temperatures
 from kdtune.columns import ECE, NLL, NUM_ERROR
 from kdtune.text import NOTHING, pluralize
@@ -19,17 +20,6 @@ _TEST_ERRORS = {
     "chosen_on_test": "chosen on test",
 }  # fmt: skip
 _DIFFERENCES = {"minus_T1": "minus T=1", "minus_baseline": "minus baseline", "minus_teacher": "minus teacher"}
-# The columns that other replicates choose T for, which are shown in place of those that are a little too good.
-_CROSS_FITTED = {
-    "student": "cross_fitted",
-    **{
-        f"{name}{end}": f"cross_fitted_{name}{end}"
-        for name in ("minus_T1", "minus_baseline", "minus_teacher", "gap")
-        for end in ("", "_low", "_high")
-    },
-    "gap_closed": "cross_fitted_gap_closed",
-}
-
 MAX_RUNS = 3  # single networks that sentences speak of
 _RESIDUE = 1e-12
 
@@ -53,15 +43,6 @@ def summarize_selected(answer: Answer) -> pd.DataFrame:
         values = selected[name]
         columns[f"{name} {answer.measure_name}"] = _format_numbers(values, _count_digits(values))
     return pd.DataFrame(columns, index=answer.test.index)
-
-
-def prefer_cross_fitted(test: pd.DataFrame) -> pd.DataFrame:
-    """Return ``test`` with the student's figures cross-fitted in the rows that have such, where others can choose T."""
-    if "cross_fitted" not in test:
-        return test
-    has_others = test["cross_fitted"].notna()
-    columns = {name: cross for name, cross in _CROSS_FITTED.items() if cross in test and name in test}
-    return test.assign(**{name: test[cross].where(has_others, test[name]) for name, cross in columns.items()})
 
 
 def format_optima(answer: Answer) -> pd.DataFrame:
@@ -139,7 +120,6 @@ def format_fixed_temperatures(answer: Answer) -> pd.DataFrame:
     for name, title in (("mean", "mean"), ("worst", "worst setting")):
         rows = zip(fixed[name], fixed[f"{name}_low"], fixed[f"{name}_high"], strict=True)
         table[title] = [_format_cost(*row) for row in rows]
-    table.insert(2, "median", [_format_cost(share, math.nan, math.nan) for share in fixed["median"]])
     counts = zip(fixed["tied"], fixed["cells"], strict=True)
     table["statistically tied with the best in"] = [
         f"{tied} of {pluralize(cells, 'setting')}" for tied, cells in counts
@@ -205,6 +185,8 @@ def _list_effects(answer: Answer) -> list[str]:
             ]
         return ["Only one temperature was tested: the best one cannot be determined."]
     if answer.effects.empty:
+        if answer.unfinished:
+            return ["No factor varies in the networks that are done."]
         return ["No factor varies: there is nothing that the best T could depend on."]
     return list(answer.effects["sentence"])
 

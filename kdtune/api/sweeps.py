@@ -55,7 +55,8 @@ def sweep(
     workers, cpus_per_worker, gpus_per_worker, cpu_only_workers : see ``kdtune sweep --help``; ``workers=0`` trains in
         this process, without Ray, which is faster for small sweeps.
     pack : the largest number of networks that train together; 1 trains each network alone.
-    precision : the precision of the matrix products, as ``train.precision`` in the file; see the README for its effect.
+    precision : the precision of the matrix products, as ``train.precision`` in the file; ``kdtune plan`` says what it
+        does to the time.
     address : the Ray cluster to run on; by default a new one starts on this machine for the length of the sweep.
     retries : how often a pack is tried again after its worker crashed.
     restarts : how often Ray is started again after it died, without a pack finished in between.
@@ -142,9 +143,20 @@ def sweep(
 
 
 def load(results: str | Path, id: str) -> nn.Module:
-    """Load a trained network whose weights were kept, in evaluation mode: see ``students.load_network``.
+    """Load a trained teacher, or a student whose weights were kept, in evaluation mode.
 
-    ``results`` is a sweep's folder, or its name under results/.
+    It maps a batch of examples, scaled and encoded as in training, to logits, (batch, n_classes). ``load_data``
+    returns such examples. For a network that takes examples as they are, use ``export``.
+
+    Parameters
+    ----------
+    results : a sweep's folder, or its name under results/.
+    id : the network's id, from the table's column ``id``; its first digits are enough if they are unique.
+
+    Raises
+    ------
+    RequestError
+        If there is no such network, or its weights were not kept or are damaged.
     """
     from kdtune.results.students import load_network
 
@@ -152,7 +164,23 @@ def load(results: str | Path, id: str) -> nn.Module:
 
 
 def load_data(results: str | Path, id: str, data_root: str | Path | None = None) -> Data:
-    """Load the data set of such a network, split and scaled as in the sweep: see ``students.load_data``."""
+    """Load the data set of a network, with splits, scaling and encoding as in the sweep.
+
+    Parameters
+    ----------
+    results, id : as for ``load``.
+    data_root : the folder where the files of torchvision's data sets lie now, if it has changed.
+
+    Returns
+    -------
+    NumPy arrays ``x_train``, ``x_val`` and ``x_test`` of examples, and ``y_train``, ``y_val`` and ``y_test`` of the
+    numbers of their classes.
+
+    Raises
+    ------
+    RequestError
+        If there is no such network, its weights were not kept, or its data are not there or differ.
+    """
     from kdtune.results.students import load_data as load_data_of_network
 
     return load_data_of_network(_find_folder(results), _check_id(id), data_root)

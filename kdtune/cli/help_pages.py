@@ -29,6 +29,12 @@ SECTIONS = {
     "Take a student home": ("export",),
     "On a cluster": ("submit", "status", "logs", "stop", "fetch"),
 }
+# Settings that a user may take for options of a command.
+SETTINGS_AS_OPTIONS = {
+    "T": "distill.T", "temp": "distill.T", "temperature": "distill.T", "temperatures": "distill.T",
+    "hard_weight": "distill.hard_weight", "alpha": "distill.hard_weight", "replicates": "replicates", "seed": "seed",
+    "epochs": "train.epochs", "batch_size": "train.batch_size", "lr": "train.lr", "width": "student.width",
+}  # fmt: skip
 SHOWS_ALL = "kdtune.shows_all_options"
 
 
@@ -52,6 +58,18 @@ class HelpfulCommand(click.Command):
                 click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_show_all,
                              help="Show this message with the rare options explained, and exit.")
             )  # fmt: skip
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; an unknown option that is a setting of a sweep file is answered with `--set`."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            setting = SETTINGS_AS_OPTIONS.get(error.option_name.lstrip("-").replace("-", "_"))
+            if setting is None or not any(parameter.name == "overrides" for parameter in self.params):
+                raise
+            raise click.UsageError(
+                f"{error.option_name} is a setting of the sweep file: change it there, or say --set {setting}=...", ctx
+            ) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the common options, then the rare ones."""

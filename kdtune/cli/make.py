@@ -99,6 +99,8 @@ def sweep(file: str | None, yes: bool, watch: bool, list_bundled: bool, **option
     request = make_request(file, **options)
     _ask_before_removing(request, yes)
     _treat_sigterm_as_interrupt()
+    # The summary needs it, and an import that Ctrl-C breaks off in training cannot always be made again.
+    import kdtune.analysis.answer  # noqa: F401
     from kdtune.run.progress import Progress
     from kdtune.run.sweep import sweep as run_sweep
     from kdtune.table import to_frame

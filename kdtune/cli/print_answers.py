@@ -115,6 +115,11 @@ def _print_fixed_temperatures(answer: Answer) -> None:
             f"\nThe cost of one T for all settings: {name} on the test split above {those} at each setting's own T:"
         )
         print_table(fixed)
+        print_folded(
+            "worst setting: what it costs the setting that loses most, without what chance adds to single settings; "
+            "where settings do not differ by more than that, it is the mean.",
+            hanging_indent="  ",
+        )
 
 
 def _print_pairs(answer: Answer) -> None:

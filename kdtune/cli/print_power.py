@@ -94,7 +94,8 @@ def _name_difference(share: float, errors: float, answer: Answer, is_percent: bo
     if answer.test_measure != NUM_ERROR:
         count = f"{errors:.3g} in {answer.measure_name}"
     else:
-        count = f"{errors:.3g} {'percentage points' if is_percent else 'errors'}"
+        unit = "percentage points" if is_percent else "errors"
+        count = f"{errors:.3g} {unit} on the {answer.selection_split} split"
     return f"{_format_share(share)} of the {answer.measure_name} ({count})" if math.isfinite(share) else count
 
 

@@ -46,6 +46,7 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
         return
     cell_columns = find_cell_columns(table)
     select, facts = find_select(table) or NUM_ERROR, find_facts(table)
+    facts = None if facts is None else facts.count_missing(len(table))
     table, n_hidden = select_first_cells(table, cell_columns, MAX_SETTINGS)
     try:
         errors = None if folder is None else read_errors_by_example(folder)
@@ -72,7 +73,7 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")
     else:  # Of a part of the settings a recommendation may be wrong.
         click.echo()
-        print_opening(write_recommendations(answer), [])
+        print_opening([*([answer.unfinished] if answer.unfinished else []), *write_recommendations(answer)], [])
     click.echo()
 
 

@@ -28,6 +28,7 @@ from kdtune.columns import (
     REPLICATE,
     RESULT_COLUMNS,
     STATUS,
+    STUDENT,
     TEACHER_ID,
     TEMP,
     VAL_NUM_ERROR,
@@ -77,6 +78,11 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
     """
     frame, notes, doubts = _read_plain_columns(source)
     facts = find_table_facts(source, frame)
+    if facts is not None and facts.n_missing and STUDENT not in set(frame[MODEL]):
+        raise RequestError(
+            f"no distilled student is done yet: {facts.n_networks - facts.n_missing:,} of the sweep's "
+            f"{facts.n_networks:,} networks are; run the sweep again to train the others"
+        )
     if options.where:
         n_rows = len(frame)
         frame = select_rows(frame, options.where).reset_index(drop=True)
@@ -103,7 +109,8 @@ def find_table_facts(source: Any, frame: pd.DataFrame) -> AnswerFacts | None:
     facts = find_facts(locate_table(str(source)) if isinstance(source, (str, Path)) else source)
     if facts is None and DATASET in frame.columns:
         return know_earlier_data(frame[DATASET])
-    return facts
+    # A frame may be a part of a table that the user took.
+    return facts.count_missing(len(frame)) if facts is not None and isinstance(source, (str, Path)) else facts
 
 
 def _find_select(source: Any, options: ReadingOptions) -> str:

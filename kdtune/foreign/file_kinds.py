@@ -153,7 +153,13 @@ def refuse_text_kind(path: Path, head: str) -> None:
     lines = [line for line in head.split("\n")[:_YAML_SAMPLE] if line.strip() and not line.lstrip().startswith("#")]
     has_names = any(":" in line for line in lines)
     if has_names and all(_YAML_LINE.match(line.rstrip("\r")) for line in lines):
-        refuse_kind(path, "a YAML file", _YAML_REMEDY)
+        has_results = Path("results", path.stem).is_dir()
+        remedy = (
+            f"if you mean the results of this sweep, name them: kdtune analyze {path.stem}"
+            if has_results
+            else _YAML_REMEDY
+        )
+        refuse_kind(path, "a YAML file", remedy)
     if _is_log(lines):
         refuse_kind(path, "a log, lines of text without a table", _LOG_REMEDY)
     if len(lines) > 1 and not re.search(r"[\d,;\t|]", head):

@@ -35,7 +35,8 @@ from kdtune.foreign.unclear_measures import refuse_contradictory_maps, refuse_mi
 from kdtune.text import suggest_nearest
 
 _PERCENT = 100.0
-
+_LOW_ACCURACY = 30.0  # percent; guessing among three classes is better
+_PERCENT_WORDS = {"percent", "pct", "percentage"}
 
 _SPLIT_WORDS = {"test", "val", "valid", "validation", "dev", "eval", "rate", "percent", "top1"}
 
@@ -69,8 +70,9 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
     _refuse_split_measures(table, options)
     for target, accuracy, is_validation in ((VAL_NUM_ERROR, VAL_ACCURACY, True), (NUM_ERROR, ACCURACY, False)):
         if target in table.columns:
-            table = _to_error_rate_if_percent(table, target, notes)
-            refuse_thousands(options.column_map.get(target, target), table[target])
+            own_name = options.column_map.get(target, target)
+            refuse_thousands(own_name, table[target])
+            table = _read_error_rates(table, own_name, target, accuracy, notes)
             continue
         errors = _find_measure(table, is_error_name, is_validation)
         accuracies = [accuracy] if accuracy in table.columns else _find_measure(table, is_accuracy_name, is_validation)
@@ -83,10 +85,16 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
         if len(errors) == 1:
             notes.append(f"{errors[0]} is taken for the errors on the {_name_split(is_validation)} split.")
             table = table.rename(columns={errors[0]: target})
-            table = _to_error_rate_if_percent(table, target, notes)
+            table = _read_error_rates(table, errors[0], target, accuracy, notes)
             to_numbers(table[target], errors[0])  # raises if one is negative
         elif not errors and len(accuracies) == 1:
             table = _to_error_rate(table, accuracies[0], target, accuracy, notes, _name_split(is_validation))
+            if is_told and (100 - table[target]).max() < _LOW_ACCURACY:
+                own_name = options.column_map[accuracy]
+                notes.append(
+                    f"{own_name} is below {_LOW_ACCURACY:g} % in every row, which is little for an accuracy: if these "
+                    f"are error rates, say --map {target}={shlex.quote(own_name)}."
+                )
     if VAL_NUM_ERROR not in table.columns and NUM_ERROR not in table.columns and not is_selected:
         table = _take_balanced_errors(table, notes)
     return MeasuredTable(table, notes, None)
@@ -103,7 +111,8 @@ def _take_balanced_errors(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame
         refuse_missing_measure(table)
     table = table.rename(columns=new_names)
     for name, target in new_names.items():
-        table = _to_error_rate_if_percent(table, target, notes)
+        accuracy = VAL_ACCURACY if target == VAL_NUM_ERROR else ACCURACY
+        table = _read_error_rates(table, name, target, accuracy, notes)
         to_numbers(table[target], name)  # raises if one is negative
     return table
 
@@ -160,12 +169,28 @@ def _find_measure(table: pd.DataFrame, is_measure: Callable[[str], bool], is_val
     return exact if len(exact) == 1 else found
 
 
-def _to_error_rate_if_percent(table: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
-    """Remove percent signs from a column of errors."""
-    if not has_percent_signs(table[name]) or not is_numeric(table[name]):
+def _read_error_rates(table: pd.DataFrame, own_name: str, target: str, accuracy: str, notes: list[str]) -> pd.DataFrame:
+    """Read rates of errors in percent; a column of numbers of errors stays as it is.
+
+    Rates have percent signs, say so in their name, or are fractions. The accuracy is added as a fraction, by which the
+    analysis knows the unit of the errors.
+    """
+    if not is_numeric(table[target]):
         return table
-    notes.append(f"{name} is a rate of errors in percent.")
-    return table.assign(**{name: strip_percent(table[name])})
+    rates = strip_percent(table[target]).astype(np.float64)
+    known = rates.dropna()
+    are_fractions = bool(((known >= 0) & (known <= 1)).all()) and bool((known % 1 != 0).any())
+    if has_percent_signs(table[target]) or "%" in own_name or _PERCENT_WORDS & set(split_words(own_name)):
+        if not ((known >= 0) & (known <= _PERCENT)).all():
+            return table
+        notes.append(f"{own_name} is a rate of errors in percent.")
+    elif are_fractions:
+        rates = (_PERCENT * rates).round(10)
+        notes.append(f"{own_name} is a rate of errors in fractions; errors are in percent of the examples (100 * it).")
+    else:
+        return table
+    accuracies = {} if accuracy in table.columns else {accuracy: 1 - rates / _PERCENT}
+    return table.assign(**{target: rates}, **accuracies)
 
 
 def _to_error_rate(

@@ -152,6 +152,9 @@ def _read_labels(part: RawPart) -> Array | None:
         return values.astype(np.int64)
     if values.dtype.kind not in "iU":
         raise InputError(f"holds values of type {values.dtype}; classes are whole numbers or text", part.y_name)
+    if values.dtype.kind == "U" and (values == "").any():
+        bad_row = int(np.argmax(values == ""))
+        raise InputError(f"row {bad_row} (counted from 0) has no label; remove such rows", part.y_name)
     return values
 
 

@@ -65,10 +65,15 @@ def prepare_measure_curves(answer: Answer, measure: str) -> MeasureCurves:
     return MeasureCurves(
         curves=curves,
         teachers=_collect_teachers(answer, measure, curves),
-        measure_label=MEASURE_LABELS.get(measure, measure),
+        measure_label=_name_measure(measure, answer.is_percent),
         replicates_label=_describe_replicates(answer),
         is_log=bool(measure == NUM_ERROR and lowest > 0 and highest > LOG_RATIO * lowest),
     )
+
+
+def _name_measure(measure: str, is_percent: bool) -> str:
+    """Return what the axis shows, with the unit where errors are rates in percent."""
+    return f"{MEASURE_LABELS.get(measure, measure)}{', %' if is_percent and measure == NUM_ERROR else ''}"
 
 
 def _collect_teachers(answer: Answer, measure: str, curves: StudentCurves) -> pd.DataFrame:

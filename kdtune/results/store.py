@@ -169,7 +169,7 @@ class Store:
             if all(os.path.lexists(path) for path in errors):
                 break
         for path, error in errors.items():
-            outcome = "its networks are trained again"
+            outcome = "networks that it alone had are trained again"
             if self.repair:
                 outcome = f"set aside as {self._set_part_aside(path)}, {outcome}"
             self.warnings.append(f"parts/{error}; {outcome}")  # The error begins with the file's name.

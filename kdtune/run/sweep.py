@@ -223,6 +223,7 @@ def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: st
     plan, store = outcome.plan, outcome.store
     selected = select_networks(outcome.rows, [network.id for network in plan.networks])
     versions = list_versions() if plan.packs else read_versions(store.table_path)
+    facts = replace(facts, n_networks=len(plan.networks))
     selected = stamp_facts(stamp_select(stamp_versions(selected, versions), select), facts)
     write_table(selected, store.table_path)
     store.write_details(order_by_ids(outcome.rows, selected[ID]))

@@ -15,6 +15,7 @@ from kdtune.settings.outputs import SplitOutputs
 from kdtune.spec.form_suggestions import REPLICATES_HINT, suggest_grid, suggest_grid_of_lists, suggest_list
 from kdtune.spec.grid import has_invalid_grid
 from kdtune.spec.messages import describe_error, format_value
+from kdtune.spec.missing_kinds import describe_missing_kind, list_meant_kinds
 from kdtune.spec.mistakes import MistakeCollector
 from kdtune.spec.schema import (
     BLOCKS,
@@ -108,9 +109,15 @@ class BlockValidator:
         if error["type"] != "extra_forbidden" and wrong_node is not None and has_invalid_grid(wrong_node):
             return  # ``find_grid_mistakes`` reports it.
         is_unknown_in_block = error["type"] == "extra_forbidden" and len(path) == 1
-        paths_elsewhere = list_paths_elsewhere(block_name) if is_unknown_in_block else []
-        message = describe_error(error, list_valid_settings(block_name, node, path), paths_elsewhere)
-        message += _suggest_form(error, node, block_name, path)
+        meant_kinds = list_meant_kinds(block_name, node) if is_unknown_in_block else {}
+        if path and path[0] in meant_kinds:
+            if path[0] != next(iter(meant_kinds)):  # The first one is reported, and says it for all.
+                return
+            message = describe_missing_kind(block_name, meant_kinds[path[0]])
+        else:
+            paths_elsewhere = list_paths_elsewhere(block_name) if is_unknown_in_block else []
+            message = describe_error(error, list_valid_settings(block_name, node, path), paths_elsewhere)
+            message += _suggest_form(error, node, block_name, path)
         reported_name = block_name
         for block in overriding_blocks:
             if path and path[0] in block.node.value:

@@ -26,7 +26,7 @@ def list_bundled_sweeps() -> dict[str, str]:
 
 
 def find_sweep_file(name: str) -> SweepFile:
-    """Find a sweep file by its path or, if there is none, a bundled sweep by its name.
+    """Find a sweep file by its path or, if there is none, a bundled sweep by its name; both with or without .yaml.
 
     Raises
     ------
@@ -40,13 +40,15 @@ def find_sweep_file(name: str) -> SweepFile:
         raise RequestError(f"{name}: cannot be read: {error.strerror}") from None
     if is_local:
         return SweepFile(local_path, is_bundled=False)
+    local_names = [path.name for path in sorted(Path().glob("*.y*ml"))]
+    if f"{name}.yaml" in local_names:
+        return SweepFile(Path(f"{name}.yaml"), is_bundled=False)
     bundled_names = list_bundled_sweeps()
     for candidate in (name, f"{name}.yaml"):
         if candidate in bundled_names:
             return SweepFile(BUNDLED_SWEEPS_FOLDER / candidate, is_bundled=True)
-    raise RequestError(
-        f"{name}: there is no such file, and no bundled sweep of that name; {suggest_nearest(name, bundled_names)}"
-    )
+    advice = suggest_nearest(name, [*local_names, *bundled_names])
+    raise RequestError(f"{name}: there is no such file, and no bundled sweep of that name; {advice}")
 
 
 def _read_title(path: Path) -> str:

@@ -149,7 +149,10 @@ def _find_block_mistakes(
 ) -> Iterator[Mistake]:
     match settings:
         case CNN() if dataset.image is None:
-            message = f"cnn needs images, and the features of {dataset.kind} are in no order; choose mlp"
+            message = (
+                f"cnn takes images, (channels, height, width), which these {dataset.kind} are not; choose mlp, or, for "
+                "windows of signals, a module of your own: {kind: python}"
+            )
             yield Mistake(node.descendant(("kind",)).location, f"{block_name}.kind", message)
         case Transfer():
             yield from _find_transfer_mistakes(dataset, settings, node)

@@ -145,11 +145,17 @@ def read_yaml_text(text: str, name: str) -> YamlNode:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = error.problem or error.context or "cannot be parsed"
-        raise _make_error(f"{name}{line}", f"is not YAML: {problem}") from None
+        raise _make_error(f"{name}{line}", f"is not YAML: {problem} ({_YAML_ADVICE})") from None
     except (YAMLError, ValueError) as error:
         raise _make_error(name, f"is not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise _make_error(name, "is nested too deeply; no setting needs that") from None
+
+
+_YAML_ADVICE = (
+    "look at this line and the one before: lines of a block begin in the same column, a blank follows each colon, "
+    "and no line begins with a tab"
+)
 
 
 def _check_brackets(text: str, name: str) -> None:

@@ -152,6 +152,8 @@ def _compute(module: nn.Module, x: Tensor) -> list[Tensor]:
                 f"puts another parameter in the place of {name} in forward, so that the first is no longer trained; "
                 f"change its values instead, as {name}.data.copy_(...) does"
             )
+    if not isinstance(logits, Tensor):  # Whoever checks the logits says so.
+        return []
     if not is_training or not logits.requires_grad:
         return [logits.detach().clone()]  # It may be a view of a parameter.
     parameters = list(names_by_parameter)

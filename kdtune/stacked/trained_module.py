@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from kdtune.inputs.errors import InputError
 from kdtune.stacked.user_modules import build_user_module
-from kdtune.text import format_on_one_line
+from kdtune.text import format_on_one_line, join_names
 
 MAX_MESSAGE = 400  # characters of torch's message about weights, which names all layers
+MAX_NAMES = 5  # of the parts of a checkpoint, in a message
+_PARALLEL_PREFIX = "module."  # torch.nn.parallel.DistributedDataParallel and DataParallel keep a module as `module`
 
 
 def build_trained_module(
@@ -43,8 +45,17 @@ def build_trained_module(
         factory, args, input_shape, n_classes, seed=None, is_trained=True, copy_examples=copy_examples
     )
     if weights is not None:
+        state = read_state(weights)
+        if all(name.startswith(_PARALLEL_PREFIX) for name in state) and not any(
+            name.startswith(_PARALLEL_PREFIX) for name in module.state_dict()
+        ):
+            raise InputError(
+                f"{weights} does not fit the module: all names in it begin with {_PARALLEL_PREFIX!r}, as "
+                "DistributedDataParallel and DataParallel write them; save model.module.state_dict()",
+                "weights",
+            )
         try:
-            module.load_state_dict(read_state(weights))
+            module.load_state_dict(state)
         except RuntimeError as error:
             problem = _shorten(format_on_one_line(error))
             raise InputError(f"{weights} does not fit the module: {problem}", "weights") from None
@@ -53,7 +64,9 @@ def build_trained_module(
 
 def _shorten(text: str) -> str:
     """Return a message without the end of its list of all layers."""
-    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]} ... (are `args` those of this file?)"
+    if len(text) <= MAX_MESSAGE:
+        return text
+    return f"{text[:MAX_MESSAGE]} ... (are factory and `args` those that the file was saved from?)"
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -82,5 +95,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]  # As training libraries keep it beside the state of the optimizer.
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path} holds no weights by name; save module.state_dict(), best with safetensors", "weights")
+        names = f" (it has {join_names(list(state)[:MAX_NAMES])})" if isinstance(state, dict) else ""
+        raise InputError(
+            f"{path} holds no weights by name{names}; save module.state_dict() alone, best with safetensors", "weights"
+        )
     return state

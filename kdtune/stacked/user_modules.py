@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -97,7 +98,10 @@ def build_user_module(
 def check_logits(
     factory: Callable[..., Any], module: nn.Module, input_shape: tuple[int, ...], n_classes: int, dtype: torch.dtype
 ) -> None:
-    """Check in evaluation mode that the module maps a small batch of zeros to logits.
+    """Check in evaluation mode that the module maps a small batch to logits.
+
+    Every other value is 1, the others 0. Both are ids of words: a module that masks the id of its padding, mostly one
+    of the two, keeps a part of each example.
 
     Raises
     ------
@@ -105,8 +109,10 @@ def check_logits(
         If it does not, see ``build_user_module``.
     """
     module.eval()
+    example = ((torch.arange(math.prod(input_shape)) + 1) % 2).to(dtype).reshape(input_shape)
+    x = torch.stack([example] * CHECKED_BATCH)
     with torch.no_grad(), describe_user_errors(factory):
-        logits = module(torch.zeros(CHECKED_BATCH, *input_shape, dtype=dtype))
+        logits = module(x)
     expected_shape = (CHECKED_BATCH, n_classes)
     if not isinstance(logits, Tensor):
         raise ValueError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kdtune.analysis.answer import Answer
 from kdtune.analysis.temperature_texts import format_interval, format_temperature, format_temperatures
 from kdtune.columns import (
     BASELINE,
@@ -53,16 +54,16 @@ def describe_preprocessing(preprocessing: Preprocessing) -> str:
     shape = " x ".join(map(str, preprocessing.shape))
     if isinstance(preprocessing, ArrayPreprocessing):
         scaling = preprocessing.scaling
-        if scaling.is_identity:
-            done = "taken as they are"
-        elif isinstance(scaling.mean, float):
+        if isinstance(scaling.mean, float):
             done = f"divided by {scaling.scale:g}"
         else:
             done = "standardised: mean 0 and variance 1 of each feature over the training split"
+        example = f"An example is {'an image' if len(preprocessing.shape) == 3 else 'an array'} of shape {shape}"
+        if scaling.is_identity:
+            return f"{example}; its values are taken as they are."
         return (
-            f"An example is {'an image' if len(preprocessing.shape) == 3 else 'an array'} of shape {shape}; its values "
-            f"are {done}. `predict.py` and the ONNX file do that themselves: give them the values as they were in the "
-            f"data. `preprocessing.json` has the numbers."
+            f"{example}; its values are {done}. `predict.py` and the ONNX file do that themselves: give them the "
+            f"values as they were in the data. `preprocessing.json` has the numbers."
         )
     encoder = preprocessing.encoder
     sentences = [
@@ -106,8 +107,17 @@ def describe_teacher(row: Row, teacher_row: Row | None) -> str:
     sizes = teacher_row.get("hidden") or teacher_row.get("channels")
     what = f"`{kind}`{f' ({sizes})' if sizes else ''}"
     if kind in ("logits", "probabilities"):
-        what = f"A network that was trained elsewhere and is given by its {kind}"
+        what = f"A classifier that was trained elsewhere and is given by its {kind}"
     return f"{what}; its id in the sweep is `{teacher_row['id']}`. It has {teacher_row[NUM_ERROR]:,} test errors."
+
+
+def _quote_recommendation(answer: Answer, position: int) -> Iterator[str]:
+    """Yield what the sweep recommends for the student of a cell."""
+    settings = answer.cells[position].settings
+    for advice in answer.advice:
+        if any(student.items() <= settings.items() for student in advice.students):
+            yield f"The sweep's recommendation: {advice.text}"
+            return
 
 
 def describe_temperature(facts: CardFacts) -> str:
@@ -136,10 +146,11 @@ def describe_temperature(facts: CardFacts) -> str:
     tested = f"Tested were T = {join_names([format_temperature(T, grid) for T in grid])}."
     sentences = [
         loss,
-        f"The sweep's answer is T = {best_T}{f' for {setting}' if setting else ''}: it has {answer.criterion}, over "
+        f"T = {best_T} has {answer.criterion}{f' for {setting}' if setting else ''}, over "
         f"{pluralize(int(optimum['replicates']), 'replicate')}; the 95 % interval of the best T: {interval}.",
         tied,
         tested,
+        *_quote_recommendation(answer, position),
     ]
     if facts.choice.n_candidates > 1:
         sentences.append(

@@ -15,6 +15,7 @@ from kdtune.analysis.file_problems import SWEEP_FILE, TABLE_FILE
 from kdtune.analysis.table_files import locate_table, read_sweep_table
 from kdtune.columns import ID, MODEL, NUM_ERROR, STUDENT
 from kdtune.errors import RequestError
+from kdtune.errors_by_example import read_errors_by_example
 from kdtune.settings import GivenDataset, ModuleShape
 from kdtune.table_facts import find_facts, find_select, read_versions
 from kdtune.take_home.calibration import Calibration, calibrate
@@ -127,7 +128,7 @@ def export_network(
         raise RequestError("cell and id name a network each; give one of them")
     path = _locate_sweep(results)
     table = read_sweep_table(path)
-    answer, choice = _choose(table, find_select(path) or NUM_ERROR, options, write_cell)
+    answer, choice = _choose(table, path.parent, find_select(path) or NUM_ERROR, options, write_cell)
     check_folder(folder, options.force)
     sweep = SweepFolder(path.parent, options.data_root)
     taken = take_network(sweep, choice.row)
@@ -200,11 +201,16 @@ def _locate_sweep(results: str | Path) -> Path:
 
 
 def _choose(
-    table: pd.DataFrame, select: str, options: ExportOptions, write_cell: Callable[[Mapping[str, Any]], str]
+    table: pd.DataFrame,
+    folder: Path,
+    select: str,
+    options: ExportOptions,
+    write_cell: Callable[[Mapping[str, Any]], str],
 ) -> tuple[Answer | None, Choice]:
     """Analyze a table and choose a network; one that is named by its id needs no answer."""
     try:
-        answer = analyze_table(table, select=select, facts=find_facts(table))
+        errors = read_errors_by_example(folder)
+        answer = analyze_table(table, select=select, facts=find_facts(table), errors_by_example=errors)
     except RequestError:
         if options.id is None:
             raise

@@ -61,8 +61,8 @@ def make_onnx_file(
         return OnnxFile(
             None,
             None,
-            f"There is no `{ONNX}`: {join_names(missing_packages)} {verb} not installed; `pip install "
-            f"'kdtune[export]'`, then export again.",
+            f"There is no `{ONNX}`: {join_names(missing_packages)} {verb} not installed; "
+            f"`pip install {' '.join(missing_packages)}`, then export again.",
         )
     try:
         content = build_onnx(network, preprocessing, temperature, classes)

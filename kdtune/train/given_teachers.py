@@ -70,8 +70,8 @@ def check_agreement(logits: Logits, data: Data, data_settings: Dataset) -> None:
     if agreement < most_frequent:
         raise ValueError(
             f"the teacher agrees with {agreement:.1%} of the labels, fewer than the {most_frequent:.1%} of the most "
-            f"frequent class; are its inputs scaled as it expects, and its classes in the order of the data's? If so, "
-            f"write `agreement: any` in the teacher block"
+            f"frequent class; is it trained (a module needs its `weights`), are its inputs scaled as it expects, and "
+            f"are its classes in the order of the data's? If so, write `agreement: any` in the teacher block"
         )
 
 

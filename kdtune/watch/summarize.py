@@ -12,7 +12,8 @@ import pandas as pd
 
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.headline import write_opening, write_recommendations
-from kdtune.analysis.printed_tables import format_optima, prefer_cross_fitted
+from kdtune.analysis.printed_tables import format_optima
+from kdtune.analysis.shown_figures import prefer_cross_fitted
 from kdtune.analysis.table_terms import describe_pairing, explain_optima
 from kdtune.answers import AnsweredTable
 

@@ -1,0 +1,32 @@
+"""Find settings of a block that belong to another kind of it, where the file does not write the kind."""
+
+from __future__ import annotations
+
+from kdtune.spec.schema import KINDS
+from kdtune.spec.yaml_tree import YamlNode
+
+
+def list_meant_kinds(block_name: str, node: YamlNode) -> dict[str, list[str]]:
+    """Return the settings of a block that its default kind does not have, with the kinds that have them.
+
+    It is empty where the block writes its kind, or has no kinds.
+    """
+    default = _find_default_kind(block_name)
+    if default is None or not isinstance(node.value, dict) or "kind" in node.value:
+        return {}
+    kinds = KINDS[block_name]
+    settings = [name for name in node.value if name not in kinds[default].model_fields]
+    meant_kinds = {name: [kind for kind, model in kinds.items() if name in model.model_fields] for name in settings}
+    return {name: names for name, names in meant_kinds.items() if names}
+
+
+def describe_missing_kind(block_name: str, meant_kinds: list[str]) -> str:
+    """Say that a kind must be written for a setting, and which."""
+    written = " or ".join(f"kind: {kind}" for kind in meant_kinds)
+    return f"belongs to another kind of {block_name}; write {written} (the default is {_find_default_kind(block_name)})"
+
+
+def _find_default_kind(block_name: str) -> str | None:
+    """Return the kind that a block has where it writes none; None if it has no kinds, or one must be written."""
+    kinds = KINDS.get(block_name, {})
+    return next((kind for kind, model in kinds.items() if model.model_fields["kind"].default == kind), None)
