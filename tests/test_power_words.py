@@ -32,8 +32,8 @@ def test_the_headline_says_which_differences_the_table_finds_and_what_the_next_o
     assert frame["to_tell"].tolist()[1] <= 5 < frame["to_tell"].tolist()[0]
     assert text.splitlines()[0] == (
         f"With 5 replicates, as here, a difference of 20% of the errors ({twenty:.3g} errors on the validation split) "
-        f"is found with at least 80 % probability in the median of 12 settings; one of 1% of the errors ({one:.3g} errors "
-        f"on the validation split) takes {frame['to_tell'][0]}."
+        f"is found with at least 80 % probability in the median of 12 settings; one of 1% of the errors ({one:.3g} "
+        f"errors on the validation split) takes {frame['to_tell'][0]}."
     )
     text, frame = read_power(rising, capsys, differences=(0.01,))
     assert text.startswith(
