@@ -31,6 +31,7 @@ from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_chan
 from kdtune.foreign.early_stops import describe_early_stops
 from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
+from kdtune.foreign.merged_cells import find_merged_columns
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.own_names import rename_known_columns, rename_model, rename_replicates, rename_reserved
 from kdtune.foreign.reading_notes import (
@@ -49,6 +50,7 @@ from kdtune.foreign.seed_texts import join_seed_texts
 from kdtune.foreign.shared_replicates import refuse_shared_replicates
 from kdtune.foreign.single_runs import refuse_epochs, refuse_splits
 from kdtune.foreign.summary_rows import drop_summary_rows
+from kdtune.foreign.temperature_texts import read_temperature_texts
 from kdtune.foreign.temperatures import describe_near_temperatures, join_close_numbers, read_temperatures
 from kdtune.foreign.unclear_columns import (
     KNOWN_COLUMNS,
@@ -158,6 +160,9 @@ def _recognize_columns(
         options = replace(options, cell=[new_names.get(name, name) for name in options.cell])
     refuse_unknown_measure(own_columns, options)
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
+    merged = find_merged_columns(table)
+    table, text_notes = read_temperature_texts(table, own_names)
+    notes += text_notes
     table, role_notes = name_roles(table, own_names)
     table, state_notes = read_states(table, own_names, where=options.where, cell_columns=cell_columns or [])
     table, summary_notes = drop_summary_rows(table)
@@ -167,7 +172,7 @@ def _recognize_columns(
     cell_columns = rename_model(table, cell_columns)
     measured = read_measures(table, options)
     notes += [*describe_errors(table, options), *measured.notes]
-    table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names)
+    table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names, merged)
     notes += step_notes
     refuse_used_cell_columns(table, cell_columns, options, own_names)
     refuse_doubtful_copies(table, own_columns, options)

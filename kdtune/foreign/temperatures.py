@@ -27,7 +27,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 def read_temperatures(
-    table: pd.DataFrame, own_names: Mapping[str, str] = MappingProxyType({})
+    table: pd.DataFrame, own_names: Mapping[str, str] = MappingProxyType({}), merged: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, list[str]]:
     """Check the temperatures of distilled students; those without one are baselines if a weight says so.
 
@@ -38,6 +38,7 @@ def read_temperatures(
     ----------
     table : The table with the columns ``MODEL``, ``STATUS`` and ``TEMP``.
     own_names : kdtune's name of a column -> the table's own, where they differ; for messages.
+    merged : The columns that look like merged cells of a spreadsheet, if T does; for messages.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def read_temperatures(
     if is_refused.any():
         is_refused &= table[STATUS] == DONE
         refuse_wrong_values(table, is_refused & ~is_blank, own_names)
-        refuse_blanks(table, is_refused, own_names)
+        refuse_blanks(table, is_refused, own_names, merged)
     table = table.assign(**{TEMP: numbers.where(is_usable)})
     is_placed = is_usable | ~is_student | is_baseline
     return table if is_placed.all() else table[is_placed].reset_index(drop=True), notes
