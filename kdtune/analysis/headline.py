@@ -26,7 +26,7 @@ def write_opening(answer: Answer) -> list[str]:
     if not opening:
         return [answer.reserve]
     first = opening[0]
-    return [f"{answer.reserve} As the settings are now: {first[0].lower()}{first[1:]}", *opening[1:]]
+    return [f"{answer.reserve} As the table is read now: {first[0].lower()}{first[1:]}", *opening[1:]]
 
 
 def _write_paragraphs(answer: Answer) -> Iterator[str]:

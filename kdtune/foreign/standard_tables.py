@@ -58,6 +58,7 @@ from kdtune.foreign.unclear_columns import (
     refuse_unknown_measure,
     refuse_used_cell_columns,
 )
+from kdtune.foreign.unlike_baselines import describe_unlike_baselines
 from kdtune.text import pluralize
 
 
@@ -130,6 +131,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_names)
     notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
     reserve = describe_uncertain_settings(others, cell_columns, own_names) if options.cell is None else ""
+    reserve = f"{describe_unlike_baselines(standard, cell_columns)} {reserve}".strip()
     return ReadTable(standard, cell_columns, notes, measured.measure, reserve)
 
 
