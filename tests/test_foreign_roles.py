@@ -178,3 +178,25 @@ def test_wrong_temperatures_are_counted_apart_and_mended(tmp_path: Path) -> None
     message = refuse(path)
     assert "If they are words for no temperature" in message
     check(kdtune.analyze(mend(message)))
+
+
+@pytest.mark.parametrize(("name", "weight", "T"), [("alpha", 0, 1), ("config.kd_alpha", 0, 4), ("hard_weight", 1, 1)])
+def test_a_weight_that_leaves_the_labels_alone_makes_baselines_whatever_their_temperature(
+    name: str, weight: float, T: float
+) -> None:
+    networks = make_networks(name, 0.5, weight).fillna({"temp": T})
+    notes = check(kdtune.analyze(networks))
+    assert f"10 rows with {name} = {weight} are baselines, trained on labels alone: their T, always {T}, " in notes
+    stated = kdtune.analyze(networks.assign(model="distilled_student"))
+    assert sorted(stated.cell_columns or []) == sorted([name, "width"])
+    assert sorted(kdtune.analyze(networks, cell=["width", name]).cell_columns or []) == sorted([name, "width"])
+
+
+def test_a_weight_whose_rows_have_several_temperatures_is_a_setting() -> None:
+    grid = pd.concat([make_runs().assign(alpha=alpha) for alpha in (0, 0.5)], ignore_index=True)
+    assert sorted(kdtune.analyze(grid).cell_columns or []) == ["alpha", "width"]
+    of_alpha = [make_runs(temperatures=[4.0]).assign(alpha=alpha) for alpha in (0, 0.25)]
+    study = pd.concat([make_runs().assign(alpha=0.5), *of_alpha], ignore_index=True)
+    assert sorted(kdtune.analyze(study).cell_columns or []) == ["alpha", "width"]
+    hard = make_networks("hard_weight", 0.0, 1.0).fillna({"temp": 4})
+    assert sorted(kdtune.analyze(hard).cell_columns or []) == ["hard_weight", "width"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,15 @@ from kdtune.text import join_names, pluralize
 SETTING_SUFFIX = " (setting)"  # of a setting that is called as something else is called here
 
 
-def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+class NamedRoles(NamedTuple):
+    """A table with the column ``MODEL``."""
+
+    table: pd.DataFrame
+    notes: list[str]
+    are_stated: bool  # whether a column of the table says the roles; else all rows are distilled students
+
+
+def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> NamedRoles:
     """Give a table the column ``MODEL`` with its three values; without one, all rows are distilled students.
 
     A column called ``model`` with other values (names of architectures) is a setting and gets another name.
@@ -39,7 +48,7 @@ def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.Da
     else:
         notes = []
     if found is None:
-        return table.assign(**{MODEL: STUDENT}), notes
+        return NamedRoles(table.assign(**{MODEL: STUDENT}), notes, are_stated=False)
     own_name = own_names.get(found.name, found.name)
     unknown = [value for value, role in found.pair() if role is None and not pd.isna(value)]
     if unknown:
@@ -57,7 +66,8 @@ def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> tuple[pd.Da
             notes.append(f"Rows with {found.name} 'student' have temperatures: they are taken for distilled students.")
     notes += [_describe_roles(own_name, found), *found.notes]
     column = pd.Series(found.follow_rows(), index=table.index)
-    return table.drop(columns=[found.name, MODEL], errors="ignore").assign(**{MODEL: column}), notes
+    table = table.drop(columns=[found.name, MODEL], errors="ignore").assign(**{MODEL: column})
+    return NamedRoles(table, notes, are_stated=True)
 
 
 def _describe_roles(name: str, found: ColumnRoles) -> str:

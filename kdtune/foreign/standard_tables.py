@@ -29,6 +29,7 @@ from kdtune.columns import (
 )
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.early_stops import describe_early_stops
+from kdtune.foreign.idle_temperatures import read_idle_temperatures
 from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
 from kdtune.foreign.merged_cells import find_merged_columns
@@ -165,17 +166,20 @@ def _recognize_columns(
     merged = find_merged_columns(table)
     table, text_notes = read_temperature_texts(table, own_names)
     notes += text_notes
-    table, role_notes = name_roles(table, own_names)
-    table, state_notes = read_states(table, own_names, where=options.where, cell_columns=cell_columns or [])
+    named = name_roles(table, own_names)
+    table, state_notes = read_states(named.table, own_names, where=options.where, cell_columns=cell_columns or [])
     table, summary_notes = drop_summary_rows(table)
     table, seed_notes = join_seed_texts(table)
     table, replicate_notes = rename_replicates(table, own_names, cell_columns or [])
-    notes += [*role_notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
+    notes += [*named.notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
     cell_columns = rename_model(table, cell_columns)
     measured = read_measures(table, options)
     notes += [*describe_errors(table, options), *measured.notes]
     table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names, merged)
     notes += step_notes
+    if not named.are_stated:
+        table, weight_notes = read_idle_temperatures(table, cell_columns or [])
+        notes += weight_notes
     refuse_used_cell_columns(table, cell_columns, options, own_names)
     refuse_doubtful_copies(table, own_columns, options)
 
