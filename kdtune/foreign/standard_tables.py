@@ -12,7 +12,6 @@ from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
     DESCRIPTIVE_COLUMNS,
     DONE,
-    FAILED,
     ID,
     LOSS,
     MODEL,
@@ -34,6 +33,7 @@ from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
 from kdtune.foreign.merged_cells import find_merged_columns
 from kdtune.foreign.options import ReadingOptions, ReadTable
+from kdtune.foreign.optuna_objective import describe_objective
 from kdtune.foreign.own_names import rename_known_columns, rename_model, rename_replicates, rename_reserved
 from kdtune.foreign.reading_notes import (
     describe_equivalent_settings,
@@ -59,6 +59,7 @@ from kdtune.foreign.unclear_columns import (
     refuse_unknown_measure,
     refuse_used_cell_columns,
 )
+from kdtune.foreign.unfinished_runs import NO_NUMBER, describe_unfinished_runs
 from kdtune.foreign.unlike_baselines import describe_unlike_baselines
 from kdtune.text import pluralize
 
@@ -103,7 +104,9 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     own_names = dict(options.column_map)
     own_columns = {own_names.get(name, name) for name in table.columns}
     measured, cell_columns = _recognize_columns(table, options, own_names, notes)
-    table = measured.table
+    unfinished = describe_unfinished_runs(measured.table)
+    table = unfinished.table
+    notes += unfinished.notes
     rows = RowNumbers(table)
     is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
     others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [])
@@ -132,7 +135,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_names)
     notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
     reserve = describe_uncertain_settings(others, cell_columns, own_names) if options.cell is None else ""
-    reserve = f"{describe_unlike_baselines(standard, cell_columns)} {reserve}".strip()
+    reserves = [unfinished.reserve, describe_unlike_baselines(standard, cell_columns), reserve]
+    reserve = " ".join(filter(None, reserves))
     return ReadTable(standard, cell_columns, notes, measured.measure, reserve)
 
 
@@ -174,7 +178,8 @@ def _recognize_columns(
     notes += [*named.notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
     cell_columns = rename_model(table, cell_columns)
     measured = read_measures(table, options)
-    notes += [*describe_errors(table, options), *measured.notes]
+    objective = describe_objective(own_columns, options.measure, *options.column_map.values())
+    notes += [*describe_errors(table, options), *measured.notes, *filter(None, [objective])]
     table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names, merged)
     notes += step_notes
     if not named.are_stated:
@@ -188,7 +193,7 @@ def _recognize_columns(
 
 
 def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Mark the rows without any result as failed; without a column of states, all others are done."""
+    """Mark the rows without any result as such; without a column of states, all others are done."""
     measures = [name for name in (*RESULT_COLUMNS, SCORE) if name in table.columns]
     notes += describe_infinite_values(table)
     has_results = table[measures].notna().any(axis=1)
@@ -199,7 +204,7 @@ def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         n_without = int(((table[STATUS] == DONE) & ~has_results).sum())
         if n_without:
             notes.append(f"Left out: {pluralize(n_without, 'row')} without a result.")
-        table = table.assign(**{STATUS: table[STATUS].where(has_results, FAILED)})
+        table = table.assign(**{STATUS: table[STATUS].where(has_results | (table[STATUS] != DONE), NO_NUMBER)})
     elif not had_status:
         return table.reset_index(drop=True)
     # A run that did not finish is a gap in its setting, unless nobody knows where.
