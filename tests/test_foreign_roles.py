@@ -200,3 +200,20 @@ def test_a_weight_whose_rows_have_several_temperatures_is_a_setting() -> None:
     assert sorted(kdtune.analyze(study).cell_columns or []) == ["alpha", "width"]
     hard = make_networks("hard_weight", 0.0, 1.0).fillna({"temp": 4})
     assert sorted(kdtune.analyze(hard).cell_columns or []) == ["hard_weight", "width"]
+
+
+def test_a_mapped_truth_of_any_name_is_read_where_temperatures_tell_its_meaning() -> None:
+    check(kdtune.analyze(make_networks("flag", 0, 1), map={"model": "flag"}))
+    networks = make_networks("flag", "a", "b").assign(flag=lambda runs: runs["flag"] + "!")
+    message = refuse(networks, map={"model": "flag"})
+    step = re.search(r"pandas does it: (frame.*?[)])[.]", message)
+    assert step is not None
+    names = {"frame": networks.copy()}
+    exec(step[1], names)
+    check(kdtune.analyze(names["frame"]))
+
+
+def test_a_column_of_temperatures_without_any_is_not_mended() -> None:
+    message = refuse(make_runs().assign(temp=None, tau=None), map={"temp": "tau"})
+    assert message.startswith("tau is empty or 0 in 50 rows")
+    assert message.endswith('Name another column of temperatures: map={"temp": "NAME"}')

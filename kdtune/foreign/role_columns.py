@@ -50,7 +50,10 @@ def read_named_column(table: pd.DataFrame, name: str, own_names: Mapping[str, st
         roles = roles._replace(roles=[None if normalize(v) in WEAK_WORDS else r for v, r in roles.pair()])
     if any(roles.roles):
         return _complete_words(roles, own_name)
-    others = (_read_truths(table, name, own_name), _complete_words(roles, own_name))
+    # Whoever maps a column of truths knows its meaning: T tells which of both is meant, whatever it is called.
+    aliases = [own_name, "kd", "is_baseline"] if MODEL in own_names else [own_name]
+    others = [_read_truths(table, name, own_name, alias) for alias in aliases]
+    others.append(_complete_words(roles, own_name))
     return next((other for other in others if other is not None and says_temperatures(table, other)), roles)
 
 
@@ -64,7 +67,7 @@ def find_role_column(table: pd.DataFrame, named: list[ColumnRoles]) -> ColumnRol
     exact = list(_iterate_exact(table, names))
     if exact:
         return _choose_one(exact)
-    truths = [_read_truths(table, name, name) for name in names]
+    truths = [_read_truths(table, name, name, name) for name in names]
     stated = [roles for roles in truths if roles is not None and says_temperatures(table, roles)]
     if not stated:
         texts = [_complete_words(_read_words(table, name), name) for name in names if _has_role_words(table[name])]
@@ -97,13 +100,13 @@ def _read_words(table: pd.DataFrame, name: str) -> ColumnRoles:
     return ColumnRoles(name, list(values), codes, [read_role(value) for value in values], [])
 
 
-def _read_truths(table: pd.DataFrame, name: str, own_name: str) -> ColumnRoles | None:
-    """Return the roles that a column of truths gives, as "kd.enabled" does; None if it is none."""
+def _read_truths(table: pd.DataFrame, name: str, own_name: str, alias: str) -> ColumnRoles | None:
+    """Return the roles that a column of truths gives, as one called ``alias`` says them; None if it gives none."""
     if any(read_truth(value) is None for value in list_first_values(table[name]).unique()):
         return None
     codes, values = pd.factorize(table[name], use_na_sentinel=False)
     truths = [value for value in values if not pd.isna(value)]
-    roles = read_truths(own_name, truths)
+    roles = read_truths(alias, truths)
     if roles is None:
         return None
     by_value = dict(zip(map(str, truths), roles, strict=True))

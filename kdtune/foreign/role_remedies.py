@@ -62,7 +62,8 @@ def find_separation(table: pd.DataFrame, is_blank: pd.Series, own_names: Mapping
         without, others = _list_values(column[is_blank]), _list_values(column[~is_blank])
         is_clear = 0 < len(without) <= _MAX_VALUES and 0 < len(others) <= _MAX_VALUES
         if is_clear and not {str(value) for value in without} & {str(value) for value in others}:
-            found.append(Separation(own_names.get(name, name).removesuffix(" (setting)"), without, others))
+            plain_name = name.removesuffix(" (setting)")
+            found.append(Separation(own_names.get(plain_name, plain_name), without, others))
     return min(found, key=_rank, default=None)
 
 

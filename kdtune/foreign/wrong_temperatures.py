@@ -80,6 +80,8 @@ def refuse_blanks(
         return
     own_name = own_names.get(TEMP, TEMP)
     message = f"{own_name} is empty or 0 in {_describe_rows(table, is_blank, own_names)}. "
+    if is_blank.all():
+        raise RequestError(f"{message}Name another column of temperatures: --map {TEMP}=NAME")
     separation = find_separation(table, is_blank, own_names)
     if merged and (separation is None or not separation.names_roles()):
         _refuse_merged(message, merged, own_names)
