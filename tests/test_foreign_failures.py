@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,12 +129,18 @@ def test_rows_for_each_epoch_are_refused_by_more_names(name: str) -> None:
 
 def test_settings_with_a_single_temperature_are_named_and_left_out_of_the_headline() -> None:
     runs = make_runs()
-    labels_alone = runs[runs["temp"] == 1].assign(alpha=0.0, num_error=300, val_num_error=300)
-    both = pd.concat([runs.assign(alpha=0.9), labels_alone], ignore_index=True)
+    labels_alone = runs[runs["temp"] == 1].assign(beta=0.0, num_error=300, val_num_error=300)
+    both = pd.concat([runs.assign(beta=0.9), labels_alone], ignore_index=True)
     answer = kdtune.analyze(both)
     notes = " ".join(answer.reading_notes)
-    assert "2 of 4 settings have a single temperature, as width 10, alpha 0 (T 1)" in notes
+    assert "2 of 4 settings have a single temperature, as width 10, beta 0 (T 1)" in notes
     assert [each.T for each in answer.advice] == [2.0, 8.0]
-    roles = both["alpha"].map({0.9: "distilled_student", 0.0: "student"})
-    assert find_best(both.assign(model=roles).drop(columns="alpha")) == BEST
+    step = re.search(r"with pandas: (frame.*?[)])[.]", notes)
+    assert step is not None
+    names = {"frame": both.copy()}
+    exec(step[1], names)
+    assert find_best(names["frame"]) == BEST
+    assert (names["frame"]["model"] == "student").sum() == 10
+    roles = both["beta"].map({0.9: "distilled_student", 0.0: "student"})
+    assert find_best(both.assign(model=roles).drop(columns="beta")) == BEST
     assert "single temperature" not in " ".join(kdtune.analyze(runs).reading_notes)

@@ -77,7 +77,7 @@ def test_a_reserve_comes_first_and_everywhere(tmp_path):
         r"If it is no setting, name those that are: --cell width.",
         answer.reserve,
     )
-    assert join_opening(answer).startswith(f"{answer.reserve} As the settings are now: ")
+    assert join_opening(answer).startswith(f"{answer.reserve} As the table is read now: ")
     write_answer(answer, tmp_path)
     assert json.loads((tmp_path / "analysis.json").read_text(encoding="utf-8"))["reserve"] == answer.reserve
     write_report(table, answer, tmp_path / "report.html", "split")

@@ -180,8 +180,9 @@ def test_the_rate_of_errors_is_what_the_note_says(ask, factor, formula):
 def test_rows_are_quoted_as_the_file_has_them(ask):
     runs = make_accuracies()
     percents = runs.assign(acc=[f"{100 * value:.2f}%" for value in runs["accuracy"]]).drop(columns="accuracy")
-    message = ask(percents.assign(T="T=" + percents["T"].astype(int).astype(str)))
-    assert "as in 50 rows (the first: width 10, seed 0). Remove 'T=' from the column T." in message
+    assert find_answer(ask, percents.assign(T="T=" + percents["T"].astype(int).astype(str))) == BEST
+    message = ask(percents.assign(T=percents["T"].astype(int).astype(str) + "!"))
+    assert "as in 50 rows (the first: width 10, seed 0). If the number in each text is T, take" in message
     assert find_answer(ask, percents) == BEST
     message = ask(percents.assign(T=[None] * 3 + percents["T"].tolist()[3:]))
     assert "T is empty or 0 in 3 rows (the first: width 10, seed 0)." in message

@@ -14,7 +14,7 @@ from kdtune.statistics.pooled_curves import MeanDifference
 from kdtune.text import join_names, pluralize
 
 MAX_SPAN = 1.0  # of an interval, as a share of the errors, that still tells something
-MAX_FAILURES = 3  # temperatures whose failed runs a sentence counts
+MAX_FAILURES = 3  # temperatures whose runs without result a sentence counts
 
 
 def describe_power(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
@@ -30,7 +30,7 @@ def describe_power(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
 
 
 def describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
-    """Say of which temperatures runs failed, and how many."""
+    """Say of which temperatures runs have no result, and how many."""
     counts: dict[float, list[int]] = {}
     for student in group:
         for T, (failed, planned) in student.failures.items():
@@ -40,7 +40,7 @@ def describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
     counts = {T: count for T, count in counts.items() if count[0]}
     worst = sorted(counts, key=lambda T: -counts[T][0] / counts[T][1])
     texts = [
-        f"T = {format_temperature(T)} failed in {counts[T][0]} of {pluralize(counts[T][1], 'run')}"
+        f"T = {format_temperature(T)} has no result in {counts[T][0]} of {pluralize(counts[T][1], 'run')}"
         for T in worst[:MAX_FAILURES]
     ]
     if texts:

@@ -22,8 +22,8 @@ def write_opening(answer: Answer) -> list[str]:
     """
     opening = list(_write_paragraphs(answer))
     if answer.reserve and opening:
-        first = opening[0]
-        opening[0] = f"{answer.reserve} As the settings are now: {first[0].lower()}{first[1:]}"
+        first = opening[0] if opening[0].startswith("T ") else opening[0][0].lower() + opening[0][1:]
+        opening[0] = f"{answer.reserve} As the table is read now: {first}"
     elif answer.reserve:
         opening = [answer.reserve]
     return [answer.unfinished, *opening] if answer.unfinished else opening

@@ -112,10 +112,12 @@ def find_states(names: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda name: name != STATUS)
 
 
-def find_model(names: Iterable[str]) -> str | None:
-    """Return the column that says which rows are teachers, baselines and distilled students."""
+def find_models(names: Iterable[str]) -> list[str]:
+    """Return the columns that by their names say which rows are teachers, baselines and distilled students."""
     candidates = [name for name in names if " ".join(split_words(name)) in (MODEL, "role", "model role", "kind")]
-    return MODEL if MODEL in candidates else (candidates[0] if len(candidates) == 1 else None)
+    if MODEL in candidates:
+        return [MODEL, *(name for name in candidates if name != MODEL)]
+    return candidates if len(candidates) == 1 else []
 
 
 def find_width(names: Iterable[str]) -> str | None:

@@ -37,6 +37,7 @@ from kdtune.columns import (
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_width
 from kdtune.foreign.files import read_file
+from kdtune.foreign.mending import MendingError
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.plain_tables import flatten_texts, is_table, to_plain_table
 from kdtune.foreign.roles import SETTING_SUFFIX
@@ -76,7 +77,8 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
     RequestError
         If there is no table, or it cannot be understood.
     """
-    frame, notes, doubts = _read_plain_columns(source)
+    plain_frame, notes, doubts = _read_plain_columns(source)
+    frame = plain_frame
     facts = find_table_facts(source, frame)
     if facts is not None and facts.n_missing and STUDENT not in set(frame[MODEL]):
         raise RequestError(
@@ -92,7 +94,10 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
     refuse_doubtful_numbers(frame.columns, doubts, options)
     if options.measure is None:
         options = replace(options, select=_find_select(source, options))
-    read = standardize_table(frame, options, notes)
+    try:
+        read = standardize_table(frame, options, notes)
+    except MendingError as error:
+        raise error.write_for(_locate(source), plain_frame) from None
     return read if facts is None else read._replace(facts=facts, notes=[*read.notes, *facts.notes])
 
 
@@ -106,16 +111,21 @@ def find_table_facts(source: Any, frame: pd.DataFrame) -> AnswerFacts | None:
     """
     if not is_sweep_table(frame):
         return None
-    facts = find_facts(locate_table(str(source)) if isinstance(source, (str, Path)) else source)
+    facts = find_facts(_locate(source))
     if facts is None and DATASET in frame.columns:
         return know_earlier_data(frame[DATASET])
     # A frame may be a part of a table that the user took.
     return facts.count_missing(len(frame)) if facts is not None and isinstance(source, (str, Path)) else facts
 
 
+def _locate(source: Any) -> Any:
+    """Return the file of a table that is named by its place; a frame is returned as it is."""
+    return locate_table(str(source)) if isinstance(source, (str, Path)) else source
+
+
 def _find_select(source: Any, options: ReadingOptions) -> str:
     """Return what T is chosen by: what the user says, else what the table says, else errors."""
-    stated = find_select(locate_table(str(source)) if isinstance(source, (str, Path)) else source)
+    stated = find_select(_locate(source))
     return options.select or stated or NUM_ERROR
 
 

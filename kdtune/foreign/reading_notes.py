@@ -14,6 +14,7 @@ from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, STATUS, STUDENT, TEMP, VA
 from kdtune.foreign.bookkeeping import OtherColumns
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.own_names import get_own_name
+from kdtune.foreign.role_remedies import choose_role_column, find_separation
 from kdtune.text import format_number, join_names, pluralize
 
 _SHOWN_VALUES = 6  # of a setting in a note
@@ -87,11 +88,15 @@ def describe_single_temperatures(rows: RowNumbers, cell_columns: list[str], own_
         return []
     first = rows.table.iloc[int(np.flatnonzero(is_run)[np.isin(cells, np.flatnonzero(counts == 1))][0])]
     place = ", ".join(f"{get_own_name(name, own_names)} {format_number(first[name])}" for name in cell_columns)
+    is_single = is_run.copy()
+    is_single[is_run] = np.isin(cells, np.flatnonzero(counts == 1))
+    separation = find_separation(rows.table[is_run], pd.Series(is_single[is_run], rows.table.index[is_run]), own_names)
+    step = "" if separation is None else f", with pandas: {separation.write_step(choose_role_column(rows.table))}"
     subject = "1 setting has" if n_single == 1 else f"{n_single:,} of {n_cells:,} settings have"
     return [
         f"{subject} a single temperature, as {place} (T {format_number(first[TEMP])}): nothing can be chosen there. If "
         f"these are networks trained on labels alone, mark them in a column model: student for them, "
-        f"distilled_student for the others."
+        f"distilled_student for the others{step}."
     ]
 
 

@@ -41,7 +41,7 @@ _OPTUNA_STATES = {"0": "running", "1": "complete", "2": "pruned", "3": "fail", "
 def read_states(
     table: pd.DataFrame, own_names: Mapping[str, str], *, where: str | None, cell_columns: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Replace the column that holds the states of runs by ``STATUS`` with the values ``DONE`` and ``FAILED``.
+    """Replace the column that holds the states of runs by ``STATUS``: ``DONE``, or the state of an unfinished run.
 
     A column called ``state`` with other values (the states of a country) stays as it is.
 
@@ -186,5 +186,4 @@ def _mark(table: pd.DataFrame, name: str, states: pd.Series) -> tuple[pd.DataFra
         notes.append(f"Left out: {pluralize(int((~is_finished).sum()), 'row')} of unfinished runs ({name}: {reasons}).")
     if name != STATUS:
         table = table.drop(columns=[name, STATUS], errors="ignore")
-    status = is_finished.map({True: DONE, False: FAILED})
-    return table.assign(**{STATUS: status.where(states != SKIPPED, SKIPPED)}), notes
+    return table.assign(**{STATUS: states.fillna(DONE).where(~is_finished, DONE)}), notes

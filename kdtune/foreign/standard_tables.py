@@ -12,7 +12,6 @@ from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
     DESCRIPTIVE_COLUMNS,
     DONE,
-    FAILED,
     ID,
     LOSS,
     MODEL,
@@ -29,9 +28,12 @@ from kdtune.columns import (
 )
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.early_stops import describe_early_stops
+from kdtune.foreign.idle_temperatures import read_idle_temperatures
 from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
+from kdtune.foreign.merged_cells import find_merged_columns
 from kdtune.foreign.options import ReadingOptions, ReadTable
+from kdtune.foreign.optuna_objective import describe_objective
 from kdtune.foreign.own_names import rename_known_columns, rename_model, rename_replicates, rename_reserved
 from kdtune.foreign.reading_notes import (
     describe_equivalent_settings,
@@ -49,6 +51,7 @@ from kdtune.foreign.seed_texts import join_seed_texts
 from kdtune.foreign.shared_replicates import refuse_shared_replicates
 from kdtune.foreign.single_runs import refuse_epochs, refuse_splits
 from kdtune.foreign.summary_rows import drop_summary_rows
+from kdtune.foreign.temperature_texts import read_temperature_texts
 from kdtune.foreign.temperatures import describe_near_temperatures, join_close_numbers, read_temperatures
 from kdtune.foreign.unclear_columns import (
     KNOWN_COLUMNS,
@@ -56,6 +59,8 @@ from kdtune.foreign.unclear_columns import (
     refuse_unknown_measure,
     refuse_used_cell_columns,
 )
+from kdtune.foreign.unfinished_runs import NO_NUMBER, describe_unfinished_runs
+from kdtune.foreign.unlike_baselines import describe_unlike_baselines
 from kdtune.text import pluralize
 
 
@@ -99,7 +104,9 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     own_names = dict(options.column_map)
     own_columns = {own_names.get(name, name) for name in table.columns}
     measured, cell_columns = _recognize_columns(table, options, own_names, notes)
-    table = measured.table
+    unfinished = describe_unfinished_runs(measured.table)
+    table = unfinished.table
+    notes += unfinished.notes
     rows = RowNumbers(table)
     is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
     others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [])
@@ -128,6 +135,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_names)
     notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
     reserve = describe_uncertain_settings(others, cell_columns, own_names) if options.cell is None else ""
+    reserves = [unfinished.reserve, describe_unlike_baselines(standard, cell_columns), reserve]
+    reserve = " ".join(filter(None, reserves))
     return ReadTable(standard, cell_columns, notes, measured.measure, reserve)
 
 
@@ -158,17 +167,24 @@ def _recognize_columns(
         options = replace(options, cell=[new_names.get(name, name) for name in options.cell])
     refuse_unknown_measure(own_columns, options)
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
-    table, role_notes = name_roles(table, own_names)
-    table, state_notes = read_states(table, own_names, where=options.where, cell_columns=cell_columns or [])
+    merged = find_merged_columns(table)
+    table, text_notes = read_temperature_texts(table, own_names)
+    notes += text_notes
+    named = name_roles(table, own_names)
+    table, state_notes = read_states(named.table, own_names, where=options.where, cell_columns=cell_columns or [])
     table, summary_notes = drop_summary_rows(table)
     table, seed_notes = join_seed_texts(table)
     table, replicate_notes = rename_replicates(table, own_names, cell_columns or [])
-    notes += [*role_notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
+    notes += [*named.notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
     cell_columns = rename_model(table, cell_columns)
     measured = read_measures(table, options)
-    notes += [*describe_errors(table, options), *measured.notes]
-    table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names)
+    objective = describe_objective(own_columns, options.measure, *options.column_map.values())
+    notes += [*describe_errors(table, options), *measured.notes, *filter(None, [objective])]
+    table, step_notes = read_temperatures(_add_status(measured.table, notes), own_names, merged)
     notes += step_notes
+    if not named.are_stated:
+        table, weight_notes = read_idle_temperatures(table, cell_columns or [])
+        notes += weight_notes
     refuse_used_cell_columns(table, cell_columns, options, own_names)
     refuse_doubtful_copies(table, own_columns, options)
 
@@ -177,7 +193,7 @@ def _recognize_columns(
 
 
 def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Mark the rows without any result as failed; without a column of states, all others are done."""
+    """Mark the rows without any result as such; without a column of states, all others are done."""
     measures = [name for name in (*RESULT_COLUMNS, SCORE) if name in table.columns]
     notes += describe_infinite_values(table)
     has_results = table[measures].notna().any(axis=1)
@@ -188,7 +204,7 @@ def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         n_without = int(((table[STATUS] == DONE) & ~has_results).sum())
         if n_without:
             notes.append(f"Left out: {pluralize(n_without, 'row')} without a result.")
-        table = table.assign(**{STATUS: table[STATUS].where(has_results, FAILED)})
+        table = table.assign(**{STATUS: table[STATUS].where(has_results | (table[STATUS] != DONE), NO_NUMBER)})
     elif not had_status:
         return table.reset_index(drop=True)
     # A run that did not finish is a gap in its setting, unless nobody knows where.

@@ -10,16 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdtune.columns import BASELINE, DONE, MODEL, STATUS, STUDENT, TEMP, TEMP_RANGE
-from kdtune.foreign.column_names import split_words
+from kdtune.foreign.idle_temperatures import is_trained_on_labels, list_label_weights
 from kdtune.foreign.wrong_temperatures import refuse_blanks, refuse_wrong_values
 from kdtune.text import join_names, pluralize
 
 DIGITS = 6  # Numbers that agree to as many significant digits are one.
-# Weights of the distillation loss: 0 means training on labels alone, as in most scripts.
-_DISTILLATION_WEIGHTS = {"alpha", "kd alpha", "alpha kd", "distill alpha", "distillation alpha", "kd weight",
-                         "distill weight", "distillation weight", "soft weight", "soft loss weight"}  # fmt: skip
-# Weights of the labels: 1 means training on labels alone.
-_LABEL_WEIGHTS = {"hard weight", "hard loss weight", "hard label weight"}
 NEAR_DIGITS = 4  # Temperatures that agree to as many are probably one, but who knows.
 _MAX_DISTINCT = 100_000  # A column with more distinct numbers is no grid: many agree by chance.
 _SHOWN_PAIRS = 3  # of temperatures in a note
@@ -27,7 +22,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 def read_temperatures(
-    table: pd.DataFrame, own_names: Mapping[str, str] = MappingProxyType({})
+    table: pd.DataFrame, own_names: Mapping[str, str] = MappingProxyType({}), merged: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, list[str]]:
     """Check the temperatures of distilled students; those without one are baselines if a weight says so.
 
@@ -38,6 +33,7 @@ def read_temperatures(
     ----------
     table : The table with the columns ``MODEL``, ``STATUS`` and ``TEMP``.
     own_names : kdtune's name of a column -> the table's own, where they differ; for messages.
+    merged : The columns that look like merged cells of a spreadsheet, if T does; for messages.
 
     Returns
     -------
@@ -54,8 +50,8 @@ def read_temperatures(
         return table.assign(**{TEMP: numbers}), []
     is_student = table[MODEL] == STUDENT
     is_blank = table[TEMP].isna() | (numbers == 0)
-    weights = _list_label_weights(table.columns)
-    is_baseline = is_student & is_blank & _is_trained_on_labels(table, weights)
+    weights = list_label_weights(table.columns)
+    is_baseline = is_student & is_blank & is_trained_on_labels(table, weights)
     notes = []
     if is_baseline.any():
         count = int(is_baseline.sum())
@@ -69,7 +65,7 @@ def read_temperatures(
     if is_refused.any():
         is_refused &= table[STATUS] == DONE
         refuse_wrong_values(table, is_refused & ~is_blank, own_names)
-        refuse_blanks(table, is_refused, own_names)
+        refuse_blanks(table, is_refused, own_names, merged)
     table = table.assign(**{TEMP: numbers.where(is_usable)})
     is_placed = is_usable | ~is_student | is_baseline
     return table if is_placed.all() else table[is_placed].reset_index(drop=True), notes
@@ -154,23 +150,3 @@ def _to_numbers(column: pd.Series) -> pd.Series:
     if column.dtype.kind != "O":
         return numbers
     return numbers.mask(column.map(lambda value: isinstance(value, bool)))
-
-
-def _list_label_weights(names: Sequence[str] | pd.Index) -> dict[str, float]:
-    """Return the columns of the losses' weights, with the weight that means training on labels alone."""
-    weights = {}
-    for name in names:
-        words = " ".join(split_words(name))
-        if words in _DISTILLATION_WEIGHTS:
-            weights[name] = 0.0
-        elif words in _LABEL_WEIGHTS:
-            weights[name] = 1.0
-    return weights
-
-
-def _is_trained_on_labels(table: pd.DataFrame, weights: dict[str, float]) -> pd.Series:
-    """Return which rows have a weight of the losses that leaves the labels alone."""
-    is_alone = pd.Series(False, index=table.index)
-    for name, weight in weights.items():
-        is_alone |= pd.to_numeric(table[name], errors="coerce") == weight
-    return is_alone

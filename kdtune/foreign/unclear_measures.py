@@ -20,6 +20,7 @@ from kdtune.foreign.measure_names import (
     says_opposite_of_error,
 )
 from kdtune.foreign.options import ReadingOptions
+from kdtune.foreign.optuna_objective import describe_objective
 from kdtune.foreign.percents import is_numeric, strip_percent
 
 _PERCENT = 100.0
@@ -109,10 +110,12 @@ def refuse_missing_measure(table: pd.DataFrame) -> None:
     known = {TEMP, REPLICATE, WIDTH}
     numeric = [name for name in table.columns if name not in known and table[name].nunique() > 1]
     numeric = [name for name in numeric if is_numeric(table[name])]
+    objective = describe_objective(table.columns)
+    objective = f". {objective.removesuffix('.')}" if objective else ""
     raise RequestError(
         f"the table has no errors: it needs a column {VAL_NUM_ERROR} or {NUM_ERROR} (--map {NUM_ERROR}=NAME), "
         f"accuracies (--map {ACCURACY}=NAME), or another measure (--measure NAME with --higher-is-better or "
-        f"--lower-is-better); it has numbers in {describe_columns(numeric) or 'no other column'}"
+        f"--lower-is-better); it has numbers in {describe_columns(numeric) or 'no other column'}{objective}"
     )
 
 
