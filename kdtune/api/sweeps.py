@@ -66,7 +66,8 @@ def sweep(
     fresh, fresh_teachers : remove first what this sweep, or its teachers, left. No question is asked.
     wait : if another process runs this sweep, wait until it has ended.
     max_networks : the largest sweep that is accepted.
-    progress : show a progress bar in a terminal or a notebook, plain lines elsewhere.
+    progress : show a progress bar in a terminal or a notebook, plain lines elsewhere, and notes on what was assumed;
+        False prints neither.
 
     Returns
     -------
