@@ -51,6 +51,11 @@ _MACHINE_WORDS = {"gpu", "gpus", "cpu", "cuda", "device", "memory", "mem", "job"
                   "id", "path", "dir", "directory", "folder", "file", "filename", "time"}  # fmt: skip
 _MIN_SHARE = 0.75  # of the most runs that a value has at a T
 _DATE = re.compile(r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?)")
+# Seconds since 1970: from 2010, when nobody distilled, to 2038, when 32 bits end. Sizes of networks lie there, too, but
+# those of several sizes farther apart than three years, which are 6 percent of a recent time.
+_TIMES = (1.26e9, 2.0**31)
+_LONGEST = 3 * 365 * 86400
+_MIN_TIMES = 4  # different values; fewer are hardly those of a log or of a sweep
 
 
 class OtherColumns(NamedTuple):
@@ -90,7 +95,7 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
         if n_values == 1:
             continue
         kind = _find_kind(name, column, found)
-        if _holds_dates(column):
+        if _holds_dates(column) or (holds_seconds(column, n_values) and not _has_planned_name(name)):
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
@@ -195,6 +200,15 @@ def _holds_dates(column: pd.Series) -> bool:
         return False
     values = column.dropna().drop_duplicates().head(20)
     return bool(len(values)) and all(isinstance(value, str) and _DATE.match(value) for value in values)
+
+
+def holds_seconds(column: pd.Series, n_values: int) -> bool:
+    """Return whether numbers are times in seconds or milliseconds since 1970, of the same few years."""
+    if column.dtype.kind not in "iuf" or n_values < _MIN_TIMES:
+        return False
+    low, high = float(column.min()), float(column.max())
+    unit = 1000 if low > _TIMES[1] else 1
+    return _TIMES[0] * unit <= low and high <= _TIMES[1] * unit and high - low <= _LONGEST * unit
 
 
 def _is_unique(column: pd.Series, n_values: int) -> bool:

@@ -47,7 +47,7 @@ from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
 from kdtune.foreign.seed_texts import join_seed_texts
 from kdtune.foreign.shared_replicates import refuse_shared_replicates
-from kdtune.foreign.single_runs import refuse_epochs, refuse_splits
+from kdtune.foreign.single_runs import refuse_epochs, refuse_schedules, refuse_splits
 from kdtune.foreign.summary_rows import drop_summary_rows
 from kdtune.foreign.temperatures import describe_near_temperatures, join_close_numbers, read_temperatures
 from kdtune.foreign.unclear_columns import (
@@ -56,6 +56,7 @@ from kdtune.foreign.unclear_columns import (
     refuse_unknown_measure,
     refuse_used_cell_columns,
 )
+from kdtune.foreign.unnumbered_logs import refuse_unnumbered_log
 from kdtune.text import pluralize
 
 
@@ -108,9 +109,13 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     table = rows.table
     labels = [*others.bookkeeping, *others.unique, *others.changing]
     run_columns = _list_run_columns(table, others, cell_columns)
+    if cell_columns is None:
+        refuse_schedules(table, run_columns, [*others.bookkeeping, *others.unique], own_columns, own_names)
     has_single_runs = REPLICATE in table.columns and not rows.has_duplicates(run_columns)
     if not has_single_runs:
         refuse_epochs(table, run_columns, others.bookkeeping, own_columns, own_names)
+        if cell_columns is None:
+            refuse_unnumbered_log(table, run_columns, others.bookkeeping, own_columns, own_names)
         table = _drop_repeats(table, labels, others.measures, options, own_names, notes)
     notes += describe_early_stops(table, run_columns)
     no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
