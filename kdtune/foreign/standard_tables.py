@@ -165,7 +165,7 @@ def _recognize_columns(
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
     table, role_notes = name_roles(table, own_names)
     table, state_notes = read_states(table, own_names, where=options.where, cell_columns=cell_columns or [])
-    table, summary_notes = drop_summary_rows(table)
+    table, summary_notes = drop_summary_rows(table, own_names, options.measure)
     table, seed_notes = join_seed_texts(table)
     table, replicate_notes = rename_replicates(table, own_names, cell_columns or [])
     notes += [*role_notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]
