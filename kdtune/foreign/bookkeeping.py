@@ -50,6 +50,7 @@ _MACHINE_WORDS = {"gpu", "gpus", "cpu", "cuda", "device", "memory", "mem", "job"
                   "cluster", "rank", "slot", "port", "queue", "partition", "server", "log", "user", "author", "slurm",
                   "id", "path", "dir", "directory", "folder", "file", "filename", "time"}  # fmt: skip
 _MIN_SHARE = 0.75  # of the most runs that a value has at a T
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T_]\d\d[:-]\d\d.*)?")
 _DATE = re.compile(r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?)")
 # Seconds since 1970: from 2010, when nobody distilled, to 2038, when 32 bits end. Sizes of networks lie there, too, but
 # those of several sizes farther apart than three years, which are 6 percent of a recent time.
@@ -95,7 +96,7 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
         if n_values == 1:
             continue
         kind = _find_kind(name, column, found)
-        if _holds_dates(column) or (holds_seconds(column, n_values) and not _has_planned_name(name)):
+        if holds_dates(column) or (holds_seconds(column, n_values) and not _has_planned_name(name)):
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
@@ -195,11 +196,17 @@ def _is_certain(words: list[str], column: pd.Series) -> bool:
     return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES or is_epoch
 
 
-def _holds_dates(column: pd.Series) -> bool:
+def holds_dates(column: pd.Series) -> bool:
+    """Return whether a column of text holds dates or times of day."""
     if column.dtype.kind != "O":
         return False
     values = column.dropna().drop_duplicates().head(20)
     return bool(len(values)) and all(isinstance(value, str) and _DATE.match(value) for value in values)
+
+
+def is_iso_date(value: object) -> bool:
+    """Return whether a value is text that begins with a date whose order as text is that in time: 2025-01-31 10:05."""
+    return isinstance(value, str) and bool(_ISO_DATE.fullmatch(value.strip()))
 
 
 def holds_seconds(column: pd.Series, n_values: int) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
 from kdtune.analysis.option_texts import suggest_cell, suggest_rows
 from kdtune.columns import DONE, IDENTITY_COLUMNS, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
+from kdtune.foreign.bookkeeping import holds_dates, is_iso_date
 from kdtune.foreign.column_names import find_seeds
 from kdtune.foreign.own_names import get_own_name
 from kdtune.text import format_number, join_names, pluralize
@@ -96,8 +98,20 @@ def _list_remedies(runs: pd.DataFrame, labels: pd.DataFrame, own_names: Mapping[
         setting = suggest_cell([*(get_own_name(column, own_names) for column in cell_columns), *own_labels])
         verb = "is a setting" if len(names) == 1 else "are settings"
         remedies = [f"If {join_names(own_labels)} {verb}: {setting}."]
-        for value in labels[names[0]].dropna().unique() if len(names) == 1 else []:
+        values, which = _list_newest_first(labels[names[0]])
+        for value in values if len(names) == 1 else []:
             if len(runs[labels[names[0]] == value].drop_duplicates()) == n_runs:  # No run gets lost.
-                return [f"If these are reruns, keep one: {suggest_rows(own_labels[0], [value])}.", *remedies]
+                return [f"If these are reruns, keep {which}: {suggest_rows(own_labels[0], [value])}.", *remedies]
         return ["If these are reruns, remove all but one of each from the table.", *remedies]
     return []
+
+
+def _list_newest_first(column: pd.Series) -> tuple[list[Any], str]:
+    """Return the values of a column, the newest first, and what to call the first one that is not left out.
+
+    Of dates that do not sort as text does nobody knows which number is the month: the last in the table is the newest.
+    """
+    values = column.dropna().unique().tolist()
+    if column.dtype.kind in "iufM" or (values and all(map(is_iso_date, values))):
+        return sorted(values, reverse=True), "one" if column.dtype.kind in "iuf" else "the newest"
+    return (values[::-1], "the last") if holds_dates(column) else (values, "one")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 
 from kdtune.columns import DONE, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
-from kdtune.foreign.bookkeeping import holds_seconds
+from kdtune.foreign.bookkeeping import holds_seconds, is_iso_date
 from kdtune.foreign.own_names import get_own_name
 from kdtune.text import pluralize
 
@@ -19,7 +18,6 @@ _MIN_ROWS = 3  # of most runs: two may be a run and its repetition with better c
 _MIN_RUNS = 5  # By chance the results of as many go one way in 1 of 16 tables, and those tables are refused anyway.
 _MOST = 0.9  # of the runs must go the same way
 _MIN_CORRELATION = 0.5  # of places and ranks, in most runs: the noise of late epochs hides a part of the fall
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T_]\d\d[:-]\d\d.*)?")  # sorted as text, these are sorted by time
 
 
 def refuse_unnumbered_log(
@@ -82,7 +80,7 @@ def _holds_times(column: pd.Series) -> bool:
     if column.dtype.kind in "iufM":
         n_values = column.nunique()
         return column.dtype.kind == "M" or n_values > len(column) / 2 or holds_seconds(column, n_values)
-    return bool(column.map(lambda value: isinstance(value, str) and bool(_ISO_DATE.fullmatch(value))).all())
+    return bool(column.map(is_iso_date).all())
 
 
 def _goes_one_way(runs: pd.Series, places: pd.Series, results: pd.Series) -> bool:
