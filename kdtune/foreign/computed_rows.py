@@ -103,10 +103,10 @@ def _find_statistic(
         others = pd.Series(values[is_other], index=group[is_other]).dropna()
         if len(own) < _MIN_GROUPS or others.empty:
             continue
-        tolerance = 0.55 * (10.0 ** -_count_decimals(own) + 10.0 ** -_count_decimals(others))
+        tolerance = 0.55 * (10.0 ** -count_decimals(own) + 10.0 ** -count_decimals(others))
         means, deviations = others.groupby(level=0).mean(), others.groupby(level=0).std()
         distances = {}
-        for name, statistic in _compute_statistics(others).items():
+        for name, statistic in compute_statistics(others).items():
             gaps = (own - statistic.reindex(own.index)).abs()
             # How often a further run would be as near by chance: never if runs lie elsewhere, as beside their number.
             is_near = (others - statistic.reindex(others.index)).abs() <= tolerance
@@ -120,7 +120,7 @@ def _find_statistic(
     return ""
 
 
-def _compute_statistics(values: pd.Series) -> dict[str, pd.Series]:
+def compute_statistics(values: pd.Series) -> dict[str, pd.Series]:
     """Return what people write below the runs of a group: statistics of values that are indexed by their group."""
     runs = values.groupby(level=0)
     deviations, root = runs.std(), np.sqrt(runs.count())
@@ -138,7 +138,7 @@ def _compute_statistics(values: pd.Series) -> dict[str, pd.Series]:
     }
 
 
-def _count_decimals(values: pd.Series) -> int:
+def count_decimals(values: pd.Series) -> int:
     """Return how many decimals the numbers have, 6 at most."""
     texts = [f"{value:.6f}".rstrip("0") for value in values.tolist()]
     return max(len(text.split(".")[1]) for text in texts)
