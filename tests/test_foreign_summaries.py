@@ -101,3 +101,36 @@ def test_a_run_of_another_name_is_left_in():
     assert set(answer.t_opt["replicates"]) == {5}
     assert not any("sum up others" in note for note in answer.reading_notes)
     assert find_best(runs.drop(columns="seed")) == BEST
+
+
+def make_means() -> pd.DataFrame:
+    groups = make_accuracies().groupby(["width", "T"])["acc"]
+    return pd.DataFrame({"acc_mean": groups.mean().round(2), "acc_std": groups.std().round(2)}).reset_index()
+
+
+@pytest.mark.parametrize("names", [("acc_mean", "acc_std"), ("acc", "acc_sd"), ("test/acc avg", "test/acc stderr")])
+@pytest.mark.parametrize("one_width", [False, True])
+def test_means_beside_their_deviations_are_no_runs(names, one_width):
+    table = make_means().set_axis(["width", "T", *names], axis=1)
+    table = table[table["width"] == 40].drop(columns="width") if one_width else table
+    with pytest.raises(RequestError, match=r"each row seems to sum up several runs: .* write one row for each run"):
+        kdtune.analyze(table)
+    assert find_best(make_accuracies().rename(columns={"acc": names[0]}).assign(**{names[1]: 0.1})) == BEST
+
+
+@pytest.mark.parametrize("counts", [[5], [4, 5]])
+def test_numbers_of_seeds_say_that_rows_are_means(counts):
+    table = make_means().drop(columns="acc_std").assign(n_seeds=np.resize(counts, 10))
+    with pytest.raises(RequestError, match="each row seems to sum up several runs: n_seeds counts them"):
+        kdtune.analyze(table)
+    assert find_best(make_accuracies().assign(n_seeds=5)) == BEST
+
+
+@pytest.mark.parametrize("text", ["{:.2f} ± {:.2f}", "{:.2f}+-{:.2f}", "{:.2f}% +/- {:.2f}%", r"{:.2f} $\pm$ {:.2f}"])
+def test_means_with_their_deviations_in_one_cell_are_no_runs(text):
+    means = make_means()
+    cells = [text.format(*pair) for pair in means[["acc_mean", "acc_std"]].to_numpy()]
+    with pytest.raises(
+        RequestError, match="Top-1 acc: each row seems to sum up several runs, as '.*' ?; write one row"
+    ):
+        kdtune.analyze(means[["width", "T"]].assign(**{"Top-1 acc": cells}))

@@ -49,6 +49,7 @@ from kdtune.foreign.seed_texts import join_seed_texts
 from kdtune.foreign.shared_replicates import refuse_shared_replicates
 from kdtune.foreign.single_runs import refuse_epochs, refuse_schedules, refuse_splits
 from kdtune.foreign.summary_rows import drop_summary_rows
+from kdtune.foreign.summed_runs import refuse_summed_runs
 from kdtune.foreign.temperatures import describe_near_temperatures, join_close_numbers, read_temperatures
 from kdtune.foreign.unclear_columns import (
     KNOWN_COLUMNS,
@@ -112,6 +113,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     if cell_columns is None:
         refuse_schedules(table, run_columns, [*others.bookkeeping, *others.unique], own_columns, own_names)
     has_single_runs = REPLICATE in table.columns and not rows.has_duplicates(run_columns)
+    if REPLICATE not in table.columns and not rows.has_duplicates(run_columns):
+        refuse_summed_runs(table, own_columns)
     if not has_single_runs:
         refuse_epochs(table, run_columns, others.bookkeeping, own_columns, own_names)
         if cell_columns is None:
