@@ -131,6 +131,6 @@ def test_means_with_their_deviations_in_one_cell_are_no_runs(text):
     means = make_means()
     cells = [text.format(*pair) for pair in means[["acc_mean", "acc_std"]].to_numpy()]
     with pytest.raises(
-        RequestError, match="Top-1 acc: each row seems to sum up several runs, as '.*' ?; write one row"
+        RequestError, match=r"Top-1 acc: each row seems to sum up several runs, as '.*' ?; write one row"
     ):
         kdtune.analyze(means[["width", "T"]].assign(**{"Top-1 acc": cells}))

@@ -192,3 +192,17 @@ def test_columns_that_sum_up_the_others_are_left_out(column, names):
 def test_a_setting_beside_the_runs_is_none_of_their_results():
     wide = name_columns(widen("temp", "err"), "T={n}").assign(teacher_width=512)
     assert set(follow(wide, refuse(wide))) == {"width", "seed", "teacher_width", "temp", "num_error"}
+
+
+@pytest.mark.parametrize("names", [["kd-T1-s0 - acc", "kd-T2-s0 - acc"], ["pretty-sun-1 - acc"]])
+def test_the_chart_of_a_tracker_is_no_table_of_runs(names):
+    curves = {f"{name}{end}": [0.5, 0.6] for name in names for end in ("", "__MIN", "__MAX")}
+    message = refuse(pd.DataFrame({"Step": [1, 2], **curves}))
+    assert message.startswith(f"this is the chart of a tracker (Step, and {names[0]} with __MIN and __MAX)")
+    assert "export the table of runs instead" in message
+    assert len(message) < 300
+
+
+def test_the_chart_of_tensorboard_is_no_table_of_runs():
+    message = refuse(pd.DataFrame({"Wall time": [1.7e9, 1.7e9], "Step": [0, 1], "Value": [0.5, 0.6]}))
+    assert message.startswith("this is the chart of a tracker (Wall time, Step, Value)")

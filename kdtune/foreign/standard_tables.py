@@ -28,6 +28,7 @@ from kdtune.columns import (
     TRAINING_FIT_COLUMNS,
 )
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
+from kdtune.foreign.chart_exports import refuse_chart
 from kdtune.foreign.early_stops import describe_early_stops
 from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
@@ -164,6 +165,7 @@ def _recognize_columns(
     table = table.rename(columns=new_names)
     if options.cell is not None:
         options = replace(options, cell=[new_names.get(name, name) for name in options.cell])
+    refuse_chart(table)
     refuse_unknown_measure(own_columns, options)
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
     table, role_notes = name_roles(table, own_names)
