@@ -89,7 +89,7 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
     for name in candidates:
         column = students[name]
         words = split_words(name)
-        if _is_certain(words, column):  # asked first: to count the values of a million ids takes long
+        if is_surely_bookkeeping(words, column):  # asked first: to count the values of a million ids takes long
             found.bookkeeping.append(name)
             continue
         n_values = rows.count_values(name)
@@ -191,7 +191,8 @@ def find_changing_columns(rows: RowNumbers, settings: list[str]) -> list[str]:
     return changing
 
 
-def _is_certain(words: list[str], column: pd.Series) -> bool:
+def is_surely_bookkeeping(words: list[str], column: pd.Series) -> bool:
+    """Return whether a name, in words, is that of an id, a host, a time or a counter, whatever the values are."""
     is_epoch = column.dtype.kind in "iuf" and is_epoch_name(words)
     return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES or is_epoch
 

@@ -46,6 +46,7 @@ from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import pair_replicates
 from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
+from kdtune.foreign.scattered_temperatures import describe_scattered_temperatures
 from kdtune.foreign.seed_texts import join_seed_texts
 from kdtune.foreign.shared_replicates import refuse_shared_replicates
 from kdtune.foreign.single_runs import refuse_epochs, refuse_schedules, refuse_splits
@@ -134,10 +135,12 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     settings_notes += describe_single_temperatures(rows, cell_columns, own_names)
     standard, pair_notes = pair_replicates(rows, cell_columns, options.is_paired_by_order)
     if not has_single_runs or options.cell is not None:
-        refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_names)
+        refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_columns, own_names)
     notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
-    reserve = describe_uncertain_settings(others, cell_columns, own_names) if options.cell is None else ""
-    return ReadTable(standard, cell_columns, notes, measured.measure, reserve)
+    reserves = [describe_scattered_temperatures(standard, cell_columns, own_columns, own_names)]
+    if options.cell is None:
+        reserves.append(describe_uncertain_settings(others, cell_columns, own_names))
+    return ReadTable(standard, cell_columns, notes, measured.measure, " ".join(filter(None, reserves)))
 
 
 def _recognize_columns(
