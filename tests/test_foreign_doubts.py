@@ -333,6 +333,9 @@ def test_a_text_without_numbers_is_named(tmp_path):
         "run,T,err\nT=4 seed=0,4,150\nT=4 seed=1,4,150\n",
         "stage,T,err\nepoch 1/10,4,150\nepoch 2/10,8,150\n",
         "T|run\n4|step 3: acc=1 loss=2\n8|step 3: acc=1 loss=3\n",
+        # Ray's experiment_tag holds the separator, and stands in quotes.
+        'experiment_tag,T,err\n"T=4,seed=0",4,150\n"T=8,seed=0",8,160\n',
+        'note,T,err\n"epoch 1: loss=1,\nacc=2",4,150\n"epoch 1: loss=3,\nacc=4",8,160\n',
     ],
 )
 def test_tables_with_times_and_names_in_their_values_are_no_logs(tmp_path, text):

@@ -40,7 +40,8 @@ def refuse(frame: pd.DataFrame) -> str:
 def follow(frame: pd.DataFrame, message: str) -> pd.DataFrame:
     """Type what a message says to type."""
     assert "map=" not in message, message
-    command = re.search(r"with pandas, as in (.*?)( for (errors|accuracies), value_name=.*)?$", message)
+    ending = r"( for (errors|accuracies), (value_name=|and ).*?)?(; it leaves out .*?)?(; [^;]* becomes? rows .*)?$"
+    command = re.search(rf"with pandas, as in (.*?){ending}", message)
     assert command, message
     return eval(command[1], {"frame": frame, "pandas": pd})
 
@@ -149,3 +150,59 @@ def test_two_columns_of_seeds_beside_a_measure_are_no_wide_table():
 
 def test_numbered_settings_are_no_wide_table():
     assert find_best(make_long().assign(layer_1=64, layer_2=32, dropout_1=0.1, dropout_2=0.2)) == BEST
+
+
+@pytest.mark.parametrize("measure", ["acc", "err"])
+@pytest.mark.parametrize("pattern", ["T={n}", "{n}", "{measure}_T{n}", "T{n}_{measure}"])
+@pytest.mark.parametrize("names", [["baseline"], ["teacher", "baseline"]])
+def test_results_of_other_networks_become_rows_with_a_role(pattern, measure, names):
+    wide = name_columns(widen("temp", measure), pattern)
+    if pattern == "{measure}_T{n}":
+        names = [f"{measure}_{name}" for name in names]
+    best = make_long().groupby(["width", "seed"])[measure].agg("max" if measure == "acc" else "min")
+    for name in names:
+        worse = 1 if "baseline" in name else -1
+        wide[name] = best.to_numpy() + worse * (-1 if measure == "acc" else 1) + np.arange(10) / 100
+    message = refuse(wide)
+    assert "rows of their own" in message
+    long = follow(wide, message)
+    assert long["model"].value_counts().to_dict() == {
+        "distilled_student": 50, **{"student" if "baseline" in name else "teacher": 10 for name in names}
+    }  # fmt: skip
+    answer = kdtune.analyze(long)
+    assert dict(zip(answer.t_opt["width"], answer.t_opt["T_opt"], strict=True)) == BEST
+    assert not {"baseline", "teacher"} & set(answer.t_opt)
+    assert answer.test["baseline"].notna().all()
+    assert (answer.test["student"] < answer.test["baseline"] - 0.5).all()
+
+
+@pytest.mark.parametrize("names", [("avg", "std"), ("Mittel", "Streuung")])
+@pytest.mark.parametrize("column", ["temp", "seed"])
+def test_columns_that_sum_up_the_others_are_left_out(column, names):
+    wide = name_columns(widen(column, "acc"), "seed{n}" if column == "seed" else "T={n}")
+    runs = wide.drop(columns=["width", "temp"] if column == "seed" else ["width", "seed"])
+    wide[names[0]], wide[names[1]] = runs.mean(axis=1).round(2), runs.std(axis=1).round(3)
+    message = refuse(wide)
+    assert f"it leaves out {names[0]} and {names[1]}, which sum up the others" in message
+    long = follow(wide, message)
+    assert not set(names) & set(long)
+    assert find_best(long) == BEST
+
+
+def test_a_setting_beside_the_runs_is_none_of_their_results():
+    wide = name_columns(widen("temp", "err"), "T={n}").assign(teacher_width=512)
+    assert set(follow(wide, refuse(wide))) == {"width", "seed", "teacher_width", "temp", "num_error"}
+
+
+@pytest.mark.parametrize("names", [["kd-T1-s0 - acc", "kd-T2-s0 - acc"], ["pretty-sun-1 - acc"]])
+def test_the_chart_of_a_tracker_is_no_table_of_runs(names):
+    curves = {f"{name}{end}": [0.5, 0.6] for name in names for end in ("", "__MIN", "__MAX")}
+    message = refuse(pd.DataFrame({"Step": [1, 2], **curves}))
+    assert message.startswith(f"this is the chart of a tracker (Step, and {names[0]} with __MIN and __MAX)")
+    assert "export the table of runs instead" in message
+    assert len(message) < 300
+
+
+def test_the_chart_of_tensorboard_is_no_table_of_runs():
+    message = refuse(pd.DataFrame({"Wall time": [1.7e9, 1.7e9], "Step": [0, 1], "Value": [0.5, 0.6]}))
+    assert message.startswith("this is the chart of a tracker (Wall time, Step, Value)")

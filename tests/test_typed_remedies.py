@@ -137,6 +137,22 @@ def test_rows_of_known_roles_can_be_chosen(ask, name):
     assert find_answer(ask, table, *where) == BEST
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("2025-01-01", "2025-02-01"), ("2025-02-01 10:00", "2025-02-01 10:05"), ("28.02.2025", "01.03.2025"), (1, 2)],
+)
+@pytest.mark.parametrize("is_new_first", [False, True])
+def test_of_reruns_the_newest_is_kept(ask, old, new, is_new_first):
+    name = "date" if isinstance(old, str) else "job id"
+    tables = [spoil(make_runs(), **{name: old}), make_runs().assign(**{name: new})]
+    is_text = isinstance(old, str) and "." in old  # Nobody knows which number is the month: the last rows are newest.
+    message = ask(join(*(tables[::-1] if is_new_first and not is_text else tables)))
+    (where,) = find_remedies(message, "where")
+    which = "the last" if is_text else "the newest" if isinstance(old, str) else "one"
+    assert f"If these are reruns, keep {which}: --where" in message
+    assert find_answer(ask, join(*tables), *where) == BEST
+
+
 @pytest.mark.parametrize("mark", ["{}", "{}'s (IP) name"])
 @pytest.mark.parametrize("names", [{}, {"temp": "kd T", "width": "student width", "replicate": "run seed"}])
 def test_runs_that_share_a_seed_are_reruns_or_another_setting(ask, mark, names):

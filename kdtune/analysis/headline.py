@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from kdtune.analysis.answer import Answer
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.factor_effects import UNKNOWN
-from kdtune.analysis.influential_runs import describe_influential_run
+from kdtune.analysis.influential_runs import MAX_TEMPERATURES, describe_influential_run
 from kdtune.analysis.sentences import name_with_twins, write_verdict
 from kdtune.text import join_names, pluralize
 
@@ -61,7 +61,7 @@ def _describe_missing_temperatures(cells: Sequence[Cell]) -> list[str]:
     incomplete = [cell for cell in cells if cell.temperatures_left_out]
     if not incomplete:
         return []
-    listed = join_names(incomplete[0].temperatures_left_out)
+    listed = join_names(incomplete[0].temperatures_left_out, max_names=MAX_TEMPERATURES)
     reason = "because runs are missing"
     if len(cells) == 1:
         verb = "was" if len(incomplete[0].temperatures_left_out) == 1 else "were"

@@ -21,6 +21,7 @@ _TEST_ERRORS = {
 }  # fmt: skip
 _DIFFERENCES = {"minus_T1": "minus T=1", "minus_baseline": "minus baseline", "minus_teacher": "minus teacher"}
 MAX_RUNS = 3  # single networks that sentences speak of
+_MAX_LEFT_OUT = 8  # temperatures and replicates that a flag names; the table t_opt.parquet has all
 _RESIDUE = 1e-12
 
 
@@ -74,7 +75,9 @@ def format_optima(answer: Answer) -> pd.DataFrame:
 
 
 def _format_flags(flags: list[str], left_out: list[str]) -> str:
-    remarks = {INCOMPLETE: f" (without {', '.join(left_out)})"}
+    n_more = len(left_out) - _MAX_LEFT_OUT
+    names = [*left_out[:_MAX_LEFT_OUT], f"{n_more:,} more"] if n_more > 0 else left_out
+    remarks = {INCOMPLETE: f" (without {', '.join(names)})"}
     return ", ".join(flag + remarks.get(flag, "") for flag in flags)
 
 

@@ -50,7 +50,13 @@ _MACHINE_WORDS = {"gpu", "gpus", "cpu", "cuda", "device", "memory", "mem", "job"
                   "cluster", "rank", "slot", "port", "queue", "partition", "server", "log", "user", "author", "slurm",
                   "id", "path", "dir", "directory", "folder", "file", "filename", "time"}  # fmt: skip
 _MIN_SHARE = 0.75  # of the most runs that a value has at a T
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T_]\d\d[:-]\d\d.*)?")
 _DATE = re.compile(r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?)")
+# Seconds since 1970: from 2010, when nobody distilled, to 2038, when 32 bits end. Sizes of networks lie there, too, but
+# those of several sizes farther apart than three years, which are 6 percent of a recent time.
+_TIMES = (1.26e9, 2.0**31)
+_LONGEST = 3 * 365 * 86400
+_MIN_TIMES = 4  # different values; fewer are hardly those of a log or of a sweep
 
 
 class OtherColumns(NamedTuple):
@@ -83,14 +89,14 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
     for name in candidates:
         column = students[name]
         words = split_words(name)
-        if _is_certain(words, column):  # asked first: to count the values of a million ids takes long
+        if is_surely_bookkeeping(words, column):  # asked first: to count the values of a million ids takes long
             found.bookkeeping.append(name)
             continue
         n_values = rows.count_values(name)
         if n_values == 1:
             continue
         kind = _find_kind(name, column, found)
-        if _holds_dates(column):
+        if holds_dates(column) or (holds_seconds(column, n_values) and not _has_planned_name(name)):
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
             found.unique.append(name)
@@ -185,16 +191,32 @@ def find_changing_columns(rows: RowNumbers, settings: list[str]) -> list[str]:
     return changing
 
 
-def _is_certain(words: list[str], column: pd.Series) -> bool:
+def is_surely_bookkeeping(words: list[str], column: pd.Series) -> bool:
+    """Return whether a name, in words, is that of an id, a host, a time or a counter, whatever the values are."""
     is_epoch = column.dtype.kind in "iuf" and is_epoch_name(words)
     return bool(_BOOKKEEPING_WORDS & set(words)) or " ".join(words) in _BOOKKEEPING_NAMES or is_epoch
 
 
-def _holds_dates(column: pd.Series) -> bool:
+def holds_dates(column: pd.Series) -> bool:
+    """Return whether a column of text holds dates or times of day."""
     if column.dtype.kind != "O":
         return False
     values = column.dropna().drop_duplicates().head(20)
     return bool(len(values)) and all(isinstance(value, str) and _DATE.match(value) for value in values)
+
+
+def is_iso_date(value: object) -> bool:
+    """Return whether a value is text that begins with a date whose order as text is that in time: 2025-01-31 10:05."""
+    return isinstance(value, str) and bool(_ISO_DATE.fullmatch(value.strip()))
+
+
+def holds_seconds(column: pd.Series, n_values: int) -> bool:
+    """Return whether numbers are times in seconds or milliseconds since 1970, of the same few years."""
+    if column.dtype.kind not in "iuf" or n_values < _MIN_TIMES:
+        return False
+    low, high = float(column.min()), float(column.max())
+    unit = 1000 if low > _TIMES[1] else 1
+    return _TIMES[0] * unit <= low and high <= _TIMES[1] * unit and high - low <= _LONGEST * unit
 
 
 def _is_unique(column: pd.Series, n_values: int) -> bool:

@@ -97,7 +97,8 @@ def find_seeds(names: Iterable[str]) -> list[str]:
 
 def _is_replicate_name(words: list[str]) -> bool:
     if " ".join(words) == "random state" or any(re.fullmatch(r"seeds?[0-9]*", word) for word in words):
-        return not {"num", "count"} & set(words)
+        is_count = {"num", "count"} & set(words) or ("seeds" in words and {"n", "number", "nr"} & set(words))
+        return not is_count
     return bool(_REPLICATE_WORDS & set(words)) and set(words) <= _REPLICATE_WORDS | _COUNTING_WORDS
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kdtune.errors import RequestError
+from kdtune.foreign.records import SPACE, Dialect, iterate_records
 
 PARQUET_MAGIC = b"PAR1"  # the format's specification, "File format"
 ARROW_MAGIC = b"ARROW1"  # Arrow's columnar format, "IPC file format", which Feather is
@@ -91,7 +92,7 @@ _LOG_REMEDY = (
     "write a table as CSV, with the names of the columns first (temp,seed,num_error) and one row at the end of each "
     "run, and name that file"
 )
-_SEPARATORS = (",", ";", "\t", "|", None)  # None: blanks
+_SEPARATORS = (",", ";", "\t", "|", SPACE)
 _YAML_LINE = re.compile(r"^\s*(- +)?[\w./\"'-]+ ?:( |$)|^\s*-( |$)|^---|^\s*#|^\s*$")
 _YAML_SAMPLE = 20  # lines
 _YAML_REMEDY = (
@@ -172,9 +173,20 @@ def _is_log(lines: Sequence[str]) -> bool:
     if 2 * sum(is_log_line) <= len(lines):
         return False
     first = is_log_line.index(True)
-    sizes = [len(lines[first].split(separator)) for separator in _SEPARATORS]
-    return not any(
-        size == len(line.split(separator)) > 1
-        for line in lines[:first]
-        for separator, size in zip(_SEPARATORS, sizes, strict=True)
-    )
+    return not any(_has_names(lines, first, separator) for separator in _SEPARATORS if separator in lines[first])
+
+
+def _has_names(lines: Sequence[str], position: int, separator: str) -> bool:
+    """Return whether a row above a line has as many values as the row in which this line stands, at least two.
+
+    Quoted values hold separators, and look like lines of a log: Ray writes "T=1,seed=0" into ``experiment_tag``.
+    """
+    sizes: set[int] = set()
+    try:
+        for record in iterate_records(Path(), lines, Dialect(separator, '"')):
+            if record.line + len(record.lines) - 1 > position:
+                return len(record.fields) > 1 and len(record.fields) in sizes
+            sizes.add(len(record.fields))
+    except RequestError:
+        pass  # This separator makes no rows of the text.
+    return False

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
+
+from kdtune.columns import MODEL, STUDENT
 
 _MARK = re.compile(r"[\W_]*(?<![a-zA-Z])(t|temps?|temperatures?|tau|kdt|seeds?|reps?|replicate|run|k?fold|trial|repeat|"
                    r"repetition|cv|s|r|attempt|init)?[\W_]*$", re.IGNORECASE)  # fmt: skip
@@ -23,41 +27,59 @@ class Family(NamedTuple):
 
 def name_measure(family: Family) -> str:
     """Return what is left of the names without the number and what says that it is a T or seed: acc of "acc@T=1"."""
-    return f"{_find_stem(family)}{family.suffix}".strip(" _-/.:@")
+    return f"{find_stem(family)}{family.suffix}".strip(" _-/.:@")
 
 
-def _find_stem(family: Family) -> str:
+def find_stem(family: Family) -> str:
     """Return what stands before the number and its mark: acc of "acc@T="; "accT" has no mark that is a word."""
     prefix = re.sub(r"(?<=[a-z])T$", "_T", family.prefix)
     return family.prefix[: len(_MARK.sub("", prefix))]
 
 
-def write_command(families: list[Family], others: list[str], variable: str, measure: str) -> str:
+def write_command(
+    families: list[Family],
+    others: list[str],
+    variable: str,
+    measure: str,
+    left_out: Sequence[str] = (),
+    roles: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Write a command with ``melt``, or for several measures with ``wide_to_long``.
 
     Parameters
     ----------
     families : The columns of each measure.
-    others : The other columns.
+    others : The other columns, which each run of a row has.
     variable : The name of the new column with the numbers.
     measure : The name of the new column with the values of a single measure.
+    left_out : The columns that shall not be there afterwards.
+    roles : The columns with a single measure of other networks -> their role.
     """
     if len(families) > 1:
         return _write_wide_to_long(families, others, variable)
     (family,) = families
-    return f"{_write_names(family, others)}.melt(id_vars={others}, var_name={variable!r}, value_name={measure!r})"
+    dropped = [*left_out, *roles]
+    frame = _write_names(family, [*others, *dropped], f".drop(columns={dropped})" if dropped else "")
+    melted = f"{frame}.melt(id_vars={others}, var_name={variable!r}, value_name={measure!r})"
+    if not roles:
+        return melted
+    parts = [f"{melted}.assign({MODEL}={STUDENT!r})"]
+    levels = _write_levels([family])
+    for name, role in roles.items():
+        parts.append(f"{levels}[{[*others, name]}].rename(columns={{{name!r}: {measure!r}}}).assign({MODEL}={role!r})")
+    return f"pandas.concat([{', '.join(parts)}], ignore_index=True)"
 
 
-def _write_names(family: Family, others: list[str]) -> str:
-    """Write the frame whose columns are called by their numbers alone."""
+def _write_names(family: Family, others: list[str], step: str) -> str:
+    """Write the frame whose columns are called by their numbers alone; a step goes before."""
     if not family.prefix and not family.suffix:
-        return "frame"
+        return f"frame{step}"
     if any(name.startswith(family.prefix) and name.endswith(family.suffix) for name in others):
         new_names = dict(zip(family.columns, family.list_numbers(), strict=True))
-        return f"frame.rename(columns={new_names})"
+        return f"frame{step}.rename(columns={new_names})"
     steps = f".removeprefix({family.prefix!r})" if family.prefix else ""
     steps += f".removesuffix({family.suffix!r})" if family.suffix else ""
-    return f"{_write_levels([family])}.rename(columns=lambda name: name{steps})"
+    return f"{_write_levels([family])}{step}.rename(columns=lambda name: name{steps})"
 
 
 def _write_levels(families: list[Family]) -> str:
@@ -69,7 +91,7 @@ def _write_levels(families: list[Family]) -> str:
 
 
 def _write_wide_to_long(families: list[Family], others: list[str], variable: str) -> str:
-    stems = [_find_stem(family) for family in families]
+    stems = [find_stem(family) for family in families]
     marks = [family.prefix[len(stem) :] for family, stem in zip(families, stems, strict=True)]
     suffixes = [family.suffix for family in families]
     frame = _write_levels(families)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
 from kdtune.analysis.option_texts import suggest_cell, suggest_rows
 from kdtune.columns import DONE, IDENTITY_COLUMNS, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
-from kdtune.foreign.column_names import find_seeds
+from kdtune.foreign.bookkeeping import holds_dates, is_iso_date, is_surely_bookkeeping
+from kdtune.foreign.column_names import find_seeds, is_planned_name, split_words
 from kdtune.foreign.own_names import get_own_name
 from kdtune.text import format_number, join_names, pluralize
 
@@ -24,6 +26,7 @@ def refuse_shared_replicates(
     cell_columns: list[str],
     other_measures: Sequence[str],
     labels: Sequence[str],
+    own_columns: Collection[str],
     own_names: Mapping[str, str],
 ) -> None:
     """Raise RequestError if two students of one cell have the same T and replicate; say in which columns they differ.
@@ -35,6 +38,7 @@ def refuse_shared_replicates(
     cell_columns : The columns that name a cell.
     other_measures : The columns of ``whole_table`` with results that T is not chosen by.
     labels : Its columns that name or date a run.
+    own_columns : All columns as the table itself calls them.
     own_names : kdtune's name of a column -> the table's own, where they differ.
     """
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
@@ -51,6 +55,7 @@ def refuse_shared_replicates(
     shown = whole_table.loc[rows.index]
     measures = [name for name in (*RESULT_COLUMNS, SCORE, *other_measures) if name in shown.columns]
     differing = [name for name in shown.columns if name not in measures and shown[name].nunique(dropna=False) > 1]
+    differing.sort(key=lambda name: _rank_label(name, shown, labels))
     own_keys = [get_own_name(name, own_names) for name in keys]
     place = ", ".join(f"{name} {format_number(value)}" for name, value in zip(own_keys, first[keys], strict=True))
     same = join_names([*own_keys[-2:], "setting"] if cell_columns else own_keys[-2:])
@@ -69,6 +74,12 @@ def refuse_shared_replicates(
     else:
         remedies = _list_remedies(students[keys], whole_students[candidates], own_names)
         remedies = remedies or [more, "If they are reruns, remove all but one of each from the table."]
+        planned = [get_own_name(name, own_names) for name in differing if is_planned_name(name) and name in labels]
+        if planned and own_keys[-1] in own_columns:
+            remedies.append(
+                f"If {join_names(planned, max_names=_SHOWN_COLUMNS)} made them differ, the seed pairs no runs: leave "
+                f"it out with pandas, frame = frame.drop(columns=[{own_keys[-1]!r}])."
+            )
     raise RequestError(
         f"{pluralize(int(is_shared.sum()), 'row')} have the same {same}, as at {place}, where they {difference}. "
         f"{' '.join(remedies)}"
@@ -96,8 +107,28 @@ def _list_remedies(runs: pd.DataFrame, labels: pd.DataFrame, own_names: Mapping[
         setting = suggest_cell([*(get_own_name(column, own_names) for column in cell_columns), *own_labels])
         verb = "is a setting" if len(names) == 1 else "are settings"
         remedies = [f"If {join_names(own_labels)} {verb}: {setting}."]
-        for value in labels[names[0]].dropna().unique() if len(names) == 1 else []:
+        values, which = _list_newest_first(labels[names[0]])
+        for value in values if len(names) == 1 else []:
             if len(runs[labels[names[0]] == value].drop_duplicates()) == n_runs:  # No run gets lost.
-                return [f"If these are reruns, keep one: {suggest_rows(own_labels[0], [value])}.", *remedies]
+                return [f"If these are reruns, keep {which}: {suggest_rows(own_labels[0], [value])}.", *remedies]
         return ["If these are reruns, remove all but one of each from the table.", *remedies]
     return []
+
+
+def _list_newest_first(column: pd.Series) -> tuple[list[Any], str]:
+    """Return the values of a column, the newest first, and what to call the first one that is not left out.
+
+    Of dates that do not sort as text does nobody knows which number is the month: the last in the table is the newest.
+    """
+    values = column.dropna().unique().tolist()
+    if column.dtype.kind in "iufM" or (values and all(map(is_iso_date, values))):
+        return sorted(values, reverse=True), "one" if column.dtype.kind in "iuf" else "the newest"
+    return (values[::-1], "the last") if holds_dates(column) else (values, "one")
+
+
+def _rank_label(name: str, shown: pd.DataFrame, labels: Sequence[str]) -> int:
+    """Return how late a message names a column: what was planned first, ids and times last."""
+    if name not in labels or is_planned_name(name):
+        return 0
+    column = shown[name]
+    return 2 if is_surely_bookkeeping(split_words(name), column) or holds_dates(column) else 1

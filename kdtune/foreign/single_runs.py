@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -12,9 +12,11 @@ from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import is_epoch_name, split_words
 from kdtune.foreign.own_names import get_own_name
-from kdtune.text import pluralize
+from kdtune.foreign.schedules import find_schedules
+from kdtune.text import join_names, pluralize
 
 _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
+_SHOWN_COLUMNS = 4  # in a message
 _OTHER_MODES = {"teacher", "bn", "batchnorm", "norm", "dropout", "student", "transfer"}  # may be in training mode
 
 
@@ -29,23 +31,18 @@ def refuse_epochs(
 
     Parameters
     ----------
-    table : The whole table, bookkeeping included.
+    table : The whole table, bookkeeping included, with several rows for some runs.
     columns : The columns that name a run, T and replicate included where there is one.
     id_columns : The columns that may hold ids of runs.
     own_columns : All columns as the table itself calls them.
     own_names : kdtune's name of a column -> the table's own, where they differ.
     """
     id_columns = [name for name in id_columns if {"id", "name", "uuid"} & set(split_words(name))]
-    settings = [name for name in columns if name not in (MODEL, TEMP, REPLICATE)]
-    epochs = [name for name in table.columns if is_epoch_name(split_words(name)) and name not in columns]
-    epochs = [name for name in epochs if table[name].dtype.kind in "iuf"]
-    checkpoints = [name for name in table.columns if split_words(name)[-1:] in (["checkpoint"], ["ckpt"])]
-    epochs += [name for name in checkpoints if name not in columns]
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
-    for name in epochs:
-        if students[name].nunique() < 2:
-            continue
-        own_settings = [get_own_name(key, own_names) for key in settings if students[key].nunique(dropna=False) > 1]
+    checkpoints = [name for name in table.columns if split_words(name)[-1:] in (["checkpoint"], ["ckpt"])]
+    checkpoints = [name for name in checkpoints if name not in columns and students[name].nunique() > 1]
+    for name in [*_list_epochs(students, columns), *checkpoints]:
+        own_settings = _list_own_settings(students, columns, own_names)
         for id_column in id_columns:
             ids = students[id_column]
             if ids.notna().all() and not ids.is_unique and not students.duplicated([id_column, name]).any():
@@ -60,10 +57,51 @@ def refuse_epochs(
         firsts = students.groupby(columns, dropna=False)[name].agg(["min", "nunique"])
         starts_alike = bool(((firsts["min"] == students[name].min()) & (firsts["nunique"] > 2)).mean() > 0.9)
         if students.duplicated(columns).any() and (is_sequence or (is_even and has_same_epochs) or starts_alike):
-            own_keys = [get_own_name(key, own_names) for key in columns if key != MODEL or MODEL in own_columns]
-            can_be_named = REPLICATE in columns and set(own_keys) <= set(own_columns)
-            command = _write_last_rows(students, columns, name, own_keys) if can_be_named else ""
+            command = _write_command(students, columns, name, own_columns, own_names)
             _refuse_epochs(students, columns, name, own_settings, command)
+
+
+def refuse_schedules(
+    table: pd.DataFrame,
+    columns: list[str],
+    labels: list[str],
+    own_columns: Collection[str],
+    own_names: Mapping[str, str],
+) -> None:
+    """Raise RequestError if a table has a row for each epoch of each run, and a column that changes with the epoch.
+
+    The parameters are those of ``refuse_epochs``; ``labels`` may hold ids of runs. Each row may seem to be a run.
+    """
+    students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
+    for name in _list_epochs(students, columns):
+        schedules, runs = find_schedules(students, columns, name, [label for label in labels if label != name])
+        if schedules:
+            own_schedules = [get_own_name(schedule, own_names) for schedule in schedules]
+            command = _write_command(students, runs, name, own_columns, own_names)
+            command += f".drop(columns={own_schedules!r})" if command else ""
+            own_settings = _list_own_settings(students, runs, own_names)
+            _refuse_epochs(students, runs, name, own_settings, command, schedules, own_schedules)
+
+
+def _list_epochs(students: pd.DataFrame, columns: Collection[str]) -> list[str]:
+    """Return the columns that count epochs or steps and have several values; none of those that name a run."""
+    names = [name for name in students.columns if is_epoch_name(split_words(name)) and name not in columns]
+    return [name for name in names if students[name].dtype.kind in "iuf" and students[name].nunique() > 1]
+
+
+def _list_own_settings(students: pd.DataFrame, columns: list[str], own_names: Mapping[str, str]) -> list[str]:
+    """Return the settings that vary, as the table itself calls them."""
+    settings = [name for name in columns if name not in (MODEL, TEMP, REPLICATE)]
+    return [get_own_name(name, own_names) for name in settings if students[name].nunique(dropna=False) > 1]
+
+
+def _write_command(
+    students: pd.DataFrame, columns: list[str], name: str, own_columns: Collection[str], own_names: Mapping[str, str]
+) -> str:
+    """Return how pandas keeps the last row of each run that is named by columns; nothing if it cannot."""
+    own_keys = [get_own_name(key, own_names) for key in columns if key != MODEL or MODEL in own_columns]
+    can_be_named = REPLICATE in columns and set(own_keys) <= set(own_columns)
+    return _write_last_rows(students, columns, name, own_keys) if can_be_named else ""
 
 
 def refuse_splits(table: pd.DataFrame, columns: list[str] | None) -> None:
@@ -105,17 +143,36 @@ def _write_last_rows(students: pd.DataFrame, keys: list[str], name: str, own_key
     return f"frame = frame.sort_values({name!r}).groupby({own_keys!r}, dropna=False).tail(1)"
 
 
-def _refuse_epochs(students: pd.DataFrame, keys: list[str], name: str, own_settings: list[str], command: str) -> None:
+def _refuse_epochs(
+    students: pd.DataFrame,
+    keys: list[str],
+    name: str,
+    own_settings: list[str],
+    command: str,
+    schedules: Sequence[str] = (),
+    own_schedules: Sequence[str] = (),
+) -> None:
     last = students.groupby(keys, dropna=False)[name].max()
     rows = students.groupby([*keys, name], dropna=False).size()
     n_runs = rows.groupby(level=list(range(len(keys))), dropna=False).max().sum()  # keys may name several runs
-    if last.nunique() == 1 and (students[name] == last.iloc[0]).sum() == n_runs:
+    is_last = students[name] == last.iloc[0]
+    if last.nunique() == 1 and is_last.sum() == n_runs:
         remedy = f"keep the last row of each: {suggest_rows(name, [last.iloc[0]])}"
+        if any(students.loc[is_last, schedule].nunique() > 1 for schedule in schedules):
+            remedy += f" {suggest_cell(own_settings)}"  # else the last value of a schedule would be a setting
     elif command:
         remedy = f"some runs end earlier than others; keep the last row of each with pandas: {command}"
     else:
         remedy = f"some runs end earlier than others; keep only the row of each run with the last {name}"
+    changes = ""
+    if own_schedules:
+        subject = join_names(own_schedules, max_names=_SHOWN_COLUMNS)
+        is_one = len(own_schedules) == 1
+        changes = f", and {subject} {'changes' if is_one else 'change'} with it, as in a schedule"
+        verb = "is a setting" if is_one else "are settings"
+        remedy += f"; if {subject} {verb}: {suggest_cell([*own_settings, *own_schedules])}"
     raise RequestError(
         f"the table has several rows per run, one for each {name} ({len(students):,} rows of "
-        f"{pluralize(len(last), 'run')}); {remedy}; if {name} is a setting: {suggest_cell([*own_settings, name])}"
+        f"{pluralize(len(last), 'run')}){changes}; {remedy}; if {name} is a setting: "
+        f"{suggest_cell([*own_settings, name])}"
     )

@@ -27,6 +27,7 @@ from kdtune.columns import (
     TRAINING_FIT_COLUMNS,
 )
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
+from kdtune.foreign.chart_exports import refuse_chart
 from kdtune.foreign.early_stops import describe_early_stops
 from kdtune.foreign.idle_temperatures import read_idle_temperatures
 from kdtune.foreign.infinite_values import describe_infinite_values
@@ -47,10 +48,12 @@ from kdtune.foreign.repeated_rows import drop_repeated_rows
 from kdtune.foreign.replicates import pair_replicates
 from kdtune.foreign.roles import SETTING_SUFFIX, name_roles
 from kdtune.foreign.run_states import read_states
+from kdtune.foreign.scattered_temperatures import describe_scattered_temperatures
 from kdtune.foreign.seed_texts import join_seed_texts
 from kdtune.foreign.shared_replicates import refuse_shared_replicates
-from kdtune.foreign.single_runs import refuse_epochs, refuse_splits
+from kdtune.foreign.single_runs import refuse_epochs, refuse_schedules, refuse_splits
 from kdtune.foreign.summary_rows import drop_summary_rows
+from kdtune.foreign.summed_runs import refuse_summed_runs
 from kdtune.foreign.temperature_texts import read_temperature_texts
 from kdtune.foreign.temperatures import describe_near_temperatures, join_close_numbers, read_temperatures
 from kdtune.foreign.unclear_columns import (
@@ -61,6 +64,7 @@ from kdtune.foreign.unclear_columns import (
 )
 from kdtune.foreign.unfinished_runs import NO_NUMBER, describe_unfinished_runs
 from kdtune.foreign.unlike_baselines import describe_unlike_baselines
+from kdtune.foreign.unnumbered_logs import refuse_unnumbered_log
 from kdtune.text import pluralize
 
 
@@ -115,9 +119,15 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     table = rows.table
     labels = [*others.bookkeeping, *others.unique, *others.changing]
     run_columns = _list_run_columns(table, others, cell_columns)
+    if cell_columns is None:
+        refuse_schedules(table, run_columns, [*others.bookkeeping, *others.unique], own_columns, own_names)
     has_single_runs = REPLICATE in table.columns and not rows.has_duplicates(run_columns)
+    if REPLICATE not in table.columns and not rows.has_duplicates(run_columns):
+        refuse_summed_runs(table, own_columns)
     if not has_single_runs:
         refuse_epochs(table, run_columns, others.bookkeeping, own_columns, own_names)
+        if cell_columns is None:
+            refuse_unnumbered_log(table, run_columns, others.bookkeeping, own_columns, own_names)
         table = _drop_repeats(table, labels, others.measures, options, own_names, notes)
     notes += describe_early_stops(table, run_columns)
     no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
@@ -132,12 +142,16 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     settings_notes += describe_single_temperatures(rows, cell_columns, own_names)
     standard, pair_notes = pair_replicates(rows, cell_columns, options.is_paired_by_order)
     if not has_single_runs or options.cell is not None:
-        refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_names)
+        refuse_shared_replicates(standard, table, cell_columns, others.measures, labels, own_columns, own_names)
     notes += [*settings_notes, *describe_others(others, cell_columns, own_names), *pair_notes]
-    reserve = describe_uncertain_settings(others, cell_columns, own_names) if options.cell is None else ""
-    reserves = [unfinished.reserve, describe_unlike_baselines(standard, cell_columns), reserve]
-    reserve = " ".join(filter(None, reserves))
-    return ReadTable(standard, cell_columns, notes, measured.measure, reserve)
+    reserves = [
+        unfinished.reserve,
+        describe_unlike_baselines(standard, cell_columns),
+        describe_scattered_temperatures(standard, cell_columns, own_columns, own_names),
+    ]
+    if options.cell is None:
+        reserves.append(describe_uncertain_settings(others, cell_columns, own_names))
+    return ReadTable(standard, cell_columns, notes, measured.measure, " ".join(filter(None, reserves)))
 
 
 def _recognize_columns(
@@ -165,6 +179,7 @@ def _recognize_columns(
     table = table.rename(columns=new_names)
     if options.cell is not None:
         options = replace(options, cell=[new_names.get(name, name) for name in options.cell])
+    refuse_chart(table)
     refuse_unknown_measure(own_columns, options)
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
     merged = find_merged_columns(table)
@@ -172,7 +187,7 @@ def _recognize_columns(
     notes += text_notes
     named = name_roles(table, own_names)
     table, state_notes = read_states(named.table, own_names, where=options.where, cell_columns=cell_columns or [])
-    table, summary_notes = drop_summary_rows(table)
+    table, summary_notes = drop_summary_rows(table, own_names, options.measure)
     table, seed_notes = join_seed_texts(table)
     table, replicate_notes = rename_replicates(table, own_names, cell_columns or [])
     notes += [*named.notes, *state_notes, *summary_notes, *seed_notes, *replicate_notes]

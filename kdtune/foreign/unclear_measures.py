@@ -22,6 +22,7 @@ from kdtune.foreign.measure_names import (
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.optuna_objective import describe_objective
 from kdtune.foreign.percents import is_numeric, strip_percent
+from kdtune.foreign.summed_runs import refuse_spreads
 
 _PERCENT = 100.0
 
@@ -98,6 +99,7 @@ def refuse_missing_measure(table: pd.DataFrame) -> None:
     texts = [name for name in named if name not in candidates and table[name].notna().any()]
     if texts and not candidates:
         values = table[texts[0]].dropna()
+        refuse_spreads(texts[0], values)
         is_wrong = strip_percent(values).isna()
         example = values[is_wrong].iloc[0] if is_wrong.any() else values.iloc[0]
         raise RequestError(

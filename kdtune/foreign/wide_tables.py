@@ -8,14 +8,16 @@ from typing import NoReturn
 
 import pandas as pd
 
-from kdtune.columns import ACCURACY, NUM_ERROR, TEMP
+from kdtune.columns import ACCURACY, MODEL, NUM_ERROR, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import describe_columns, split_words
 from kdtune.foreign.measure_names import is_accuracy_name, is_error_name
-from kdtune.foreign.melting import Family, name_measure, write_command
+from kdtune.foreign.melting import Family, find_stem, name_measure, write_command
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.percents import is_numeric
 from kdtune.foreign.unclear_measures import looks_like_accuracy
+from kdtune.foreign.wide_companions import Companions, find_companions
+from kdtune.text import join_names
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _TEMPERATURE_WORDS = {"t", "temp", "temps", "temperature", "temperatures", "tau", "kdt"}
@@ -46,23 +48,42 @@ def refuse_wide_replicates(table: pd.DataFrame, options: ReadingOptions) -> None
 
 def _refuse(table: pd.DataFrame, families: list[Family], variable: str, meaning: str) -> NoReturn:
     names = [name for family in families for name in family.columns]
-    others = [name for name in table.columns if name not in names]
-    measure = "" if len(families) > 1 else name_measure(families[0])
-    ending = ""
+    companions = Companions([name for name in table.columns if name not in names], [], {})
+    measure, choice = "", []
+    if len(families) == 1:
+        companions = find_companions(table, names, find_stem(families[0]), families[0].suffix)
+        measure = name_measure(families[0])
     if len(families) == 1 and not measure:
         choice = [NUM_ERROR, ACCURACY]
         values = pd.concat([table[name] for name in names])
         if looks_like_accuracy(pd.to_numeric(values, errors="coerce").dropna()):  # Single values may be words.
             choice.reverse()
         measure = choice[0]
-        what = {NUM_ERROR: "errors", ACCURACY: "accuracies"}
-        ending = f" for {what[measure]}, value_name={choice[1]!r} for {what[choice[1]]}"
     reason = f"the table has no column {TEMP!r}, but" if variable == TEMP else "the table has the measure in several"
     reason += f" columns {describe_columns(names, 6)}"
+    command = write_command(families, companions.ids, variable, measure, companions.statistics, companions.roles)
     raise RequestError(
         f"{reason}: if the numbers in these names are {meaning}, bring the table into one row per run with pandas, "
-        f"as in {write_command(families, others, variable, measure)}{ending}"
+        f"as in {command}{_describe_choice(choice, companions)}"
     )
+
+
+def _describe_choice(choice: list[str], companions: Companions) -> str:
+    """Say what to write if the measure is another one, and what becomes of the other columns."""
+    ending = ""
+    what = {NUM_ERROR: "errors", ACCURACY: "accuracies"}
+    if choice and companions.roles:
+        ending = f" for {what[choice[0]]}, and {choice[1]!r} instead of {choice[0]!r} for {what[choice[1]]}"
+    elif choice:
+        ending = f" for {what[choice[0]]}, value_name={choice[1]!r} for {what[choice[1]]}"
+    if companions.statistics:
+        verb = "sums" if len(companions.statistics) == 1 else "sum"
+        ending += f"; it leaves out {join_names(companions.statistics)}, which {verb} up the others"
+    if companions.roles:
+        verb = "becomes" if len(companions.roles) == 1 else "become"
+        roles = dict.fromkeys(companions.roles.values())
+        ending += f"; {join_names(list(companions.roles))} {verb} rows of their own ({MODEL} {join_names(list(roles))})"
+    return ending
 
 
 def _find_families(table: pd.DataFrame) -> list[Family]:
