@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from kdtune.columns import MODEL, STUDENT
+from kdtune.columns import STUDENT
 from kdtune.foreign.computed_rows import compute_statistics, count_decimals
 from kdtune.foreign.percents import is_numeric, strip_percent
-from kdtune.foreign.roles import name_roles
+from kdtune.foreign.role_words import read_role
 
 _MOST = 0.9  # of the rows; in a few of them a mean may be out of date
 _MIN_ROWS = 2
@@ -64,8 +64,7 @@ def _find_role(name: str, stem: str, suffix: str) -> str:
     rest = name.removeprefix(stem) if stem else name
     rest = rest.removesuffix(suffix) if suffix else rest
     for text in (name, rest.strip(" _-/.:@=()")):
-        table, _ = name_roles(pd.DataFrame({MODEL: [text]}), {})
-        role = str(table[MODEL].iloc[0])
-        if role != STUDENT:
+        role = read_role(text)
+        if role is not None and role != STUDENT:
             return role
     return STUDENT
