@@ -41,7 +41,7 @@ def test_temperatures_of_a_search_are_rounded_by_what_the_answer_says(low, high,
     table = search(low, high) if has_seeds else search(low, high).drop(columns="user_attrs_seed")
     answer = kdtune.analyze(table)
     assert answer.reserve.startswith("Nearly every run has a T of its own (100 temperatures in 100 runs)")
-    assert "As the settings are now: T = " in str(answer)
+    assert "As the table is read now: T = " in str(answer)
     assert len(re.findall(r"T 0\.\d+|T \d+\.\d+", str(answer))) < 20  # of 100
     rounded = kdtune.analyze(follow(table, answer.reserve))
     assert not rounded.reserve
