@@ -63,10 +63,14 @@ def read_blocks(page: str) -> list[Block]:
 
 
 class PageRun:
-    """A page that is run in the current folder, which must be empty. Training is cut to two epochs."""
+    """A page that is run in the current folder, which must be empty.
 
-    def __init__(self, page: str) -> None:
+    Training is cut to two epochs where the page writes the sweep file; with ``is_short`` in all sweeps.
+    """
+
+    def __init__(self, page: str, is_short: bool = False) -> None:
         self.page = page
+        self.overrides = ["train.epochs=2", "teacher.train.epochs=2"] if is_short else []
         self.output = ""
         self._names: dict[str, Any] = {"__name__": "page"}
 
@@ -88,7 +92,9 @@ class PageRun:
                 _check_sweep(block.text, place)
             elif block.kind == "python":
                 with _prepare_imports(), contextlib.redirect_stdout(io.StringIO()) as output:
-                    exec(compile(_EPOCHS.sub(r"\g<1>2", block.text), place, "exec"), self._names)
+                    text = _EPOCHS.sub(r"\g<1>2", block.text)
+                    text = text.replace('.yaml")', f'.yaml", set={self.overrides})')
+                    exec(compile(text, place, "exec"), self._names)
                 self.output = output.getvalue()
         return len(blocks)
 
@@ -107,7 +113,8 @@ class PageRun:
             if not words or words[0] in ("pip", "make"):  # Installing is what CI does first.
                 continue
             if words[0] == "kdtune":
-                words += ["--workers", "0"] if words[1] in ("sweep", "plan") else []
+                if words[1] in ("sweep", "plan"):
+                    words += ["--workers", "0", *(f"--set={override}" for override in self.overrides)]
                 with _prepare_imports():
                     result = CliRunner().invoke(main, words[1:])
                 assert result.exit_code == exit_code, f"{place}: {line}\n{result.output}\n{result.exception!r}"

@@ -152,6 +152,7 @@ def test_a_temporary_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_pat
     assert f"below {tmp_path / 'file'} (from RAY_TMPDIR)" in run.stdout, run.stderr
 
 
+@pytest.mark.slow
 def test_a_cluster_that_wants_a_token_says_so_at_once(kdtune, write, monkeypatch):
     token = "0123456789abcdef" * 2
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)

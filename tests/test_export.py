@@ -250,6 +250,7 @@ def test_perceptron_takes_raw_values_everywhere(digits: Path, tmp_path: Path) ->
     assert card.endswith(".\n")
     for text in (f"{calibration.ece_before:.4f} without it and {calibration.ece_after:.4f} with it", exported.id,
                  "Of the 2 replicates at that T this one is the best by errors on the validation split",
+                 "The sweep's recommendation: ",
                  "95 % interval", "multiply-adds for one example", f"{exported.figures.nll:.4f}"):  # fmt: skip
         assert text in card
 

@@ -274,6 +274,12 @@ def test_a_trained_module_is_used_as_it_is(tmp_path):
     save_file(other, tmp_path / "other.safetensors")
     block = {"kind": "python", "factory": "teacher_nets:Net", "weights": "other.safetensors", "trained": True}
     assert re.search(r"given.yaml:\d+: teacher.weights: .* does not fit the module", refuse(tmp_path, teacher=block))
+    torch.save({f"module.{name}": values for name, values in other.items()}, tmp_path / "parallel.pt")
+    message = refuse(tmp_path, teacher={**block, "weights": "parallel.pt"})
+    assert "all names in it begin with 'module.'" in message
+    assert "save model.module.state_dict()" in message
+    torch.save({"epoch": 3, "model": other}, tmp_path / "checkpoint.pt")
+    assert "(it has epoch and model)" in refuse(tmp_path, teacher={**block, "weights": "checkpoint.pt"})
     torch.save({"model": Path("x")}, tmp_path / "pickle.pt")
     assert "holds more than weights" in refuse(tmp_path, teacher={**block, "weights": "pickle.pt"})
     message = refuse(tmp_path, teacher={**block, "inputs": {"size": 8}})

@@ -256,7 +256,10 @@ class TestWrongFiles:
     def test_convolutions_need_images(self, write):
         with pytest.raises(SweepFileError) as caught:
             load_spec(write(student={"kind": "cnn"}))
-        assert "student.kind: cnn needs images, and the features of make_classification are" in str(caught.value)
+        assert (
+            "student.kind: cnn takes images, (channels, height, width), which these make_classification are not"
+            in str(caught.value)
+        )
 
 
 class TestTransferSets:

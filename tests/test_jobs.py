@@ -147,6 +147,7 @@ def test_images_a_table_and_modules_travel_and_the_page_finds_them_by_the_name_o
     assert status["sweep"] == "patients", status
 
 
+@pytest.mark.slow
 def test_a_stopped_job_keeps_what_is_finished(run: Callable[..., Any], bucket: str, write: Callable[..., Path]) -> None:
     results = f"{bucket}/results"
     command = ("submit", write(), "--results", results, "--set", "train.epochs=300", "--pack", "1", "--workers", "1")

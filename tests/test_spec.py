@@ -194,6 +194,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9
         ("# nothing\n", "is empty"),
         ("- 1\n- 2\n", "must be a mapping"),
         ("name: [1\nb: 2", "is not YAML"),
+        ("name: x\ntrain:\n  lr:0.001\n  epochs: 3\n", "look at this line and the one before"),
         ("name: x\nname: y\n", "twice"),
         ("name: !!python/object/apply:os.system ['false']\n", "has the YAML tag"),
         ("name: !thing x\n", "has the YAML tag"),
