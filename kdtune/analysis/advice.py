@@ -23,7 +23,7 @@ class Advice:
     """A recommendation for the students that share it."""
 
     students: list[dict[str, Any]]  # the settings that name each student
-    T: float  # the temperature with the lowest mean
+    T: float  # the temperature with the lowest mean; of the first student where none is clearly better
     verdict: str  # one of the constants of this module
     text: str  # the recommendation with its evidence, in sentences
 

@@ -43,7 +43,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ``sklearn.frozen.FrozenEstimator``.
     hidden : the sizes of the student's hidden layers.
     T : the temperature, or ``"auto"``.
-    temperatures : the grid for ``T="auto"``.
+    temperatures : the grid for ``T="auto"``; 1, 2, 3, 4, 6, 8, 12 and 16 by default.
     n_replicates : how often rows, teacher and students are redrawn for ``T="auto"``.
     validation_fraction : the share of the rows on which ``T="auto"`` compares the temperatures.
     select : by what T is chosen: ``"num_error"``, ``"nll"`` or ``"balanced_error"``, on the validation rows.
@@ -51,7 +51,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         teachers that have not seen them, or ``"in_sample"``, the teacher itself.
     hard_weight : the weight of the labels in the loss; that of the teacher's probabilities is T**2.
     epochs : passes over the training rows; ``"auto"`` makes 50, or as many as 2,000 steps take.
-    batch_size, lr : the rows in a training step, and the learning rate of Adam.
+    batch_size : the rows in a training step.
+    lr : the learning rate of Adam.
     random_state : the seed of all that is random.
     n_jobs : the number of threads; None is 1, -1 all cores. It changes no student.
 
