@@ -135,6 +135,7 @@ except SweepError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_temporary_folder_that_is_too_long_is_named_with_the_remedy(tmp_path):
     folder = tmp_path / ("long" * 25)
     folder.mkdir()
@@ -244,6 +245,7 @@ def check(what):
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_the_process_as_it_was(write, tmp_path, ray_address):
     """After sweeps that end, on a Ray of their own and on one that runs, that are refused, interrupted or break."""
     (tmp_path / "tmp").mkdir()
