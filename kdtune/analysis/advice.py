@@ -20,12 +20,20 @@ BROKEN_RUN = "a run is far off"
 
 @dataclass(frozen=True)
 class Advice:
-    """A recommendation for the students that share it."""
+    """A recommendation for the students that share it.
 
-    students: list[dict[str, Any]]  # the settings that name each student
-    T: float  # the temperature with the lowest mean; of the first student where none is clearly better
-    verdict: str  # one of the constants of this module
-    text: str  # the recommendation with its evidence, in sentences
+    Attributes
+    ----------
+    students : the settings that name each student.
+    T : the temperature with the lowest mean; of the first student where none is clearly better.
+    verdict : one of the constants of this module.
+    text : the recommendation with its evidence, in sentences.
+    """
+
+    students: list[dict[str, Any]]
+    T: float
+    verdict: str
+    text: str
 
 
 def list_advice(students: Sequence[StudentAnswer], measured: Measured) -> list[Advice]:

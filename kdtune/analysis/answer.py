@@ -26,7 +26,7 @@ from kdtune.analysis.error_units import are_percents
 from kdtune.analysis.factor_effects import FactorEffect
 from kdtune.analysis.finite_sets import find_finite_data
 from kdtune.analysis.fixed_temperature import estimate_fixed_temperature_costs
-from kdtune.analysis.incomplete_cells import describe_incomplete_cells
+from kdtune.analysis.incomplete_cells import describe_incomplete_cells, describe_missing_cells
 from kdtune.analysis.influential_runs import MAX_ALIKE, InfluentialRun
 from kdtune.analysis.margins import DEFAULT_MARGINS, Margins
 from kdtune.analysis.measured import Measured
@@ -48,11 +48,7 @@ from kdtune.analysis.twins import SideSettings, find_side_settings
 from kdtune.analysis.weight_pairs import compare_pairs
 from kdtune.columns import (
     DATASET,
-    DONE,
-    MODEL,
     NUM_ERROR,
-    STATUS,
-    STUDENT,
     VALIDATION_MEASURES,
 )
 from kdtune.errors import RequestError
@@ -61,26 +57,38 @@ from kdtune.table_facts import AnswerFacts
 
 @dataclass(frozen=True)
 class Answer:
-    """The results of analyzing a table, as frames."""
+    """The results of analyzing a table, as frames; printed, the answer in words. A cell is a combination of settings.
 
-    t_opt: pd.DataFrame  # one row per cell: the best temperature, on the split that T is chosen on
-    test: pd.DataFrame  # one row per cell: the results of that temperature on the test split
-    curves: pd.DataFrame  # one row per cell and temperature
-    fixed: pd.DataFrame  # one row per temperature: what it costs to use it for all cells
+    Attributes
+    ----------
+    t_opt : one row per cell: the best temperature, on the split that T is chosen on.
+    test : one row per cell: the results of that temperature on the test split.
+    selected_test : as ``test``, in the measure that T is chosen by; empty if these are errors, or the table lacks it.
+    curves : one row per cell and temperature.
+    fixed : one row per temperature: what it costs to use it for all cells.
+    cell_columns : the columns that name a cell.
+    unfinished : how much of the sweep is missing; empty if nothing is.
+    reserve : why the recommendation may be wrong, and what mends it; empty if nothing speaks against it.
+    reading_notes, matching_notes : how the table was understood, and with whom students are compared, in sentences.
+    """
+
+    t_opt: pd.DataFrame
+    test: pd.DataFrame
+    curves: pd.DataFrame
+    fixed: pd.DataFrame
     cells: list[Cell]
-    cell_columns: list[str]  # the columns that name a cell
+    cell_columns: list[str]
     selection_measure: str  # the measure that T is chosen by
     margins: Margins
     redraws: Redraws  # what is random in each replicate, which intervals account for
     cells_without_results: list[str]  # the cells in which no T is complete in any replicate, in words
     side_settings: SideSettings  # the settings that do not name the cells
     measure: Measure | None = None  # what T is chosen by, if the user names a measure of a table from elsewhere
-    selected_test: pd.DataFrame = field(default_factory=pd.DataFrame)  # as ``test``, in the measure that T is chosen
-    # by; it is empty if these are errors, which ``test`` has, or a measure that the table lacks on the test split
-    unfinished: str = ""  # how much of the sweep is missing; empty if nothing is
-    reserve: str = ""  # why the recommendation may be wrong, and what mends it; empty if nothing speaks against it
-    reading_notes: list[str] = field(default_factory=list)  # how the table was understood: sentences for the user
-    matching_notes: list[str] = field(default_factory=list)  # with whom students are compared: sentences, too
+    selected_test: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unfinished: str = ""
+    reserve: str = ""
+    reading_notes: list[str] = field(default_factory=list)
+    matching_notes: list[str] = field(default_factory=list)
     is_percent: bool = False  # whether errors on the test split are in percent of the examples
     influential_runs: list[InfluentialRun] = field(default_factory=list)  # single networks that change an answer
     datasets: list[str] = field(default_factory=list)  # the names of the data sets, where the table says them
@@ -251,7 +259,7 @@ def analyze_table(
     reserve = describe_incomplete_cells(table, cell_columns, all_cells, measure_column)
     reserve = reserve or describe_single_replicates(table, cell_columns, all_cells)
     if not cells:
-        raise RequestError(reserve or _describe_missing_cells(table, measure_column))
+        raise RequestError(reserve or describe_missing_cells(table, measure_column))
     with threadpool_limits(1):  # The matrix products are small: several threads would wait for each other.
         noises = estimate_cell_noises(cells, measure_column, cell_columns)
         groups = {i: group for group in group_cells(cells, cell_columns) for i in group}
@@ -287,15 +295,4 @@ def analyze_table(
         reading_notes=list(reading_notes),
         matching_notes=[] if {NUM_ERROR, test_measure}.isdisjoint(table.columns) else matching_notes,
         datasets=sorted(map(str, table[DATASET].dropna().unique())) if DATASET in table.columns else [],
-    )
-
-
-def _describe_missing_cells(table: pd.DataFrame, measure: str) -> str:
-    """Say why no setting can be analyzed."""
-    finished = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
-    if finished[measure].isna().all():
-        return f"no finished distilled student has a number in {measure}"
-    return (
-        "no setting can be analyzed: in each of them so many runs are missing that no replicate has all temperatures "
-        "that are left; train the missing runs, or take other replicates"
     )

@@ -214,3 +214,14 @@ def _describe_remedy(split: _Split) -> str:
     condition = "If it is no setting" if is_single else "If they are no settings"
     remedy = "name those that are" if split.remaining_columns else "all runs have the same settings"
     return f"{condition}, {remedy}: {suggest_cell(split.remaining_columns)}."
+
+
+def describe_missing_cells(table: pd.DataFrame, measure: str) -> str:
+    """Say why no setting can be analyzed."""
+    finished = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
+    if finished[measure].isna().all():
+        return f"no finished distilled student has a number in {measure}"
+    return (
+        "no setting can be analyzed: in each of them so many runs are missing that no replicate has all temperatures "
+        "that are left; train the missing runs, or take other replicates"
+    )
