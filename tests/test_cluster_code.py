@@ -93,6 +93,7 @@ def test_a_results_folder_that_the_workers_cannot_see_is_refused_at_the_start(wr
 
 
 @pytest.mark.xdist_group("ray")
+@pytest.mark.slow
 def test_workers_need_no_temporary_folder_of_the_driver(write, tmp_path, ray_address):
     """As on another machine: Tune would save each trial into it, and fail."""
     temporary = tmp_path / "temporary"

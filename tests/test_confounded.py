@@ -169,6 +169,7 @@ VALUES = st.sampled_from(
 
 @given(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=4, unique_by=lambda twin: twin[0]), st.data())
 @settings(max_examples=12, deadline=None)
+@pytest.mark.slow
 def test_planted_twins_are_always_named(twins, data):
     cells = [{"width": width, **{name: values[i] for name, values in twins}} for i, width in enumerate((10, 20, 40))]
     if data.draw(st.booleans(), label="blocks"):
@@ -187,6 +188,7 @@ def test_planted_twins_are_always_named(twins, data):
 
 @given(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=2, unique_by=lambda column: column[0]), st.data())
 @settings(max_examples=9, deadline=None)
+@pytest.mark.slow
 def test_independent_settings_are_never_named_together(factors, data):
     levels = [(10, 40), *(values[:2] for _, values in factors)]
     names = ["width", *(name for name, _ in factors)]

@@ -200,6 +200,7 @@ def test_every_pack_runs_once_after_its_teacher(go):
             assert at["end", home[teacher]] < at["begin", pack.id]
 
 
+@pytest.mark.slow
 def test_a_worker_that_starts_is_not_ended_for_a_free_one(go, tmp_path):
     """Else one worker alone would train all packs that take less time than a worker to start."""
     temperatures = [1 + i / 10 for i in range(60)]
@@ -228,6 +229,7 @@ def test_a_crash_is_retried_and_an_error_is_not(go):
     assert max(times for _, times in ledger.crashes) == 2
 
 
+@pytest.mark.slow
 def test_a_crash_that_stays_ends_in_failed_rows(go):
     plan, ledger, store = go(crash_always, retries=1)
     failed = [r for r in ledger.rows if r[STATUS] == FAILED]
@@ -240,6 +242,7 @@ def test_a_crash_that_stays_ends_in_failed_rows(go):
     assert not get_final_ids(store.read_rows()) & {r[ID] for r in failed}, "a crash is tried again by the next run"
 
 
+@pytest.mark.slow
 def test_retries_bound_the_crashes_of_a_pack_however_they_happen(go):
     """Each crash counts once, also that of a worker that dies between two packs, which ends the trial for Tune."""
     plan, ledger, store = go(crash_between_packs_and_always, retries=1)

@@ -68,6 +68,7 @@ def test_two_jobs_run_on_one_machine_at_a_time(submit, write):
         assert code == 0, output
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_that_of_the_sweep(submit, write):
     code, output = submit(write("name: wrong\nstudent: {widht: 3}\n")).finish()
     assert code == 2, output

@@ -138,6 +138,7 @@ def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_add
     assert_same_rows(table(folder), reference)
 
 
+@pytest.mark.slow
 def test_teachers_that_were_to_be_trained_again_are_so_after_an_interrupt(call, write, ray_address, tmp_path):
     def sweep(*arguments):
         return call("sweep", write(), *arguments, "--address", ray_address, "--results", tmp_path / "results")
@@ -203,6 +204,7 @@ def test_an_address_where_nobody_answers_is_refused_and_nothing_is_written(kdtun
     assert not parts(tmp_path / "results/small")
 
 
+@pytest.mark.slow
 def test_a_teacher_that_diverges_leaves_its_students_skipped(kdtune, write, ray_address, tmp_path):
     wild = "{grid_search: [{hidden: [12, 12]}, {hidden: [12, 12], train: {optimizer: sgd, lr: 1.0e+30}}]}"
     command = ("sweep", write(), "--set", f"teacher={wild}", "--set", "dataset.class_sep=1", "--address", ray_address)

@@ -73,6 +73,7 @@ def open_page(browser: Browser, server: WatchServer, width: int = 800, scheme: s
         page.close()
 
 
+@pytest.mark.slow
 def test_a_real_sweep_is_followed_from_before_it_starts_until_after_it_is_run_again(
     browser: Browser, write: Callable[..., Path], tmp_path: Path
 ) -> None:
