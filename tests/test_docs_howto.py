@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,3 +90,16 @@ def test_the_readme_shows_what_the_published_quickstart_answers(capsys: pytest.C
     (block,) = [block for block in read_blocks("../README.md") if block.kind == "console"]
     for part in block.text.split("...\n")[1:]:
         assert " ".join(part.split()) in printed
+
+
+def test_the_mistakes_of_the_pages_stand_in_the_lines_that_init_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, ["init", "mine.yaml"]).exit_code == 0
+    text = Path("mine.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"^  T: .*$", "  T: -2", text.replace("  width:", "  widht:"), flags=re.M)
+    Path("mine.yaml").write_text(text, encoding="utf-8")
+    mistakes = CliRunner().invoke(main, ["plan", "mine.yaml"]).output.splitlines()[1:]
+    for page in ("sweep-files.md", "tutorial.md"):
+        assert "\n".join(mistakes) in (DOCS / page).read_text(encoding="utf-8")

@@ -29,12 +29,6 @@ SECTIONS = {
     "Take a student home": ("export",),
     "On a cluster": ("submit", "status", "logs", "stop", "fetch"),
 }
-# Settings that a user may take for options of a command.
-SETTINGS_AS_OPTIONS = {
-    "T": "distill.T", "temp": "distill.T", "temperature": "distill.T", "temperatures": "distill.T",
-    "hard_weight": "distill.hard_weight", "alpha": "distill.hard_weight", "replicates": "replicates", "seed": "seed",
-    "epochs": "train.epochs", "batch_size": "train.batch_size", "lr": "train.lr", "width": "student.width",
-}  # fmt: skip
 SHOWS_ALL = "kdtune.shows_all_options"
 
 
@@ -64,11 +58,18 @@ class HelpfulCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            setting = SETTINGS_AS_OPTIONS.get(error.option_name.lstrip("-").replace("-", "_"))
-            if setting is None or not any(parameter.name == "overrides" for parameter in self.params):
+            if not any(parameter.name == "overrides" for parameter in self.params):
                 raise
+            from kdtune.spec.schema import list_paths_elsewhere
+            from kdtune.spec.suggestions import find_setting_paths
+
+            name = error.option_name.lstrip("-").replace("-", "_")
+            paths = find_setting_paths(name, list_paths_elsewhere(""))
+            if not paths:
+                raise
+            ways = " or ".join(f"--set {path}=..." for path in paths)
             raise click.UsageError(
-                f"{error.option_name} is a setting of the sweep file: change it there, or say --set {setting}=...", ctx
+                f"{error.option_name} is a setting of the sweep file: change it there, or say {ways}", ctx
             ) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

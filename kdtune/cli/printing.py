@@ -73,7 +73,7 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")
     else:  # Of a part of the settings a recommendation may be wrong.
         click.echo()
-        print_opening([*([answer.unfinished] if answer.unfinished else []), *write_recommendations(answer)], [])
+        print_opening(list(filter(None, [answer.unfinished, *write_recommendations(answer)])), [])
     click.echo()
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -122,6 +123,11 @@ def set_temperature_axis(axes: Axes, axis: Axis, temperatures: Sequence[float]) 
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
     axis.set_tick_params(labelsize=7)
+
+
+def spread_positions(count: int, max_count: int) -> Any:
+    """Return the positions of some of ``count`` things, evenly spread from the first to the last."""
+    return np.linspace(0, count - 1, min(max_count, count)).round().astype(int)
 
 
 def thin_out(temperatures: Sequence[float], min_ratio: float) -> list[float]:

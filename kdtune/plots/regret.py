@@ -49,7 +49,7 @@ class FixedCosts:
 def prepare_fixed_costs(answer: Answer) -> FixedCosts:
     """Prepare the costs of some temperatures that all settings have, from the lowest to the highest."""
     costs = answer.fixed.sort_values("T")
-    positions = np.linspace(0, len(costs) - 1, min(MAX_TEMPERATURES, len(costs))).round().astype(int)
+    positions = layout.spread_positions(len(costs), MAX_TEMPERATURES)
     shown_costs = costs.iloc[positions].reset_index(drop=True)
     curves = collect_curves(answer, answer.curves[[COST]])
     is_shown = curves.points["T"].isin(shown_costs["T"])

@@ -32,7 +32,7 @@ def prepare_softmax(temperatures: Sequence[float] = TEMPERATURES) -> pd.DataFram
     One row per class, in the order of their numbers, and one column per temperature, which names it.
     """
     logits = np.random.RandomState(0).rand(N_CLASSES) * MAX_LOGIT
-    positions = np.linspace(0, len(temperatures) - 1, min(MAX_CURVES, len(temperatures))).round().astype(int)
+    positions = layout.spread_positions(len(temperatures), MAX_CURVES)
     return pd.DataFrame({f"T = {T:g}": softmax(logits / T) for T in np.asarray(temperatures)[positions]})
 
 

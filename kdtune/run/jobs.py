@@ -32,7 +32,7 @@ from kdtune.versions import __version__
 ANSWER_SECONDS = 10.0
 POLL_SECONDS = 2.0
 AWAY_SECONDS = 600.0  # how long a head that does not answer is asked again while its job's output is followed
-START_SECONDS = 180.0  # a dashboard's agent starts after the dashboard, on a busy machine by minutes
+START_SECONDS = 180.0  # until a new head runs jobs; on a busy machine more than 60 were seen
 STOP_SECONDS = 30  # a sweep ends within 5 s of SIGTERM; Ray sends SIGKILL after 3 s by default
 _VERSION, _SWEEP, _RESULTS = "kdtune", "sweep", "results"  # keys of a job's metadata
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -35,7 +34,7 @@ class LiveTable:
         self.network_ids = [network.id for network in plan.networks]
         self.versions = list_versions()
         self.select = select
-        self.facts = replace(facts, n_networks=len(plan.networks))
+        self.facts = facts
         self.tables = [rows]
         self.has_new_rows = False  # since the last write
         self.next_write = 0.0  # on the monotonic clock

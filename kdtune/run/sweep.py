@@ -94,7 +94,7 @@ def sweep(
             # and whether Ray, which takes seconds to start, is needed at all.
             preliminary_plan = plan_missing(networks, request, store, rows)
             rows = add_skipped_rows(preliminary_plan, rows)
-        facts = make_answer_facts(spec.cases)
+        facts = replace(make_answer_facts(spec.cases), n_networks=len(networks))
         changes = list_changes(store, networks, get_final_ids(rows))
         for note in (*request.notes, *spec.notes, *facts.notes, *changes):
             progress.say(f"note: {note}")
@@ -223,7 +223,6 @@ def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: st
     plan, store = outcome.plan, outcome.store
     selected = select_networks(outcome.rows, [network.id for network in plan.networks])
     versions = list_versions() if plan.packs else read_versions(store.table_path)
-    facts = replace(facts, n_networks=len(plan.networks))
     selected = stamp_facts(stamp_select(stamp_versions(selected, versions), select), facts)
     write_table(selected, store.table_path)
     store.write_details(order_by_ids(outcome.rows, selected[ID]))

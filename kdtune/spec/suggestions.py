@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from kdtune.spec.grid import GRID
 from kdtune.text import find_nearest, suggest_nearest
@@ -80,9 +80,14 @@ def suggest_setting(name: str, valid_names: Collection[str], paths_elsewhere: Co
     meant_setting = find_meant_setting(name, valid_names)
     if meant_setting is not None:
         return f"did you mean {meant_setting!r}?"
-    meanings = (name.casefold(), (synonym_meaning or name).casefold())
-    paths = [path for path in paths_elsewhere if _get_last_name(path).casefold() in meanings]
+    paths = find_setting_paths(name, paths_elsewhere)
     return _offer_paths(paths) if paths else suggest_nearest(name, valid_names)
+
+
+def find_setting_paths(name: str, paths: Iterable[str]) -> list[str]:
+    """Return those of the paths that lead to a setting of this name, or of which it is a synonym."""
+    meanings = (name.casefold(), (_find_synonym_meaning(name) or name).casefold())
+    return [path for path in paths if _get_last_name(path).casefold() in meanings]
 
 
 def find_meant_setting(name: str, valid_names: Collection[str]) -> str | None:
