@@ -22,6 +22,7 @@ from kdtune.cli import main
 from kdtune.cli.folding import fold_lines
 from kdtune.cli.print_answers import print_answer
 from kdtune.cli.print_power import print_power
+from kdtune.cli.printing import print_summary
 from kdtune.columns import FAILED, MODEL, NUM_ERROR, REPLICATE, SCORE, STATUS, STUDENT, TEACHER, TEMP, VAL_NUM_ERROR
 from kdtune.plots.report import write_report
 from tests.openings import join_opening
@@ -193,10 +194,12 @@ def test_an_error_is_folded_on_a_terminal_only(capsys, monkeypatch):
         assert (max(map(len, lines)) <= 50) if width else (len(lines) == 1 and len(lines[0]) > 50)
 
 
-def test_a_teacher_that_is_worse_than_the_baselines_is_said(rising):
+def test_a_teacher_that_is_worse_than_the_baselines_is_said(rising, capsys):
     assert not any("a better teacher" in sentence for sentence in list_findings(analyze_table(rising)))
     weak = rising.assign(**{NUM_ERROR: rising[NUM_ERROR].where(rising[MODEL] != TEACHER, 10**6)})
     answer = analyze_table(weak)
-    assert list_findings(answer)[0].startswith(
-        f"In {len(answer.test)} of {len(answer.test)} settings the teacher makes"
-    )
+    assert list_findings(answer)[0].startswith(f"In all {len(answer.test)} settings the teacher makes")
+    hardest = rising["class_sep"].min()
+    is_hard_teacher = (rising[MODEL] == TEACHER) & (rising["class_sep"] == hardest)
+    print_summary(rising.assign(**{NUM_ERROR: rising[NUM_ERROR].mask(is_hard_teacher, 10**6)}))
+    assert f"settings (class_sep {hardest}, " in " ".join(capsys.readouterr().out.split())

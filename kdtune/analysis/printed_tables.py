@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from kdtune.analysis.influential_runs import describe_influential_run
 from kdtune.analysis.optimum import INCOMPLETE
 from kdtune.analysis.shown_figures import prefer_cross_fitted
 from kdtune.analysis.temperature_texts import format_interval, format_temperatures
+from kdtune.analysis.weak_teachers import describe_weak_teachers
 from kdtune.columns import ECE, NLL, NUM_ERROR
 from kdtune.text import NOTHING, pluralize
 
@@ -155,7 +156,7 @@ def format_calibration(answer: Answer) -> pd.DataFrame:
 
 def list_findings(answer: Answer) -> list[str]:
     """Return a sentence on weak teachers, and one for each factor, or one that says why there is none."""
-    return [*_judge_teachers(answer), *_list_influential_runs(answer), *_list_effects(answer)]
+    return [*describe_weak_teachers(answer), *_list_influential_runs(answer), *_list_effects(answer)]
 
 
 def _list_influential_runs(answer: Answer) -> list[str]:
@@ -164,19 +165,6 @@ def _list_influential_runs(answer: Answer) -> list[str]:
     texts = [describe_influential_run(run) for run in runs[:MAX_RUNS]]
     n_more = len(runs) - len(texts)
     return [*texts, f"A single run changes the answer in {pluralize(n_more, 'setting')} more."] if n_more else texts
-
-
-def _judge_teachers(answer: Answer) -> Iterator[str]:
-    """Yield a sentence if teachers make more errors than students of the same kind that had no teacher."""
-    if not {"teacher", "baseline"} <= set(answer.test.columns):
-        return
-    n_weak = int((answer.test["teacher"] > answer.test["baseline"]).sum())
-    if n_weak:
-        settings = "the only setting" if len(answer.test) == 1 else f"{n_weak} of {len(answer.test)} settings"
-        yield (
-            f"In {settings} the teacher makes more errors on the test split than the students that were trained on "
-            f"labels alone: a better teacher will change more than any T."
-        )
 
 
 def _list_effects(answer: Answer) -> list[str]:

@@ -38,6 +38,7 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
     from kdtune.analysis.headline import write_recommendations
     from kdtune.analysis.printed_tables import summarize_errors, summarize_selected
     from kdtune.analysis.selection_measure import MEASURE_NAMES, has_students
+    from kdtune.analysis.weak_teachers import describe_weak_teachers
     from kdtune.columns import NUM_ERROR
     from kdtune.errors_by_example import read_errors_by_example
     from kdtune.table_facts import find_facts, find_select
@@ -73,7 +74,8 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")
     else:  # Of a part of the settings a recommendation may be wrong.
         click.echo()
-        print_opening(list(filter(None, [answer.unfinished, *write_recommendations(answer)])), [])
+        closing = [answer.unfinished, *write_recommendations(answer), *describe_weak_teachers(answer)]
+        print_opening([paragraph for paragraph in closing if paragraph], [])
     click.echo()
 
 
