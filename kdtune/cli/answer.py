@@ -67,7 +67,7 @@ def analyze(results: str, output: Path | None, **options: Any) -> None:
               help="Folder for the figures. [default: figures/ of the sweep; else beside the table: "
               "TABLE-figures/]")  # fmt: skip
 @click.option("-f", "--figure", "figure_names", multiple=True, type=click.Choice(FIGURES),
-              help="Draw only this figure. May be repeated.")  # fmt: skip
+              metavar="NAME", help=f"Draw only this figure. May be repeated. Names: {', '.join(FIGURES)}.")  # fmt: skip
 def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **options: Any) -> None:
     """Draw the figures of a table as PNG and SVG.
 

@@ -50,7 +50,7 @@ class HelpfulCommand(click.Command):
         if any(isinstance(parameter, RareOption) for parameter in self.params):
             self.params.append(
                 click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_show_all,
-                             help="Show this message with the rare options explained, and exit.")
+                             hidden=True)
             )  # fmt: skip
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -73,8 +73,12 @@ class HelpfulCommand(click.Command):
             ) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the common options, then the rare ones."""
+        """Write the common options, then the rare ones; of the common ones a sentence each, unless all is asked for.
+
+        So the help of a command with rare options fits a terminal of 80 by 24.
+        """
         common, rare, rare_names = [], [], []
+        shows_all = ctx.meta.get(SHOWS_ALL) or not any(isinstance(each, RareOption) for each in self.params)
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is None or isinstance(parameter, click.Argument):  # Arguments are explained in the text above.
@@ -83,24 +87,27 @@ class HelpfulCommand(click.Command):
                 rare.append(record)
                 rare_names.append(parameter.opts[-1])
             else:
-                common.append(record)
+                sentence = f"{(parameter.help or '').partition('. ')[0].rstrip('.')}."
+                common.append(record if shows_all else (record[0], sentence))
         with formatter.section("Options"):
-            formatter.write_dl(common)
-        if rare and ctx.meta.get(SHOWS_ALL):
+            formatter.write_dl(common, col_max=26)
+        if rare and shows_all:
             with formatter.section("Rare options"):
                 formatter.write_dl(rare)
         elif rare:
-            with formatter.section("Rare options, which --help-all explains"):
+            with formatter.section("Rare options (--help-all explains all options in full)"):
                 width = formatter.width - formatter.current_indent
                 for line in textwrap.wrap(", ".join(rare_names), width, break_on_hyphens=False):
                     formatter.write(f"{' ' * formatter.current_indent}{line}\n")
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example."""
-        if self.example:
-            with formatter.section("Example"):
+        if "\n" in self.example:
+            with formatter.section("Examples"):
                 for line in self.example.splitlines():
                     formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+        elif self.example:
+            formatter.write(f"\nExample: {self.example}\n")
 
 
 def _show_all(ctx: click.Context, parameter: click.Parameter, is_asked: bool) -> None:

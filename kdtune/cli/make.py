@@ -29,19 +29,19 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that `sweep` and `plan` have in common."""
     options = [
         click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-                     help="Change a value of the file, as in --set distill.T=[2,4]. May be repeated."),
+                     help="Change a value of the file: --set distill.T=[2,4]. May be repeated."),
         click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
                      metavar="FOLDER|URL",
-                     help="The folder under which results lie, or a place in an object store: s3://BUCKET/PREFIX, "
-                     "gs:// or az://."),
+                     help="Where results lie: a folder or s3://BUCKET/PREFIX. gs:// and az:// are places, too."),
         click.option("--data-root", cls=RareOption, type=click.Path(path_type=Path, file_okay=False),
                      help="The folder of the data sets' files, as in DIR/MNIST/raw. "
                      "[default: the file's root, else $KDTUNE_DATA, else a cache folder]"),
         click.option("--pack", cls=RareOption, type=click.IntRange(min=1),
                      help="The largest number of networks that train together; 1 trains each alone."),
-        click.option("--workers", type=click.IntRange(min=0),
-                     help="How many packs (networks that train together) train at the same time; 0 trains in this "
-                     "process, without Ray, which saves ten seconds. [default: one for each core or GPU]"),
+        click.option("--workers", type=click.IntRange(min=0), metavar="N",
+                     help="Packs that train at the same time; 0: without Ray. A pack is networks that train "
+                     "together; without Ray they train in this process, which saves ten seconds. "
+                     "[default: one for each core or GPU]"),
         click.option("--cpus-per-worker", cls=RareOption, type=click.IntRange(min=1),
                      help="Cores of each worker. [default: 1]"),
         click.option("--gpus-per-worker", cls=RareOption, type=click.FloatRange(min=0),
@@ -72,24 +72,24 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--cluster-minutes", cls=RareOption, type=click.FloatRange(min=0), default=10, show_default=True,
               help="How long a cluster that no longer answers is waited for.")  # fmt: skip
 @click.option("--keep-students", type=click.Choice(["auto", "none", "best", "all"]), default="auto",
-              show_default=True, help="Which students' weights to keep: none, those at the best T of each setting, or "
-              "all; auto: all while they take less than 200 MB together, else the best.")  # fmt: skip
+              show_default=True, metavar="CHOICE",
+              help="Whose weights to keep: auto, none, best or all. best: those at the best T of each setting; auto: "
+              "all while they take less than 200 MB together, else the best.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over: remove what this sweep left. Shared teachers stay.")
 @click.option("--fresh-teachers", cls=RareOption, is_flag=True, help="Train the teachers of this sweep again, too.")
 @click.option(
     "--wait", "waits", cls=RareOption, is_flag=True, help="If another command runs this sweep, wait until it has ended."
 )
 @click.option("--yes", cls=RareOption, is_flag=True, help="Do not ask before something is removed.")
-@click.option("--watch", is_flag=True, help="Show the sweep in a browser, at the address that is printed; it ends with "
-              "the sweep (see `kdtune watch`).")  # fmt: skip
+@click.option("--watch", is_flag=True, help="Show the sweep in a browser while it runs. The address is printed; see "
+              "`kdtune watch`, too.")  # fmt: skip
 @click.option("--list", "list_bundled", is_flag=True, help="List the bundled sweeps.")
 @click.option("-v", "--verbose", cls=RareOption, is_flag=True, help="Show the messages of Ray and Ray Tune.")
 def sweep(file: str | None, yes: bool, watch: bool, list_bundled: bool, **options: Any) -> None:
     """Train every network that FILE asks for and that has no result yet.
-
-    FILE is a sweep file, or the name of a bundled one. Run the same command again to continue after
-    an interruption, or after adding values to the file: only what is missing is trained.
-    """
+    FILE is a sweep file, or the name of a bundled one (--list). The same
+    command goes on after an interruption, or after values were added to FILE.
+    """  # noqa: D205 - one paragraph, so that the help fits 24 lines
     if list_bundled:
         from kdtune.spec.bundled_sweeps import list_bundled_sweeps
 

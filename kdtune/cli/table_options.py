@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kdtune.cli.help_pages import RareOption
 from kdtune.columns import VALIDATION_MEASURES
 
 if TYPE_CHECKING:
@@ -19,22 +20,22 @@ def add_table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.argument("results"),
         click.option("--map", "column_map", callback=_parse_pairs, metavar="OURS=THEIRS,...",
-                     help="How a table from elsewhere calls kdtune's columns, as in temp=tau,replicate=rep."),
+                     help="How a table calls kdtune's columns: temp=tau,replicate=rep."),
         click.option("--cell", callback=_parse_names, metavar="NAMES",
-                     help="The columns that name a setting, separated by commas; 'none' for one "
-                     "setting. [default: the settings that vary over the distilled students]"),
+                     help="The columns that name a setting: dataset,width. 'none' is for one setting. "
+                     "[default: the settings that vary over the distilled students]"),
         click.option("-w", "--where", metavar="CONDITION",
-                     help="The rows to read, as in \"state == 'finished' and width > 20\", by the table's own names."),
-        click.option("--repeats", type=click.Choice(["once", "keep"]),
+                     help="The rows to read: \"state == 'finished'\". Names are the table's own."),
+        click.option("--repeats", cls=RareOption, type=click.Choice(["once", "keep"]),
                      help="What rows are that are equal in all but an id or a time: count them once, or keep them as "
                      "replicates. [default: copies of whole rows count once; distilled students that differ in an "
                      "id or a time only are refused]"),
-        click.option("--paired-by-order", "is_paired_by_order", is_flag=True,
+        click.option("--paired-by-order", "is_paired_by_order", cls=RareOption, is_flag=True,
                      help="Pair the runs of different T by their order, where no column names the replicate. "
                      "[default: such runs are not paired]"),
         click.option("--measure", metavar="NAME",
-                     help="The column that T is chosen by, with one of the two options below. "
-                     "[default: errors, or accuracies, which are turned into errors]"),
+                     help="The column that T is chosen by, with one of the next two. [default: "
+                     "errors, or accuracies, which are turned into errors]"),
         click.option("--higher-is-better/--lower-is-better", "is_higher_better", default=None,
                      help="The direction of the measure."),
     ]  # fmt: skip
@@ -46,11 +47,11 @@ def add_table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def add_margin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which differences do not matter."""
     options = [
-        click.option("--margin", type=click.FloatRange(min=0), callback=check_finite,
+        click.option("--margin", cls=RareOption, type=click.FloatRange(min=0), callback=check_finite,
                      help="Excess errors that do not matter, as a share of the best temperature's errors; for another "
                      "--measure, a difference in its own units. [default: 0.05; none for another measure]"),
-        click.option("--effect-margin", type=click.FloatRange(min=0), default=0.1, show_default=True,
-                     callback=check_finite,
+        click.option("--effect-margin", cls=RareOption, type=click.FloatRange(min=0), default=0.1,
+                     show_default=True, callback=check_finite,
                      help="A change of log2 T per doubling of a factor that does not matter."),
     ]  # fmt: skip
     for option in reversed(options):
@@ -61,9 +62,9 @@ def add_margin_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def add_select_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that says which of kdtune's measures T is chosen by."""
     return click.option(
-        "--select", type=click.Choice(list(VALIDATION_MEASURES)),
-        help="The measure that T is chosen by, on the validation split where the table has it. "
-        "[default: what the sweep file says, else num_error]",
+        "--select", type=click.Choice(list(VALIDATION_MEASURES)), metavar="MEASURE",
+        help=f"What chooses T: {', '.join(VALIDATION_MEASURES)}. It is taken on the validation split where the table "
+        "has it. [default: what the sweep file says, else num_error]",
     )(command)  # fmt: skip
 
 
