@@ -63,6 +63,17 @@ def test_flat_curves_leave_the_choice_free():
     assert advice.text.startswith("No temperature is clearly better for width 50: choose any of T = 1 to ")
 
 
+def test_a_usual_temperature_that_costs_is_said_where_no_other_is_clearly_best():
+    steep = planted.plateau(lambda cell: 2.0, 0.15)
+    one_set = {"seps": (1.0,), "informative": (1.0,), "widths": (50,)}
+    table = planted.table(steep, **one_set, replicates=4, noise=30, temperatures=(1, 2, 4, 8, 16, 32), seed=5)
+    (advice,) = analyze_table(table).advice
+    assert advice.verdict == NO_CLEAR_WINNER
+    assert advice.text.startswith(
+        "Choose any of T = 2 to 32 for width 50: none of them is clearly the best. T = 1 costs "
+    )
+
+
 def test_students_that_share_a_temperature_share_a_recommendation():
     answer = answer_planted(DEEP, widths=(20, 50, 100))
     assert [len(each.students) for each in answer.advice] == [3]

@@ -13,6 +13,7 @@ from kdtune.plan.network_types import NetworkTypes
 from kdtune.plan.training_time import estimate_stacked_seconds
 from kdtune.run import progress
 from kdtune.run.progress import Progress
+from kdtune.run.time_left import TimeLeft
 
 COUNT = 10_000  # more networks than most sweeps have
 
@@ -51,13 +52,13 @@ def test_counts_and_time_left_follow_the_work(plan, shown, output, clock):
         assert last_line(shown, output) == f"0:00:00  0 of {total} networks done, time left unknown yet"
         first, second, *others = small.packs
         clock[0] = 10.0
-        shown.set_running(len(first.networks))
+        shown.set_running([first])
         count = len(first.networks)
         assert (
             last_line(shown, output) == f"0:00:10  0 of {total} networks done, {count} running, time left unknown yet"
         )
         clock[0] = 15.0
-        shown.set_running(0)
+        shown.set_running([])
         shown.add_finished(rows(first.networks, DONE))
         # The work is that of a network in a stack, not its multiply-adds: narrow networks take longer than these say.
         types = NetworkTypes()
@@ -76,18 +77,37 @@ def test_counts_and_time_left_follow_the_work(plan, shown, output, clock):
 
 def test_no_time_left_is_told_from_a_pace_that_is_mostly_the_start(plan, shown, output, clock):
     small = plan()
+    first, *others = small.packs
+    work = {network.id: 0.009 / len(first.networks) for network in first.networks}
+    work |= {network.id: 1.0 for pack in others for network in pack.networks}
     with shown.show_training(small, workers=2):
-        shown.set_running(1)
+        shown.time_left = TimeLeft(work)
+        shown.set_running([first])
         clock[0] = 3600.0
-        shown.work_done = 0.009 * shown.total_work
+        shown.set_running([])
+        shown.add_finished(rows(first.networks, DONE))
         assert last_line(shown, output).endswith("time left unknown yet")
-        shown.work_done = 0.02 * shown.total_work
-        assert last_line(shown, output).endswith("about 49 h left")
+
+
+def test_what_workers_have_done_of_the_packs_that_they_train_counts(plan, clock):
+    packs = plan().packs[:3]
+    time_left = TimeLeft({network.id: 1 / len(pack.networks) for pack in packs for network in pack.networks})
+    time_left.set_running(packs[:1])
+    clock[0] = 10.0
+    time_left.set_running(packs[1:2])
+    time_left.finish(network.id for network in packs[0].networks)
+    assert time_left.estimate_seconds() == pytest.approx(20)  # two packs, of 10 seconds each
+    clock[0] = 16.0
+    assert time_left.estimate_seconds() == pytest.approx(14)
+    time_left.set_running(packs[1:])
+    assert time_left.estimate_seconds() == pytest.approx(10)  # one has 4 seconds left, the other 10, side by side
+    clock[0] = 25.0
+    assert time_left.estimate_seconds() == pytest.approx(1)  # the first should have ended
 
 
 def test_lines_of_a_large_sweep_fit_a_terminal_of_80_columns(shown, output, clock):
     clock[0] = 86400.0 - 1
     shown.started_at = 0.0
     shown.n_networks, shown.n_done, shown.n_failed, shown.n_running = COUNT, COUNT // 2, 99, 128
-    shown.total_work, shown.work_done, shown.remaining_work, shown.first_pack_at = 2.0, 1.0, {"id": 1.0}, 0.0
+    shown.time_left.estimate_seconds = lambda: 170_000.0
     assert len(last_line(shown, output)) <= 80

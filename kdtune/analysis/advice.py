@@ -156,7 +156,13 @@ def _describe_choice(group: Sequence[StudentAnswer], of_students: str, measured:
     if len(tied) == 1:
         yield f"No temperature is clearly better{of_students}; {name_temperatures(tied, grid)} had the best result."
     else:
-        yield f"No temperature is clearly better{of_students}: choose any of {name_temperatures(tied, grid)}."
+        usual = group[0].usual_temperature
+        costs = [] if usual in tied else list(describe_usual(group, measured, says_doubts=False))
+        if costs:  # So "no temperature" would say too much: all of the named ones are better than that one.
+            yield f"Choose any of {name_temperatures(tied, grid)}{of_students}: none of them is clearly the best."
+            yield from costs
+        else:
+            yield f"No temperature is clearly better{of_students}: choose any of {name_temperatures(tied, grid)}."
     yield from _describe_margin(group, measured)
 
 

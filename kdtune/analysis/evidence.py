@@ -48,8 +48,11 @@ def describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
         yield f"{join_names(texts)}{more}."
 
 
-def describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
-    """Say what a temperature costs that many take without a sweep."""
+def describe_usual(group: Sequence[StudentAnswer], measured: Measured, says_doubts: bool = True) -> Iterator[str]:
+    """Say what a temperature costs that many take without a sweep.
+
+    ``says_doubts`` is whether something is said, too, where it is not shown to cost anything.
+    """
     usual = {student.usual_temperature for student in group}
     differences = [student.minus_usual for student in group if student.minus_usual is not None]
     if len(usual) > 1 or not differences or any(not math.isfinite(d.mean) for d in differences):
@@ -58,7 +61,7 @@ def describe_usual(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
     intervals = [difference.main_interval for difference in differences]
     if all(low > 0 for low, _ in intervals):
         yield f"{subject} costs {_write_range(differences, measured.more, measured)}{_name_spread(group)}."
-    elif len(differences) == 1 and math.isfinite(intervals[0][0]):
+    elif says_doubts and len(differences) == 1 and math.isfinite(intervals[0][0]):
         low, high = intervals[0]
         if usual - set(group[0].tied):
             yield f"{subject} is significantly worse; by how much, these runs cannot tell."
@@ -99,8 +102,9 @@ def describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Ite
         if measured.is_relative and high - low > 2 * MAX_SPAN:
             yield "Whether distillation helps cannot be told: these runs differ too much."
             return
-        interval, noun = measured.write_interval(low, high), "interval" if len(known) == 1 else "intervals"
-        yield f"Distillation is not shown to help here: it makes {interval} than labels alone (95 % {noun})."
+        interval = "95 % interval" if len(known) == 1 else f"{len(known)} intervals of 95 %, taken together"
+        difference = measured.write_interval(low, high)
+        yield f"Distillation is not shown to help here: it makes {difference} than labels alone ({interval})."
 
 
 def describe_test(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 
 @main.command(
+    short_help="Find the best temperature of every setting, with its uncertainty.",
     example="""
         kdtune analyze mine
         kdtune analyze runs.csv --map temp=kd_temperature --cell dataset,width
-    """
+    """,
 )
 @add_table_options
 @add_select_option
@@ -93,7 +94,7 @@ def plot(results: str, output: Path | None, figure_names: tuple[str, ...], **opt
         click.echo("No setting has two temperatures: the figures that compare them are left out.", err=True)
 
 
-@main.command(example="kdtune report mine")
+@main.command(short_help="Write the whole answer as one page.", example="kdtune report mine")
 @add_table_options
 @add_select_option
 @add_margin_options
@@ -114,7 +115,7 @@ def report(results: str, output: Path | None, **options: Any) -> None:
     click.echo(f"Wrote {page}", err=True)
 
 
-@main.command(example="kdtune power mine")
+@main.command(short_help="Count the replicates that would tell two temperatures apart.", example="kdtune power mine")
 @add_table_options
 @add_select_option
 @click.option("--difference", "differences", multiple=True, callback=check_finite,

@@ -25,7 +25,7 @@ How students rank: the errors of the first minus those of the second, published 
 The intervals hold for all pairs of a part together with 95 % confidence:"""
 
 
-@main.command(example="kdtune compare mnist")
+@main.command(short_help="Compare errors with published ones.", example="kdtune compare mnist")
 @add_table_options
 @click.option("--with", "reference", default="tutorial", show_default=True, metavar="NAME|FILE.csv",
               help="The published figures: those of the 2018 Harvard tutorial and of the paper, or a CSV file "

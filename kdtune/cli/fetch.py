@@ -10,7 +10,10 @@ from kdtune.cli.group import main
 from kdtune.cli.job_options import find_results
 
 
-@main.command(example="kdtune fetch mine-1 --address http://127.0.0.1:8265")
+@main.command(
+    short_help="Copy a sweep from an object store into a folder.",
+    example="kdtune fetch mine-1 --address http://127.0.0.1:8265",
+)
 @click.argument("url", metavar="URL|JOB")
 @click.option("-o", "--output", "root", type=click.Path(path_type=Path, file_okay=False), default=Path("results"),
               show_default=True, help="The folder under which results lie here.")  # fmt: skip

@@ -11,15 +11,16 @@ import click
 START = """\
 Find the best distillation temperature, with evidence.
 
-  kdtune sweep quickstart.yaml   try it: half a minute, on data that ship with scikit-learn
+  kdtune sweep quickstart.yaml   try it: half a minute, data of scikit-learn
 
 Then, with data, a teacher and a student of your own:
 
-  1. kdtune init mine.yaml       write a sweep file to start from (--from table, images, ...)
+  1. kdtune init mine.yaml       write a sweep file (--from table, images, ...)
   2. kdtune plan mine.yaml       see what it would train, and for how long
-  3. kdtune sweep mine.yaml      train it; the same command goes on after an interruption
+  3. kdtune sweep mine.yaml      train it; after an interruption, go on
   4. kdtune analyze mine         which temperature to use, and the evidence
-  5. kdtune export mine -o best  take the best student home, into the folder "best"
+  5. kdtune export mine -o best  take the best student home; of several settings
+                                 it asks for one, as in --cell width=20
 
 All commands: kdtune --help. What one does: kdtune sweep --help.
 """

@@ -73,7 +73,7 @@ def submit(
     click.echo(job.name)
 
 
-@main.command(example="kdtune status")
+@main.command(short_help="Show how a job stands, or all jobs.", example="kdtune status")
 @click.argument("job", required=False)
 @add_address_option
 def status(job: str | None, address: str) -> None:
@@ -112,7 +112,7 @@ def logs(job: str, follow: bool, address: str) -> None:
         raise SystemExit(1)
 
 
-@main.command(example="kdtune stop mine-1")
+@main.command(short_help="Stop a job; what is finished is kept.", example="kdtune stop mine-1")
 @click.argument("job")
 @add_address_option
 def stop(job: str, address: str) -> None:

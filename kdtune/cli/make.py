@@ -60,7 +60,10 @@ def add_file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@main.command(example="kdtune sweep quickstart.yaml --set replicates=5")
+@main.command(
+    short_help="Train every network of FILE that has no result yet.",
+    example="kdtune sweep quickstart.yaml --set replicates=5",
+)
 @click.argument("file", required=False)
 @add_file_options
 @click.option("--address", metavar="HOST:PORT",

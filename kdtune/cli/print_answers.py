@@ -117,7 +117,8 @@ def _print_fixed_temperatures(answer: Answer) -> None:
         print_table(fixed)
         print_folded(
             "worst setting: what it costs the setting that loses most, without what chance adds to single settings; "
-            "where settings do not differ by more than that, it is the mean.",
+            "where settings do not differ by more than that, it is the mean. The intervals hold for all T at once; "
+            "those of a single comparison, as in the recommendation, are narrower.",
             hanging_indent="  ",
         )
 

@@ -38,6 +38,7 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
     from kdtune.analysis.headline import write_recommendations
     from kdtune.analysis.printed_tables import summarize_errors, summarize_selected
     from kdtune.analysis.selection_measure import MEASURE_NAMES, has_students
+    from kdtune.analysis.table_terms import is_cross_fitted
     from kdtune.analysis.weak_teachers import describe_weak_teachers
     from kdtune.columns import NUM_ERROR
     from kdtune.errors_by_example import read_errors_by_example
@@ -64,11 +65,12 @@ def print_summary(table: Any, folder: Path | None = None) -> None:
     selected = summarize_selected(answer)
     summary = summary.join(selected)
     means = f"means over {replicates} replicates{answer.redraws.describe()}" if replicates > 1 else "one replicate"
-    measures, choice = "Errors", "T chosen on"
-    if select != NUM_ERROR:
-        measures = f"Errors and {MEASURE_NAMES[select]}"
-        choice = f"T chosen by {MEASURE_NAMES[select]} on"
-    print_folded(f"{measures} on the test split, {means}; {choice} the validation split:")
+    measures = "Errors" if select == NUM_ERROR else f"Errors and {MEASURE_NAMES[select]}"
+    by = "" if select == NUM_ERROR else f" by {MEASURE_NAMES[select]}"
+    chosen = f"T chosen{by} on the validation split"
+    if is_cross_fitted(answer):
+        chosen += "; the student's errors are at the T that the other replicates choose"
+    print_folded(f"{measures} on the test split, {means}; {chosen}:")
     print_table(summary, n_keys)
     if n_hidden:
         click.echo(f"... and {pluralize(n_hidden, 'setting')} more.")

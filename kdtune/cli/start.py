@@ -46,7 +46,9 @@ def init(file: Path, start: StartingPoint | None, force: bool) -> None:
     click.echo(f"Wrote {file}. Next: {next_step}{shlex.join(['kdtune', 'plan', str(file)])}")
 
 
-@main.command(example="kdtune schema -o kdtune.schema.json")
+@main.command(
+    short_help="Print the JSON Schema of a sweep file, for editors.", example="kdtune schema -o kdtune.schema.json"
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write it to this file. [default: the terminal]")  # fmt: skip
 def schema(output: Path | None) -> None:

@@ -15,7 +15,9 @@ from kdtune.cli.printing import warn_of_stale_table
 from kdtune.text import format_number, pluralize
 
 
-@main.command(example="kdtune export mine -o student")
+@main.command(
+    short_help="Take a student home: weights, ONNX, a card, a script.", example="kdtune export mine -o student"
+)
 @click.argument("results")
 @click.option("--cell", "pairs", multiple=True, metavar="NAME=VALUE",
               help="The setting whose student is taken, as in --cell width=16. May be repeated.")  # fmt: skip

@@ -20,12 +20,11 @@ from kdtune.plan.network import Pack
 from kdtune.plan.network_types import NetworkTypes
 from kdtune.plan.plan import Plan
 from kdtune.plan.training_time import estimate_stacked_seconds
+from kdtune.run.time_left import TimeLeft
 from kdtune.text import pluralize
 
 USER_KINDS = ("logits", "probabilities", "sklearn", "python")  # of teachers, which users bring
 LINE_SECONDS = 10.0  # between two plain lines
-# Until this share of the work is done, its pace cannot be told.
-MIN_SHARE_DONE = 0.01
 
 
 class Progress:
@@ -37,12 +36,9 @@ class Progress:
         self.n_done = 0
         self.n_failed = 0  # skipped ones included
         self.n_running = 0
-        self.total_work = 0.0  # in estimated seconds of one core, as are the next two
-        self.work_done = 0.0
         self.unreported_teachers: dict[str, str] = {}  # names of the user's teachers by id, until one was reported
-        self.remaining_work: dict[str, float] = {}  # of each network that is still to train, by its id
+        self.time_left = TimeLeft({})
         self.started_at = time.monotonic()
-        self.first_pack_at: float | None = None  # until workers have started
         self.bar: Bar | None = None
 
     def say(self, text: str) -> None:
@@ -68,9 +64,9 @@ class Progress:
     def show_training(self, plan: Plan, workers: int, is_in_process: bool = False) -> Iterator[None]:
         """Show the progress while packs run, on workers or one after the other in this process."""
         types = NetworkTypes()
-        self.remaining_work = {
-            network.id: estimate_stacked_seconds(types.find(network)) for network in plan.networks_to_train
-        }
+        self.time_left = TimeLeft(
+            {network.id: estimate_stacked_seconds(types.find(network)) for network in plan.networks_to_train}
+        )
         self.unreported_teachers = {
             network.id: (
                 f"{network.data.settings.dataset_name}: the teacher ({network.shape.to_columns()['architecture']})"
@@ -78,8 +74,7 @@ class Progress:
             for network in plan.networks_to_train
             if network.model == TEACHER and network.shape.kind in USER_KINDS
         }
-        self.n_networks = len(self.remaining_work)
-        self.total_work = sum(self.remaining_work.values())
+        self.n_networks = len(plan.networks_to_train)
         self.started_at = time.monotonic()
         place = "in this process" if is_in_process else f"on {pluralize(workers, 'worker')}"
         self.say(f"Training {pluralize(self.n_networks, 'network')} in {pluralize(len(plan.packs), 'pack')} {place}.")
@@ -94,11 +89,10 @@ class Progress:
         """Say that the cluster has room for so many workers now."""
         self.say(f"The cluster has room for {pluralize(workers, 'worker')} now.{'' if workers else ' Waiting.'}")
 
-    def set_running(self, n_networks: int) -> None:
-        """Show that so many networks are trained now."""
-        self.n_running = n_networks
-        if n_networks and self.first_pack_at is None:
-            self.first_pack_at = time.monotonic()
+    def set_running(self, packs: Sequence[Pack]) -> None:
+        """Show that the networks of these packs are trained now."""
+        self.n_running = sum(len(pack.networks) for pack in packs)
+        self.time_left.set_running(packs)
         self._update_bar()
 
     def add_finished(self, rows: pa.Table) -> None:
@@ -109,7 +103,7 @@ class Progress:
                 self._report_teacher(rows, network_id)
             else:
                 self.n_failed += 1
-            self.work_done += self.remaining_work.pop(network_id, 0.0)
+        self.time_left.finish(rows[ID].to_pylist())
         self._update_bar()
 
     def _report_teacher(self, rows: pa.Table, network_id: str) -> None:
@@ -193,19 +187,10 @@ class Progress:
 
     def _format_time_left(self) -> str:
         """Return the time left; empty at the end."""
-        if not self.remaining_work:
+        if self.n_done + self.n_failed == self.n_networks:
             return ""
-        seconds = self.estimate_seconds_left()
+        seconds = self.time_left.estimate_seconds()
         return "time left unknown yet" if seconds is None else f"about {_format_roughly(seconds)} left"
-
-    def estimate_seconds_left(self) -> float | None:
-        """Return the seconds left at the pace of the work so far; None if too little is done to say."""
-        if not self.remaining_work:
-            return 0.0
-        if self.first_pack_at is None or self.work_done < MIN_SHARE_DONE * self.total_work:
-            return None
-        elapsed = time.monotonic() - self.first_pack_at
-        return elapsed * max(0.0, self.total_work - self.work_done) / self.work_done
 
 
 def _format_roughly(seconds: float) -> str:

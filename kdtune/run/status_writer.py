@@ -73,7 +73,7 @@ class StatusWriter:
             n_failed=self.progress.n_failed,
             n_running=sum(each.n_networks for each in running),
             n_workers=self.n_workers,
-            seconds_left=None if is_over else self.progress.estimate_seconds_left(),
+            seconds_left=None if is_over else self.progress.time_left.estimate_seconds(),
             running=running,
             restarts=self.restarts,
             message=message,

@@ -186,7 +186,7 @@ class SweepListener:
 
     def on_training_changed(self, in_training: tuple[PackInTraining, ...]) -> None:
         """Show which packs are trained now."""
-        self.progress.set_running(sum(len(each.pack.networks) for each in in_training))
+        self.progress.set_running([each.pack for each in in_training])
         self.status.in_training = in_training
 
     def on_workers_changed(self, workers: int) -> None:
