@@ -24,6 +24,7 @@ setup: $(READY)
 
 # pip compiles all modules: where Python writes no bytecode (a setting of many images) each worker would compile torch anew.
 $(READY): setup.cfg pyproject.toml constraints.txt
+	@echo "Installing kdtune and what it needs (6.3 GB) into .venv: two to six minutes."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	touch $@

@@ -32,16 +32,16 @@ def test_the_headline_says_which_differences_the_table_finds_and_what_the_next_o
     assert frame["to_tell"].tolist()[1] <= 5 < frame["to_tell"].tolist()[0]
     assert text.splitlines()[0] == (
         f"With 5 replicates, as here, a difference of 20% of the errors ({twenty:.3g} errors on the validation split) "
-        f"is found with at least 80 % probability in the median of 12 settings; one of 1% of the errors ({one:.3g} "
+        f"is found with at least 80 % probability in the median of 12 settings; to find 1% of the errors ({one:.3g} "
         f"errors on the validation split) takes {frame['to_tell'][0]}."
     )
     text, frame = read_power(rising, capsys, differences=(0.01,))
     assert text.startswith(
-        "With 5 replicates, as here, no difference below is found with 80 % probability in the median "
+        "With 5 replicates, as here, none of the differences below is found with 80 % probability in the median "
     )
     assert f"takes {frame['to_tell'][0]}." in text.splitlines()[0]
     text, _ = read_power(rising, capsys, differences=(0.5,))
-    assert "; one of" not in text.splitlines()[0]
+    assert "; to find" not in text.splitlines()[0]
     text, _ = read_power(rising, capsys, differences=(), errors=(1e-6,))
     assert text.splitlines()[0].endswith("(1e-06 errors on the validation split) takes more than 10,000.")
 
@@ -96,7 +96,7 @@ def test_a_difference_is_no_share_of_no_errors(rising, capsys):
     answer = analyze_table(rising)
     print_power(frame.assign(difference=math.inf), answer)
     text = capsys.readouterr().out
-    assert "no difference below" in text or "a difference of 5 errors" in text
+    assert "none of the differences below" in text or "a difference of 5 errors" in text
     assert "inf" not in text
 
 

@@ -29,12 +29,12 @@ class _Words(NamedTuple):
 
 
 _PAIRED = _Words(
-    "replicate", "Replicates", "the paired differences of", "", "Noise and test are those of each best T and its "
-    "neighbours; 95 % confidence interval of the mean paired difference.",
+    "replicate", "Replicates", "the paired differences of", "", "The noise is that of the differences between each "
+    "best T and its neighbours; intervals are 95 % confidence intervals of the mean paired difference.",
 )  # fmt: skip
 _UNPAIRED = _Words(
-    "run", "Runs of each T", "the noise in", " of each T, which are not paired", "The test is that of each best T and "
-    "its neighbours; 95 % confidence interval of the difference of the means.",
+    "run", "Runs of each T", "the noise in", " of each T, which are not paired", "Each best T is "
+    "compared with its neighbours; intervals are 95 % confidence intervals of the difference of the means.",
 )  # fmt: skip
 
 
@@ -80,9 +80,9 @@ def _write_headline(frame: pd.DataFrame, answer: Answer, words: _Words, n_cells:
         if pd.notna(count) and count <= counts.max():
             found = name
         else:
-            lacking = lacking or f"one of {name} takes {_format_count(count)}"
+            lacking = lacking or f"to find {name} takes {_format_count(count)}"
     if not found:
-        return f"{start} no difference below is found with 80 % probability{place}: {lacking}."
+        return f"{start} none of the differences below is found with 80 % probability{place}: {lacking}."
     sentence = f"{start} a difference of {found} is found with at least 80 % probability{place}"
     return f"{sentence}; {lacking}." if lacking else f"{sentence}."
 

@@ -83,6 +83,7 @@ class _SchemaMaker:
         value = {key: each for key, each in schema.items() if key not in annotations}
         reference = {"$ref": f"#/definitions/{name}"}
         grid = {
+            "title": f"{{{GRID}: [...]}}",  # Editors name it where a value has a wrong type.
             "type": "object",
             "properties": {GRID: {"type": "array", "minItems": 1, "uniqueItems": True, "items": reference}},
             "required": [GRID],
