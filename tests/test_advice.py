@@ -12,6 +12,7 @@ from benchmarks import planted
 from kdtune.analysis.advice import BROKEN_RUN, NO_CLEAR_WINNER, NO_NOISE, ONE_TEMPERATURE, USE
 from kdtune.analysis.answer import Answer, analyze_table
 from kdtune.analysis.headline import write_opening
+from kdtune.analysis.measured import Measured
 from kdtune.analysis.selection_measure import Measure
 from kdtune.analysis.student_names import name_temperatures
 from kdtune.analysis.temperature_texts import format_temperature
@@ -72,6 +73,12 @@ def test_a_usual_temperature_that_costs_is_said_where_no_other_is_clearly_best()
     assert advice.text.startswith(
         "Choose any of T = 2 to 32 for width 50: none of them is clearly the best. T = 1 costs "
     )
+
+
+def test_means_of_one_sentence_have_as_many_decimals():
+    errors = Measured("more errors", "fewer errors")
+    assert errors.write_means([22.84, 44.8, 10]) == ["22.8", "44.8", "10.0"]
+    assert errors.write_means([1228.4, 144.8, 110]) == ["1,228", "145", "110"]
 
 
 def test_students_that_share_a_temperature_share_a_recommendation():

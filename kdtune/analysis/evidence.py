@@ -114,10 +114,10 @@ def describe_test(group: Sequence[StudentAnswer], measured: Measured) -> Iterato
         return
     unit = f" of {test.n_test:,}" if test.n_test and measured.are_errors and not measured.is_percent else ""
     percent = " %" if measured.is_percent else ""
-    parts = [f"student {measured.write_mean(test.student)}{percent}{unit}"]
-    for name, value in (("labels alone", test.baseline), ("teacher", test.teacher)):
-        if not math.isnan(value):
-            parts.append(f"{name} {measured.write_mean(value)}{percent}")
+    means = {"student": test.student, "labels alone": test.baseline, "teacher": test.teacher}
+    means = {name: mean for name, mean in means.items() if not math.isnan(mean)}
+    texts = zip(means, measured.write_means(list(means.values())), strict=True)
+    parts = [f"{name} {mean}{percent}{unit if name == 'student' else ''}" for name, mean in texts]
     average = f", mean of {len(group[0].cells)} data sets" if len(group[0].cells) > 1 else ""
     title = "errors" if measured.are_errors else measured.more.removeprefix("higher ")
     yield f"Test {title}{average}: {', '.join(parts)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kdtune.columns import BALANCED_ERROR, NLL, NUM_ERROR
@@ -53,8 +54,9 @@ class Measured:
         """Whether the measure is errors."""
         return self.more == _MORE[NUM_ERROR][0]
 
-    def write_mean(self, value: float) -> str:
-        """Write a mean of errors with as many digits as one reads, or of another measure with three that count."""
+    def write_means(self, values: Sequence[float]) -> list[str]:
+        """Write means of errors with as many decimals as the smallest is read with; others with three digits."""
         if not self.are_errors or self.is_percent:
-            return f"{value:.3g}"
-        return f"{value:,.0f}" if value >= 20 else f"{value:.1f}"
+            return [f"{value:.3g}" for value in values]
+        decimals = 0 if min(values) >= 100 else 1
+        return [f"{value:,.{decimals}f}" for value in values]
