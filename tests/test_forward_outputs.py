@@ -38,7 +38,10 @@ FORMS = {
     "dict": (lambda z: {"logits": z}, "a dict (logits: a tensor (#, 4)); .*: return output['logits']"),
     "ordered": (lambda z: OrderedDict(out=z), "an OrderedDict (out: a tensor (#, 4)); .*: return output['out']"),
     "named": (lambda z: Heads(None, z), "a Heads (hidden: None and scores: a tensor (#, 4)); .*: return output.scores"),
-    "object": (lambda z: Output(None, z), "an Output (loss: None and logits: a tensor (#, 4)); .*: return output.logits"),
+    "object": (
+        lambda z: Output(None, z),
+        "an Output (loss: None and logits: a tensor (#, 4)); .*: return output.logits",
+    ),
     "none": (lambda z: None, "None; one tensor of logits (n, 4) is needed: return it"),
 }
 
@@ -63,7 +66,7 @@ def fill(form: str, n_examples: int) -> list[str]:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("try_module", [probe_module, lambda *about: measure_trained_module(*about, None)])
 def test_a_form_of_outputs_is_named_with_its_remedy(form, try_module):
-    with pytest.raises(ValueError, match="^forward of Shaped returns ") as error:
+    with pytest.raises(ValueError, match=r"^forward of Shaped returns ") as error:
         try_module(Shaped, {"form": form}, (3,), 4)
     assert all(part in str(error.value) for part in fill(form, 2))
     assert str(error.value).endswith(", or wrap the module")
