@@ -35,6 +35,7 @@ from kdtune.take_home.figures import SplitFigures, measure_test
 from kdtune.take_home.networks import SweepFolder, TakenNetwork, take_network
 from kdtune.take_home.onnx_files import make_onnx_file
 from kdtune.take_home.preprocessing import find_preprocessing, iterate_user_examples
+from kdtune.take_home.replicate_facts import find_replicate_facts
 from kdtune.take_home.speed import Timings, time_module
 from kdtune.take_home.teacher_speed import time_teacher
 from kdtune.take_home.user_code import describe_code, read_code
@@ -160,6 +161,7 @@ def export_network(
         taken=taken,
         choice=choice,
         answer=answer,
+        replicates=find_replicate_facts(table, answer, choice, settings),
         preprocessing=preprocessing,
         classes=classes,
         class_names=class_names,
