@@ -264,7 +264,9 @@ def test_refused_tables(german: Any, tmp_path: Path) -> None:
     longer_rows = "\n".join(f"5;{row}" for row in rows.splitlines())
     problems["its first line names 6 columns, and other lines have more values"] = f"{head}\n{longer_rows}"
     for names, text in ((["age"], "column age is"), (["rate", "age"], "columns rate, age are")):
-        problems[f"the {text} missing; columns are found by their names"] = frame.drop(columns=names).to_csv(index=False)
+        problems[f"the {text} missing; columns are found by their names"] = frame.drop(columns=names).to_csv(
+            index=False
+        )
     paths = [tmp_path / f"{index}.csv" for index in range(len(problems))]
     for path, text in zip(paths, problems.values(), strict=True):
         path.write_text(text, encoding="utf-8")

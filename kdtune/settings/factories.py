@@ -302,6 +302,11 @@ class TeacherModule(ModuleShape):
 
     def _check(self, reader: InputReader) -> None:
         if self.weights is None:
+            if self.trained:
+                reader.add_note(
+                    f"The teacher is used as {self.factory} makes it, since `weights` names no file; that is "
+                    f"right only if it loads its weights itself."
+                )
             return
         if not self.trained:
             raise InputError("go with trained: true; a teacher that is trained here starts from its own", "weights")

@@ -129,6 +129,8 @@ def export_network(
         raise RequestError("cell and id name a network each; give one of them")
     path = _locate_sweep(results)
     table = read_sweep_table(path)
+    if options.id is None:
+        _check_students(table, path)
     answer, choice = _choose(table, path.parent, find_select(path) or NUM_ERROR, options, write_cell)
     check_folder(folder, options.force)
     sweep = SweepFolder(path.parent, options.data_root)
@@ -200,6 +202,15 @@ def _locate_sweep(results: str | Path) -> Path:
     if path.name != TABLE_FILE or not (path.parent / SWEEP_FILE).is_file():
         raise RequestError(f"{results}: export needs a folder that kdtune swept, with {TABLE_FILE} and {SWEEP_FILE}")
     return path
+
+
+def _check_students(table: pd.DataFrame, path: Path) -> None:
+    """Raise RequestError if the sweep has not come to its first distilled student."""
+    facts = find_facts(path)
+    if facts is not None and STUDENT not in set(table[MODEL]):
+        facts = facts.count_missing(len(table))
+        if facts.n_missing:
+            raise RequestError(facts.describe_no_students())
 
 
 def _choose(
