@@ -75,6 +75,13 @@ class AnswerFacts:
         """Return these facts with the number of networks that a whole table of so many rows lacks."""
         return replace(self, n_missing=max(0, self.n_networks - n_rows))
 
+    def describe_no_students(self) -> str:
+        """Say that no distilled student is done, where networks of the sweep are missing."""
+        return (
+            f"no distilled student is done yet: {self.n_networks - self.n_missing:,} of the sweep's "
+            f"{self.n_networks:,} networks are; run the sweep again to train the others"
+        )
+
     def describe_missing(self) -> str:
         """Say that an answer is of a part of the sweep; nothing if it is of the whole."""
         if not self.n_missing:

@@ -35,13 +35,13 @@ def suggest_nearest(word: str, valid_words: Iterable[str]) -> str:
     return f"did you mean {nearest_word!r}?"
 
 
-def find_nearest(word: str, valid_words: Iterable[str]) -> str | None:
-    """Return the valid word that is most similar to a word; None if no valid word is similar."""
+def find_nearest(word: str, valid_words: Iterable[str], min_similarity: float = 0.6) -> str | None:
+    """Return the valid word that is most similar to a word; None if none is as similar as ``difflib`` is asked for."""
     choice = sorted(valid_words)
     for valid_word in choice:
         if valid_word.casefold() == word.casefold():
             return valid_word
-    similar_words = difflib.get_close_matches(word, choice, n=1, cutoff=0.6)
+    similar_words = difflib.get_close_matches(word, choice, n=1, cutoff=min_similarity)
     return similar_words[0] if similar_words else None
 
 

@@ -170,6 +170,39 @@ def test_a_first_example_with_a_missing_number_is_refused(windows: Any, tmp_path
     assert "row 0" in result.stderr
 
 
+def test_tables_of_numbers_with_more_than_the_features_are_refused_by_name(windows: Any, tmp_path: Path) -> None:
+    x = make_windows(windows)[:4].reshape(4, 48)
+    named = pd.DataFrame(x, columns=[f"f{i}" for i in range(48)])
+    numbered = pd.DataFrame(x)
+    broken = named.astype(object)
+    broken.loc[2, "f5"] = "much"
+    advice = "leave out columns that are no features, such as labels"
+    index = "its first column has no name and is probably the index that pandas writes; leave it out, as to_csv(path, "
+    tables = [
+        (named.assign(kind="pine"), False, f"line 2, column 49 ('kind'): 'pine' is no number; {advice}"),
+        (broken, False, "line 4, column 6 ('f5'): 'much' is no number"),
+        (named, True, f"{index}index=False) does"),
+        (numbered, True, f"{index}index=False) does"),
+    ]
+    paths = [tmp_path / f"{number}.csv" for number in range(len(tables))]
+    for path, (table, has_index, _) in zip(paths, tables, strict=True):
+        table.to_csv(path, index=has_index)
+    np.savez(tmp_path / "x.npz", x=x)
+    result = run_script(windows.folder, *paths, tmp_path / "x.npz")
+    lines = [f"{path}: {text}" for path, (_, _, text) in zip(paths, tables, strict=True)]
+    lines.append(f"{tmp_path / 'x.npz'}: only .npy and .csv files can be read; of .npz, save one array with np.save")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == lines
+
+
+def test_a_feature_without_a_name_is_a_feature(windows: Any, tmp_path: Path) -> None:
+    x = make_windows(windows)[:4].reshape(4, 48)
+    pd.DataFrame(x, columns=["", *(f"f{i}" for i in range(1, 48))]).to_csv(tmp_path / "x.csv", index=False)
+    np.save(tmp_path / "x.npy", x)
+    printed = predict(windows.folder, tmp_path / "x.csv", tmp_path / "x.npy")
+    np.testing.assert_allclose(printed.iloc[:4, 1:], printed.iloc[4:, 1:], atol=1e-6)
+
+
 def test_refused_arrays(windows: Any, tmp_path: Path) -> None:
     shapes = [(200, 16, 3), (200, 2, 24), (200, 47), (3, 16), (48,), (2, 100, 48), ()]
     for shape in shapes:
@@ -230,9 +263,10 @@ def test_refused_tables(german: Any, tmp_path: Path) -> None:
         problems[text] = wrong.to_csv(sep=";", index=False)
     longer_rows = "\n".join(f"5;{row}" for row in rows.splitlines())
     problems["its first line names 6 columns, and other lines have more values"] = f"{head}\n{longer_rows}"
-    problems["the columns age are missing; a column with each of these names is right"] = frame.drop(
-        columns="age"
-    ).to_csv(index=False)
+    for names, text in ((["age"], "column age is"), (["rate", "age"], "columns rate, age are")):
+        problems[f"the {text} missing; columns are found by their names"] = frame.drop(columns=names).to_csv(
+            index=False
+        )
     paths = [tmp_path / f"{index}.csv" for index in range(len(problems))]
     for path, text in zip(paths, problems.values(), strict=True):
         path.write_text(text, encoding="utf-8")

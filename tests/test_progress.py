@@ -8,12 +8,14 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+import kdtune
 from kdtune.columns import DONE, FAILED, ID, SKIPPED, STATUS
 from kdtune.plan.network_types import NetworkTypes
 from kdtune.plan.training_time import estimate_stacked_seconds
 from kdtune.run import progress
 from kdtune.run.progress import Progress
 from kdtune.run.time_left import TimeLeft
+from tests.given_files import make_arrays
 
 COUNT = 10_000  # more networks than most sweeps have
 
@@ -111,3 +113,23 @@ def test_lines_of_a_large_sweep_fit_a_terminal_of_80_columns(shown, output, cloc
     shown.n_networks, shown.n_done, shown.n_failed, shown.n_running = COUNT, COUNT // 2, 99, 128
     shown.time_left.estimate_seconds = lambda: 170_000.0
     assert len(last_line(shown, output)) <= 80
+
+
+@pytest.mark.parametrize(("replicates", "ending"), [(1, "test split."), (3, "test split, in replicate 0.")])
+def test_errors_of_a_users_teacher_are_those_of_one_replicate(tmp_path, capfd, replicates, ending):
+    arrays = make_arrays()
+    blocks = {
+        "name": "mine",
+        "replicates": replicates,
+        "dataset": {"x": arrays["train_x"], "y": arrays["train_y"]},
+        "teacher": {"kind": "sklearn", "factory": "sklearn.tree:DecisionTreeClassifier"},
+        "student": {"depth": 1, "width": 4},
+        "distill": {"T": 2},
+        "train": {"epochs": 1},
+    }
+    kdtune.sweep(blocks, results=tmp_path, workers=0)
+    printed = " ".join(capfd.readouterr().err.split())
+    start = "the teacher (DecisionTreeClassifier) makes "
+    assert start in printed
+    assert ending in printed.split(start)[1]
+    assert printed.count(start) == 1

@@ -493,7 +493,7 @@ def takes_any(n_classes, **kwargs):
         ("seven", {}, "the module of seven returns logits of shape (2, 7); with 10 classes (2, 10) is right.*"),
         ("thousand", {}, ".*give the number in args, as in args: {num_classes: ...}"),
         ("Whole", {}, "the module of Whole returns logits of type int64; floating-point numbers are right"),
-        ("Pair", {}, "the module of Pair returns a tuple; a tensor of logits of shape (2, 10) is right.*"),
+        ("Pair", {}, "forward of Pair returns a tuple of 2 (a tensor (2, 5) and a tensor (2, 5)); one tensor of .*"),
         ("frozen", {}, "frozen returns a module without a parameter that can be trained; .*"),
         ("needs", {"width": 3}, "needs needs depth; give a value in args, or a default in its signature"),
         ("needs", {"wide": 3}, "args names 'wide', which needs does not take; it takes width, depth"),

@@ -14,6 +14,7 @@ from kdtune.inputs.arrays import store_array
 from kdtune.inputs.convert_data import ExamplesAndLabels
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.factories import name_of_factory
+from kdtune.inputs.forward_outputs import describe_no_tensor
 from kdtune.inputs.given_data import PartName
 from kdtune.inputs.objects import convert_examples
 from kdtune.inputs.python_data import convert_part_labels
@@ -211,6 +212,9 @@ def _run_module(module: Any, data: DescribedData | None, inputs_folder: Path) ->
                     module(torch.from_numpy(np.array(part.x[start : start + RUN_BATCH], np.float32)).to(device))
                     for start in range(0, len(part.x), RUN_BATCH)
                 ]
+            if batches and not isinstance(batches[0], torch.Tensor):
+                n_classes = len(_list_classes(parts))
+                raise InputError(describe_no_tensor(type(module).__name__, batches[0], n_classes))
             outputs[part_name] = store_array(torch.cat(batches).float().cpu().numpy(), inputs_folder).path
     except InputError:
         raise

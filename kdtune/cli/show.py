@@ -12,7 +12,7 @@ from kdtune.cli.export import choose_format, export_table, refuse_table_itself
 from kdtune.cli.folding import print_folded
 from kdtune.cli.group import main
 from kdtune.cli.printing import print_table, warn_of_stale_table
-from kdtune.columns import BASELINE, MODEL, NUM_ERROR, STUDENT, TEACHER
+from kdtune.columns import BASELINE, MODEL, NUM_ERROR, STUDENT, TEACHER, TEMP
 from kdtune.errors import RequestError
 from kdtune.text import pluralize
 
@@ -97,6 +97,10 @@ def show(
         if redraws.text:
             sentence = "; ".join(filter(None, [redraws.text, redraws.staying_text]))
             print_folded(f"Each replicate has {sentence}.", err=True)
+        if is_sweep and MODEL in table.columns and BASELINE in set(table[MODEL]):
+            # Its T is 1, as ordinary cross-entropy has it, whatever T the sweep tests.
+            no_part = ", so that its T has no part in its training" if TEMP in table.columns else ""
+            print_folded(f"Model {BASELINE!r} is the baseline: trained on labels alone{no_part}.", err=True)
     elif file_format == "parquet" and output is None and sys.stdout.isatty():
         raise RequestError("Parquet cannot be printed on a terminal; write it to a file with -o FILE.parquet")
     else:

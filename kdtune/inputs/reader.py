@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from kdtune.inputs.errors import InputError
 from kdtune.inputs.storage import find_in_memory
 
 Result = TypeVar("Result")
+STORED_INPUT = re.compile(r"[0-9a-f]{20}\.(npy|parquet)")  # The name of an input that is stored under its content.
 # From the settings of a module, the shape of one example, the number of classes and a few examples of the data (None
 # for random ones) to what is known of the module.
 Probe = Callable[[Any, tuple[int, ...], int, Any], Any]
@@ -85,6 +87,10 @@ class InputReader:
             raise InputError(
                 f"{path[:60]!r} cannot be looked for: {getattr(error, 'strerror', None) or error}", setting
             ) from None
+        stored_copy = self.inputs_folder / Path(path).name
+        if STORED_INPUT.fullmatch(stored_copy.name) and stored_copy.exists():
+            self.located_paths[path] = stored_copy  # The results were moved; an input of this name has this content.
+            return stored_copy
         places = list(dict.fromkeys(map(str, candidates)))
         message = f"{places[0]} does not exist" if len(places) == 1 else f"neither {' nor '.join(places)} exists"
         raise InputError(message, setting)

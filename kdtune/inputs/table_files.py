@@ -74,9 +74,7 @@ def check_column_names(names: list[str], source: str) -> None:
 def _read_text(path: Path, ending: str, notes: list[str]) -> pd.DataFrame:
     # pandas renames a second column of the same name, and takes a column too many for row names: both are mistakes.
     with path.open(encoding="utf-8-sig", newline="") as file:
-        first_line = file.readline()
-        separator = "\t" if ending == ".tsv" else max(_SEPARATOR_NAMES, key=first_line.count)
-        file.seek(0)
+        separator = find_separator(path)
         first_rows = [row for row, _ in zip(csv.reader(file, delimiter=separator), range(2), strict=False)]
     if not first_rows:
         raise InputError(f"{path} is empty")
@@ -91,6 +89,14 @@ def _read_text(path: Path, ending: str, notes: list[str]) -> pd.DataFrame:
         notes.append(f"The values of {path.name} are separated by {_SEPARATOR_NAMES[separator]}.")
     frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True, low_memory=False)
     return frame.rename(columns=str.strip)
+
+
+def find_separator(path: Path) -> str:
+    """Return what separates the values of a text file: whichever the first row has most of, tabs in a ``.tsv``."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return max(_SEPARATOR_NAMES, key=file.readline().count)
 
 
 def _read_parquet(path: Path, notes: list[str]) -> pd.DataFrame:

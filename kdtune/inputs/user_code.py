@@ -7,6 +7,9 @@ import traceback
 from functools import lru_cache
 from pathlib import Path
 
+from kdtune.errors import KdtuneError
+from kdtune.text import format_on_one_line
+
 _KDTUNE_FOLDER = Path(__file__).resolve().parents[1]
 
 
@@ -37,6 +40,22 @@ def describe_user_error(error: BaseException) -> str:
         text += " (modules get floating-point numbers; of ids take x.long() in forward)"
     place = find_user_line(error)
     return text if place is None else f"{place}: {text}"
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return the message of an error that kdtune itself has raised, which is a sentence; of others as above."""
+    frames = traceback.extract_tb(error.__traceback__)
+    # A ``ValueError`` of Python's own, as of int("x"), has the line of kdtune that called it.
+    is_own = bool(frames) and str(frames[-1].line).startswith("raise ") and _is_part_of_kdtune(frames[-1].filename)
+    return (
+        format_on_one_line(error)
+        if is_own and isinstance(error, (ValueError, KdtuneError))
+        else describe_user_error(error)
+    )
+
+
+def _is_part_of_kdtune(filename: str) -> bool:
+    return Path(filename).resolve().is_relative_to(_KDTUNE_FOLDER)
 
 
 def _without_stack(message: str) -> str:

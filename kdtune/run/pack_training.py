@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kdtune.errors import StorageError
-from kdtune.inputs.user_code import describe_user_error, is_raised_by_user
+from kdtune.inputs.user_code import describe_failure, is_raised_by_user
 from kdtune.plan.network import Pack
 from kdtune.results.store import Store
 from kdtune.run.worker_options import WorkerOptions
@@ -52,5 +52,5 @@ def train_or_write_failed_rows(train: TrainFunction, pack: Pack, store: Store, o
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and not is_raised_by_user(error):
             raise  # Ray ends a worker by it.
-        reason = describe_user_error(error)  # It names the line if the user's own code has raised it.
+        reason = describe_failure(error)  # It names the line if the user's own code has raised it.
         store.write_part(pack.id, [make_failed_row(network, reason) for network in pack.networks])

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from kdtune.columns import ACCURACY, DONE, ID, STATUS, TEACHER, VAL_ACCURACY
+from kdtune.columns import ACCURACY, DONE, ID, REPLICATE, STATUS, TEACHER, VAL_ACCURACY
 from kdtune.plan.network import Pack
 from kdtune.plan.network_types import NetworkTypes
 from kdtune.plan.plan import Plan
@@ -67,13 +67,7 @@ class Progress:
         self.time_left = TimeLeft(
             {network.id: estimate_stacked_seconds(types.find(network)) for network in plan.networks_to_train}
         )
-        self.unreported_teachers = {
-            network.id: (
-                f"{network.data.settings.dataset_name}: the teacher ({network.shape.to_columns()['architecture']})"
-            )
-            for network in plan.networks_to_train
-            if network.model == TEACHER and network.shape.kind in USER_KINDS
-        }
+        self.unreported_teachers = _name_teachers(plan)
         self.n_networks = len(plan.networks_to_train)
         self.started_at = time.monotonic()
         place = "in this process" if is_in_process else f"on {pluralize(workers, 'worker')}"
@@ -112,10 +106,12 @@ class Progress:
         if name is None:
             return
         row = rows.filter(pc.equal(rows[ID], network_id)).to_pylist()[0]
+        has_replicates = any(other == name for id, other in self.unreported_teachers.items() if id != network_id)
+        replicate = f", in replicate {row[REPLICATE]}" if has_replicates else ""
         self.unreported_teachers = {id: other for id, other in self.unreported_teachers.items() if other != name}
         self.say(
             f"{name} makes {1 - row[VAL_ACCURACY]:.1%} errors on the validation split and {1 - row[ACCURACY]:.1%} on "
-            f"the test split."
+            f"the test split{replicate}."
         )
 
     def report_crash(self, pack: Pack, crashes: int, memory: str) -> None:
@@ -200,3 +196,12 @@ def _format_roughly(seconds: float) -> str:
     if seconds < 100 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:,.0f} h"
+
+
+def _name_teachers(plan: Plan) -> dict[str, str]:
+    """Return what the teachers of the user's that are to be trained are called in messages, by id."""
+    return {
+        network.id: f"{network.data.settings.dataset_name}: the teacher ({network.shape.to_columns()['architecture']})"
+        for network in plan.networks_to_train
+        if network.model == TEACHER and network.shape.kind in USER_KINDS
+    }

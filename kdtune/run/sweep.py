@@ -100,6 +100,7 @@ def sweep(
             progress.say(f"note: {note}")
         progress.describe_plan(preliminary_plan, store.warnings)
         if not preliminary_plan.packs:
+            _write_inputs(spec, store)  # Even so: results of an earlier version lack inputs that ``sweep.yaml`` names.
             _write_spec(spec, store)
             write_record(store, networks)
             return _finish(kept, Outcome(rows, preliminary_plan, store), progress, spec.select, facts)
@@ -144,8 +145,7 @@ def _train(
 ) -> Outcome:
     """Run the plan's packs, and write an up-to-date table however that ends."""
     store.compact_parts()
-    write_inputs(spec.list_stored_paths())
-    store.send_inputs(spec.list_stored_paths())
+    _write_inputs(spec, store)
     write_record(store, plan.networks)
     _write_spec(spec, store)  # Not at the end: a killed sweep can be analyzed as well.
     table = LiveTable(store, plan, rows, spec.select, facts)
@@ -232,6 +232,12 @@ def _finish(kept: KeptStudents, outcome: Outcome, progress: Progress, select: st
         prune_at_end(kept, store, plan, selected, progress)
     store.publish()
     return Outcome(selected, plan, store, outcome.interrupted)
+
+
+def _write_inputs(spec: SweepSpec, store: Store) -> None:
+    """Write the inputs that training or ``sweep.yaml`` names and that no file of the user's holds, and send them."""
+    write_inputs(spec.list_stored_paths())
+    store.send_inputs(spec.list_stored_paths())
 
 
 def _write_spec(spec: SweepSpec, store: Store) -> None:

@@ -56,6 +56,11 @@ class DatasetSettings(Settings):
         """Return the labels of a part, from 0, in the order of its rows; None if it has none."""
         raise NotImplementedError
 
+    @classmethod
+    def list_columns(cls) -> set[str]:
+        """Return the names of the settings that are columns of the table, but for those that all data sets have."""
+        return set(cls.model_fields) - _SETTINGS_WITHOUT_COLUMN
+
     def to_columns(self) -> dict[str, Any]:
-        """Return the values for the table's columns, but for those that all data sets have."""
-        return self.model_dump(exclude=_SETTINGS_WITHOUT_COLUMN)
+        """Return the values for the table's columns of ``list_columns``."""
+        return self.model_dump(include=self.list_columns())

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from kdtune.columns import COLUMN_TYPES, OTHER_SETTINGS, TRAINING_COLUMNS, WIDTH
+from kdtune import columns
+from kdtune.columns import WIDTH
 from kdtune.files.file_hashes import compute_checksum
 from kdtune.inputs.code_versions import describe_version
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.factories import call_factory, check_estimator_parameters, load_factory
 from kdtune.inputs.reader import InputReader
 from kdtune.settings.base import EXCLUDE_FROM_HASH, Settings, WholeNumber, make_rule_error
+from kdtune.settings.datasets import DATASET_KINDS
 from kdtune.settings.given import get_reader
 from kdtune.settings.models import UnlayeredShape
 from kdtune.settings.module_facts import ModuleFacts
@@ -26,6 +29,9 @@ from kdtune.text import format_on_one_line
 # the work in a sweep's time depends on it.
 ENSEMBLE_WORK = 1000
 _OWN_ARCHITECTURES = ("mlp", "cnn")  # The names of kdtune's own in the table.
+
+ARGUMENT_PREFIX = "arg_"  # before an argument whose name is that of another column
+_OTHER_PREFIXES = (ARGUMENT_PREFIX, "teacher_")  # A student's row has its teacher's settings after "teacher_".
 
 
 class FactoryShape(UnlayeredShape):
@@ -67,12 +73,18 @@ class FactoryShape(UnlayeredShape):
         return load_factory(self.factory, self.search_folders)
 
     def to_columns(self) -> dict[str, Any]:
-        """Return the values for the table's columns: the factory, and its arguments under their own names."""
+        """Return the values for the table's columns: the factory, its arguments, and the settings of its kind."""
         name = self.factory.partition(":")[2]
-        columns: dict[str, Any] = {"architecture": self.factory if name in _OWN_ARCHITECTURES else name}
-        for name, value in self.args.items():
-            columns[choose_argument_column(name, value)] = _to_column_value(value)
-        return columns
+        own_columns = {"architecture": self.factory if name in _OWN_ARCHITECTURES else name, **self.get_kind_columns()}
+        arguments = {
+            choose_argument_column(name, value, own_columns): _to_column_value(value)
+            for name, value in self.args.items()
+        }
+        return own_columns | arguments
+
+    def get_kind_columns(self) -> dict[str, Any]:
+        """Return the settings that networks of this kind alone have, by column."""
+        return {}
 
     def make_weights_key(self) -> list[Any]:
         """Return what the seed of the initial weights depends on: networks with equal keys start alike."""
@@ -106,11 +118,26 @@ class FactoryShape(UnlayeredShape):
         """Raise InputError if the factory does not give what is needed; kinds say what that is."""
 
 
-def choose_argument_column(name: str, value: Any) -> str:
-    """Return the column of a factory's argument: its own name, or ``arg_`` before a name that means something else."""
+def choose_argument_column(name: str, value: Any, own_columns: Iterable[str] = ()) -> str:
+    """Return the column of a factory's argument: its own name, or ``arg_`` before a name that means something else.
+
+    Parameters
+    ----------
+    name, value : the argument.
+    own_columns : the other columns of networks of its kind.
+    """
     if name == WIDTH:
-        return name if isinstance(value, int) and not isinstance(value, bool) else f"arg_{name}"
-    return f"arg_{name}" if name in (*COLUMN_TYPES, *TRAINING_COLUMNS, *OTHER_SETTINGS) else name
+        return name if isinstance(value, int) and not isinstance(value, bool) else f"{ARGUMENT_PREFIX}{name}"
+    is_taken = name in _list_taken_columns() or name in own_columns or name.startswith(_OTHER_PREFIXES)
+    return f"{ARGUMENT_PREFIX}{name}" if is_taken else name
+
+
+@cache
+def _list_taken_columns() -> frozenset[str]:
+    """Return the columns that a table may have from elsewhere: all that have a constant, and those of all data sets."""
+    constants = {value for name, value in vars(columns).items() if name.isupper() and isinstance(value, str)}
+    of_data = set().union(*(kind.list_columns() for kind in DATASET_KINDS.values()))
+    return frozenset({*constants, *columns.TRAINING_COLUMNS, *columns.OTHER_SETTINGS, *of_data})
 
 
 def _to_column_value(value: Any) -> Any:
@@ -139,9 +166,9 @@ class SklearnTeacher(FactoryShape):
 
     is_trained_by_steps: ClassVar[bool] = False
 
-    def to_columns(self) -> dict[str, Any]:
-        """Return the values for the table's columns."""
-        return super().to_columns() | {"soft_targets": self.soft_targets, "inputs": self.inputs, "floor": self.floor}
+    def get_kind_columns(self) -> dict[str, Any]:
+        """Return the settings that estimators alone have, by column."""
+        return {"soft_targets": self.soft_targets, "inputs": self.inputs, "floor": self.floor}
 
     @property
     def has_class_weights(self) -> bool:
@@ -268,13 +295,18 @@ class TeacherModule(ModuleShape):
         """Return the hash of its weights, if it has a file of them."""
         return {} if self._weights_hash is None else {"weights": self._weights_hash}
 
-    def to_columns(self) -> dict[str, Any]:
-        """Return the values for the table's columns."""
-        columns = super().to_columns() | {"trained": self.trained}
-        return columns if self.inputs is None else columns | {"inputs": self.inputs.describe()}
+    def get_kind_columns(self) -> dict[str, Any]:
+        """Return the settings that modules as teachers alone have, by column."""
+        inputs = {} if self.inputs is None else {"inputs": self.inputs.describe()}
+        return {"trained": self.trained, **inputs}
 
     def _check(self, reader: InputReader) -> None:
         if self.weights is None:
+            if self.trained:
+                reader.add_note(
+                    f"The teacher is used as {self.factory} makes it, since `weights` names no file; that is "
+                    f"right only if it loads its weights itself."
+                )
             return
         if not self.trained:
             raise InputError("go with trained: true; a teacher that is trained here starts from its own", "weights")

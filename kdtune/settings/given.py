@@ -176,11 +176,11 @@ class GivenDataset(DatasetSettings):
         part = self._given.parts.get("all") or self._given.parts["train"]
         return part.class_counts[label] if part.class_counts else part.n_examples
 
-    def to_columns(self) -> dict[str, Any]:
-        """Return the settings that are hashed: places of files are no part of the data."""
-        fields = type(self).model_fields.items()
-        hidden = {name for name, field in fields if field.json_schema_extra == EXCLUDE_FROM_HASH}
-        return self.model_dump(exclude=hidden | {"test_size", "val_size"})
+    @classmethod
+    def list_columns(cls) -> set[str]:
+        """Return the names of the settings that are hashed: places of files are no part of the data."""
+        hidden = {name for name, field in cls.model_fields.items() if field.json_schema_extra == EXCLUDE_FROM_HASH}
+        return super().list_columns() - hidden
 
     def list_file_hashes(self) -> dict[str, Any]:
         """Return what stands for the data in the ids: their content, whatever the kind of the block."""

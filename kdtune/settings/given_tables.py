@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kdtune.inputs.errors import InputError
 from kdtune.inputs.given_data import GivenData, PartName
+from kdtune.inputs.null_words import note_null_words
 from kdtune.inputs.reader import InputReader
 from kdtune.inputs.table_files import read_table_file
 from kdtune.inputs.tables import read_table_data
@@ -65,6 +66,8 @@ class TableFile(GivenDataset):
                 frames[part] = read_table_file(located_path, reader.notes)
             except InputError as error:
                 raise InputError(str(error), names[part]) from None
+            if self.impute is not None:
+                note_null_words(located_path, frames[part], [self.target, *self.drop], reader.notes)
         return read_table_data(
             frames,
             self.target,

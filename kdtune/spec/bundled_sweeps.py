@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtune.errors import RequestError
-from kdtune.text import suggest_nearest
+from kdtune.text import find_nearest
 
 _PACKAGE = Path(__file__).parents[1]
 # Installed, the sweeps lie inside the package; in a checkout they lie beside it.
 BUNDLED_SWEEPS_FOLDER = _PACKAGE / "sweeps" if (_PACKAGE / "sweeps").is_dir() else _PACKAGE.parent / "sweeps"
+
+MIN_SIMILARITY = 0.75  # All names share their ending, which alone makes many of them similar.
 
 
 class SweepFile(NamedTuple):
@@ -47,7 +49,8 @@ def find_sweep_file(name: str) -> SweepFile:
     for candidate in (name, f"{name}.yaml"):
         if candidate in bundled_names:
             return SweepFile(BUNDLED_SWEEPS_FOLDER / candidate, is_bundled=True)
-    advice = suggest_nearest(name, [*local_names, *bundled_names])
+    nearest_name = find_nearest(name, [*local_names, *bundled_names], MIN_SIMILARITY)
+    advice = f"did you mean {nearest_name!r}?" if nearest_name else "`kdtune sweep --list` names the bundled sweeps"
     raise RequestError(f"{name}: there is no such file, and no bundled sweep of that name; {advice}")
 
 

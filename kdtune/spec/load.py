@@ -98,6 +98,7 @@ def load_spec(
         cases,
         filled_sweep,
         tuple(reader.notes),
+        source_paths=tuple(dict.fromkeys(reader.source_paths)),
         located_paths=tuple(reader.located_paths.items()),
     )
 

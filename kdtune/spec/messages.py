@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kdtune.spec.grid import GRID
+from kdtune.spec.missing_kinds import describe_missing_data_kind
 from kdtune.spec.suggestions import find_meant_setting, is_misspelt_grid, suggest_setting
 from kdtune.text import pluralize
 
@@ -49,7 +50,7 @@ def describe_error(error: Any, valid_names: Collection[str], paths_elsewhere: Co
         for name in value:
             if find_meant_setting(str(name), ["kind"]) is not None:
                 return f"is missing; write 'kind' instead of {name!r}"
-        return "is missing; it says what kind of data set this is"
+        return describe_missing_data_kind(value)
     if error_type == "union_tag_invalid":
         value = value["kind"] if isinstance(value, dict) else value.kind
     if isinstance(value, dict) and len(value) == 1:

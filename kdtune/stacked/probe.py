@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from kdtune.inputs.forward_outputs import describe_no_tensor
 from kdtune.settings.module_facts import ModuleFacts
 from kdtune.stacked.attention import avoid_fused_attention
 from kdtune.stacked.masked_dropout import list_dropout_layers, record_dropout_calls, replace_dropout
@@ -67,6 +68,7 @@ def probe_module(
         has_fixed_weights = _have_same_weights(*modules)
         module = copy_module(modules[0])
         check_no_probabilities(factory, module, batches[0])
+        _check_training_logits(factory, module, batches[0], n_classes)
         with describe_user_errors(factory):
             multiply_adds = _count_multiply_adds(module.eval(), batches[0])
             activations = _count_activations(module.train(), batches[0])
@@ -140,6 +142,14 @@ def check_no_probabilities(factory: Callable[..., Any], module: nn.Module, x: Te
             f"the module of {get_name(factory)} gives probabilities (from 0 to 1, and each example's add up to 1), and "
             f"logits are needed: leave out the softmax at its end"
         )
+
+
+def _check_training_logits(factory: Callable[..., Any], module: nn.Module, x: Tensor, n_classes: int) -> None:
+    """Raise ValueError if a module gives no tensor in training, as those with a second output for training do."""
+    with torch.no_grad(), describe_user_errors(factory):
+        output = copy_module(module).train()(x)  # A copy, since layers such as batch norm change in training.
+    if not isinstance(output, Tensor):
+        raise ValueError(f"in training, {describe_no_tensor(get_name(factory), output, n_classes)}")
 
 
 def _count_multiply_adds(module: nn.Module, x: Tensor) -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from kdtune.inputs.forward_outputs import describe_no_tensor, name_type
 from kdtune.inputs.user_code import describe_user_error
 from kdtune.stacked.module_copies import CopyError, check_copy, check_parameters, copy_module, move_module
 from kdtune.stacked.random_streams import RandomStreams
@@ -66,7 +67,7 @@ def build_user_module(
             module = factory(**arguments)
         if not isinstance(module, nn.Module):
             raise ValueError(
-                f"{get_name(factory)} returns {_name_type(module)}; a PyTorch module (torch.nn.Module) is right"
+                f"{get_name(factory)} returns {name_type(module)}; a PyTorch module (torch.nn.Module) is right"
             )
         try:
             if not is_trained:
@@ -115,10 +116,7 @@ def check_logits(
         logits = module(x)
     expected_shape = (CHECKED_BATCH, n_classes)
     if not isinstance(logits, Tensor):
-        raise ValueError(
-            f"the module of {get_name(factory)} returns {_name_type(logits)}; "
-            f"a tensor of logits of shape {expected_shape} is right for a batch of {CHECKED_BATCH}"
-        )
+        raise ValueError(describe_no_tensor(get_name(factory), logits, n_classes))
     if tuple(logits.shape) != expected_shape:
         raise ValueError(
             f"the module of {get_name(factory)} returns logits of shape {tuple(logits.shape)}; "
@@ -200,14 +198,6 @@ def select_arguments(
         missing = ", ".join(missing_names)
         raise ValueError(f"{name} needs {missing}; give a value in args, or a default in its signature")
     return arguments
-
-
-def _name_type(value: Any) -> str:
-    """Return the type of a value in words: "a list", "None"."""
-    if value is None:
-        return "None"
-    name = type(value).__name__
-    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
 
 
 def _name_dtype(dtype: torch.dtype) -> str:

@@ -10,12 +10,11 @@ from ruamel.yaml import YAML
 
 from kdtune.columns import BALANCED_ERROR, ECE, MULTIPLY_ADDS, N_PARAMS, NLL, NUM_ERROR
 from kdtune.take_home.card_facts import CardFacts
+from kdtune.take_home.card_origins import describe_data, describe_teacher
 from kdtune.take_home.card_sentences import (
     describe_calibration,
     describe_classes,
-    describe_data,
     describe_preprocessing,
-    describe_teacher,
     describe_temperature,
     describe_versions,
     list_limits,
@@ -45,8 +44,8 @@ def write_card(facts: CardFacts) -> str:
         files=list(facts.files.items()),
         preprocessing=describe_preprocessing(facts.preprocessing),
         classes=describe_classes(facts),
-        data=describe_data(row, settings.dataset_name, settings),
-        teacher=describe_teacher(row, teacher_row),
+        data=describe_data(row, settings.dataset_name, settings, facts.replicates),
+        teacher=describe_teacher(row, teacher_row, facts.replicates),
         temperature=describe_temperature(facts),
         results=_list_results(facts),
         result_sentences=write_result_sentences(facts),

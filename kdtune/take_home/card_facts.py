@@ -12,6 +12,7 @@ from kdtune.take_home.choice import Choice
 from kdtune.take_home.figures import SplitFigures
 from kdtune.take_home.networks import TakenNetwork
 from kdtune.take_home.preprocessing import Preprocessing
+from kdtune.take_home.replicate_facts import ReplicateFacts
 from kdtune.take_home.speed import Timings
 
 
@@ -23,6 +24,7 @@ class CardFacts:
     taken: TakenNetwork
     choice: Choice
     answer: Answer | None
+    replicates: ReplicateFacts
     preprocessing: Preprocessing
     classes: Sequence[Any]
     class_names: Sequence[str]

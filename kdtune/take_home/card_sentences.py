@@ -13,16 +13,12 @@ from kdtune.columns import (
     BASELINE,
     HARD_WEIGHT,
     MODEL,
-    N_TEST,
-    N_TRAIN,
-    N_VAL,
     NUM_ERROR,
-    REPLICATE,
     STUDENT,
-    TEACHER,
     TEMP,
 )
 from kdtune.take_home.card_facts import CardFacts
+from kdtune.take_home.card_origins import describe_mean_errors
 from kdtune.take_home.choice import Row
 from kdtune.take_home.preprocessing import ArrayPreprocessing, Preprocessing
 from kdtune.text import join_names, pluralize
@@ -40,7 +36,10 @@ def write_summary(facts: CardFacts, dataset: str) -> str:
     row, figures = facts.choice.row, facts.figures
     sentence = f"This is {name_network(row)}, for the {len(facts.classes)} classes of the data set {dataset}."
     errors = f"It is wrong on {figures.errors:,} of {figures.n_test:,} test examples ({figures.error:.2%})."
-    return " ".join([sentence, errors, f"kdtune trained it (network `{row['id']}`).", *facts.notes])
+    mean = describe_mean_errors(row, facts.replicates)
+    return " ".join(
+        [sentence, errors, *([mean] if mean else []), f"kdtune trained it (network `{row['id']}`).", *facts.notes]
+    )
 
 
 def describe_classes(facts: CardFacts) -> str:
@@ -84,31 +83,6 @@ def describe_preprocessing(preprocessing: Preprocessing) -> str:
         "`preprocessing.json`; an input without columns is left out."
     )
     return " ".join(sentences)
-
-
-def describe_data(row: Row, dataset: str, settings: Any) -> str:
-    """Say on which data the network was trained, chosen and tested."""
-    content = getattr(getattr(settings, "given", None), "content", None)
-    known_by = f" Its content has the hash `{content}`." if content else ""
-    return (
-        f"{dataset}: {row[N_TRAIN]:,} training, {row[N_VAL]:,} validation and {row[N_TEST]:,} test examples; replicate "
-        f"{row[REPLICATE]} of the sweep's draws.{known_by} T was chosen on the validation split; the results are those "
-        f"of the test split, which nothing was trained or chosen on."
-    )
-
-
-def describe_teacher(row: Row, teacher_row: Row | None) -> str:
-    """Say who the teacher was."""
-    if row[MODEL] == TEACHER:
-        return "This is the teacher itself."
-    if teacher_row is None:
-        return "It had no teacher: it was trained on the labels alone."
-    kind = teacher_row.get("architecture")
-    sizes = teacher_row.get("hidden") or teacher_row.get("channels")
-    what = f"`{kind}`{f' ({sizes})' if sizes else ''}"
-    if kind in ("logits", "probabilities"):
-        what = f"A classifier that was trained elsewhere and is given by its {kind}"
-    return f"{what}; its id in the sweep is `{teacher_row['id']}`. It has {teacher_row[NUM_ERROR]:,} test errors."
 
 
 def _quote_recommendation(answer: Answer, position: int) -> Iterator[str]:

@@ -68,7 +68,7 @@ def choose_by_cell(
     position = _find_cell(answer, settings, write)
     cell, T = answer.cells[position], answer.t_opt["T_opt"].iloc[position]
     students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE) & (table[TEMP] == T)]
-    students = students[_is_in_cell(students, cell.settings)]
+    students = students[is_in_cell(students, cell.settings)]
     order = [name for name in (answer.selection_measure, VAL_NLL, REPLICATE) if name in students.columns]
     best = students.sort_values(order, kind="stable").iloc[0]
     return Choice(_to_row(best), _find_teacher(table, best), position, len(students))
@@ -94,7 +94,7 @@ def choose_by_id(table: pd.DataFrame, answer: Answer | None, id: str) -> Choice:
         raise RequestError(f"network {row[ID]} is {row[STATUS]}: {row[ERROR]}; choose one that is done")
     position = None
     if row[MODEL] == STUDENT and answer is not None:
-        positions = [index for index, cell in enumerate(answer.cells) if _is_in_cell(matches, cell.settings).all()]
+        positions = [index for index, cell in enumerate(answer.cells) if is_in_cell(matches, cell.settings).all()]
         position = positions[0] if positions else None
     return Choice(_to_row(row), _find_teacher(table, row), position)
 
@@ -143,7 +143,7 @@ def _is_equal(value: Any, wanted: Any) -> bool:
         return False
 
 
-def _is_in_cell(students: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Series:
+def is_in_cell(students: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Series:
     """Return for each row whether it has these settings."""
     is_inside = pd.Series(data=True, index=students.index)
     for name, value in settings.items():

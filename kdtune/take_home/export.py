@@ -35,6 +35,7 @@ from kdtune.take_home.figures import SplitFigures, measure_test
 from kdtune.take_home.networks import SweepFolder, TakenNetwork, take_network
 from kdtune.take_home.onnx_files import make_onnx_file
 from kdtune.take_home.preprocessing import find_preprocessing, iterate_user_examples
+from kdtune.take_home.replicate_facts import find_replicate_facts
 from kdtune.take_home.speed import Timings, time_module
 from kdtune.take_home.teacher_speed import time_teacher
 from kdtune.take_home.user_code import describe_code, read_code
@@ -128,6 +129,8 @@ def export_network(
         raise RequestError("cell and id name a network each; give one of them")
     path = _locate_sweep(results)
     table = read_sweep_table(path)
+    if options.id is None:
+        _check_students(table, path)
     answer, choice = _choose(table, path.parent, find_select(path) or NUM_ERROR, options, write_cell)
     check_folder(folder, options.force)
     sweep = SweepFolder(path.parent, options.data_root)
@@ -160,6 +163,7 @@ def export_network(
         taken=taken,
         choice=choice,
         answer=answer,
+        replicates=find_replicate_facts(table, answer, choice, settings),
         preprocessing=preprocessing,
         classes=classes,
         class_names=class_names,
@@ -198,6 +202,15 @@ def _locate_sweep(results: str | Path) -> Path:
     if path.name != TABLE_FILE or not (path.parent / SWEEP_FILE).is_file():
         raise RequestError(f"{results}: export needs a folder that kdtune swept, with {TABLE_FILE} and {SWEEP_FILE}")
     return path
+
+
+def _check_students(table: pd.DataFrame, path: Path) -> None:
+    """Raise RequestError if the sweep has not come to its first distilled student."""
+    facts = find_facts(path)
+    if facts is not None and STUDENT not in set(table[MODEL]):
+        facts = facts.count_missing(len(table))
+        if facts.n_missing:
+            raise RequestError(facts.describe_no_students())
 
 
 def _choose(
