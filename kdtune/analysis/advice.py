@@ -82,10 +82,7 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         tried = join_names([format_temperature(T) for T in sorted({student.best_temperature for student in group})])
         yield f"Only one temperature was tried{of_students} (T = {tried}): no best one can be determined. Try several."
     elif verdict == NO_NOISE:
-        yield (
-            f"T = {T} had the best result{of_students}, in one run of each temperature: whether that is more than "
-            "chance cannot be told. Train replicates."
-        )
+        yield f"T = {T} had the best result{of_students}, {_describe_single_runs(group)}"
     elif verdict == BROKEN_RUN:
         yield from _describe_broken_runs(first, of_students, measured)
     elif verdict == NO_CLEAR_WINNER:
@@ -106,6 +103,18 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
     else:
         yield from _describe_end(group)
         yield from _describe_exceptions(group)
+
+
+def _describe_single_runs(group: Sequence[StudentAnswer]) -> str:
+    """Say that the runs do not show what chance does, and what to train."""
+    doubt = "whether that is more than chance cannot be told"
+    if not any(student.has_holes for student in group):
+        return f"in one run of each temperature: {doubt}. Train replicates."
+    n_least = min(student.run_counts[student.best_index] for student in group)
+    return (
+        f"in {pluralize(n_least, 'run')}, but too few replicates have several temperatures: {doubt}. Train the missing "
+        "runs."
+    )
 
 
 def _name_basis(group: Sequence[StudentAnswer]) -> str:

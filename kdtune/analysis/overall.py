@@ -164,6 +164,7 @@ def _answer(
         failures=_count_failures(student),
         replicates_to_tell=None if has_worse else _count_replicates_to_tell(student),
         better_elsewhere=elsewhere,
+        run_counts=student.count_runs(),
     )
 
 

@@ -51,6 +51,7 @@ class StudentAnswer:
     failures: dict[float, tuple[int, int]]  # each temperature -> its failed runs, and all
     replicates_to_tell: int | None  # with which a T of a tenth more errors is told apart, where none is yet
     better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
+    run_counts: list[int] = field(default_factory=list)  # (k,): the runs of each temperature, in the cell with fewest
     broken_runs: list[InfluentialRun] = field(default_factory=list)  # single runs so far off that they hide the best T
     without_broken_runs: StudentAnswer | None = None  # the answer that leaves them out; None where nothing is hidden
 
@@ -77,6 +78,16 @@ class StudentAnswer:
         if self.comparison_like is None or self.curve.dof > 0:
             return self.comparison
         return self.comparison_like
+
+    @property
+    def fewest_runs(self) -> int:
+        """The number of runs of the temperature that has the fewest."""
+        return min([*self.run_counts, self.replicates])
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether some temperature lacks runs that others have, so that a comparison rests on fewer replicates."""
+        return self.fewest_runs < max([*self.run_counts, 0])
 
     @property
     def has_noise(self) -> bool:
