@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdtune.analysis.influential_runs import InfluentialRun
+from kdtune.analysis.broken_runs import BrokenRun
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.pooled_curves import (
     MeanCurve,
@@ -52,7 +52,8 @@ class StudentAnswer:
     replicates_to_tell: int | None  # with which a T of a tenth more errors is told apart, where none is yet
     better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
     run_counts: list[int] = field(default_factory=list)  # (k,): the runs of each temperature, in the cell with fewest
-    broken_runs: list[InfluentialRun] = field(default_factory=list)  # single runs so far off that they hide the best T
+    diverged: dict[float, tuple[int, int]] = field(default_factory=dict)  # T -> its runs that look broken, and all
+    broken_runs: list[BrokenRun] = field(default_factory=list)  # runs so far off that they hide the best T
     without_broken_runs: StudentAnswer | None = None  # the answer that leaves them out; None where nothing is hidden
 
     @property
