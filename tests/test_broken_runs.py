@@ -1,5 +1,8 @@
 """Several runs that have not trained are found together, and the answer says what to use without them."""
 
+import math
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,9 @@ import pytest
 import kdtune
 from kdtune.analysis.broken_runs import find_broken_runs, find_broken_values
 from kdtune.analysis.cell import Cell
+from kdtune.analysis.evidence import _write_range
+from kdtune.analysis.measured import Measured
+from kdtune.statistics.pooled_curves import MeanDifference
 
 TRUTH = {1.0: 14.0, 2.0: 12.5, 4.0: 11.0, 8.0: 12.0, 16.0: 13.5}
 
@@ -82,3 +88,26 @@ def test_values_of_one_kind_are_broken_only_far_from_their_median() -> None:
     assert not find_broken_values(np.array([14.0, 90.0, 15.0])).any()
     assert not find_broken_values(np.array([14.0, 14.5, 90.0, 90.0, 15.0])).any()
     assert not find_broken_values(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 8.0])).any()
+
+
+def test_broken_baseline_is_named_and_left_out_of_the_comparison() -> None:
+    text = _write_advice([(0.0, 2)])
+    assert "One run with labels alone looks broken: it (replicate 2) has 90 errors, where" in text
+    found = re.search(r"Distillation makes (\d+) % fewer errors \(95 % interval (\d+) % to (\d+) %\)", text)
+    assert found
+    assert 20 <= int(found[2]) < int(found[1]) < int(found[3]) <= 30
+
+
+def test_run_that_is_broken_on_the_test_split_alone_is_named() -> None:
+    table = _make_table([])
+    table["test_acc"] = table["val_acc"].mask((table["T"] == 4) & (table["seed"] == 2), 0.1)
+    text = kdtune.analyze(table).advice[0].text
+    assert "One run on the test split looks broken: it (T = 4, replicate 2) has 90" in text
+    assert "these runs cannot tell" not in text
+    assert "Distillation makes 2" in text
+
+
+def test_no_one_makes_fewer_errors_than_none() -> None:
+    difference = MeanDifference(-0.6, -1.2, -0.05, -math.inf, math.inf, 1, 1)
+    text = _write_range([difference], "fewer errors", Measured("more errors", "fewer errors"))
+    assert text == "60 % fewer errors (95 % interval 5 % to 100 %)"

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdtune.analysis.broken_run_texts import describe_diverged, describe_other_broken_runs, list_places
+from kdtune.analysis.broken_run_texts import (
+    describe_diverged,
+    describe_left_out_values,
+    describe_other_broken_runs,
+    list_places,
+)
 from kdtune.analysis.evidence import (
     describe_baseline,
     describe_failures,
@@ -109,6 +114,7 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         yield from describe_usual(group, measured)
     answers = [first.without_broken_runs] if first.without_broken_runs else group
     yield from describe_baseline(answers, measured)
+    yield from describe_left_out_values(group, measured)
     yield from describe_test(answers, measured)
     if verdict != USE:
         yield from describe_failures(group)

@@ -49,3 +49,24 @@ def describe_diverged(group: Sequence[StudentAnswer]) -> Iterator[str]:
     if texts:
         which = "that T is" if len(texts) == 1 else "these T are"
         yield f"{join_names(texts)} diverged: {which} not recommended, whatever the others show."
+
+
+def describe_left_out_values(group: Sequence[StudentAnswer], measured: Measured) -> Iterator[str]:
+    """Say which networks look broken and are left out of costs and of the comparison with labels alone."""
+    noun, percent = " errors" if measured.are_errors else "", " %" if measured.is_percent else ""
+    baselines = [run for student in group for run in student.left_out_values.baselines]
+    test = [run for student in group for run in student.left_out_values.test]
+    for runs, place in ((baselines, "with labels alone"), (test, "on the test split")):
+        if not runs:
+            continue
+        first = runs[0].change_sign(measured.sign)
+        names = [] if first.T != first.T else [f"T = {first.T:g}"]
+        names += [first.setting] if len(group) > 1 or len(group[0].cells) > 1 else []
+        names += [f"replicate {first.replicate}"] if first.replicate else []
+        subject = f"One run {place} looks" if len(runs) == 1 else f"{len(runs)} runs {place} look"
+        verb = f"{'it' if len(runs) == 1 else 'the first'} ({', '.join(names)})" if names else "it"
+        is_left_out = "It is" if len(runs) == 1 else "They are"
+        yield (
+            f"{subject} broken: {verb} has {write_values(first, noun, percent)}. {is_left_out} left out of what is "
+            "said here, but not of the tables."
+        )

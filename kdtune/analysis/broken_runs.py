@@ -73,7 +73,10 @@ def find_broken_runs(cell: Cell, measure: str) -> list[BrokenRun]:
 
 
 def find_broken_values(values: Array) -> _Mask:
-    """Return which of the values (R,) of one kind of networks, such as baselines, are far above their median."""
+    """Return which of the values (R,) of one kind of networks, such as baselines, are far above their median.
+
+    None is where the values may be counts of a few errors, whose noise is a large share of them.
+    """
     others, is_far = values[~np.isnan(values)], np.zeros(len(values), bool)
     if len(others) <= MIN_RUNS:
         return is_far
@@ -81,6 +84,8 @@ def find_broken_values(values: Array) -> _Mask:
     deviation = MAD_TO_DEVIATION * max(float(np.median(abs(others - median))), MIN_DEVIATION * abs(median))
     for factor, n_deviations in CRITERIA:
         is_far |= _exceeds(values, np.full(len(values), median), factor) & (values - median > n_deviations * deviation)
+    if bool((others == others.round()).all()):
+        is_far &= values - median > CRITERIA[0][1] * np.sqrt(abs(median))
     return is_far if is_far.sum() <= MAX_SHARE * len(others) else np.zeros(len(values), bool)
 
 

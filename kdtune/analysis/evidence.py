@@ -139,6 +139,8 @@ def _write_range(differences: Sequence[MeanDifference], word: str, measured: Mea
         least, most = measured.write(sizes[0]), measured.write(sizes[-1])
         return f"{least} {word}" if least == most else f"{least} to {most} {word}"
     low, high = sorted(abs(end) for end in differences[0].main_interval)
+    if measured.is_relative and word == measured.fewer:
+        high = min(high, 1.0)  # There are no fewer than none.
     return f"{measured.write(sizes[0])} {word} (95 % interval {measured.write(low)} to {measured.write(high)})"
 
 

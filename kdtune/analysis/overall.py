@@ -19,6 +19,7 @@ from kdtune.analysis.broken_runs import BrokenRun, leave_out_runs
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import select_data_columns
 from kdtune.analysis.influential_runs import InfluentialRun
+from kdtune.analysis.left_out_values import leave_out_values
 from kdtune.analysis.optimum import find_lowest_mean
 from kdtune.analysis.pooled_student import PooledStudent, select_each
 from kdtune.analysis.power import count_replicates
@@ -69,7 +70,8 @@ def answer_over_data(
     answers = []
     for key, numbers in groups.items():
         first_optimum = float(optima["T_opt"].iloc[numbers[0]])
-        student = PooledStudent([cells[i] for i in numbers], measure, test_measure, first_optimum)
+        student_cells, left_out_values = leave_out_values([cells[i] for i in numbers], measure, test_measure)
+        student = PooledStudent(student_cells, measure, test_measure, first_optimum)
         if not student.temperatures:
             continue
         best_temperature = student.temperatures[student.best_index]
@@ -78,7 +80,8 @@ def answer_over_data(
         elsewhere = {number: float(T) for number, T, tied in own_bests if best_temperature not in tied}
         answer = _answer(student, dict(zip(student_columns, key, strict=True)), numbers, margin, elsewhere)
         answer = _adopt_cell(answer, rows.iloc[0]) if len(numbers) == 1 else answer
-        answers.append(_look_behind_broken_runs(answer, student, runs_by_setting))
+        answer = _look_behind_broken_runs(answer, student, runs_by_setting)
+        answers.append(replace(answer, left_out_values=left_out_values))
     return answers
 
 

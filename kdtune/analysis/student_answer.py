@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kdtune.analysis.broken_runs import BrokenRun
+from kdtune.analysis.left_out_values import LeftOutValues
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.pooled_curves import (
     MeanCurve,
@@ -53,6 +54,7 @@ class StudentAnswer:
     better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
     run_counts: list[int] = field(default_factory=list)  # (k,): the runs of each temperature, in the cell with fewest
     diverged: dict[float, tuple[int, int]] = field(default_factory=dict)  # T -> its runs that look broken, and all
+    left_out_values: LeftOutValues = field(default_factory=LeftOutValues)  # that look broken, of baselines and on test
     broken_runs: list[BrokenRun] = field(default_factory=list)  # runs so far off that they hide the best T
     without_broken_runs: StudentAnswer | None = None  # the answer that leaves them out; None where nothing is hidden
 
