@@ -92,7 +92,7 @@ def test_values_of_one_kind_are_broken_only_far_from_their_median() -> None:
 
 def test_broken_baseline_is_named_and_left_out_of_the_comparison() -> None:
     text = _write_advice([(0.0, 2)])
-    assert "One run with labels alone looks broken: it (replicate 2) has 90 errors, where" in text
+    assert "One run with labels alone looks broken (replicate 2): it has 90 errors, where" in text
     found = re.search(r"Distillation makes (\d+) % fewer errors \(95 % interval (\d+) % to (\d+) %\)", text)
     assert found
     assert 20 <= int(found[2]) < int(found[1]) < int(found[3]) <= 30
@@ -102,7 +102,7 @@ def test_run_that_is_broken_on_the_test_split_alone_is_named() -> None:
     table = _make_table([])
     table["test_acc"] = table["val_acc"].mask((table["T"] == 4) & (table["seed"] == 2), 0.1)
     text = kdtune.analyze(table).advice[0].text
-    assert "One run on the test split looks broken: it (T = 4, replicate 2) has 90" in text
+    assert "One run looks broken on the test split (T = 4, replicate 2): it has 90" in text
     assert "these runs cannot tell" not in text
     assert "Distillation makes 2" in text
 

@@ -56,17 +56,18 @@ def describe_left_out_values(group: Sequence[StudentAnswer], measured: Measured)
     noun, percent = " errors" if measured.are_errors else "", " %" if measured.is_percent else ""
     baselines = [run for student in group for run in student.left_out_values.baselines]
     test = [run for student in group for run in student.left_out_values.test]
-    for runs, place in ((baselines, "with labels alone"), (test, "on the test split")):
+    for runs, subject_place, place in ((baselines, " with labels alone", ""), (test, "", " on the test split")):
         if not runs:
             continue
         first = runs[0].change_sign(measured.sign)
         names = [] if first.T != first.T else [f"T = {first.T:g}"]
         names += [first.setting] if len(group) > 1 or len(group[0].cells) > 1 else []
         names += [f"replicate {first.replicate}"] if first.replicate else []
-        subject = f"One run {place} looks" if len(runs) == 1 else f"{len(runs)} runs {place} look"
-        verb = f"{'it' if len(runs) == 1 else 'the first'} ({', '.join(names)})" if names else "it"
+        subject = f"One run{subject_place} looks" if len(runs) == 1 else f"{len(runs)} runs{subject_place} look"
+        details = f" ({', '.join(names)})" if names and len(runs) == 1 else ""
+        verb = "it has" if len(runs) == 1 else f"the first ({', '.join(names)}) has" if names else "one of them has"
         is_left_out = "It is" if len(runs) == 1 else "They are"
         yield (
-            f"{subject} broken: {verb} has {write_values(first, noun, percent)}. {is_left_out} left out of what is "
-            "said here, but not of the tables."
+            f"{subject} broken{place}{details}: {verb} {write_values(first, noun, percent)}. {is_left_out} left out of "
+            "what is said here, but not of the tables."
         )
