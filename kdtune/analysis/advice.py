@@ -6,7 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdtune.analysis.evidence import describe_baseline, describe_failures, describe_power, describe_test, describe_usual
+from kdtune.analysis.broken_run_texts import (
+    describe_diverged,
+    describe_left_out_values,
+    describe_other_broken_runs,
+    list_places,
+)
+from kdtune.analysis.evidence import (
+    describe_baseline,
+    describe_failures,
+    describe_power,
+    describe_test,
+    describe_usual,
+)
 from kdtune.analysis.influential_runs import write_values
 from kdtune.analysis.measured import Measured
 from kdtune.analysis.student_answer import StudentAnswer
@@ -82,30 +94,45 @@ def _write_sentences(verdict: str, group: Sequence[StudentAnswer], measured: Mea
         tried = join_names([format_temperature(T) for T in sorted({student.best_temperature for student in group})])
         yield f"Only one temperature was tried{of_students} (T = {tried}): no best one can be determined. Try several."
     elif verdict == NO_NOISE:
-        yield (
-            f"T = {T} had the best result{of_students}, in one run of each temperature: whether that is more than "
-            "chance cannot be told. Train replicates."
-        )
+        yield f"T = {T} had the best result{of_students}, {_describe_single_runs(group)}"
     elif verdict == BROKEN_RUN:
         yield from _describe_broken_runs(first, of_students, measured)
+        yield from describe_diverged(group)
     elif verdict == NO_CLEAR_WINNER:
         yield from _describe_choice(group, of_students, measured)
         yield from describe_power(group, measured)
+        yield from describe_other_broken_runs(group, measured)
+        yield from describe_diverged(group)
     else:
         yield f"Use T = {T}{of_students}{_name_basis(group)}."
         yield from describe_failures(group)
         yield from _describe_ties(group)
+        yield from describe_other_broken_runs(group, measured)
+        yield from describe_diverged(group)
         yield from _describe_margin(group, measured)
     if verdict not in (NO_CLEAR_WINNER, BROKEN_RUN):
         yield from describe_usual(group, measured)
     answers = [first.without_broken_runs] if first.without_broken_runs else group
     yield from describe_baseline(answers, measured)
+    yield from describe_left_out_values(group, measured)
     yield from describe_test(answers, measured)
     if verdict != USE:
         yield from describe_failures(group)
     else:
         yield from _describe_end(group)
         yield from _describe_exceptions(group)
+
+
+def _describe_single_runs(group: Sequence[StudentAnswer]) -> str:
+    """Say that the runs do not show what chance does, and what to train."""
+    doubt = "whether that is more than chance cannot be told"
+    if not any(student.has_holes for student in group):
+        return f"in one run of each temperature: {doubt}. Train replicates."
+    n_least = min(student.run_counts[student.best_index] for student in group)
+    return (
+        f"in {pluralize(n_least, 'run')}, but too few replicates have several temperatures: {doubt}. Train the missing "
+        "runs."
+    )
 
 
 def _name_basis(group: Sequence[StudentAnswer]) -> str:
@@ -132,14 +159,14 @@ def _describe_ties(group: Sequence[StudentAnswer]) -> Iterator[str]:
 
 def _describe_broken_runs(student: StudentAnswer, of_students: str, measured: Measured) -> Iterator[str]:
     """Say that single runs hide the best temperature, and what to use if they are left out."""
-    run, rest = student.broken_runs[0], student.without_broken_runs
+    runs, rest = student.broken_runs, student.without_broken_runs
     assert rest is not None
-    place = f"{run.setting}, replicate {run.replicate}" if len(student.cells) > 1 else f"replicate {run.replicate}"
-    is_one = len(student.broken_runs) == 1
+    is_one = len(runs) == 1
     noun, percent = " errors" if measured.are_errors else "", " %" if measured.is_percent else ""
-    subject = "One run looks broken and hides" if is_one else f"{len(student.broken_runs)} runs look broken and hide"
-    values = f"{'it' if is_one else 'one of them'} has {write_values(run, noun, percent)}"
-    yield f"{subject} the best temperature{of_students}: at T = {run.T:g} ({place}) {values}."
+    subject = "One run looks broken and hides" if is_one else f"{len(runs)} runs look broken and hide"
+    values = write_values(runs[0], noun, percent)
+    ending = f" it has {values}" if is_one else f"; the first has {values}"
+    yield f"{subject} the best temperature{of_students}: {list_places(student)}{ending}."
     yield f"Look at {'it, and train it' if is_one else 'them, and train them'} again."
     T = format_temperature(rest.best_temperature, rest.temperatures.tolist())
     yield f"If {'that run is' if is_one else 'they are'} left out, use T = {T}{_name_basis([rest])}."

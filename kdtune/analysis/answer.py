@@ -11,6 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from kdtune.analysis.advice import Advice, list_advice
+from kdtune.analysis.broken_runs import BrokenRun, find_broken_runs
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_arrays import split_into_cells
 from kdtune.analysis.cell_noise import estimate_cell_noises, group_cells
@@ -91,6 +92,7 @@ class Answer:
     matching_notes: list[str] = field(default_factory=list)
     is_percent: bool = False  # whether errors on the test split are in percent of the examples
     influential_runs: list[InfluentialRun] = field(default_factory=list)  # single networks that change an answer
+    broken_runs: list[BrokenRun] = field(default_factory=list)  # all networks that look as if they had not trained
     datasets: list[str] = field(default_factory=list)  # the names of the data sets, where the table says them
 
     def limit_cells(self, count: int) -> Answer:
@@ -147,6 +149,7 @@ class Answer:
                 self.margins.error,
                 self.t_opt,
                 self.influential_runs,
+                self.broken_runs,
             )
         test = self.get_test(self.test_measure)
         return students if test.empty else agree_on_baseline(students, prefer_cross_fitted(test))
@@ -291,6 +294,11 @@ def analyze_table(
             result.influential_run.change_sign(1 if measure is None else measure.sign)
             for result in results
             if result.influential_run is not None
+        ],
+        broken_runs=[
+            run.change_sign(1 if measure is None else measure.sign)
+            for cell in cells
+            for run in find_broken_runs(cell, measure_column)
         ],
         reading_notes=list(reading_notes),
         matching_notes=[] if {NUM_ERROR, test_measure}.isdisjoint(table.columns) else matching_notes,

@@ -18,7 +18,7 @@ from kdtune.analysis.result_columns import to_columns
 from kdtune.analysis.sampling_errors import BASELINE_KIND, estimate_sampling_errors
 from kdtune.analysis.selection_measure import find_test_measure
 from kdtune.columns import ACCURACY, NUM_ERROR
-from kdtune.statistics.intervals import mean_over_replicates, t_interval, welch_interval
+from kdtune.statistics.intervals import Interval, mean_over_replicates, t_interval, welch_interval
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.one_way_layout import Integers, compute_column_means, count_values
 from kdtune.statistics.standard_errors import Array
@@ -138,17 +138,16 @@ def _compare_on_test(cell: Cell, best_index: int, measure: str, test_measure: st
     relative_regret = compute_relative_regret(cell, best_index, measure, test_measure)
     test, baseline = cell.fill_holes(test_measure), cell.baseline_measures[test_measure]
     if cell.is_paired:
-        gains = baseline[:, None] - test
+        observed = cell.student_measures[test_measure]  # What is filled in for a missing run has no noise.
+        gains = baseline[:, None] - observed
         names = [f"{T:.17g}" for T in cell.temperatures]
         sampling = estimate_sampling_errors(cell, test_measure, {name: i for i, name in enumerate(names)})
-        gain_low, gain_high = t_interval(
-            gains,
-            overlap=0.0 if cell.finite_set is None else cell.finite_set.overlap,
-            sampling_variance=np.array([sampling.of_difference(name, BASELINE_KIND) for name in names]),
-        )
+        overlap = 0.0 if cell.finite_set is None else cell.finite_set.overlap
+        variances = np.array([sampling.of_difference(name, BASELINE_KIND) for name in names])
+        mean_gains, (gain_low, gain_high) = _average_each(gains, bool(np.isnan(observed).any()), overlap, variances)
         return DifferenceCurves(
             regret=mean_over_replicates(test - test[:, [best_index]]),
-            gain=mean_over_replicates(gains),
+            gain=mean_gains,
             gain_low=gain_low,
             gain_high=gain_high,
             relative_regret=relative_regret,
@@ -162,6 +161,18 @@ def _compare_on_test(cell: Cell, best_index: int, measure: str, test_measure: st
         gain_high=gain_high,
         relative_regret=relative_regret,
     )
+
+
+def _average_each(gains: Array, has_holes: bool, overlap: float, variances: Array) -> tuple[Array, Interval]:
+    """Return the mean (k,) of gains (R, k) with its intervals; where runs are missing each T has its own replicates."""
+    if not has_holes:
+        return mean_over_replicates(gains), t_interval(gains, overlap=overlap, sampling_variance=variances)
+    each = [
+        t_interval(column, overlap=overlap, sampling_variance=variance)
+        for column, variance in zip(gains.T, variances, strict=True)
+    ]
+    lows, highs = np.array(each, np.float64).T
+    return np.array([mean_over_replicates(column) for column in gains.T], np.float64), Interval(lows, highs)
 
 
 def join_cell_curves(cells: Sequence[Cell], curves: Sequence[TemperatureCurves]) -> pd.DataFrame:

@@ -26,7 +26,9 @@ def describe_power(group: Sequence[StudentAnswer], measured: Measured) -> Iterat
     n_replicates = min(student.replicates for student in group)
     if most > n_replicates:
         difference = f"{measured.write(TOLD_SHARE)} {measured.more}"
-        yield f"To see that a T makes {difference} takes {most:,} replicates (80 % power); you have {n_replicates}."
+        fewest = min(student.fewest_runs for student in group)
+        existing = f"{n_replicates}" if fewest >= n_replicates else f"{fewest} to {n_replicates}"
+        yield f"To see that a T makes {difference} takes {most:,} replicates (80 % power); you have {existing}."
 
 
 def describe_failures(group: Sequence[StudentAnswer]) -> Iterator[str]:
@@ -59,7 +61,10 @@ def describe_usual(group: Sequence[StudentAnswer], measured: Measured, says_doub
         return
     subject = f"T = {format_temperature(next(iter(usual)) or 1.0)}"
     intervals = [difference.main_interval for difference in differences]
-    if all(low > 0 for low, _ in intervals):
+    if says_doubts and len(group) == 1 and group[0].has_holes and math.isinf(intervals[0][0]):
+        best = format_temperature(group[0].best_temperature)
+        yield f"What {subject} costs cannot be told: there are too few runs of it and of T = {best} in one replicate."
+    elif all(low > 0 for low, _ in intervals):
         yield f"{subject} costs {_write_range(differences, measured.more, measured)}{_name_spread(group)}."
     elif says_doubts and len(differences) == 1 and math.isfinite(intervals[0][0]):
         low, high = intervals[0]
@@ -76,6 +81,10 @@ def describe_baseline(group: Sequence[StudentAnswer], measured: Measured) -> Ite
     differences = [student.minus_baseline for student in group]
     known = [d for d in differences if d is not None and math.isfinite(d.main_interval[0])]
     if len(known) < len(group):
+        if len(group) == 1 and group[0].has_holes and differences[0] is not None:
+            best = format_temperature(group[0].best_temperature)
+            runs = f"too few runs of T = {best} and of labels alone in one replicate"
+            yield f"Whether distillation helps cannot be told: there are {runs}."
         return
     helped = [each.main_interval[1] < 0 for each in known]
     harmed = [each.main_interval[0] > 0 for each in known]
@@ -130,6 +139,8 @@ def _write_range(differences: Sequence[MeanDifference], word: str, measured: Mea
         least, most = measured.write(sizes[0]), measured.write(sizes[-1])
         return f"{least} {word}" if least == most else f"{least} to {most} {word}"
     low, high = sorted(abs(end) for end in differences[0].main_interval)
+    if measured.is_relative and word == measured.fewer:
+        high = min(high, 1.0)  # There are no fewer than none.
     return f"{measured.write(sizes[0])} {word} (95 % interval {measured.write(low)} to {measured.write(high)})"
 
 

@@ -115,15 +115,22 @@ def _list_costs(cells: Sequence[Cell], temperatures: Array, measure: str, test_m
         base = float(mean_over_replicates(cross_fitted.errors))
         if not base > 0:
             continue
-        test = cell.fill_holes(test_measure)[:, np.searchsorted(cell.temperatures, temperatures)]
+        test, chosen = cell.student_measures[test_measure], cross_fitted.errors_for_intervals
+        test = test[:, np.searchsorted(cell.temperatures, temperatures)]
+        # A value that is filled in for a missing run has no noise: it says nothing of the cost.
+        complete = np.flatnonzero(~np.isnan(test).any(axis=1) & ~np.isnan(chosen))
+        if len(complete) < 2:
+            continue
+        if len(complete) < len(test):
+            base = float(cross_fitted.errors[complete].mean())
+            if not base > 0:
+                continue
+            test, chosen = test[complete], chosen[complete] + base - chosen[complete].mean()
         # A cost is a ratio of means. What a replicate adds to its error (the delta method) has the noise of the base.
         ratios = test.mean(axis=0) / base
-        shares = (test - ratios * cross_fitted.errors_for_intervals[:, None]) / base + ratios - 1
-        complete = np.flatnonzero(~np.isnan(shares).any(axis=1))
-        if len(complete) > 1:
-            costs.append(shares[complete])
-            used_cells.append(cell)
-            used_replicates.append([cell.replicates[i] for i in complete])
+        costs.append((test - ratios * chosen[:, None]) / base + ratios - 1)
+        used_cells.append(cell)
+        used_replicates.append([cell.replicates[i] for i in complete])
     if not costs:
         return None
     counts = [len(values) for values in costs]

@@ -35,8 +35,10 @@ def _write_paragraphs(answer: Answer) -> Iterator[str]:
         yield "No setting has results: the best temperature cannot be determined."
         return
     yield from write_recommendations(answer)
-    runs_in_advice = [run for student in answer.students for run in student.broken_runs]
-    broken_runs = [run for run in answer.influential_runs if run.is_far_off and run not in runs_in_advice]
+    runs_in_advice = {(run.setting, run.T) for student in answer.students for run in student.broken_runs}
+    broken_runs = [
+        run for run in answer.influential_runs if run.is_far_off and (run.setting, run.T) not in runs_in_advice
+    ]
     if broken_runs:
         texts = [describe_influential_run(run) for run in broken_runs[:MAX_RUNS]]
         n_more = len(broken_runs) - len(texts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from kdtune.analysis.broken_runs import BrokenRun
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cell_noise import CellNoise, estimate_cell_noises
 from kdtune.analysis.cell_statistics import compare_temperatures_with_best
@@ -26,17 +27,12 @@ SIGNIFICANCE = 0.05  # of an outlier, among all runs of its cell
 
 
 @dataclass(frozen=True)
-class InfluentialRun:
+class InfluentialRun(BrokenRun):
     """A run that is far from the others of its cell, and without which the best T or the tied T are others.
 
     The answer itself keeps the run: what is far off may be what happens at that T.
     """
 
-    setting: str  # its cell, in words; empty if the table has one cell only
-    T: float
-    replicate: str  # its name
-    value: float  # in the measure that T is chosen by
-    typical_value: float  # what the other runs of its T and of its replicate suggest
     best_temperature: float  # with the run
     best_temperature_without: float
     tied: list[float]  # the temperatures that are statistically tied with the best, with the run
@@ -54,10 +50,6 @@ class InfluentialRun:
 
     def _is_off_by(self, factor: float) -> bool:
         return self.typical_value != 0 and not 1 / factor < self.value / self.typical_value < factor
-
-    def change_sign(self, sign: int) -> InfluentialRun:
-        """Return the run with its values times a sign, as a measure of which more is better has them."""
-        return replace(self, value=sign * self.value, typical_value=sign * self.typical_value)
 
 
 def find_influential_run(
@@ -124,7 +116,7 @@ def describe_influential_run(run: InfluentialRun) -> str:
     return f"{start}; without it {', and '.join(changes)}."
 
 
-def write_values(run: InfluentialRun, noun: str = "", percent: str = "") -> str:
+def write_values(run: BrokenRun, noun: str = "", percent: str = "") -> str:
     """Write the value of a run and what was expected, as in "9,000 errors, where the other runs suggest about 179".
 
     ``noun`` stands behind the value, and ``percent``, the sign of rates, behind both.
@@ -135,14 +127,6 @@ def write_values(run: InfluentialRun, noun: str = "", percent: str = "") -> str:
 
 def _write_value(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def leave_out_run(cell: Cell, measure: str, run: InfluentialRun) -> Cell:
-    """Return a cell without a run that ``find_influential_run`` found in it."""
-    replicate = [str(name) for name in cell.replicates].index(run.replicate)
-    rest = _leave_out(cell, measure, replicate, int(np.searchsorted(cell.temperatures, run.T)))
-    assert rest is not None, "a run that is influential leaves its cell connected"
-    return rest
 
 
 def _name(temperatures: list[float]) -> str:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kdtune.analysis.broken_runs import BrokenRun, leave_out_runs
 from kdtune.analysis.cell import Cell
 from kdtune.analysis.cells import select_data_columns
-from kdtune.analysis.influential_runs import InfluentialRun, leave_out_run
+from kdtune.analysis.influential_runs import InfluentialRun
+from kdtune.analysis.left_out_values import leave_out_values
 from kdtune.analysis.optimum import find_lowest_mean
 from kdtune.analysis.pooled_student import PooledStudent, select_each
 from kdtune.analysis.power import count_replicates
@@ -34,6 +36,7 @@ from kdtune.statistics.pooled_curves import (
 from kdtune.statistics.standard_errors import CONFIDENCE_LEVEL
 
 TOLD_SHARE = 0.1  # of the errors: the difference for which replicates are counted
+MIN_DIVERGED, DIVERGED_SHARE = 2, 0.25  # runs of a T that look broken, and their share, that make it unsafe
 USUAL_TEMPERATURES = (1.0, 4.0)  # what others take without a sweep: the first that was tried, and is not the best one
 
 
@@ -45,6 +48,7 @@ def answer_over_data(
     margin: float | None,
     optima: pd.DataFrame,
     influential_runs: Sequence[InfluentialRun] = (),
+    broken_runs: Sequence[BrokenRun] = (),
 ) -> list[StudentAnswer]:
     """Answer for each student over its data sets; a student whose cells have no temperature in common is left out.
 
@@ -55,8 +59,9 @@ def answer_over_data(
     margin : The excess over the best that does not matter, as a share; of ``SCORE`` in its own units.
     optima : The frame ``t_opt`` of the cells: their best temperatures, with those that are tied or good enough.
     influential_runs : The single runs that change the answer of a cell.
+    broken_runs : All runs that look broken, from ``find_broken_runs``.
     """
-    broken_runs = {run.setting: run for run in influential_runs if run.is_likely_broken}
+    runs_by_setting = _group_broken_runs(influential_runs, broken_runs)
     data_columns = set(select_data_columns(columns))
     student_columns = [name for name in columns if name not in data_columns]
     groups: dict[tuple[Any, ...], list[int]] = {}
@@ -65,7 +70,8 @@ def answer_over_data(
     answers = []
     for key, numbers in groups.items():
         first_optimum = float(optima["T_opt"].iloc[numbers[0]])
-        student = PooledStudent([cells[i] for i in numbers], measure, test_measure, first_optimum)
+        student_cells, left_out_values = leave_out_values([cells[i] for i in numbers], measure, test_measure)
+        student = PooledStudent(student_cells, measure, test_measure, first_optimum)
         if not student.temperatures:
             continue
         best_temperature = student.temperatures[student.best_index]
@@ -74,34 +80,67 @@ def answer_over_data(
         elsewhere = {number: float(T) for number, T, tied in own_bests if best_temperature not in tied}
         answer = _answer(student, dict(zip(student_columns, key, strict=True)), numbers, margin, elsewhere)
         answer = _adopt_cell(answer, rows.iloc[0]) if len(numbers) == 1 else answer
-        answers.append(_look_behind_broken_runs(answer, student, broken_runs))
+        answer = _look_behind_broken_runs(answer, student, runs_by_setting)
+        answers.append(replace(answer, left_out_values=left_out_values))
     return answers
 
 
+def _group_broken_runs(
+    influential_runs: Sequence[InfluentialRun], broken_runs: Sequence[BrokenRun]
+) -> dict[str, Sequence[BrokenRun]]:
+    """Return the runs of each setting that are likely broken; a single one only where it changes the answer."""
+    runs: dict[str, Sequence[BrokenRun]] = {run.setting: [run] for run in influential_runs if run.is_likely_broken}
+    groups: dict[str, list[BrokenRun]] = {}
+    for run in broken_runs:
+        groups.setdefault(run.setting, []).append(run)
+    return runs | {setting: group for setting, group in groups.items() if len(group) > 1}
+
+
 def _look_behind_broken_runs(
-    answer: StudentAnswer, student: PooledStudent, broken_runs: Mapping[str, InfluentialRun]
+    answer: StudentAnswer, student: PooledStudent, broken_runs: Mapping[str, Sequence[BrokenRun]]
 ) -> StudentAnswer:
     """Return an answer with what it would be without runs that are likely broken, if these hide the best temperature.
+
+    They do where one T is clearly better without them and none with them, or where another one is the best.
 
     Parameters
     ----------
     answer, student : The answer for a student, and the student.
-    broken_runs : The setting of a cell -> its run that is likely broken.
+    broken_runs : The setting of a cell -> its runs that are likely broken.
     """
-    runs_of_cells = [broken_runs.get(cell.describe()) for cell in student.cells]
-    runs = [run for run in runs_of_cells if run is not None]
-    if not runs or answer.has_worse:
+    runs_of_cells = [broken_runs.get(cell.describe(), []) for cell in student.cells]
+    runs = [run for of_cell in runs_of_cells for run in of_cell]
+    if not runs:
         return answer
-    cells = [
-        cell if run is None else leave_out_run(cell, student.measure, run)
-        for cell, run in zip(student.cells, runs_of_cells, strict=True)
+    named_runs = runs if len(runs) > 1 else []
+    answer = replace(answer, broken_runs=named_runs, diverged=_count_diverged(student, runs))
+    found = [
+        leave_out_runs(cell, student.measure, of_cell)
+        for cell, of_cell in zip(student.cells, runs_of_cells, strict=True)
     ]
+    cells = [cell for cell in found if cell is not None]
+    if len(cells) < len(found):
+        return answer
     optimum = float(cells[0].temperatures[find_lowest_mean(cells[0], student.measure)])
     rest = PooledStudent(cells, student.measure, student.test_measure, optimum)
     if not rest.temperatures:
         return answer
     without = _answer(rest, answer.settings, answer.cells, answer.margin, {})
-    return replace(answer, broken_runs=runs, without_broken_runs=without) if without.has_worse else answer
+    is_hidden = not answer.has_worse or (len(runs) > 1 and without.best_temperature not in answer.tied)
+    if not without.has_worse or not is_hidden:
+        return answer
+    return replace(answer, broken_runs=runs, without_broken_runs=without)
+
+
+def _count_diverged(student: PooledStudent, runs: Sequence[BrokenRun]) -> dict[float, tuple[int, int]]:
+    """Return for each temperature at which several runs look broken how many do, and how many runs it has."""
+    counts = {}
+    for T in sorted({run.T for run in runs}):
+        columns = [cell.student_measures[student.measure][:, cell.temperatures == T] for cell in student.cells]
+        n_broken, n_runs = sum(run.T == T for run in runs), int(sum((~np.isnan(each)).sum() for each in columns))
+        if n_broken >= MIN_DIVERGED and n_broken >= DIVERGED_SHARE * n_runs:
+            counts[T] = (n_broken, n_runs)
+    return counts
 
 
 def _adopt_cell(answer: StudentAnswer, optimum: pd.Series) -> StudentAnswer:
@@ -164,6 +203,7 @@ def _answer(
         failures=_count_failures(student),
         replicates_to_tell=None if has_worse else _count_replicates_to_tell(student),
         better_elsewhere=elsewhere,
+        run_counts=student.count_runs(),
     )
 
 

@@ -19,6 +19,7 @@ from kdtune.analysis.usable_cells import number_independent_sets
 from kdtune.columns import NUM_ERROR, SCORE
 from kdtune.statistics.cross_fitting import choose_without_each, compute_pseudo_values
 from kdtune.statistics.intervals import NO_COVARIANCE
+from kdtune.statistics.one_way_layout import count_values
 from kdtune.statistics.pooled_curves import (
     ComparedValues,
     MeanCurve,
@@ -31,6 +32,9 @@ from kdtune.statistics.standard_errors import Array
 
 MAX_LEFT_OUT = (
     5000  # replicates of all data sets: the jackknife of more would take minutes, so intervals are plain ones
+)
+MIN_SEEN = (
+    0.8  # of the cells of a data set must have a run, or their mean is no evidence: what is filled in has no noise
 )
 USUAL_KIND, CHOSEN_KIND = "at a usual T", "chosen"  # what the sampling errors call a student at these temperatures
 
@@ -80,15 +84,36 @@ class PooledStudent:
         self.reported = test_measure if has_test and self.is_relative else measure
         self.choices = self._choose()
         results = [each.average(lambda cell: self.read(cell, self.reported)) for each in self.data_sets]
-        plain_values = [select_each(values, indices) for values, indices in zip(results, self.choices, strict=True)]
+        self.is_seen = [each.average(self._find_runs) >= MIN_SEEN for each in self.data_sets]
+        plain_values = [
+            np.where(select_each(is_seen, indices), select_each(values, indices), np.nan)
+            for values, is_seen, indices in zip(results, self.is_seen, self.choices, strict=True)
+        ]
         self.chosen_values = [plain_values]  # in one way or two, of which the wider interval holds
         if self.is_paired and sum(map(len, results)) <= MAX_LEFT_OUT:
-            self.chosen_values.append(compute_pseudo_values(self.values, results, self.best_index))
+            pseudo_values = compute_pseudo_values(self.values, results, self.best_index)
+            self.chosen_values.append(
+                [_leave_holes(values, plain) for values, plain in zip(pseudo_values, plain_values, strict=True)]
+            )
 
     def read(self, cell: Cell, measure: str) -> Array:
         """Return a measure (R, k) of a cell at the common temperatures, as a share of the lowest mean among them."""
         columns = np.searchsorted(cell.temperatures, self.temperatures)
         return np.asarray(cell.fill_holes(measure)[:, columns] / self.find_unit(cell, measure))
+
+    def count_runs(self) -> list[int]:
+        """Count the runs of each temperature with the measure that T is chosen by, in the cell that has the fewest."""
+        columns = [np.searchsorted(cell.temperatures, self.temperatures) for cell in self.cells]
+        counts = [
+            count_values(cell.student_measures[self.measure][:, each])
+            for cell, each in zip(self.cells, columns, strict=True)
+        ]
+        return [int(count) for count in np.min(counts, axis=0)]
+
+    def _find_runs(self, cell: Cell) -> Array:
+        """Return 1 where a cell has a run with the reported measure and 0 where it has none, (R, k)."""
+        columns = np.searchsorted(cell.temperatures, self.temperatures)
+        return np.asarray(~np.isnan(cell.student_measures[self.reported][:, columns]), np.float64)
 
     def _restore_holes(self, values: Array, data_set: _DataSet) -> Array:
         """Return values (R, k) of a data set with NaN where its only cell has no run: a filled hole is no evidence."""
@@ -119,7 +144,8 @@ class PooledStudent:
     def compare_with_usual(self, usual: float) -> MeanDifference:
         """Compare the chosen temperature with a usual one, as what the usual one costs."""
         index = self.temperatures.index(usual)
-        values = [each.average(lambda cell: self.read(cell, self.reported))[:, index] for each in self.data_sets]
+        results = [each.average(lambda cell: self.read(cell, self.reported))[:, index] for each in self.data_sets]
+        values = [np.where(seen[:, index], each, np.nan) for each, seen in zip(results, self.is_seen, strict=True)]
         finite = [self._describe_finite_data(n, (USUAL_KIND, CHOSEN_KIND), index) for n in range(len(values))]
         return self._compare(
             [
@@ -194,6 +220,14 @@ def _group_data_sets(cells: Sequence[Cell]) -> list[_DataSet]:
     return data_sets
 
 
-def select_each(values: Array, indices: Any) -> Array:
+def _leave_holes(pseudo_values: Array, values: Array) -> Array:
+    """Return pseudo-values (R,) with the mean of the values that are known, and NaN where these are."""
+    is_known = ~np.isnan(values)
+    if is_known.all() or not is_known.any():
+        return np.where(is_known, pseudo_values, np.nan)
+    return np.where(is_known, pseudo_values + values[is_known].mean() - pseudo_values[is_known].mean(), np.nan)
+
+
+def select_each(values: Any, indices: Any) -> Array:
     """Return of each replicate (R, k) the value at its index (R,)."""
     return np.asarray(values[np.arange(len(values)), indices])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdtune.analysis.influential_runs import InfluentialRun
+from kdtune.analysis.broken_runs import BrokenRun
+from kdtune.analysis.left_out_values import LeftOutValues
 from kdtune.statistics.multiple_comparisons import Comparison
 from kdtune.statistics.pooled_curves import (
     MeanCurve,
@@ -51,7 +52,10 @@ class StudentAnswer:
     failures: dict[float, tuple[int, int]]  # each temperature -> its failed runs, and all
     replicates_to_tell: int | None  # with which a T of a tenth more errors is told apart, where none is yet
     better_elsewhere: dict[int, float]  # the cells in which another T is significantly better than the best -> that T
-    broken_runs: list[InfluentialRun] = field(default_factory=list)  # single runs so far off that they hide the best T
+    run_counts: list[int] = field(default_factory=list)  # (k,): the runs of each temperature, in the cell with fewest
+    diverged: dict[float, tuple[int, int]] = field(default_factory=dict)  # T -> its runs that look broken, and all
+    left_out_values: LeftOutValues = field(default_factory=LeftOutValues)  # that look broken, of baselines and on test
+    broken_runs: list[BrokenRun] = field(default_factory=list)  # runs so far off that they hide the best T
     without_broken_runs: StudentAnswer | None = None  # the answer that leaves them out; None where nothing is hidden
 
     @property
@@ -77,6 +81,16 @@ class StudentAnswer:
         if self.comparison_like is None or self.curve.dof > 0:
             return self.comparison
         return self.comparison_like
+
+    @property
+    def fewest_runs(self) -> int:
+        """The number of runs of the temperature that has the fewest."""
+        return min([*self.run_counts, self.replicates])
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether some temperature lacks runs that others have, so that a comparison rests on fewer replicates."""
+        return self.fewest_runs < max([*self.run_counts, 0])
 
     @property
     def has_noise(self) -> bool:

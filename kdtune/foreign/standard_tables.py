@@ -28,6 +28,7 @@ from kdtune.columns import (
 )
 from kdtune.foreign.bookkeeping import OtherColumns, classify_columns, find_changing_columns
 from kdtune.foreign.chart_exports import refuse_chart
+from kdtune.foreign.confounded_settings import describe_confounded_settings
 from kdtune.foreign.early_stops import describe_early_stops
 from kdtune.foreign.idle_temperatures import read_idle_temperatures
 from kdtune.foreign.infinite_values import describe_infinite_values
@@ -150,7 +151,11 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         describe_scattered_temperatures(standard, cell_columns, own_columns, own_names),
     ]
     if options.cell is None:
-        reserves.append(describe_uncertain_settings(others, cell_columns, own_names))
+        students = table[(table[MODEL] == STUDENT) & (table[STATUS] == DONE)]
+        reserves += [
+            describe_confounded_settings(students, others.changing, cell_columns, own_names),
+            describe_uncertain_settings(others, cell_columns, own_names),
+        ]
     return ReadTable(standard, cell_columns, notes, measured.measure, " ".join(filter(None, reserves)))
 
 
