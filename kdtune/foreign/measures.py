@@ -27,6 +27,7 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import split_words
+from kdtune.foreign.error_units import add_doubt, is_unit_doubtful, prove_unit
 from kdtune.foreign.measure_names import is_accuracy_name, is_error_name, is_short_name, is_validation_name
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.percents import has_percent_signs, is_numeric, strip_percent
@@ -185,8 +186,17 @@ def _read_error_rates(table: pd.DataFrame, own_name: str, target: str, accuracy:
             return table
         notes.append(f"{own_name} is a rate of errors in percent.")
     elif are_fractions:
-        rates = (_PERCENT * rates).round(10)
-        notes.append(f"{own_name} is a rate of errors in fractions; errors are in percent of the examples (100 * it).")
+        unit = prove_unit(table, target)
+        if unit is None and is_unit_doubtful(known):
+            notes[:] = add_doubt(notes, own_name, known)
+            return table
+        if unit == "percent":
+            notes.append(f"{own_name} is a rate of errors in percent: the accuracies of the table say so.")
+        else:
+            rates = (_PERCENT * rates).round(10)
+            notes.append(
+                f"{own_name} is a rate of errors in fractions; errors are in percent of the examples (100 * it)."
+            )
     else:
         return table
     accuracies = {} if accuracy in table.columns else {accuracy: 1 - rates / _PERCENT}

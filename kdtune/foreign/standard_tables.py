@@ -32,6 +32,7 @@ from kdtune.foreign.early_stops import describe_early_stops
 from kdtune.foreign.idle_temperatures import read_idle_temperatures
 from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
+from kdtune.foreign.mending import join_sentences
 from kdtune.foreign.merged_cells import find_merged_columns
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.optuna_objective import describe_objective
@@ -151,7 +152,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     ]
     if options.cell is None:
         reserves.append(describe_uncertain_settings(others, cell_columns, own_names))
-    return ReadTable(standard, cell_columns, notes, measured.measure, " ".join(filter(None, reserves)))
+    return ReadTable(standard, cell_columns, notes, measured.measure, join_sentences(reserves))
 
 
 def _recognize_columns(
