@@ -36,7 +36,13 @@ from kdtune.foreign.mending import join_sentences
 from kdtune.foreign.merged_cells import find_merged_columns
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.optuna_objective import describe_objective
-from kdtune.foreign.own_names import rename_known_columns, rename_model, rename_replicates, rename_reserved
+from kdtune.foreign.own_names import (
+    get_own_name,
+    rename_known_columns,
+    rename_model,
+    rename_replicates,
+    rename_reserved,
+)
 from kdtune.foreign.reading_notes import (
     describe_equivalent_settings,
     describe_errors,
@@ -124,7 +130,9 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         refuse_schedules(table, run_columns, [*others.bookkeeping, *others.unique], own_columns, own_names)
     has_single_runs = REPLICATE in table.columns and not rows.has_duplicates(run_columns)
     if REPLICATE not in table.columns and not rows.has_duplicates(run_columns):
-        refuse_summed_runs(table, own_columns)
+        named = [name for name in own_columns if name not in (cell_columns or [])]
+        settings = [get_own_name(name, own_names) for name in run_columns if name not in (MODEL, TEMP)]
+        refuse_summed_runs(table, named, run_columns, settings)
     if not has_single_runs:
         refuse_epochs(table, run_columns, others.bookkeeping, own_columns, own_names)
         if cell_columns is None:
