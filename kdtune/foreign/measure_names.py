@@ -95,6 +95,11 @@ def is_validation_name(name: str) -> bool:
     return bool(_VALIDATION_WORDS & set(_list_words(name)))
 
 
+def is_test_name(name: str) -> bool:
+    """Return whether a name says that a measure is that on a test split."""
+    return bool(_TEST_WORDS & set(_list_words(name)))
+
+
 def is_short_name(name: str) -> bool:
     """Return whether a name says nothing but the measure and its split: ``test_acc`` goes before ``best_test_acc``."""
     return set(_list_words(name)) <= _ACCURACY_WORDS | _ERROR_WORDS | _VALIDATION_WORDS | {"test"}

@@ -11,13 +11,12 @@ from kdtune.analysis.option_texts import suggest_cell, suggest_rows
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import is_epoch_name, split_words
+from kdtune.foreign.fixed_splits import OTHER_MODES, SPLITS
 from kdtune.foreign.own_names import get_own_name
 from kdtune.foreign.schedules import find_schedules
 from kdtune.text import join_names, pluralize
 
-_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
 _SHOWN_COLUMNS = 4  # in a message
-_OTHER_MODES = {"teacher", "bn", "batchnorm", "norm", "dropout", "student", "transfer"}  # may be in training mode
 
 
 def refuse_epochs(
@@ -113,12 +112,12 @@ def refuse_splits(table: pd.DataFrame, columns: list[str] | None) -> None:
     columns : The columns that the user names settings; None for none.
     """
     for name in table.columns:
-        if name in (columns or []) or table[name].dtype.kind != "O" or _OTHER_MODES & set(split_words(name)):
+        if name in (columns or []) or table[name].dtype.kind != "O" or OTHER_MODES & set(split_words(name)):
             continue
-        if not _list_texts(list_first_values(table[name])) <= _SPLITS:
+        if not _list_texts(list_first_values(table[name])) <= SPLITS:
             continue
         values = _list_texts(table[name].dropna())
-        if len(values) > 1 and values <= _SPLITS:
+        if len(values) > 1 and values <= SPLITS:
             raise RequestError(
                 f"the table has several rows per run, one for each {name} ({', '.join(sorted(values))}); "
                 f"select one: {suggest_rows(name, [_choose_split(table[name])])}"
