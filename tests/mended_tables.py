@@ -14,7 +14,8 @@ def run_command(message: str) -> Path:
     """Run the command of pandas in a message, and return the file that it writes."""
     command = _COMMAND.search(message)
     written = _WRITTEN.search(message)
-    assert command is not None and written is not None, message
+    assert command is not None, message
+    assert written is not None, message
     exec("".join(shlex.split(command[1])), {})
     return Path(written[1])
 

@@ -27,7 +27,8 @@ def test_a_split_that_is_selected_is_that_of_the_measure(measure, tmp_path):
     answer = kdtune.analyze(path, where=str(refusal.value).split("where='")[1].split("'")[0])
     assert dict(zip(answer.t_opt["width"], answer.t_opt["T_opt"], strict=True)) == BEST
     notes = " ".join(answer.reading_notes)
-    assert "split is 'val' in all rows" in notes and "accuracies on the validation split" in notes
+    assert "split is 'val' in all rows" in notes
+    assert "accuracies on the validation split" in notes
     assert "Test errors" not in str(answer)
     assert "on the test split" in " ".join(kdtune.analyze(path, where="split == 'test'").reading_notes)
 

@@ -37,7 +37,8 @@ def test_a_unit_that_nothing_proves_is_doubted_once_and_can_be_said(tmp_path):
     rates.to_csv(path, index=False)
     answer = kdtune.analyze(path)
     doubts = [note for note in answer.reading_notes if "percent or fractions" in note]
-    assert len(doubts) == 1 and "val_error and test_error" in doubts[0]
+    assert len(doubts) == 1
+    assert "val_error and test_error" in doubts[0]
     assert answer.curves["errors"].between(0, 1).all()
     assert "in percent of the examples" not in str(answer)
     mended = run_command(doubts[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -12,9 +12,12 @@ from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
     DESCRIPTIVE_COLUMNS,
     DONE,
+    ECE,
     ID,
     LOSS,
     MODEL,
+    NLL,
+    NUM_ERROR,
     REPLICATE,
     RESULT_COLUMNS,
     RUN_COLUMNS,
@@ -120,7 +123,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     notes += unfinished.notes
     rows = RowNumbers(table)
     is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
-    others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [])
+    unclear = _find_unclear_calibration(own_columns, options)
+    others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [], unclear)
     rows = _join_numbers(rows, [TEMP, *_list_real_settings(table, others)], notes)
     notes += describe_near_temperatures(rows.list_values(TEMP, is_run), int(is_run.sum()))
     table = rows.table
@@ -139,8 +143,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
             refuse_unnumbered_log(table, run_columns, others.bookkeeping, own_columns, own_names)
         table = _drop_repeats(table, labels, others.measures, options, own_names, notes)
     notes += describe_early_stops(table, run_columns)
-    no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
-    standard = table.drop(columns=no_settings)
+    no_settings = [name for name in (*labels, *others.measures, *unclear) if name not in (cell_columns or [])]
+    standard = table.drop(columns=no_settings, errors="ignore")
     standard, cell_columns = rename_reserved(standard, cell_columns)
     rows = rows.follow(standard)
     if cell_columns is None:
@@ -239,13 +243,23 @@ def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table[(table[STATUS] == DONE) | is_placed].reset_index(drop=True)
 
 
-def _classify(rows: RowNumbers, cell_columns: list[str]) -> OtherColumns:
+def _find_unclear_calibration(own_columns: Collection[str], options: ReadingOptions) -> list[str]:
+    """Return the measures of calibration that nobody says to be those on the test split at T = 1.
+
+    They are that in tables of kdtune, which have numbers of errors, and where a user says so.
+    """
+    if NUM_ERROR in own_columns:
+        return []
+    return [name for name in (NLL, ECE) if name not in options.column_map and name != options.select]
+
+
+def _classify(rows: RowNumbers, cell_columns: list[str], unclear: Collection[str]) -> OtherColumns:
     """Tell bookkeeping and other measures of students from settings; what the user names a setting is one."""
     names = rows.table.columns
     has_ids = ID in names and TEACHER_ID in names
     kept = {*KNOWN_COLUMNS, *cell_columns}
     # Only in the table of a sweep it is clear what they are: in others, the notes say that they are no settings.
-    kept = kept | {ID} if has_ids else kept.difference(TRAINING_FIT_COLUMNS)
+    kept = kept | {ID} if has_ids else kept.difference(TRAINING_FIT_COLUMNS, unclear)
     others = classify_columns(rows, [name for name in names if name not in kept])
     if REPLICATE in names:
         others.changing.extend(find_changing_columns(rows, [n for n in names if n not in {*kept, *others.all_names}]))
