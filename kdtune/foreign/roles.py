@@ -43,7 +43,8 @@ def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> NamedRoles:
     """
     named = [read_named_column(table, name, own_names) for name in find_models(table.columns)]
     found = next((roles for roles in named if any(roles.roles)), None) or find_role_column(table, named)
-    if MODEL in own_names and (found is None or found.name != MODEL):
+    is_unread = MODEL in own_names and (found is None or found.name != MODEL)
+    if is_unread and (pd.to_numeric(table[TEMP], errors="coerce") > 0).all():  # else their T tells what to do
         refuse_unread_roles(table, MODEL, own_names[MODEL])
     if found is None or (found.name != MODEL and MODEL in table.columns):
         table, notes = _keep_setting(table, named, own_names.get(MODEL, MODEL), all_are_students=found is None)

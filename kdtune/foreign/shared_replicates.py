@@ -109,8 +109,8 @@ def _refuse_roles(students: pd.DataFrame, names: Sequence[str], own_names: Mappi
             own_name = get_own_name(name, own_names)
             listed = join_names([repr(str(value)) for value in roles])
             raise MendingError(
-                f"runs of one T, replicate and setting differ in {own_name} ({listed}), which seems to say their roles: "
-                f"{TEACHER}, {BASELINE} (trained on labels alone) or {STUDENT}. If it does, say so with pandas: ",
+                f"runs of one T, replicate and setting differ in {own_name} ({listed}), which seems to say their "
+                f"roles: {TEACHER}, {BASELINE} (trained on labels alone) or {STUDENT}. If so, say it with pandas: ",
                 [write_roles_step(students, own_name, roles)],
             )
 

@@ -13,6 +13,7 @@ from kdtune.errors import RequestError
 from kdtune.foreign.column_names import is_epoch_name, split_words
 from kdtune.foreign.fixed_splits import OTHER_MODES, SPLITS
 from kdtune.foreign.measure_names import is_accuracy_name, is_error_name, is_validation_name
+from kdtune.foreign.mending import MendingError
 from kdtune.foreign.own_names import get_own_name
 from kdtune.foreign.schedules import find_schedules
 from kdtune.text import join_names, pluralize
@@ -171,6 +172,7 @@ def _refuse_epochs(
     rows = students.groupby([*keys, name], dropna=False).size()
     n_runs = rows.groupby(level=list(range(len(keys))), dropna=False).max().sum()  # keys may name several runs
     is_last = students[name] == last.iloc[0]
+    steps: list[str] = []
     if last.nunique() == 1 and is_last.sum() == n_runs:
         more = f" and {write_column(filled)} == {write_column(filled)}" if filled else ""
         remedy = f"keep the last row of each: {suggest_where(name, f'== {last.iloc[0]}{more}')}"
@@ -178,18 +180,19 @@ def _refuse_epochs(
             remedy += f" {suggest_cell(own_settings)}"  # else the last value of a schedule would be a setting
     elif command:
         command = command.replace("frame.", f"frame.dropna(subset=[{filled!r}]).", 1) if filled else command
-        remedy = f"some runs end earlier than others; keep the last row of each with pandas: {command}"
+        remedy = "some runs end earlier than others; keep the last row of each with pandas: "
+        steps.append(command)
     else:
         remedy = f"some runs end earlier than others; keep only the row of each run with the last {name}"
-    changes = ""
+    changes, setting = "", ""
     if own_schedules:
         subject = join_names(own_schedules, max_names=_SHOWN_COLUMNS)
         is_one = len(own_schedules) == 1
         changes = f", and {subject} {'changes' if is_one else 'change'} with it, as in a schedule"
         verb = "is a setting" if is_one else "are settings"
-        remedy += f"; if {subject} {verb}: {suggest_cell([*own_settings, *own_schedules])}"
-    raise RequestError(
+        setting = f"; if {subject} {verb}: {suggest_cell([*own_settings, *own_schedules])}"
+    start = (
         f"the table has several rows per run, one for each {name} ({len(students):,} rows of "
-        f"{pluralize(len(last), 'run')}, baselines and teachers not counted){changes}; {remedy}; if {name} is a setting: "
-        f"{suggest_cell([*own_settings, name])}"
+        f"{pluralize(len(last), 'run')}, baselines and teachers not counted){changes}; {remedy}"
     )
+    raise MendingError(start, steps, f"{setting}; if {name} is a setting: {suggest_cell([*own_settings, name])}")
