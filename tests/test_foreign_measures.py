@@ -153,3 +153,11 @@ def test_calibration_of_an_unknown_split_is_not_called_that_on_the_test_split(na
         assert name not in standardize_table(table, ReadingOptions()).table.columns
     assert name in standardize_table(runs, ReadingOptions({name: name})).table.columns
     assert name in standardize_table(make_runs().assign(**{name: 0.1}), ReadingOptions()).table.columns
+
+
+def test_another_accuracy_is_a_measure_whatever_its_name_says_besides():
+    runs = make_runs()
+    runs["worst_group_acc"] = np.repeat(np.linspace(0.5, 0.6, 10), 5).round(2)
+    notes = " ".join(kdtune.analyze(runs).reading_notes)
+    assert "worst_group_acc (bookkeeping)" not in notes
+    assert "worst_group_acc" in notes

@@ -38,3 +38,29 @@ def test_numbers_of_errors_follow_the_split_too():
     answer = kdtune.analyze(runs.assign(split="validation"))
     assert "Test errors" not in str(answer)
     assert "fewest errors on the validation split" in str(answer)
+
+
+def test_a_column_that_names_the_measure_of_each_row_is_named():
+    runs = make_runs().drop(columns="num_error")
+    parts = [
+        runs.assign(metric="accuracy", value=1 - runs["val_num_error"] / 10_000),
+        runs.assign(metric="loss", value=runs["val_num_error"] / 1000),
+    ]
+    table = pd.concat(parts, ignore_index=True).drop(columns="val_num_error")
+    with pytest.raises(RequestError, match=r"one for each metric \(accuracy and loss\)") as refusal:
+        kdtune.analyze(table)
+    assert """where='metric == "accuracy"' map={"accuracy": "value"}""" in str(refusal.value)
+    with pytest.raises(RequestError, match="one for each metric"):
+        kdtune.analyze(table, map={"accuracy": "value"})
+    answer = kdtune.analyze(table, where='metric == "accuracy"', map={"accuracy": "value"})
+    assert dict(zip(answer.t_opt["width"], answer.t_opt["T_opt"], strict=True)) == BEST
+
+
+def test_the_german_word_for_validation_is_known():
+    runs = make_runs()
+    table = runs.assign(**{"Genauigkeit Validierung (%)": 100 - runs["val_num_error"] / 100}).drop(
+        columns=["val_num_error", "num_error"]
+    )
+    table["Genauigkeit Test (%)"] = 50.0 + table["temp"]
+    answer = kdtune.analyze(table)
+    assert dict(zip(answer.t_opt["width"], answer.t_opt["T_opt"], strict=True)) == BEST

@@ -160,3 +160,16 @@ def test_a_setting_that_is_called_n_or_std_stays_one():
     assert set(kdtune.analyze(table).t_opt["n"]) == {10, 20}
     table = table.rename(columns={"n": "std"})
     assert set(kdtune.analyze(table, cell=["width", "std"]).t_opt["std"]) == {10, 20}
+
+
+@pytest.mark.parametrize("seed", [-1, 99])
+@pytest.mark.parametrize("digits", [2, 9])
+def test_means_with_a_number_for_a_seed_are_no_further_replicate(seed, digits):
+    runs = make_accuracies()
+    means = runs.groupby(["width", "T"], as_index=False)["acc"].mean().round(digits).assign(seed=seed)
+    answer = kdtune.analyze(pd.concat([runs, means], ignore_index=True))
+    assert set(answer.t_opt["replicates"]) == {5}
+    note = f"Left out: 10 rows that sum up others (seed {seed}): each is the mean of the runs beside it."
+    assert note in answer.reading_notes
+    other = means.assign(acc=means["acc"] + 0.05)
+    assert set(kdtune.analyze(pd.concat([runs, other], ignore_index=True)).t_opt["replicates"]) == {6}

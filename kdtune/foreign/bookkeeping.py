@@ -142,7 +142,7 @@ def _has_setting_word(name: str) -> bool:
 def _find_kind(name: str, column: pd.Series, found: OtherColumns) -> list[str] | None:
     """Return the list that a column belongs to by its name, if it is no setting; None if its name says nothing."""
     words = set(split_words(name))
-    if words & _DOUBTFUL_WORDS:
+    if words & _DOUBTFUL_WORDS and not (is_measure_name(name) and column.dtype.kind == "f"):
         return found.bookkeeping
     if (words & _MEASURE_WORDS or is_measure_name(name)) and column.dtype.kind in "iuf":
         return found.measures

@@ -73,7 +73,7 @@ def write_for(note: str, source: Any, frame: pd.DataFrame) -> str:
         return str(note)
     path = Path(source)
     mended = f"{path.with_suffix('')}-mended.csv"
-    steps = [_use_double_quotes(step) for step in note.steps]
+    steps = [_to_statement(_use_double_quotes(step)) for step in note.steps]
     modules = ["pandas", *(name for name in ("numpy",) if any(f"{name}." in step for step in steps))]
     reading = _find_reading(path, frame)
     if reading is None:  # pandas reads other columns than kdtune does.
@@ -86,6 +86,11 @@ def write_for(note: str, source: Any, frame: pd.DataFrame) -> str:
     ]
     command = f"python -c {shlex.quote('; '.join(lines))}"
     return f"{note.start}{command} (it writes {mended}; analyze that){note.end}"
+
+
+def _to_statement(step: str) -> str:
+    """Return the statement that assigns an expression to the frame; a statement stays as it is."""
+    return f"frame = {step}" if isinstance(ast.parse(step).body[0], ast.Expr) else step
 
 
 def _use_double_quotes(code: str) -> str:

@@ -37,6 +37,7 @@ from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
 from kdtune.foreign.mending import join_sentences
 from kdtune.foreign.merged_cells import find_merged_columns
+from kdtune.foreign.metric_columns import refuse_metric_column
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.optuna_objective import describe_objective
 from kdtune.foreign.own_names import (
@@ -194,6 +195,7 @@ def _recognize_columns(
         options = replace(options, cell=[new_names.get(name, name) for name in options.cell])
     refuse_chart(table)
     refuse_unknown_measure(own_columns, options)
+    refuse_metric_column(table, options)
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
     merged = find_merged_columns(table)
     table, text_notes = read_temperature_texts(table, own_names)

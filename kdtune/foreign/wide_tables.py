@@ -65,7 +65,7 @@ def _refuse(table: pd.DataFrame, families: list[Family], variable: str, meaning:
     raise MendingError(
         f"{reason}: if the numbers in these names are {meaning}, bring the table into one row per run with pandas, "
         "as in ",
-        [f"frame = {command}"],
+        [command],
         _describe_choice(choice, companions),
     )
 
