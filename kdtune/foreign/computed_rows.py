@@ -65,7 +65,7 @@ def find_computed_rows(table: pd.DataFrame, is_run: Mask, column: str, measures:
     return found
 
 
-def find_mean_seed(table: pd.DataFrame, column: str, measures: Sequence[str]) -> object | None:
+def find_mean_seed(table: pd.DataFrame, column: str, measures: Sequence[str]) -> float | None:
     """Return the number of a seed whose rows are the mean of all other runs in each setting, T and measure.
 
     Parameters
@@ -86,7 +86,7 @@ def find_mean_seed(table: pd.DataFrame, column: str, measures: Sequence[str]) ->
         if len(np.unique(group[is_candidate])) == is_candidate.sum() >= _MIN_RUNS and all(
             _are_means(group, is_candidate, values) for values in numbers.values()
         ):
-            return seed
+            return float(seed)
     return None
 
 
