@@ -63,7 +63,7 @@ def test_a_schedule_makes_no_settings_of_epochs(name, n_epochs, length):
     if table[name].nunique() < 2 or (n_epochs == 2 and length == 2):
         return
     message = refuse(table)
-    assert f"one for each epoch ({len(table)} rows of 50 runs)" in message
+    assert f"one for each epoch ({len(table)} rows of 50 runs, baselines and teachers not counted)" in message
     assert f"and {name} changes with it, as in a schedule" in message
     assert follow(table, message) == BEST
 
@@ -85,7 +85,7 @@ def test_a_run_is_known_by_a_name_of_its_own():
     table["path"] = [f"/runs/{T:g}-{width}-{seed}" for T, width, seed in table[["temp", "width", "seed"]].to_numpy()]
     message = refuse(table.drop(columns="seed"))
     assert "lr changes with it" in message
-    assert "(300 rows of 50 runs)" in message or "keep the last row" in message
+    assert "(300 rows of 50 runs, baselines and teachers not counted)" in message or "keep the last row" in message
 
 
 def test_what_the_user_calls_a_setting_is_none_of_a_schedule():
@@ -186,3 +186,23 @@ def test_values_of_a_label_that_may_be_a_setting_are_no_epochs():
     tables = [runs.assign(host=f"n{n}", val_num_error=runs["val_num_error"] + 50 * n) for n in range(4)]
     with pytest.raises(RequestError, match="host is a setting"):
         kdtune.analyze(pd.concat(tables, ignore_index=True).drop(columns="num_error"))
+
+
+def test_the_last_row_is_that_of_the_validation_split_where_a_test_stands_below():
+    log = log_epochs().assign(step=lambda rows: rows["epoch"])
+    tests = log[log["epoch"] == 6].assign(epoch=7, step=7, val_num_error=np.nan, loss=np.nan)
+    tests["test_err"] = 4000 - 10 * tests["temp"]  # the largest T would be the best
+    table = pd.concat([log.assign(loss=0.4), tests], ignore_index=True).rename(columns={"val_num_error": "val_err"})
+    message = refuse(table)
+    assert 'where="epoch == 6 and val_err == val_err"' in message
+    assert "300 rows of 50 runs, baselines and teachers not counted" in message
+    assert "as in a schedule" not in message
+    assert follow(table, message) == BEST
+
+
+def test_a_measure_that_some_rows_lack_is_no_setting():
+    runs = make_runs().assign(val_loss=0.4)
+    lacking = runs.assign(val_num_error=np.nan, num_error=np.nan, val_loss=np.nan)
+    answer = kdtune.analyze(pd.concat([runs, lacking]))
+    assert "val_loss" not in answer.t_opt.columns
+    assert dict(zip(answer.t_opt["width"], answer.t_opt["T_opt"], strict=True)) == BEST

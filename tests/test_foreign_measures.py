@@ -8,6 +8,8 @@ import pytest
 
 import kdtune
 from kdtune.errors import RequestError
+from kdtune.foreign.door import standardize_table
+from kdtune.foreign.options import ReadingOptions
 from tests.planted_tables import BEST, find_best, make_runs
 
 
@@ -139,3 +141,23 @@ def test_validation_goes_before_test():
     answer = kdtune.analyze(runs)
     assert answer.selection_split == "validation"
     np.testing.assert_allclose(answer.test["student"], 9.5)
+
+
+@pytest.mark.parametrize("name", ["ece", "nll"])
+def test_calibration_of_an_unknown_split_is_not_called_that_on_the_test_split(name):
+    runs = with_accuracy("test_acc", "percent")
+    runs = runs.assign(**{name: np.random.default_rng(0).normal(0.1, 0.01, len(runs))})
+    answer = kdtune.analyze(runs)
+    assert f"Not settings: {name}" in " ".join(answer.reading_notes)
+    for table in (runs, runs.assign(**{name: 0.1})):
+        assert name not in standardize_table(table, ReadingOptions()).table.columns
+    assert name in standardize_table(runs, ReadingOptions({name: name})).table.columns
+    assert name in standardize_table(make_runs().assign(**{name: 0.1}), ReadingOptions()).table.columns
+
+
+def test_another_accuracy_is_a_measure_whatever_its_name_says_besides():
+    runs = make_runs()
+    runs["worst_group_acc"] = np.repeat(np.linspace(0.5, 0.6, 10), 5).round(2)
+    notes = " ".join(kdtune.analyze(runs).reading_notes)
+    assert "worst_group_acc (bookkeeping)" not in notes
+    assert "worst_group_acc" in notes

@@ -14,6 +14,7 @@ import pytest
 
 import kdtune
 from kdtune.errors import RequestError
+from tests.mended_tables import run_command
 from tests.planted_tables import BEST, make_runs
 
 BASELINE_ERRORS = 364
@@ -217,3 +218,22 @@ def test_a_column_of_temperatures_without_any_is_not_mended() -> None:
     message = refuse(make_runs().assign(temp=None, tau=None), map={"temp": "tau"})
     assert message.startswith("tau is empty or 0 in 50 rows")
     assert message.endswith('Name another column of temperatures: map={"temp": "NAME"}')
+
+
+@pytest.mark.parametrize("options", [{}, {"map": {"model": "Job Type"}}])
+def test_roles_in_words_of_a_tracker_are_asked_for_where_all_rows_have_a_temperature(tmp_path, options):
+    runs = make_runs().assign(**{"Job Type": "train_student"})
+    baselines = runs[runs["temp"] == 1].assign(**{"Job Type": "train_scratch"})
+    teachers = baselines[baselines["width"] == 10].assign(**{"Job Type": "train_teacher"}, width=999)
+    path = tmp_path / "runs.csv"
+    pd.concat([baselines.assign(num_error=900, val_num_error=900), teachers, runs]).to_csv(path, index=False)
+    with pytest.raises(RequestError, match="Job Type") as refusal:
+        kdtune.analyze(path, **options)
+    answer = kdtune.analyze(run_command(str(refusal.value)))
+    assert dict(zip(answer.t_opt["width"], answer.t_opt["T_opt"], strict=True)) == BEST
+    assert "10 baselines" in " ".join(answer.reading_notes)
+
+
+def test_a_column_that_is_mapped_to_roles_must_say_them():
+    with pytest.raises(RequestError, match=r"cannot tell which role each value says \('a' and 'b'\)"):
+        kdtune.analyze(make_runs().assign(what=np.resize(["a", "b"], 50)), map={"model": "what"})

@@ -134,3 +134,42 @@ def test_means_with_their_deviations_in_one_cell_are_no_runs(text):
         RequestError, match=r"Top-1 acc: each row seems to sum up several runs, as '.*' ?; write one row"
     ):
         kdtune.analyze(means[["width", "T"]].assign(**{"Top-1 acc": cells}))
+
+
+@pytest.mark.parametrize("spread", ["sd", "std", "stderr", "ci95", "acc_sd"])
+@pytest.mark.parametrize("measure", ["accuracy", "mean"])
+def test_deviations_beside_a_measure_of_any_name_say_that_rows_are_means(spread, measure):
+    table = make_means().set_axis(["width", "T", measure, spread], axis=1)
+    with pytest.raises(RequestError, match=f"each row seems to sum up several runs: {spread} ") as refusal:
+        kdtune.analyze(table, map={"accuracy": measure})
+    assert ('If sd is a setting: cell=["width", "sd"]' in str(refusal.value)) == (spread == "sd")
+
+
+@pytest.mark.parametrize("name", ["n", "runs"])
+def test_numbers_of_runs_that_differ_are_no_setting(name):
+    table = make_means().drop(columns="acc_std").assign(**{name: np.resize([3, 5, 6, 6, 2], 10)})
+    with pytest.raises(RequestError, match=f"each row seems to sum up several runs: {name} counts them") as refusal:
+        kdtune.analyze(table)
+    assert f'cell=["width", "{name}"]' in str(refusal.value)
+    assert kdtune.analyze(table, cell=["width", name]).t_opt[name].nunique() == 4
+
+
+def test_a_setting_that_is_called_n_or_std_stays_one():
+    first, second = make_means().drop(columns="acc_std"), make_means().drop(columns="acc_std")
+    table = pd.concat([first.assign(n=10), second.assign(n=20)])
+    assert set(kdtune.analyze(table).t_opt["n"]) == {10, 20}
+    table = table.rename(columns={"n": "std"})
+    assert set(kdtune.analyze(table, cell=["width", "std"]).t_opt["std"]) == {10, 20}
+
+
+@pytest.mark.parametrize("seed", [-1, 99])
+@pytest.mark.parametrize("digits", [2, 9])
+def test_means_with_a_number_for_a_seed_are_no_further_replicate(seed, digits):
+    runs = make_accuracies()
+    means = runs.groupby(["width", "T"], as_index=False)["acc"].mean().round(digits).assign(seed=seed)
+    answer = kdtune.analyze(pd.concat([runs, means], ignore_index=True))
+    assert set(answer.t_opt["replicates"]) == {5}
+    note = f"Left out: 10 rows that sum up others (seed {seed}): each is the mean of the runs beside it."
+    assert note in answer.reading_notes
+    other = means.assign(acc=means["acc"] + 0.05)
+    assert set(kdtune.analyze(pd.concat([runs, other], ignore_index=True)).t_opt["replicates"]) == {6}

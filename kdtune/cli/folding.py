@@ -9,8 +9,8 @@ from textwrap import fill
 import click
 from rich.console import Console
 
-# An option with its value: whoever copies it from the terminal must not get the end of a line inside.
-_OPTION = re.compile(r"--[a-z][a-z-]* (?:'[^']*'|\"[^\"]*\"|[^\s'\"]+)")
+# An option with its value, or a command: whoever copies it from the terminal must not get the end of a line inside.
+_OPTION = re.compile(r"(?:--[a-z][a-z-]*|python -c) (?:'[^']*'|\"[^\"]*\"|[^\s'\"]+)")
 _GLUE = "\0"  # stands for a blank at which no line may end
 
 

@@ -93,9 +93,11 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
             found.bookkeeping.append(name)
             continue
         n_values = rows.count_values(name)
+        kind = _find_kind(name, column, found)
+        if n_values == 1 and kind is found.measures and not _has_planned_name(name):
+            kind.append(name)  # Runs that did not finish lack it, which makes no setting of theirs.
         if n_values == 1:
             continue
-        kind = _find_kind(name, column, found)
         if holds_dates(column) or (holds_seconds(column, n_values) and not _has_planned_name(name)):
             found.bookkeeping.append(name)
         elif _is_unique(column, n_values):
@@ -103,6 +105,8 @@ def classify_columns(rows: RowNumbers, candidates: list[str]) -> OtherColumns:
         elif kind is found.measures and name.startswith("teacher_"):  # the result of another network
             found.measures.append(name)
             teacher_results.append(name)
+        elif kind is found.measures and column.nunique() == 1:  # a result that some rows lack
+            found.measures.append(name)
         elif kind is not None and (_has_planned_name(name) or _is_laid_out(students, name)):
             doubtful.append(name)
         elif kind is not None:
@@ -138,7 +142,7 @@ def _has_setting_word(name: str) -> bool:
 def _find_kind(name: str, column: pd.Series, found: OtherColumns) -> list[str] | None:
     """Return the list that a column belongs to by its name, if it is no setting; None if its name says nothing."""
     words = set(split_words(name))
-    if words & _DOUBTFUL_WORDS:
+    if words & _DOUBTFUL_WORDS and not (is_measure_name(name) and column.dtype.kind == "f"):
         return found.bookkeeping
     if (words & _MEASURE_WORDS or is_measure_name(name)) and column.dtype.kind in "iuf":
         return found.measures

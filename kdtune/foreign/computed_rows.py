@@ -18,6 +18,8 @@ _MAX_ROWS = 20_000  # People sum up by hand what they can read; a longer table t
 _MOST = 0.9  # of the groups must have such a row, and of these rows must be the same statistic of their group
 _MIN_GROUPS = 2
 _MIN_RUNS = 3  # for each different label, else nearly every row has words of its own
+_MAX_SEEDS = 100
+_EXACT = 10  # times smaller than the deviations is the rounding of a mean, else a run may be as near by chance
 _WIDE = 4  # standard deviations from the mean, beyond which no run lies
 _MAX_CHANCE = 1e-3  # as for equal rows, in improbable_repeats.py
 _NUMBER_MARKS = re.compile(r"[\d\s.,_+-]+")
@@ -61,6 +63,43 @@ def find_computed_rows(table: pd.DataFrame, is_run: Mask, column: str, measures:
             statistic = _find_statistic(group, is_other, is_candidate, numbers)
             found.append(Candidates(column, is_candidate, main == _NUMBER and shape != _NO_VALUE, statistic))
     return found
+
+
+def find_mean_seed(table: pd.DataFrame, column: str, measures: Sequence[str]) -> float | None:
+    """Return the number of a seed whose rows are the mean of all other runs in each setting, T and measure.
+
+    Parameters
+    ----------
+    table : Plain columns, with ``MODEL`` and ``TEMP``.
+    column : The column of seeds.
+    measures : The columns with results.
+    """
+    seeds = table[column].dropna().unique()
+    numbers = {name: strip_percent(table[name]).to_numpy(np.float64, na_value=np.nan) for name in measures}
+    if table[column].dtype.kind not in "if" or not numbers or not _MIN_RUNS < len(seeds) <= _MAX_SEEDS:
+        return None
+    if len(table) > _MAX_ROWS:
+        return None
+    for seed in (seeds.max(), seeds.min()):  # Nobody gives a mean a number among those of the runs.
+        is_candidate = (table[column] == seed).to_numpy()
+        group = _number_groups(table, ~is_candidate, is_candidate, {column, *numbers})
+        if len(np.unique(group[is_candidate])) == is_candidate.sum() >= _MIN_RUNS and all(
+            _are_means(group, is_candidate, values) for values in numbers.values()
+        ):
+            return float(seed)
+    return None
+
+
+def _are_means(group: npt.NDArray[np.int64], is_candidate: Mask, values: npt.NDArray[np.float64]) -> bool:
+    """Return whether each candidate is the mean of its group, far more exactly than by chance."""
+    own = pd.Series(values[is_candidate], index=group[is_candidate]).dropna()
+    others = pd.Series(values[~is_candidate], index=group[~is_candidate]).dropna()
+    if own.empty or others.empty:
+        return False
+    tolerance = 0.55 * 10.0 ** -count_decimals(own)
+    runs = others.groupby(level=0)
+    is_exact = (own - runs.mean().reindex(own.index)).abs() <= tolerance
+    return bool(is_exact.all()) and float(runs.std().median()) > _EXACT * tolerance
 
 
 def _find_shape(value: object) -> str:

@@ -37,7 +37,7 @@ from kdtune.columns import (
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_width
 from kdtune.foreign.files import read_file
-from kdtune.foreign.mending import MendingError
+from kdtune.foreign.mending import MendingError, write_for
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.plain_tables import flatten_texts, is_table, to_plain_table
 from kdtune.foreign.roles import SETTING_SUFFIX
@@ -98,7 +98,9 @@ def read_table(source: Any, options: ReadingOptions) -> ReadTable:
         read = standardize_table(frame, options, notes)
     except MendingError as error:
         raise error.write_for(_locate(source), plain_frame) from None
-    return read if facts is None else read._replace(facts=facts, notes=[*read.notes, *facts.notes])
+    place = _locate(source)
+    reserve, *own_notes = (write_for(note, place, plain_frame) for note in (read.reserve, *read.notes))
+    return read._replace(facts=facts, reserve=reserve, notes=[*own_notes, *(facts.notes if facts is not None else [])])
 
 
 def find_table_facts(source: Any, frame: pd.DataFrame) -> AnswerFacts | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdtune.errors import RequestError
+from kdtune.foreign.column_names import find_temperatures
+from kdtune.foreign.measure_names import is_measure_name
 from kdtune.foreign.records import COMMENT, Dialect, Record, is_comment, is_number_like, is_rule, iterate_records
 from kdtune.number_styles import NULL_WORDS, is_null_among_numbers
 from kdtune.text import join_names, shorten
@@ -55,11 +57,24 @@ def find_header(records: Sequence[Record], dialect: Dialect) -> Header | None:
     if comment_header is not None:
         return comment_header
     titles: list[str] = []
-    while contents and len(titles) < _MAX_TITLES and sum(map(bool, contents[0].fields)) < 2:
-        titles.append("".join(contents.pop(0).fields))
+    while contents and len(titles) < _MAX_TITLES and _is_title(contents):
+        titles.append(", ".join(field for field in contents.pop(0).fields if field))
     if not contents or len(contents[0].fields) < 2:
         return None
     return _make_header(dialect, contents[0].fields, contents[0], contents[1:], titles, len(comments))
+
+
+def _is_title(contents: Sequence[Record]) -> bool:
+    """Return whether the first row is a title: one value, or a few that a comma in it separates above true names."""
+    fields = contents[0].fields
+    if sum(map(bool, fields)) < 2:
+        return True
+    if sum(map(bool, fields)) > len(fields) / 2 or any(map(is_number_like, fields)):
+        return False
+    for record in contents[1:_MAX_TITLES]:
+        if all(record.fields) and find_temperatures(record.fields):
+            return any(map(is_measure_name, record.fields))
+    return False
 
 
 def _find_names_in_comment(comments: Sequence[Record], contents: Sequence[Record], dialect: Dialect) -> Header | None:
@@ -152,5 +167,5 @@ def describe_titles(header: Header) -> list[str]:
     """Say which lines above the names of the columns are left out."""
     if not header.titles:
         return []
-    titles = join_names([f"{title[:_MAX_TITLE]!r}" for title in header.titles], max_names=_MAX_NAMES)
+    titles = join_names([f"{title[:_MAX_TITLE]!r}" for title in header.titles if title], max_names=_MAX_NAMES)
     return [f"Left out above the names of the columns: {titles}."]

@@ -16,6 +16,8 @@ _ACCURACY_WORDS = {"acc", "accuracy", "accuracies", "acc1", "accuracy1", "top1",
 _ERROR_WORDS = {"error", "errors", "err", "errs", "error1", "err1", "misclassified", "misclassifications",
                 "misclassification"}  # fmt: skip
 _VALIDATION_WORDS = {"val", "valid", "validation", "dev"}
+_VALIDATION_STEM = "valida", "validi"
+_NO_VALIDATION = {"validity"}
 _TEST_WORDS = {"test", "tst", "testing", "eval", "evaluation", "evaluate", "predict", "holdout", "heldout"}
 _STUDENT_WORDS = {"student", "students", "stu", "distilled", "kd", "model", "net", "network", "ema", "swa"}
 _SUMMARY_WORDS = {"mean", "avg", "average", "median", "final", "last", "best", "end", "overall", "balanced", "macro",
@@ -95,6 +97,11 @@ def is_validation_name(name: str) -> bool:
     return bool(_VALIDATION_WORDS & set(_list_words(name)))
 
 
+def is_test_name(name: str) -> bool:
+    """Return whether a name says that a measure is that on a test split."""
+    return bool(_TEST_WORDS & set(_list_words(name)))
+
+
 def is_short_name(name: str) -> bool:
     """Return whether a name says nothing but the measure and its split: ``test_acc`` goes before ``best_test_acc``."""
     return set(_list_words(name)) <= _ACCURACY_WORDS | _ERROR_WORDS | _VALIDATION_WORDS | {"test"}
@@ -118,5 +125,7 @@ def _list_words(name: str) -> list[str]:
 
 
 def _split_joined(word: str) -> list[str]:
+    if word.startswith(_VALIDATION_STEM) and word not in _NO_VALIDATION:  # Validierung, validatie
+        return ["validation"]
     match = _JOINED_WORDS.fullmatch(word)
     return list(match.groups()) if match else [word]

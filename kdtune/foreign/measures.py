@@ -27,7 +27,15 @@ from kdtune.columns import (
 )
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import split_words
-from kdtune.foreign.measure_names import is_accuracy_name, is_error_name, is_short_name, is_validation_name
+from kdtune.foreign.error_units import add_doubt, is_unit_doubtful, prove_unit
+from kdtune.foreign.fixed_splits import find_fixed_split
+from kdtune.foreign.measure_names import (
+    is_accuracy_name,
+    is_error_name,
+    is_short_name,
+    is_test_name,
+    is_validation_name,
+)
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.percents import has_percent_signs, is_numeric, strip_percent
 from kdtune.foreign.split_columns import refuse_split_column
@@ -66,16 +74,23 @@ def read_measures(table: pd.DataFrame, options: ReadingOptions) -> MeasuredTable
     is_selected = select != NUM_ERROR
     if is_selected and {select, VALIDATION_MEASURES[select]}.isdisjoint(table.columns):
         raise make_missing_select_error(table, select)
-    notes: list[str] = []
+    fixed = find_fixed_split(table)
+    notes = [] if fixed is None else [fixed.describe()]
+    is_all_validation = fixed is not None and fixed.is_validation
     _refuse_split_measures(table, options)
     for target, accuracy, is_validation in ((VAL_NUM_ERROR, VAL_ACCURACY, True), (NUM_ERROR, ACCURACY, False)):
+        if is_all_validation and is_validation and NUM_ERROR in table.columns and NUM_ERROR not in options.column_map:
+            table = table.rename(columns={NUM_ERROR: VAL_NUM_ERROR}) if target not in table.columns else table
         if target in table.columns:
             own_name = options.column_map.get(target, target)
             refuse_thousands(own_name, table[target])
             table = _read_error_rates(table, own_name, target, accuracy, notes)
             continue
-        errors = _find_measure(table, is_error_name, is_validation)
-        accuracies = [accuracy] if accuracy in table.columns else _find_measure(table, is_accuracy_name, is_validation)
+        errors = _find_measure(table, is_error_name, is_validation, is_all_validation)
+        accuracies = [accuracy] if accuracy in table.columns else []
+        accuracies = accuracies or _find_measure(table, is_accuracy_name, is_validation, is_all_validation)
+        if not accuracies and is_all_validation and is_validation and ACCURACY not in options.column_map:
+            accuracies = [name for name in table.columns if name == ACCURACY]
         unlike = errors if len(accuracies) == 1 else []
         unlike = [name for name in unlike if not _is_complement(table[name], table[accuracies[0]])]
         is_told = accuracy in options.column_map
@@ -155,14 +170,19 @@ def _is_complement(errors: pd.Series, accuracies: pd.Series) -> bool:
     )
 
 
-def _find_measure(table: pd.DataFrame, is_measure: Callable[[str], bool], is_validation: bool) -> list[str]:
-    """Return the columns of numbers whose names surely say this measure, and are of the right split."""
+def _find_measure(
+    table: pd.DataFrame, is_measure: Callable[[str], bool], is_validation: bool, is_all_validation: bool
+) -> list[str]:
+    """Return the columns of numbers whose names surely say this measure, and are of the right split.
+
+    Names that say no split are of the test split, unless all rows are of the validation split.
+    """
     found = [
         name
         for name in table.columns
         if name not in RESULT_COLUMNS
         and is_measure(name)
-        and is_validation_name(name) == is_validation
+        and (is_validation_name(name) or (is_all_validation and not is_test_name(name))) == is_validation
         and is_numeric(table[name])
     ]
     exact = [name for name in found if is_short_name(name)]
@@ -185,8 +205,17 @@ def _read_error_rates(table: pd.DataFrame, own_name: str, target: str, accuracy:
             return table
         notes.append(f"{own_name} is a rate of errors in percent.")
     elif are_fractions:
-        rates = (_PERCENT * rates).round(10)
-        notes.append(f"{own_name} is a rate of errors in fractions; errors are in percent of the examples (100 * it).")
+        unit = prove_unit(table, target)
+        if unit is None and is_unit_doubtful(known):
+            notes[:] = add_doubt(notes, own_name, known)
+            return table
+        if unit == "percent":
+            notes.append(f"{own_name} is a rate of errors in percent: the accuracies of the table say so.")
+        else:
+            rates = (_PERCENT * rates).round(10)
+            notes.append(
+                f"{own_name} is a rate of errors in fractions; errors are in percent of the examples (100 * it)."
+            )
     else:
         return table
     accuracies = {} if accuracy in table.columns else {accuracy: 1 - rates / _PERCENT}

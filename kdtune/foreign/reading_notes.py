@@ -12,6 +12,7 @@ from kdtune.analysis.option_texts import suggest_cell
 from kdtune.analysis.row_numbers import RowNumbers, list_first_of_pairs
 from kdtune.columns import DONE, ID, MODEL, NUM_ERROR, STATUS, STUDENT, TEMP, VAL_NUM_ERROR
 from kdtune.foreign.bookkeeping import OtherColumns
+from kdtune.foreign.mending import MendingNote
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.own_names import get_own_name
 from kdtune.foreign.role_remedies import choose_role_column, find_separation
@@ -91,13 +92,14 @@ def describe_single_temperatures(rows: RowNumbers, cell_columns: list[str], own_
     is_single = is_run.copy()
     is_single[is_run] = np.isin(cells, np.flatnonzero(counts == 1))
     separation = find_separation(rows.table[is_run], pd.Series(is_single[is_run], rows.table.index[is_run]), own_names)
-    step = "" if separation is None else f", with pandas: {separation.write_step(choose_role_column(rows.table))}"
+    steps = [] if separation is None else [separation.write_step(choose_role_column(rows.table))]
     subject = "1 setting has" if n_single == 1 else f"{n_single:,} of {n_cells:,} settings have"
-    return [
+    note = (
         f"{subject} a single temperature, as {place} (T {format_number(first[TEMP])}): nothing can be chosen there. If "
         f"these are networks trained on labels alone, mark them in a column model: student for them, "
-        f"distilled_student for the others{step}."
-    ]
+        f"distilled_student for the others"
+    )
+    return [MendingNote(f"{note}, with pandas: ", steps, ".") if steps else f"{note}."]
 
 
 def describe_others(others: OtherColumns, cell_columns: list[str], own_names: Mapping[str, str]) -> list[str]:

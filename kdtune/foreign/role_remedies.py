@@ -9,6 +9,8 @@ import pandas as pd
 
 from kdtune.analysis.option_texts import suggest_rows
 from kdtune.columns import BASELINE, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEACHER, TEMP
+from kdtune.errors import RequestError
+from kdtune.foreign.column_names import split_words
 from kdtune.foreign.mending import MendingError, quote, write_column_step
 from kdtune.foreign.role_words import find_role_in, read_role, read_truth, read_truths
 from kdtune.text import join_names
@@ -107,6 +109,47 @@ def refuse_unknown_roles(
     step = write_column_step(own_name, f"frame[{quote(own_name)}].replace({{{new_words}}})")
     start += f"{others}. They have no T: if this says what they are, mend the table with pandas: "
     raise MendingError(start, [step])
+
+
+def guess_roles(table: pd.DataFrame, name: str) -> dict[Any, str]:
+    """Return what the values of a column seem to say of networks; nothing if none of them has a word for a role.
+
+    Parameters
+    ----------
+    table : The table with ``TEMP``.
+    name : A column, whose values may hold words for roles among others, as "train_teacher" does.
+    """
+    values = list(table[name].dropna().unique()[: _MAX_VALUES + 1]) if table[name].dtype.kind == "O" else []
+    roles = {value: find_role_in(value) for value in values}
+    if len(values) > _MAX_VALUES or not {BASELINE, TEACHER} & set(roles.values()):
+        return {}
+    temperatures = table.groupby(name)[TEMP].nunique()
+    for value, role in roles.items():
+        if role is None and not {"student", "students"} & set(split_words(str(value))) and temperatures[value] < 2:
+            return {}
+    return {value: role or STUDENT for value, role in roles.items()}
+
+
+def refuse_unread_roles(table: pd.DataFrame, name: str, own_name: str) -> NoReturn:
+    """Raise RequestError: none of the values of a column that the user maps to the roles is known as one."""
+    values = table[name].dropna().unique()
+    listed = join_names([repr(str(value)) for value in values], max_names=5) if len(values) else "no value"
+    start = (
+        f"--map {MODEL}={own_name}: kdtune cannot tell which role each value says ({listed}). Write {TEACHER}, "
+        f"{BASELINE} (trained on labels alone) or {STUDENT} instead"
+    )
+    roles = guess_roles(table, name) or (dict.fromkeys(values, STUDENT) if 0 < len(values) <= _MAX_VALUES else {})
+    if not roles:
+        raise RequestError(start)
+    raise MendingError(
+        f"{start}, with pandas, each role where it belongs: ", [write_roles_step(table, own_name, roles)]
+    )
+
+
+def write_roles_step(table: pd.DataFrame, own_name: str, roles: Mapping[Any, str]) -> str:
+    """Write the step of pandas that makes roles of the values of a column."""
+    listed = ", ".join(f"{quote(value)}: {quote(role)}" for value, role in roles.items())
+    return write_column_step(choose_role_column(table), f"frame[{quote(own_name)}].map({{{listed}}})")
 
 
 def _rank(separation: Separation) -> tuple[bool, bool, int]:

@@ -11,7 +11,7 @@ import pandas as pd
 from kdtune.columns import BASELINE, MODEL, STUDENT, TEMP
 from kdtune.foreign.column_names import find_models
 from kdtune.foreign.role_columns import ColumnRoles, find_role_column, read_named_column
-from kdtune.foreign.role_remedies import refuse_unknown_roles
+from kdtune.foreign.role_remedies import refuse_unknown_roles, refuse_unread_roles
 from kdtune.foreign.role_words import ROLE_NOUNS, normalize
 from kdtune.text import join_names, pluralize
 
@@ -43,6 +43,9 @@ def name_roles(table: pd.DataFrame, own_names: Mapping[str, str]) -> NamedRoles:
     """
     named = [read_named_column(table, name, own_names) for name in find_models(table.columns)]
     found = next((roles for roles in named if any(roles.roles)), None) or find_role_column(table, named)
+    is_unread = MODEL in own_names and (found is None or found.name != MODEL)
+    if is_unread and (pd.to_numeric(table[TEMP], errors="coerce") > 0).all():  # else their T tells what to do
+        refuse_unread_roles(table, MODEL, own_names[MODEL])
     if found is None or (found.name != MODEL and MODEL in table.columns):
         table, notes = _keep_setting(table, named, own_names.get(MODEL, MODEL), all_are_students=found is None)
     else:

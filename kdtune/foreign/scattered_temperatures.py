@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdtune.columns import DONE, MODEL, REPLICATE, STATUS, STUDENT, TEMP
+from kdtune.foreign.mending import MendingNote
 from kdtune.foreign.own_names import get_own_name
 
 _MIN_TEMPERATURES = 10  # fewer may be a grid with one run each
@@ -46,10 +47,11 @@ def describe_scattered_temperatures(
     is_named = REPLICATE in students.columns and students[REPLICATE].notna().any() and own_replicate in own_columns
     if is_named and rounded.duplicated(keys).any():  # Runs of one seed and one rounded T are no pairs.
         command += f".drop(columns=[{own_replicate!r}])"
-    return (
+    return MendingNote(
         f"Nearly every run has a T of its own ({n_temperatures:,} temperatures in {len(students):,} runs), and "
-        f"temperatures are compared by the runs that share them. Round them with pandas, and read the table again: "
-        f"{command}."
+        f"temperatures are compared by the runs that share them. Round them with pandas, and read the table again: ",
+        [command],
+        ".",
     )
 
 

@@ -9,11 +9,25 @@ from typing import Any
 import pandas as pd
 
 from kdtune.analysis.option_texts import suggest_cell, suggest_rows
-from kdtune.columns import DONE, IDENTITY_COLUMNS, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
+from kdtune.columns import (
+    BASELINE,
+    DONE,
+    IDENTITY_COLUMNS,
+    MODEL,
+    REPLICATE,
+    RESULT_COLUMNS,
+    SCORE,
+    STATUS,
+    STUDENT,
+    TEACHER,
+    TEMP,
+)
 from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import holds_dates, is_iso_date, is_surely_bookkeeping
 from kdtune.foreign.column_names import find_seeds, is_planned_name, split_words
+from kdtune.foreign.mending import MendingError
 from kdtune.foreign.own_names import get_own_name
+from kdtune.foreign.role_remedies import guess_roles, write_roles_step
 from kdtune.text import format_number, join_names, pluralize
 
 _SHOWN_COLUMNS = 6  # in a message
@@ -56,6 +70,7 @@ def refuse_shared_replicates(
     measures = [name for name in (*RESULT_COLUMNS, SCORE, *other_measures) if name in shown.columns]
     differing = [name for name in shown.columns if name not in measures and shown[name].nunique(dropna=False) > 1]
     differing.sort(key=lambda name: _rank_label(name, shown, labels))
+    _refuse_roles(whole_table.loc[students.index], differing, own_names)
     own_keys = [get_own_name(name, own_names) for name in keys]
     place = ", ".join(f"{name} {format_number(value)}" for name, value in zip(own_keys, first[keys], strict=True))
     same = join_names([*own_keys[-2:], "setting"] if cell_columns else own_keys[-2:])
@@ -84,6 +99,20 @@ def refuse_shared_replicates(
         f"{pluralize(int(is_shared.sum()), 'row')} have the same {same}, as at {place}, where they {difference}. "
         f"{' '.join(remedies)}"
     )
+
+
+def _refuse_roles(students: pd.DataFrame, names: Sequence[str], own_names: Mapping[str, str]) -> None:
+    """Raise RequestError if a column in which runs differ says that some are of teachers or baselines."""
+    for name in names:
+        roles = guess_roles(students, name)
+        if len(set(roles.values())) > 1:
+            own_name = get_own_name(name, own_names)
+            listed = join_names([repr(str(value)) for value in roles])
+            raise MendingError(
+                f"runs of one T, replicate and setting differ in {own_name} ({listed}), which seems to say their "
+                f"roles: {TEACHER}, {BASELINE} (trained on labels alone) or {STUDENT}. If so, say it with pandas: ",
+                [write_roles_step(students, own_name, roles)],
+            )
 
 
 def _list_remedies(runs: pd.DataFrame, labels: pd.DataFrame, own_names: Mapping[str, str]) -> list[str]:

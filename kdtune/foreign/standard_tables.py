@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -12,9 +12,12 @@ from kdtune.analysis.row_numbers import RowNumbers
 from kdtune.columns import (
     DESCRIPTIVE_COLUMNS,
     DONE,
+    ECE,
     ID,
     LOSS,
     MODEL,
+    NLL,
+    NUM_ERROR,
     REPLICATE,
     RESULT_COLUMNS,
     RUN_COLUMNS,
@@ -33,10 +36,18 @@ from kdtune.foreign.early_stops import describe_early_stops
 from kdtune.foreign.idle_temperatures import read_idle_temperatures
 from kdtune.foreign.infinite_values import describe_infinite_values
 from kdtune.foreign.measures import MeasuredTable, read_measures
+from kdtune.foreign.mending import join_sentences
 from kdtune.foreign.merged_cells import find_merged_columns
+from kdtune.foreign.metric_columns import refuse_metric_column
 from kdtune.foreign.options import ReadingOptions, ReadTable
 from kdtune.foreign.optuna_objective import describe_objective
-from kdtune.foreign.own_names import rename_known_columns, rename_model, rename_replicates, rename_reserved
+from kdtune.foreign.own_names import (
+    get_own_name,
+    rename_known_columns,
+    rename_model,
+    rename_replicates,
+    rename_reserved,
+)
 from kdtune.foreign.reading_notes import (
     describe_equivalent_settings,
     describe_errors,
@@ -114,7 +125,8 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
     notes += unfinished.notes
     rows = RowNumbers(table)
     is_run = rows.find_rows(MODEL, STUDENT) & rows.find_rows(STATUS, DONE)
-    others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [])
+    unclear = _find_unclear_calibration(own_columns, options)
+    others = _classify(rows if is_run.all() else RowNumbers(table[is_run]), cell_columns or [], unclear)
     rows = _join_numbers(rows, [TEMP, *_list_real_settings(table, others)], notes)
     notes += describe_near_temperatures(rows.list_values(TEMP, is_run), int(is_run.sum()))
     table = rows.table
@@ -124,15 +136,17 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
         refuse_schedules(table, run_columns, [*others.bookkeeping, *others.unique], own_columns, own_names)
     has_single_runs = REPLICATE in table.columns and not rows.has_duplicates(run_columns)
     if REPLICATE not in table.columns and not rows.has_duplicates(run_columns):
-        refuse_summed_runs(table, own_columns)
+        named = [name for name in own_columns if name not in (cell_columns or [])]
+        settings = [get_own_name(name, own_names) for name in run_columns if name not in (MODEL, TEMP)]
+        refuse_summed_runs(table, named, run_columns, settings)
     if not has_single_runs:
         refuse_epochs(table, run_columns, others.bookkeeping, own_columns, own_names)
         if cell_columns is None:
             refuse_unnumbered_log(table, run_columns, others.bookkeeping, own_columns, own_names)
         table = _drop_repeats(table, labels, others.measures, options, own_names, notes)
     notes += describe_early_stops(table, run_columns)
-    no_settings = [name for name in (*labels, *others.measures) if name not in (cell_columns or [])]
-    standard = table.drop(columns=no_settings)
+    no_settings = [name for name in (*labels, *others.measures, *unclear) if name not in (cell_columns or [])]
+    standard = table.drop(columns=no_settings, errors="ignore")
     standard, cell_columns = rename_reserved(standard, cell_columns)
     rows = rows.follow(standard)
     if cell_columns is None:
@@ -156,7 +170,7 @@ def standardize_external_table(table: pd.DataFrame, options: ReadingOptions, not
             describe_confounded_settings(students, others.changing, cell_columns, own_names),
             describe_uncertain_settings(others, cell_columns, own_names),
         ]
-    return ReadTable(standard, cell_columns, notes, measured.measure, " ".join(filter(None, reserves)))
+    return ReadTable(standard, cell_columns, notes, measured.measure, join_sentences(reserves))
 
 
 def _recognize_columns(
@@ -186,6 +200,7 @@ def _recognize_columns(
         options = replace(options, cell=[new_names.get(name, name) for name in options.cell])
     refuse_chart(table)
     refuse_unknown_measure(own_columns, options)
+    refuse_metric_column(table, options)
     table, cell_columns = rename_known_columns(table, options, own_names, notes)
     merged = find_merged_columns(table)
     table, text_notes = read_temperature_texts(table, own_names)
@@ -235,13 +250,23 @@ def _add_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table[(table[STATUS] == DONE) | is_placed].reset_index(drop=True)
 
 
-def _classify(rows: RowNumbers, cell_columns: list[str]) -> OtherColumns:
+def _find_unclear_calibration(own_columns: Collection[str], options: ReadingOptions) -> list[str]:
+    """Return the measures of calibration that nobody says to be those on the test split at T = 1.
+
+    They are that in tables of kdtune, which have numbers of errors, and where a user says so.
+    """
+    if NUM_ERROR in own_columns:
+        return []
+    return [name for name in (NLL, ECE) if name not in options.column_map and name != options.select]
+
+
+def _classify(rows: RowNumbers, cell_columns: list[str], unclear: Collection[str]) -> OtherColumns:
     """Tell bookkeeping and other measures of students from settings; what the user names a setting is one."""
     names = rows.table.columns
     has_ids = ID in names and TEACHER_ID in names
     kept = {*KNOWN_COLUMNS, *cell_columns}
     # Only in the table of a sweep it is clear what they are: in others, the notes say that they are no settings.
-    kept = kept | {ID} if has_ids else kept.difference(TRAINING_FIT_COLUMNS)
+    kept = kept | {ID} if has_ids else kept.difference(TRAINING_FIT_COLUMNS, unclear)
     others = classify_columns(rows, [name for name in names if name not in kept])
     if REPLICATE in names:
         others.changing.extend(find_changing_columns(rows, [n for n in names if n not in {*kept, *others.all_names}]))

@@ -14,7 +14,7 @@ from kdtune.analysis.option_texts import suggest_rows
 from kdtune.columns import MODEL, RESULT_COLUMNS, STATUS, STUDENT, TEMP
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import find_seeds, find_weak_replicates
-from kdtune.foreign.computed_rows import find_computed_rows
+from kdtune.foreign.computed_rows import find_computed_rows, find_mean_seed
 from kdtune.foreign.measure_names import is_measure_name
 from kdtune.foreign.own_names import get_own_name
 from kdtune.foreign.percents import is_numeric
@@ -71,6 +71,12 @@ def drop_summary_rows(
     values = [name for name in table.columns if name in (*RESULT_COLUMNS, measure) or is_measure_name(name)]
     values = [name for name in values if is_numeric(table[name])]
     known = (MODEL, TEMP, STATUS, *values)
+    for name in seeds:
+        seed = find_mean_seed(table, name, values)
+        if seed is not None:
+            is_mean = (table[name] == seed).to_numpy(bool)
+            notes.append(_describe(is_mean, get_own_name(name, own_names), table[name], "mean"))
+            table = table[~is_mean].reset_index(drop=True)
     labels = [name for name in table.columns if table[name].dtype.kind == "O" and name not in known]
     for name in dict.fromkeys([*seeds, *labels]):
         is_run = (table[MODEL] == STUDENT).to_numpy(bool)

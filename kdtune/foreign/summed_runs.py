@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 import pandas as pd
 
+from kdtune.analysis.option_texts import suggest_cell
 from kdtune.columns import MODEL, STUDENT
 from kdtune.errors import RequestError
 from kdtune.foreign.column_names import split_words
@@ -16,6 +18,8 @@ _MEAN_WORDS = {"mean", "avg", "average"}
 _SPREAD_WORDS = {"std", "stdev", "stddev", "sd", "sem", "stderr", "se", "ci", "ci95", "var"}
 _RUN_WORDS = {"seeds", "runs", "reps", "replicates", "trials", "repeats", "repetitions"}
 _COUNT_WORDS = {"n", "num", "number", "count", "of", "no", "nr"}
+_MOST = 0.5  # of the rows have several runs
+_MAX_RUNS = 100  # that anybody takes the mean of; a larger n counts examples, say
 _PLUS_MINUS = re.compile(r"\d\s*%?\s*(±|\+\s*/?\s*-|\$?\\pm\$?)\s*\.?\d")
 _REMEDY = (
     "write one row for each run, with its T, its seed and its own result: means of several seeds do not show how much "
@@ -23,13 +27,17 @@ _REMEDY = (
 )
 
 
-def refuse_summed_runs(table: pd.DataFrame, own_columns: Iterable[str]) -> None:
+def refuse_summed_runs(
+    table: pd.DataFrame, own_columns: Iterable[str], run_columns: Sequence[str], own_settings: Sequence[str]
+) -> None:
     """Raise RequestError if the columns say that each row is the mean of several runs.
 
     Parameters
     ----------
     table : One row for each setting and T, without replicates.
     own_columns : All columns as the table itself calls them.
+    run_columns : The columns that name a run; what the user names a setting is among them.
+    own_settings : The settings among them, as the table itself calls them.
     """
     names = list(own_columns)
     spreads = {name: _find_stem(name, _SPREAD_WORDS) for name in names if _SPREAD_WORDS & set(split_words(name))}
@@ -38,11 +46,26 @@ def refuse_summed_runs(table: pd.DataFrame, own_columns: Iterable[str]) -> None:
         pairs = [spread for spread, spread_stem in spreads.items() if spread_stem == stem]
         if pairs and is_measure_name(name) and name not in spreads:
             raise RequestError(f"each row seems to sum up several runs: {name} stands beside {pairs[0]}; {_REMEDY}")
-    for name in names:
-        if not _counts_runs(name) or name not in table.columns or table[name].dtype.kind not in "iuf":
+    settings = [name for name in own_settings if name not in spreads and not _counts_runs(name)]
+    numeric = [name for name in names if name in table.columns and table[name].dtype.kind in "iuf"]
+    for name in numeric:
+        if name in spreads and (not spreads[name] or is_measure_name(" ".join(spreads[name]))):
+            _refuse(f"{name} is how much their results vary", "" if spreads[name] else name, settings)
+    students = table[table[MODEL] == STUDENT]
+    for name in numeric:
+        counts = students[name]
+        if not _counts_runs(name) or not ((counts >= 1) & (counts % 1 == 0)).all() or counts.max() < 2:
             continue
-        if (table.loc[table[MODEL] == STUDENT, name] > 1).all():
-            raise RequestError(f"each row seems to sum up several runs: {name} counts them; {_REMEDY}")
+        others = [column for column in run_columns if column != name]
+        is_clear = not students.duplicated(others).any() and (counts > 1).mean() > _MOST  # A setting tells runs apart.
+        if is_clear and (split_words(name) != ["n"] or (counts.nunique() > 1 and counts.max() <= _MAX_RUNS)):
+            _refuse(f"{name} counts them", name, settings)
+
+
+def _refuse(reason: str, doubtful: str, settings: Sequence[str]) -> NoReturn:
+    """Raise RequestError: rows sum up several runs, unless a column with a doubtful name is a setting."""
+    remedy = f". If {doubtful} is a setting: {suggest_cell([*settings, doubtful])}" if doubtful else ""
+    raise RequestError(f"each row seems to sum up several runs: {reason}; {_REMEDY}{remedy}")
 
 
 def refuse_spreads(name: str, values: pd.Series) -> None:
@@ -64,5 +87,6 @@ def _find_stem(name: str, words: set[str]) -> tuple[str, ...]:
 
 
 def _counts_runs(name: str) -> bool:
+    """Return whether a name says that a column counts runs, as n_seeds, runs and n do."""
     words = set(split_words(name))
-    return bool(words & _RUN_WORDS) and words <= _RUN_WORDS | _COUNT_WORDS and bool(words & _COUNT_WORDS)
+    return words == {"n"} or (bool(words & _RUN_WORDS) and words <= _RUN_WORDS | _COUNT_WORDS)

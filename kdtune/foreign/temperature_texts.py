@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
-from kdtune.columns import TEMP
+from kdtune.columns import BASELINE, MODEL, STUDENT, TEMP
 from kdtune.foreign.column_names import find_temperatures
+from kdtune.foreign.role_words import find_role_in
 from kdtune.number_styles import NULL_WORDS, is_null_among_numbers
 from kdtune.text import join_names, pluralize
 
@@ -17,6 +19,7 @@ _LABELED = re.compile(
 )
 _NUMBER = re.compile(r"[0-9]+(?:[.][0-9]+)?(?:e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _SYMBOLS = {"τ", "t", "tau", "temp"}
+_LABELS_ALONE = {"hard", "hard label", "hard targets", "label", "labels", "no", "off"}
 _MAX_VALUES = 1000  # A column with more different texts is no grid of temperatures.
 
 
@@ -39,7 +42,7 @@ def read_temperature_texts(table: pd.DataFrame, own_names: Mapping[str, str]) ->
         return table, []
     own_name = own_names.get(TEMP, TEMP)
     numbers: dict[object, float] = {}
-    labels, blanks, labeled = set(), [], []
+    labels, blanks, labeled, baselines = set(), [], [], []
     for value in column.dropna().unique():
         text = str(value).strip()
         found = _LABELED.fullmatch(text)
@@ -53,6 +56,8 @@ def read_temperature_texts(table: pd.DataFrame, own_names: Mapping[str, str]) ->
             numbers[value] = float(text)
         elif text in NULL_WORDS or is_null_among_numbers(text):
             blanks.append(value)
+        elif find_role_in(text) == BASELINE or text.lower() in _LABELS_ALONE:
+            baselines.append(value)
         else:
             return table, []
     if len(labels) != 1:
@@ -61,6 +66,11 @@ def read_temperature_texts(table: pd.DataFrame, own_names: Mapping[str, str]) ->
     if blanks:
         words = join_names([repr(value) for value in blanks])
         notes.append(f"{words} is read as a missing value in {own_name} ({_count(column, blanks)}).")
+    if baselines:
+        words = join_names([repr(value) for value in baselines])
+        notes.append(f"{words} in {own_name} is read as no temperature: training on labels alone.")
+        if MODEL not in table.columns:
+            table = table.assign(**{MODEL: np.where(column.isin(baselines), BASELINE, STUDENT)})
     values = pd.Series([numbers.get(value) for value in column], index=column.index, dtype="float64")
     return table.assign(**{TEMP: values}), notes
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from kdtune.columns import DONE, MODEL, REPLICATE, RESULT_COLUMNS, SCORE, STATUS, STUDENT, TEMP
-from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import holds_seconds, is_iso_date
+from kdtune.foreign.mending import MendingError
 from kdtune.foreign.own_names import get_own_name
 from kdtune.text import pluralize
 
@@ -62,11 +62,11 @@ def refuse_unnumbered_log(
         return  # Several columns name the replicate together.
     order = "in the order of the rows" if time is None else f"in the order of {time}"
     sort = "" if time is None else f".sort_values({time!r})"
-    raise RequestError(
+    raise MendingError(
         f"the table has several rows per run ({len(students):,} rows of {pluralize(runs.nunique(), 'run')}), and their "
-        f"results go one way {order}, as those of epochs do; keep the last row of each run with pandas: "
-        f"frame = frame{sort}.groupby({own_keys!r}, dropna=False).tail(1); if the rows are replicates, give each its "
-        f"own {own_keys[-1]}"
+        f"results go one way {order}, as those of epochs do; keep the last row of each run with pandas: ",
+        [f"frame = frame{sort}.groupby({own_keys!r}, dropna=False).tail(1)"],
+        f"; if the rows are replicates, give each its own {own_keys[-1]}",
     )
 
 

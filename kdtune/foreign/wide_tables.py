@@ -9,10 +9,10 @@ from typing import NoReturn
 import pandas as pd
 
 from kdtune.columns import ACCURACY, MODEL, NUM_ERROR, TEMP
-from kdtune.errors import RequestError
 from kdtune.foreign.column_names import describe_columns, split_words
 from kdtune.foreign.measure_names import is_accuracy_name, is_error_name
 from kdtune.foreign.melting import Family, find_stem, name_measure, write_command
+from kdtune.foreign.mending import MendingError
 from kdtune.foreign.options import ReadingOptions
 from kdtune.foreign.percents import is_numeric
 from kdtune.foreign.unclear_measures import looks_like_accuracy
@@ -62,9 +62,11 @@ def _refuse(table: pd.DataFrame, families: list[Family], variable: str, meaning:
     reason = f"the table has no column {TEMP!r}, but" if variable == TEMP else "the table has the measure in several"
     reason += f" columns {describe_columns(names, 6)}"
     command = write_command(families, companions.ids, variable, measure, companions.statistics, companions.roles)
-    raise RequestError(
+    raise MendingError(
         f"{reason}: if the numbers in these names are {meaning}, bring the table into one row per run with pandas, "
-        f"as in {command}{_describe_choice(choice, companions)}"
+        "as in ",
+        [command],
+        _describe_choice(choice, companions),
     )
 
 

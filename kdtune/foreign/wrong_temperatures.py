@@ -16,6 +16,7 @@ from kdtune.foreign.column_names import TRANSFORM_WORDS
 from kdtune.foreign.mending import MendingError, quote, write_column_step
 from kdtune.foreign.own_names import get_own_name
 from kdtune.foreign.role_remedies import choose_role_column, find_separation
+from kdtune.foreign.role_words import find_role_in
 from kdtune.text import format_number, join_names, pluralize
 
 _SHOWN_COLUMNS = 4  # of a row in a message
@@ -57,6 +58,17 @@ def refuse_wrong_values(table: pd.DataFrame, is_wrong: pd.Series, own_names: Map
     if not is_transform and all(len(_NUMBER.findall(text)) == 1 and not _SIGNED.search(text) for text in texts):
         step = write_column_step(own_name, f"{column}.astype(str).str.extract(r{quote(_NUMBER.pattern)}, expand=False)")
         raise MendingError(f"{start}If the number in each text is T, take it with pandas: ", [step], f". {end}")
+    roles = {text: find_role_in(text) for text in texts if not _NUMBER.search(text)}
+    numbered = [text for text in texts if text not in roles]
+    is_told = bool(roles) and set(roles.values()) <= {BASELINE, TEACHER} and not is_transform
+    if is_told and all(len(_NUMBER.findall(text)) == 1 and not _SIGNED.search(text) for text in numbered):
+        listed = ", ".join(f"{quote(text)}: {quote(role)}" for text, role in roles.items())
+        target = choose_role_column(table)
+        steps = [
+            write_column_step(target, f"{column}.map({{{listed}}}).fillna({quote(STUDENT)})"),
+            write_column_step(own_name, f"{column}.astype(str).str.extract(r{quote(_NUMBER.pattern)}, expand=False)"),
+        ]
+        raise MendingError(f"{start}If the number in each text is T, take it with pandas: ", steps, f". {end}")
     if all(isinstance(value, str) for value in values) and not any(map(_NUMBER.search, texts)) and not is_wrong.all():
         step = write_column_step(own_name, f"pandas.to_numeric({column}, errors={quote('coerce')})")
         start += "If they are words for no temperature, as of teachers and baselines, leave them blank with pandas: "
