@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 _COMMAND = re.compile(r"""python -c ('[^']*'(?:"'"'[^']*')*)""")
-_WRITTEN = re.compile(r"\(it writes (\S+); analyze that\)")
+_WRITTEN = re.compile(r"\(it writes (.+?); analyze that\)")
 
 
 def run_command(message: str) -> Path:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from mended_tables import read_options, run_command
 from planted_tables import BEST, make_runs
 from test_typed_remedies import ask, find_answer, find_remedies, join
 
@@ -142,7 +143,7 @@ def test_two_exports_with_other_names_can_be_made_one(ask):
     for name in ("T", "accuracy"):
         message = ask(table)
         assert message.startswith(f"{name} has a value in 25 rows and ")
-        table = follow(message, table)
+        table = follow_line(message, table)
     assert find_answer(ask, table) == BEST
     assert sorted(table.columns) == ["T", "accuracy", "seed", "width"]
 
@@ -162,11 +163,15 @@ def test_other_measures_of_other_rows_are_no_parts(ask):
     assert find_answer(ask, join(runs, teacher)) == BEST
 
 
-def follow(message, frame):
+def follow(message):
+    """Return the frame that the command of pandas in a message writes."""
+    return pd.read_csv(run_command(message))
+
+
+def follow_line(message, frame):
     """Return a frame after the line of pandas in a message."""
-    command = re.search(r"with pandas: (frame.*?)(?=; if |[.] If |\n|$)", message)[1]
     names = {"frame": frame.copy()}
-    exec(command, names)
+    exec(re.search(r"with pandas: (frame.*?)(?=; if |[.] If |\n|$)", message)[1], names)
     return names["frame"]
 
 
@@ -199,7 +204,7 @@ def test_what_may_be_no_label_of_temperatures_is_not_to_be_removed(ask, form):
 
 
 def test_the_help_says_what_happens_to_repeats(call):
-    text = " ".join(call("analyze", "--help").output.split())
+    text = " ".join(call("analyze", "--help-all").output.split())
     assert (
         "[default: copies of whole rows count once; distilled students that differ in an id or a time only are refused]"
         in text
@@ -218,7 +223,7 @@ def test_the_last_row_of_each_run_can_be_kept(ask, names, role):
     table = table[~(early & (table[names.get("seed", "seed")] == 1))]
     message = ask(table)
     assert "some runs end earlier than others; keep the last row of each with pandas" in message
-    kept = follow(message, table)
+    kept = follow(message)
     assert len(kept) == len(runs)
     assert find_answer(ask, kept) == BEST
 
@@ -248,3 +253,15 @@ def test_roles_are_counted_in_the_words_of_the_table(ask):
     ) in text
     text = " ".join(ask(join(runs.assign(model=None), others.tail(1)))[1].split())
     assert "its rows are 50 distilled students (no value) and 1 teacher ('teacher')." in text
+
+
+def test_a_random_search_whose_seeds_pair_nothing_is_answered_without_them(ask):
+    random = np.random.default_rng(3)
+    searched = join(make_accuracies(), make_accuracies())
+    searched["learning_rate"] = random.uniform(0.001, 0.01, len(searched))
+    searched["accuracy"] += random.normal(0, 0.0005, len(searched)).round(5)
+    message = ask(searched)
+    assert "as in a random search, seed pairs no runs: --map replicate=none leaves it out" in message
+    (option,) = [each for each in read_options(message, "--map") if each.startswith("replicate")]
+    _, text = ask(searched, "--map", option)
+    assert "Runs are not paired, as --map replicate=none says: seed is left out." in " ".join(text.split())

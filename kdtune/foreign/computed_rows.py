@@ -81,7 +81,7 @@ def find_mean_seed(table: pd.DataFrame, column: str, measures: Sequence[str]) ->
     if len(table) > _MAX_ROWS:
         return None
     for seed in (seeds.max(), seeds.min()):  # Nobody gives a mean a number among those of the runs.
-        is_candidate = (table[column] == seed).to_numpy()
+        is_candidate = (table[column] == seed).to_numpy(bool, na_value=False)
         group = _number_groups(table, ~is_candidate, is_candidate, {column, *numbers})
         if len(np.unique(group[is_candidate])) == is_candidate.sum() >= _MIN_RUNS and all(
             _are_means(group, is_candidate, values) for values in numbers.values()
@@ -94,7 +94,7 @@ def _are_means(group: npt.NDArray[np.int64], is_candidate: Mask, values: npt.NDA
     """Return whether each candidate is the mean of its group, far more exactly than by chance."""
     own = pd.Series(values[is_candidate], index=group[is_candidate]).dropna()
     others = pd.Series(values[~is_candidate], index=group[~is_candidate]).dropna()
-    if own.empty or others.empty:
+    if own.empty or others.empty or not np.isfinite(own).all():
         return False
     tolerance = 0.55 * 10.0 ** -count_decimals(own)
     runs = others.groupby(level=0)

@@ -35,17 +35,17 @@ from kdtune.columns import (
     WIDTH,
 )
 from kdtune.errors import RequestError
-from kdtune.foreign.column_names import find_width
+from kdtune.foreign.column_names import find_seeds, find_weak_replicates, find_width
 from kdtune.foreign.files import read_file
 from kdtune.foreign.mending import MendingError, write_for
-from kdtune.foreign.options import ReadingOptions, ReadTable
+from kdtune.foreign.options import NO_REPLICATE, ReadingOptions, ReadTable
 from kdtune.foreign.plain_tables import flatten_texts, is_table, to_plain_table
 from kdtune.foreign.roles import SETTING_SUFFIX
 from kdtune.foreign.selection_notes import describe_selection
 from kdtune.foreign.standard_tables import standardize_external_table, standardize_sweep_table
 from kdtune.foreign.unclear_columns import refuse_doubtful_numbers
 from kdtune.table_facts import AnswerFacts, find_facts, find_select
-from kdtune.text import suggest_nearest
+from kdtune.text import join_names, suggest_nearest
 
 # The column names of an answer's frames and printed tables: a setting must have another name.
 _RESULTS = (CellOptimum, ChoiceResult, CrossFittedResult, TemperatureCurves, DifferenceCurves)
@@ -169,6 +169,8 @@ def standardize_table(frame: pd.DataFrame, options: ReadingOptions, notes: list[
     if frame.empty:
         raise RequestError("the table has no rows, only names of columns")
     is_sweep = is_sweep_table(frame)
+    if options.column_map.get(REPLICATE) == NO_REPLICATE and NO_REPLICATE not in frame.columns:
+        frame, options = _leave_seeds_out(frame, options, notes)
     frame = _rename_mapped(frame, options.column_map)
     options = replace(options, cell=_find_cell_columns(frame, options))
     standardize = standardize_sweep_table if is_sweep else standardize_external_table
@@ -182,6 +184,20 @@ def standardize_table(frame: pd.DataFrame, options: ReadingOptions, notes: list[
     select = options.select or NUM_ERROR
     notes = [*read.notes, *describe_selection(table, select, options.column_map, is_sweep)]
     return read._replace(table=table.rename(columns=new_names), cell_columns=cell_columns, notes=notes, select=select)
+
+
+def _leave_seeds_out(
+    frame: pd.DataFrame, options: ReadingOptions, notes: list[str]
+) -> tuple[pd.DataFrame, ReadingOptions]:
+    """Return a table without the columns that would name the replicate, as the user asks, and the other options."""
+    seeds = [*find_seeds(frame.columns), *find_weak_replicates(frame.columns)]
+    if seeds:
+        verb = "is" if len(seeds) == 1 else "are"
+        notes.append(
+            f"Runs are not paired, as --map {REPLICATE}={NO_REPLICATE} says: {join_names(seeds)} {verb} left out."
+        )
+    column_map = {name: own_name for name, own_name in options.column_map.items() if name != REPLICATE}
+    return frame.drop(columns=seeds), replace(options, column_map=column_map)
 
 
 def _rename_mapped(table: pd.DataFrame, column_map: Mapping[str, str]) -> pd.DataFrame:

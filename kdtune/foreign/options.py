@@ -17,6 +17,9 @@ from kdtune.text import describe_value
 REPEATS = ("once", "keep")
 
 
+NO_REPLICATE = "none"  # as the column that names the replicate: runs are not paired
+
+
 @dataclass(frozen=True)
 class ReadingOptions:
     """What a user says about a table.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from kdtune.analysis.option_texts import suggest_cell, suggest_rows
+from kdtune.analysis.option_texts import suggest_cell, suggest_map, suggest_rows
 from kdtune.columns import (
     BASELINE,
     DONE,
@@ -26,6 +26,7 @@ from kdtune.errors import RequestError
 from kdtune.foreign.bookkeeping import holds_dates, is_iso_date, is_surely_bookkeeping
 from kdtune.foreign.column_names import find_seeds, is_planned_name, split_words
 from kdtune.foreign.mending import MendingError
+from kdtune.foreign.options import NO_REPLICATE
 from kdtune.foreign.own_names import get_own_name
 from kdtune.foreign.role_remedies import guess_roles, write_roles_step
 from kdtune.text import format_number, join_names, pluralize
@@ -90,10 +91,15 @@ def refuse_shared_replicates(
         remedies = _list_remedies(students[keys], whole_students[candidates], own_names)
         remedies = remedies or [more, "If they are reruns, remove all but one of each from the table."]
         planned = [get_own_name(name, own_names) for name in differing if is_planned_name(name) and name in labels]
-        if planned and own_keys[-1] in own_columns:
+        if own_keys[-1] in own_columns:
+            why = (
+                f"{join_names(planned, max_names=_SHOWN_COLUMNS)} made them differ"
+                if planned
+                else "each is a run of its own"
+            )
             remedies.append(
-                f"If {join_names(planned, max_names=_SHOWN_COLUMNS)} made them differ, the seed pairs no runs: leave "
-                f"it out with pandas, frame = frame.drop(columns=[{own_keys[-1]!r}])."
+                f"If {why}, as in a random search, {own_keys[-1]} pairs no runs: "
+                f"{suggest_map(REPLICATE, NO_REPLICATE)} leaves it out."
             )
     raise RequestError(
         f"{pluralize(int(is_shared.sum()), 'row')} have the same {same}, as at {place}, where they {difference}. "
