@@ -13,6 +13,7 @@ BENCHMARKS = sorted(path.stem for path in (Path(__file__).parents[1] / "benchmar
 
 
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in LIBRARIES])
+@pytest.mark.slow
 def test_help_is_printed_and_nothing_starts(name):
     process = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", "--help"],

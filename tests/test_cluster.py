@@ -290,6 +290,7 @@ for stop, word in ((interrupt, "interrupted"), (break_off, "failed")):
     ("versions", "said"),
     [(("2.59.0", "3.11.7"), "Ray: 2.59.0"), (("2.60.0", "3.10.1"), "Python: 3.10.1")],
 )
+@pytest.mark.slow
 def test_another_version_of_ray_or_python_is_refused_in_one_message(versions, said, ray_address):
     code = f"""
         import ray._private.utils

@@ -45,6 +45,7 @@ def run_in_own_file_systems(script: str, *arguments: str) -> subprocess.Complete
 
 
 @pytest.mark.xdist_group("ray")
+@pytest.mark.slow
 def test_workers_get_the_modules_of_a_folder_that_they_cannot_see(tmp_path, ray_address):
     code = tmp_path / "code"
     (code / "parts").mkdir(parents=True)

@@ -40,6 +40,7 @@ def run_module(name: str, *arguments: str, folder: Path) -> subprocess.Completed
 # --- fuzz -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_in_kdtunes_own_words(tmp_path: Path) -> None:
     run = run_module("fuzz", "--number", "6", "--seed", "3", "--processes", "2", folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr

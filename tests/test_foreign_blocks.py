@@ -32,6 +32,7 @@ def test_a_part_that_was_appended_to_the_whole_counts_once(n_rows: int, is_above
 
 @settings(deadline=None)  # the first example warms up caches
 @given(st.integers(0, 10_000), st.booleans())
+@pytest.mark.slow
 def test_replicates_that_are_equal_by_chance_stay(seed: int, is_sorted: bool) -> None:
     random = np.random.default_rng(seed)
     runs = pd.DataFrame({"temp": np.tile([1.0, 2.0, 4.0], 20), "num_error": random.integers(100, 112, 60)})

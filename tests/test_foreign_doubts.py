@@ -158,6 +158,7 @@ def make_replicates(seed: int) -> tuple[pd.DataFrame, str]:
     return (table if random.random() < 0.5 else table.assign(**{LOSS: 1.0})), kind
 
 
+@pytest.mark.slow
 def test_real_replicates_with_few_digits_are_never_taken_for_rounded_copies():
     for seed in range(600):
         table, kind = make_replicates(seed)

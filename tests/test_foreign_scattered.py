@@ -59,5 +59,5 @@ def test_what_was_planned_is_named_first_and_the_seed_may_be_left_out():
     table = search(0.5, 32).assign(params_T=lambda trials: 2.0 ** np.log2(trials["params_T"]).round())
     with pytest.raises(RequestError, match=r"where they differ in params_lr, number and datetime_start\.") as refusal:
         kdtune.analyze(table)
-    assert "frame = frame.drop(columns=['user_attrs_seed'])" in str(refusal.value)
+    assert 'user_attrs_seed pairs no runs: map={"replicate": "none"} leaves it out' in str(refusal.value)
     assert kdtune.analyze(table.drop(columns="user_attrs_seed")).t_opt["T_opt"].tolist() == [4]

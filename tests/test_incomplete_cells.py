@@ -208,6 +208,7 @@ SETTINGS = {"width": (10, 40), "method": ("kd", "dkd", "rkd"), "xalpha": (0.1, 0
     data=st.data(),
 )
 @settings(max_examples=25, deadline=None)
+@pytest.mark.slow
 def test_columns_that_split_at_random_are_named(settings_used, names, n_values, failing_share, is_paired, seed, data):
     assume(not set(names) & set(SETTINGS))
     table = make_table(**{name: SETTINGS[name] for name in settings_used})

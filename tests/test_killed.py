@@ -145,6 +145,7 @@ def test_a_sweep_waits_for_its_cluster_and_goes_on_when_it_is_back(start, write,
     assert_same_rows(table(folder), long_reference)
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_ray_dies_mends_itself(start, write, long_reference, tmp_path):
     """Each time without help, with one line that says so, and without a word of Ray's on the screen."""
     folder = tmp_path / "results/small"
@@ -238,6 +239,7 @@ def test_a_second_driver_is_refused_and_an_interrupt_keeps_what_is_finished(
     check_ended_cleanly(run, folder, known, long_reference)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_sweep_like_an_interrupt(start, write, long_reference, tmp_path):
     """SIGTERM, what batch systems send, does the same."""
     run = start("sweep", write(), *LONG)
@@ -247,6 +249,7 @@ def test_sigterm_ends_a_sweep_like_an_interrupt(start, write, long_reference, tm
     check_ended_cleanly(run, tmp_path / "results/small", known, long_reference)
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_sweep_in_one_process_which_can_be_continued(
     kdtune, start, write, long_reference, tmp_path
 ):

@@ -215,6 +215,7 @@ def test_starting_over_removes_the_sweep_and_keeps_its_teachers(
     assert sum(name.startswith("small/parts/") for name in names) == 1
 
 
+@pytest.mark.slow
 def test_tables_are_read_by_their_url(
     results: str, write: Callable[..., Path], call: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -42,7 +42,7 @@ from tests.conftest import environment, write_small
 from tests.folders import table
 from tests.idx import write_digits, write_idx
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.slow]
 
 SWEEP = {
     "name": "parts",

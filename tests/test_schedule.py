@@ -221,6 +221,7 @@ def test_parts_are_compacted_along_the_way(go, monkeypatch):
     assert get_final_ids(store.read_rows()) == {n.id for n in plan.networks} == {r[ID] for r in ledger.rows}
 
 
+@pytest.mark.slow
 def test_a_crash_is_retried_and_an_error_is_not(go):
     plan, ledger, _ = go(crash_twice)
     assert {r[STATUS] for r in ledger.rows} == {DONE}
@@ -256,6 +257,7 @@ def test_retries_bound_the_crashes_of_a_pack_however_they_happen(go):
         assert sum(pack_id == pack.id for _, pack_id in crashes) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_start_says_why(go):
     _, ledger, _ = go(Unreadable(), retries=0)
     failed = [r for r in ledger.rows if r[STATUS] == FAILED]

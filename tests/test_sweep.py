@@ -49,6 +49,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return train_alone(write_small(tmp_path_factory.mktemp("reference") / "small.yaml"))
 
 
+@pytest.mark.slow
 def test_a_sweep_on_two_raylets_gives_the_reference(kdtune, call, write, ray_address, reference, tmp_path):
     run = kdtune("sweep", write(), "--address", ray_address, "--keep-students", "all")
     assert run.returncode == 0, run.stderr
@@ -232,6 +233,7 @@ def test_a_teacher_that_diverges_leaves_its_students_skipped(kdtune, write, ray_
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small tmpfs")
+@pytest.mark.slow
 def test_a_full_disk_ends_the_sweep_and_loses_nothing(kdtune, write, ray_address, tmp_path, reference):
     small = tmp_path / "tiny"
     small.mkdir()

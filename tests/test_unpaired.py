@@ -379,7 +379,7 @@ def test_what_is_printed_says_that_runs_are_not_paired(rising, capsys):
     assert text.startswith("With 5 runs of each T, ")
     assert "Runs of each T that it takes to find a difference between two temperatures, " in text
     assert "from the noise in 12 settings with up to 5 runs of each T, which are not paired:" in text
-    assert "The test is that of each best T and its neighbours" in text
+    assert "Each best T is compared with its neighbours" in text
     assert "replicate" not in text
     print_answer(analyze_table(table.drop(columns=VAL_NUM_ERROR)))
     assert "T was chosen on the same split, so these errors tend to be a little too low.\n" in capsys.readouterr().out
