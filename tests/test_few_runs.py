@@ -34,6 +34,15 @@ def test_interval_of_a_cost_covers_the_truth_with_two_runs() -> None:
     assert sum(covered) >= 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n_runs", [2, 3, 5])
+def test_intervals_of_a_cost_cover_the_truth_in_95_of_100_tables(n_runs: int) -> None:
+    answers = [kdtune.analyze(_make_table(seed, n_runs)).overall.iloc[0] for seed in range(400)]
+    covered = [each.minus_usual_low <= TRUTH[1] / TRUTH[4] - 1 <= each.minus_usual_high for each in answers]
+    print(n_runs, np.mean(covered))
+    assert np.mean(covered) >= 0.95 - 0.03  # some three standard errors of 400 tables
+
+
 def test_interval_grows_where_runs_are_removed() -> None:
     widths = []
     for n_runs in (2, 3, 6):

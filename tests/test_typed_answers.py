@@ -11,6 +11,8 @@ from mended_tables import read_options, run_command
 from planted_tables import BEST, make_runs
 from test_typed_remedies import ask, find_answer, find_remedies, join
 
+from benchmarks import planted
+
 __all__ = ["ask"]  # a fixture
 
 
@@ -265,3 +267,8 @@ def test_a_random_search_whose_seeds_pair_nothing_is_answered_without_them(ask):
     (option,) = [each for each in read_options(message, "--map") if each.startswith("replicate")]
     _, text = ask(searched, "--map", option)
     assert "Runs are not paired, as --map replicate=none says: seed is left out." in " ".join(text.split())
+
+
+def test_replicates_of_a_sweep_of_kdtune_stay_paired(ask):
+    message = ask(planted.table(planted.RISES, replicates=2), "--map", "replicate=none")
+    assert "this is a sweep of kdtune, whose replicates are paired" in message

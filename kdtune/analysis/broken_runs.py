@@ -36,7 +36,7 @@ class BrokenRun:
     typical_value: float  # what the other runs of its T and of its replicate suggest
 
     def change_sign(self: _Run, sign: int) -> _Run:
-        """Return the run with its values times a sign, as a measure of which more is better has them."""
+        """Return the run with its values times 1, or times -1 for a measure of which more is better."""
         return replace(self, value=sign * self.value, typical_value=sign * self.typical_value)
 
 

@@ -52,8 +52,8 @@ def sweep(
     results : the folder under which results lie, or the URL of a place in an object store: ``"s3://bucket/prefix"``.
     data_root : the folder of the data sets' files, as in ``data_root/MNIST/raw``; by default the file's ``root``,
         then ``$KDTUNE_DATA``, then a cache folder.
-    workers, cpus_per_worker, gpus_per_worker, cpu_only_workers : see ``kdtune sweep --help``; ``workers=0`` trains in
-        this process, without Ray, which is faster for small sweeps.
+    workers, cpus_per_worker, gpus_per_worker, cpu_only_workers : see ``kdtune sweep --help-all``; ``workers=0`` trains
+        in this process, without Ray, which is faster for small sweeps.
     pack : the largest number of networks that train together; 1 trains each network alone.
     precision : the precision of the matrix products, as ``train.precision`` in the file; ``kdtune plan`` says what it
         does to the time.

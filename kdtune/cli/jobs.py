@@ -39,7 +39,7 @@ def add_address_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--retries", cls=RareOption, type=click.IntRange(min=0), default=3, show_default=True,
               help="How often a pack is tried again after its worker crashed.")  # fmt: skip
 @click.option("--keep-students", type=click.Choice(["auto", "none", "best", "all"]), default="auto", show_default=True,
-              help="Which students' weights to keep; see `kdtune sweep --help`.")  # fmt: skip
+              help="Which students' weights to keep; see `kdtune sweep --help-all`.")  # fmt: skip
 @click.option(
     "--wait",
     "waits",

@@ -82,12 +82,12 @@ def _is_copy(students: pd.DataFrame, name: str) -> bool:
     numbers = [float(value) for value in values]
     ranks = list(range(len(numbers)))
     return numbers in (ranks, [rank + 1 for rank in ranks]) or any(
-        _are_proportional(numbers, [_transform(T, power) for T in temperatures]) for power in (0.0, *_POWERS)
+        _are_proportional(numbers, [_raise_temperature(T, power) for T in temperatures]) for power in (0.0, *_POWERS)
     )
 
 
-def _transform(T: float, power: float) -> float:
-    """Return a power of T; its logarithm for the power 0."""
+def _raise_temperature(T: float, power: float) -> float:
+    """Return T to a power; its logarithm for the power 0."""
     return math.log(T) if power == 0 else T**power
 
 

@@ -170,6 +170,11 @@ def standardize_table(frame: pd.DataFrame, options: ReadingOptions, notes: list[
         raise RequestError("the table has no rows, only names of columns")
     is_sweep = is_sweep_table(frame)
     if options.column_map.get(REPLICATE) == NO_REPLICATE and NO_REPLICATE not in frame.columns:
+        if is_sweep:
+            raise RequestError(
+                f"--map {REPLICATE}={NO_REPLICATE}: this is a sweep of kdtune, whose replicates are paired; the option "
+                "is for tables from elsewhere"
+            )
         frame, options = _leave_seeds_out(frame, options, notes)
     frame = _rename_mapped(frame, options.column_map)
     options = replace(options, cell=_find_cell_columns(frame, options))

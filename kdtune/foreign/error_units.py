@@ -99,6 +99,6 @@ def _iterate_accuracies(table: pd.DataFrame) -> Iterator[npt.NDArray[np.float64]
             continue
         accuracies = strip_percent(table[name]).to_numpy(np.float64, na_value=np.nan)
         known = accuracies[np.isfinite(accuracies)]
-        if known.min() < 0 or known.max() > _PERCENT:
+        if not len(known) or known.min() < 0 or known.max() > _PERCENT:
             continue
         yield _PERCENT - accuracies * (1 if known.max() > 1 else _PERCENT)
